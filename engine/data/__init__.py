@@ -1,0 +1,1 @@
+"""Where samples come from: CSV and NPZ files, and generated sets."""

@@ -1,0 +1,1 @@
+"""The one grammar of expressions: programs, conditions and watches are all parsed by it."""

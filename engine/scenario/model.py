@@ -1,0 +1,199 @@
+"""What a scenario says, once it has been read and found sound: plain frozen values.
+
+Everything the compiler and the machine need is here, and nothing of TOML: numbers are arrays,
+defaults are filled in, and an initialiser is a rule that the machine draws from when a run starts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.grammar.nodes import Assignment, Node
+
+Layout = Literal["out_in", "in_out"]
+Reduction = Literal["mean", "batch_mean", "sum"]
+Options = Mapping[str, float | str | bool | tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """An activation function by its name, with its options (`slope`, `alpha`, `approximate`)."""
+
+    kind: str = "identity"
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Initializer:
+    """How a parameter gets its first value: `zeros`, `he_normal`, …, with options (`std`, …)."""
+
+    kind: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One dense layer: `units` outputs, its parameters or the rules they are drawn by.
+
+    `weights` has the shape of the network's layout, `(units, inputs)` or `(inputs, units)`;
+    `bias` has shape `(units,)` and is None in a layer without one.
+    """
+
+    units: int
+    activation: Activation
+    weights: Array | Initializer
+    bias: Array | Initializer | None
+    frozen: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss by its name; `delta` is Huber's."""
+
+    kind: str
+    reduction: Reduction
+    from_logits: bool = False
+    fuse: bool = True
+    delta: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A stack of dense layers and the loss on its last activation."""
+
+    inputs: int
+    layers: tuple[Layer, ...]
+    loss: Loss
+    layout: Layout = "out_in"
+    input_gradient: bool = False
+    l2: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A scenario that is a few lines of arithmetic: what it computes, and what it is given.
+
+    `code` is the text that the positions in `statements` count into.
+    """
+
+    code: str
+    statements: tuple[Assignment, ...]
+    loss: str
+    parameters: Mapping[str, Array]
+    inputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Gradient clipping, by the norm of all gradients together or value by value."""
+
+    kind: Literal["norm", "value"]
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An update rule by PyTorch's name, all its options filled in with PyTorch's defaults."""
+
+    kind: str
+    lr: float
+    options: Options = field(default_factory=dict)
+    clip: Clip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The samples, a row each, and the order in which iterations take them.
+
+    `x` has shape `(rows, inputs)`. `y` has the shape of the output, or `(rows,)` if it holds class
+    indices. `batches` lists the rows of each iteration and overrides `batch_size` and `shuffle`.
+    """
+
+    x: Array
+    y: Array
+    batch_size: int
+    shuffle: bool = False
+    batches: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many iterations make one pass through the data."""
+        if self.batches is not None:
+            return len(self.batches)
+        return -(-len(self.x) // self.batch_size)
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The different numbers of rows that an iteration can have, the first iteration's first."""
+        if self.batches is not None:
+            return tuple(dict.fromkeys(len(rows) for rows in self.batches))
+        sizes = (min(self.batch_size, len(self.x)), len(self.x) % self.batch_size)
+        return tuple(dict.fromkeys(size for size in sizes if size))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where the run ends; with neither, it goes on for ever."""
+
+    iterations: int | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """Stop (or, with `log`, print) before the line that writes `at`, when `when` holds."""
+
+    at: str
+    when: Node | None = None
+    hits: int = 1
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An expression shown at every stop; `text` is as the author wrote it."""
+
+    text: str
+    show: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the lecturer says at a line of an iteration (of every iteration, if None)."""
+
+    at: str
+    text: str
+    iteration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A printed number that a tensor's cell must round to; `value` keeps the printed digits."""
+
+    at: str
+    value: str
+    iteration: int = 0
+    cell: Shape = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything one scenario file says. Exactly one of `network` and `expression` is not None."""
+
+    title: str
+    path: str = ""
+    description: str = ""
+    source: str = ""
+    dtype: str = "float64"
+    seed: int = 0
+    network: Network | None = None
+    expression: Expression | None = None
+    optimizer: Optimizer | None = None
+    data: Data | None = None
+    run: Run = Run()
+    breakpoints: tuple[Breakpoint, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    notes: tuple[Note, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    warnings: tuple[str, ...] = ()
