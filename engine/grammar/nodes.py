@@ -1,6 +1,6 @@
 """What an expression consists of, once parsed; every part knows where in its text it stands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -95,9 +95,7 @@ class Call(Part):
     options: Mapping[str, int | bool] = field(default_factory=dict)
 
 
-Node = (
-    Number | Name | Negation | Binary | Compare | Logical | Not | Transpose | Index | Call
-)
+Node = Number | Name | Negation | Binary | Compare | Logical | Not | Transpose | Index | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +104,24 @@ class Assignment(Part):
 
     name: str
     value: Node
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the expressions that `node` is made of, in the order in which they are written."""
+    match node:
+        case Binary() | Compare() | Logical():
+            return node.left, node.right
+        case Negation() | Not() | Transpose() | Index():
+            return (node.operand,)
+        case Call():
+            return node.arguments
+    return ()
+
+
+def descendants(node: Node) -> Iterator[Node]:
+    """Yield `node` and every expression inside it, in the order in which they start."""
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        yield part
+        pending.extend(reversed(children(part)))

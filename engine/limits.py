@@ -1,0 +1,28 @@
+"""How large a scenario and its data may be; checked before memory is asked for."""
+
+MAX_SCENARIO_BYTES = 32 * 2**20
+"""A scenario file."""
+
+MAX_DATA_BYTES = 64 * 2**20
+"""A data file; also what the arrays of an NPZ file may come to, unpacked."""
+
+MAX_ELEMENTS = 10_000_000
+"""Numbers in one tensor."""
+
+MAX_PARAMETERS = 50_000_000
+"""Numbers in all weights and biases of a network together."""
+
+MAX_LAYERS = 1_000
+"""Layers of a network."""
+
+MAX_AXES = 16
+"""Lists inside one another in an array."""
+
+MAX_KEY_PARTS = 64
+"""Names joined by dots in one TOML key."""
+
+MAX_CSV_COLUMNS = 100_000
+"""Columns of a CSV file."""
+
+MAX_COUNT = 2**53
+"""Iterations, epochs, hits, seeds: the whole numbers that every reader of JSON keeps exact."""

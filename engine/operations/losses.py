@@ -1,0 +1,161 @@
+"""Losses: a number from the last activation `a` and the target `y`, and its derivative by `a`.
+
+Every derivative here is that of the sum over all elements; a reduction then divides it by what the
+loss is divided by. Definitions are PyTorch's: https://pytorch.org/docs/stable/nn.html#loss-functions
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from nnstep.engine.arrays import Array, Kernel
+
+from .formula import Formula, formula
+from .functions import one_hot, sigmoid, softmax
+from .loss_functions import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    cross_entropy_with_logits,
+    half_squared_error,
+    huber,
+    mae,
+    mse,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossOperation:
+    """A loss and its derivatives, all formulas over `y` and `a`.
+
+    `fused` has, for an activation that feeds its own loss, the derivative by that activation's `z`:
+    stable where the chain through `da` is not. `rows` says that the elements that are reduced are
+    whole rows. `usual` is the reduction that the listing need not name.
+    """
+
+    name: str
+    usual: str
+    value: Kernel
+    da: Kernel
+    fused: Mapping[str, Kernel] = field(default_factory=dict)
+    rows: bool = False
+    class_indices: bool = False
+
+    def value_formula(self, reduction: str, delta: float) -> Formula:
+        """The loss itself."""
+        named = None if reduction == self.usual else reduction
+        return formula(self.value).bind(delta=delta).bind(reduction=named)
+
+    def da_formula(self, reduction: str, delta: float) -> Formula:
+        """The derivative of the loss by `a`."""
+        return self._reduced(formula(self.da).bind(delta=delta), reduction)
+
+    def fused_formula(self, activation: str, reduction: str) -> Formula:
+        """The derivative of the loss by the `z` of the activation that made `a`."""
+        return self._reduced(formula(self.fused[activation]), reduction)
+
+    def _reduced(self, derivative: Formula, reduction: str) -> Formula:
+        if self.class_indices:
+            derivative = derivative.on(y=_ONE_HOT)
+        if self.rows and reduction == "mean":
+            reduction = "batch_mean"
+        return _DIVIDED[reduction].on(g=derivative)
+
+
+_ONE_HOT = formula(lambda y, a: one_hot(y, a))
+_DIVIDED = {
+    "sum": formula(lambda g: g),
+    "mean": formula(lambda g, a: g / a.size),
+    "batch_mean": formula(lambda g, a: g / len(a)),
+}
+
+HALF_SQUARED_ERROR = LossOperation(
+    name="half_squared_error",
+    usual="sum",
+    value=lambda a, y, reduction: half_squared_error(a, y, reduction=reduction),
+    da=lambda y, a: a - y,
+)
+MSE = LossOperation(
+    name="mse",
+    usual="mean",
+    value=lambda a, y, reduction: mse(a, y, reduction=reduction),
+    da=lambda y, a: 2 * (a - y),
+)
+MAE = LossOperation(
+    name="mae",
+    usual="mean",
+    value=lambda a, y, reduction: mae(a, y, reduction=reduction),
+    da=lambda y, a: np.sign(a - y),
+)
+HUBER = LossOperation(
+    name="huber",
+    usual="mean",
+    value=lambda a, y, delta, reduction: huber(a, y, delta, reduction=reduction),
+    da=lambda y, a, delta: np.clip(a - y, -delta, delta),
+)
+BINARY_CROSS_ENTROPY = LossOperation(
+    name="binary_cross_entropy",
+    usual="mean",
+    value=lambda a, y, reduction: binary_cross_entropy(a, y, reduction=reduction),
+    da=lambda y, a: (a - y) / np.maximum(a * (1 - a), 1e-12),
+    fused={"sigmoid": lambda y, a: a - y},
+)
+BINARY_CROSS_ENTROPY_WITH_LOGITS = LossOperation(
+    name="binary_cross_entropy_with_logits",
+    usual="mean",
+    value=lambda a, y, reduction: binary_cross_entropy_with_logits(a, y, reduction=reduction),
+    da=lambda y, a: sigmoid(a) - y,
+)
+CROSS_ENTROPY = LossOperation(
+    name="cross_entropy",
+    usual="batch_mean",
+    value=lambda a, y, reduction: cross_entropy(a, y, reduction=reduction),
+    da=lambda y, a: np.where(y == 0, 0, -y / a),
+    fused={"softmax": lambda y, a: a - y},
+    rows=True,
+)
+CROSS_ENTROPY_WITH_LOGITS = LossOperation(
+    name="cross_entropy_with_logits",
+    usual="batch_mean",
+    value=lambda a, y, reduction: cross_entropy_with_logits(a, y, reduction=reduction),
+    da=lambda y, a: softmax(a) - y,
+    rows=True,
+)
+_WEIGHTED_CROSS_ENTROPY = replace(
+    CROSS_ENTROPY,
+    fused={"softmax": lambda y, a: a * y.sum(axis=-1, keepdims=True) - y},
+)
+_WEIGHTED_CROSS_ENTROPY_WITH_LOGITS = replace(
+    CROSS_ENTROPY_WITH_LOGITS,
+    da=lambda y, a: softmax(a) * y.sum(axis=-1, keepdims=True) - y,
+)
+
+PENALISED = formula(lambda L, penalty: L + penalty)
+
+
+def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
+    """Return the loss for targets like `y`, `(rows, outputs)` or integers `(rows,)`.
+
+    Target rows of a cross-entropy that do not sum to 1 (weights, not probabilities) have a
+    derivative of their own: `a - y` would be wrong for them.
+    """
+    if kind != "cross_entropy":
+        return _ELEMENTWISE[kind, from_logits]
+    if y.ndim == 1:
+        plain = CROSS_ENTROPY_WITH_LOGITS if from_logits else CROSS_ENTROPY
+        return replace(plain, class_indices=True)
+    rounding = y.shape[-1] * np.finfo(y.dtype).eps
+    if np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding):
+        return CROSS_ENTROPY_WITH_LOGITS if from_logits else CROSS_ENTROPY
+    return _WEIGHTED_CROSS_ENTROPY_WITH_LOGITS if from_logits else _WEIGHTED_CROSS_ENTROPY
+
+
+_ELEMENTWISE = {
+    ("half_squared_error", False): HALF_SQUARED_ERROR,
+    ("mse", False): MSE,
+    ("mae", False): MAE,
+    ("huber", False): HUBER,
+    ("binary_cross_entropy", False): BINARY_CROSS_ENTROPY,
+    ("binary_cross_entropy", True): BINARY_CROSS_ENTROPY_WITH_LOGITS,
+}

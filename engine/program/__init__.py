@@ -1,0 +1,1 @@
+"""Programs: what one iteration does, as a listing of tensor instructions."""

@@ -1,0 +1,82 @@
+"""The backward pass: reverse-mode differentiation of the forward instructions.
+
+The applied operations are walked from the loss back; each says how the derivative of the loss by
+its result becomes one by its inputs. Where a tensor is used more than once, the contributions add
+up: `db = …`, then `db = db + …`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nnstep.engine.operations.formula import Formula, formula
+
+from .instruction import Phase, Role, Tensor
+from .listing import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An operation applied to named tensors.
+
+    `inputs` maps the parameters of its formulas to tensors, and `result` is the parameter that
+    stands for its output. `gradients` has, by parameter, the derivative of the loss by that input.
+    """
+
+    operation: str
+    inputs: Mapping[str, str]
+    output: str
+    gradients: Mapping[str, Formula]
+    result: str = "out"
+    layer: int | None = None
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The tensors for every parameter that the gradients' formulas may have."""
+        derivative = {f"d{self.result}": f"d{self.output}"}
+        return {**self.inputs, self.result: self.output, **derivative}
+
+
+_SUMMED = formula(lambda total, addition: total + addition)
+
+
+@dataclass(slots=True)
+class Backward:
+    """Writes the backward pass of `applied`, in order of application, for the tensors `wanted`."""
+
+    listing: Listing
+    applied: Sequence[Applied]
+    wanted: Collection[str]
+    written: set[str] = field(default_factory=set)
+
+    def write(self, loss: str) -> None:
+        """Add the backward instructions; an operation that the loss does not need has none."""
+        needed = self._needed()
+        layers = {one.output: one.layer for one in self.applied}
+        for one in reversed(self.applied):
+            if one.output != loss and f"d{one.output}" not in self.written:
+                continue
+            for parameter, gradient in one.gradients.items():
+                source = one.inputs.get(parameter)
+                if source in needed:
+                    layer = one.layer if one.layer is not None else layers.get(source)
+                    self._contribute(one, source, gradient, layer)
+
+    def _needed(self) -> set[str]:
+        """Return the tensors wanted and those computed from them."""
+        needed = set(self.wanted)
+        for one in self.applied:
+            if needed.intersection(one.inputs.values()):
+                needed.add(one.output)
+        return needed
+
+    def _contribute(
+        self, one: Applied, source: str, gradient: Formula, layer: int | None
+    ) -> None:
+        target = f"d{source}"
+        names = one.names
+        if target in self.written:
+            gradient = _SUMMED.on(addition=gradient)
+            names = {**names, "total": target}
+        tensor = Tensor(target, Role.GRADIENT, layer)
+        self.listing.add(Phase.BACKWARD, one.operation, tensor, gradient, names, layer)
+        self.written.add(target)

@@ -1,0 +1,92 @@
+"""A program is a listing that a person can read, and every line of it is one step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nnstep.engine.arrays import Kernel
+
+
+class Phase(StrEnum):
+    """The five parts of an iteration, in order."""
+
+    BATCH = "batch"
+    FORWARD = "forward"
+    LOSS = "loss"
+    BACKWARD = "backward"
+    UPDATE = "update"
+
+
+class Role(StrEnum):
+    """What a tensor is to the network; panes and traces group tensors by it."""
+
+    DATA = "data"
+    CONSTANT = "constant"
+    PARAMETER = "parameter"
+    BUFFER = "buffer"
+    RATE = "rate"
+    VALUE = "value"
+    LOSS = "loss"
+    GRADIENT = "gradient"
+    SCRATCH = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What is known of a tensor before anything runs.
+
+    `layer` counts from 1 and is None outside a layer. A tensor of role `PARAMETER`, `BUFFER`,
+    `RATE` or `CONSTANT` is live from the start; the others appear when first written. A buffer has
+    the shape of the parameter `of` and is full of `start` at first; without an `of` it is a count.
+    """
+
+    name: str
+    role: Role
+    layer: int | None = None
+    of: str | None = None
+    start: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One line of the listing: `writes = kernel(*arguments)`.
+
+    `arguments` are the names in the order in which the kernel takes them (one may come twice);
+    `reads` are the same names, each once. The batch instruction has no kernel: the machine's data
+    cursor is what it reads.
+    """
+
+    phase: Phase
+    layer: int | None
+    operation: str
+    arguments: tuple[str, ...]
+    writes: tuple[str, ...]
+    code: str
+    kernel: Kernel | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the tensors read, each once."""
+        return tuple(dict.fromkeys(self.arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The instructions of one iteration, and the tensors they are about.
+
+    `tensors` is in the order in which a reader meets them. `parameters` are those that have a
+    gradient; `trained` those that the optimizer updates. `loss` names the tensor that is minimised.
+    """
+
+    instructions: tuple[Instruction, ...]
+    tensors: Mapping[str, Tensor]
+    loss: str
+    parameters: tuple[str, ...]
+    trained: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    def with_role(self, *roles: Role) -> tuple[Tensor, ...]:
+        """Return the tensors that have one of these roles."""
+        return tuple(tensor for tensor in self.tensors.values() if tensor.role in roles)

@@ -1,0 +1,222 @@
+"""From the syntax tree of an expression to operations applied to tensors, one at a time.
+
+Nested expressions get temporaries, and constant ones are worked out on the way. Shapes are inferred
+for every size that a batch can have, so that one that does not fit is reported at its place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite, prod
+
+import numpy as np
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.grammar.nodes import Binary, Call, Index, Name, Negation, Node, Number, Transpose
+from nnstep.engine.operations import elementwise, functions
+from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
+from nnstep.engine.operations.activations import IDENTITY
+from nnstep.engine.operations.formula import Constant, Formula, constant, formula, variable
+from nnstep.engine.operations.matrix import INDEX, TRANSPOSE, matmul
+from nnstep.engine.operations.operation import Operation, ShapeError
+from nnstep.engine.scenario.limits import MAX_ELEMENTS
+from nnstep.engine.text import did_you_mean
+
+from .backward import Applied
+from .errors import CompileError
+from .naming import Temporaries
+
+Shapes = tuple[Shape, ...]
+"""A tensor's shape for each of the sizes that a batch can have."""
+
+Operand = str | float
+"""A tensor by its name, or a constant."""
+
+_SUMMED = formula(lambda g, axis: g.sum(axis=axis))
+_SUMMED_TO = formula(lambda g, operand: functions.sum_to(g, operand.shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One operation of the expression: how it is applied, and its value's formula."""
+
+    applied: Applied
+    value: Formula
+
+
+class Lowering:
+    """Applies the operations of expressions, keeping the shape of every tensor."""
+
+    def __init__(
+        self, shapes: Mapping[str, Shapes], temporaries: Temporaries, dtype: str
+    ) -> None:
+        self.shapes = dict(shapes)
+        self.written: list[Written] = []
+        self._temporaries = temporaries
+        self._dtype = dtype
+
+    def value(self, node: Node, target: str | None = None) -> Operand:
+        """Write the operations for `node`; return the tensor (`target`, if given) or constant."""
+        if isinstance(node, Number):
+            return _finite(node.value, node)
+        if isinstance(node, Name):
+            return self._known(node)
+        operation, operands = self._operation(node)
+        shapes = self._result_shapes(node, operation, operands)
+        constants = {p: c for p, c in operands.items() if not isinstance(c, str)}
+        if len(constants) == len(operands):
+            return self._folded(node, operation, constants)
+        name = target or self._temporaries.fresh()
+        self.shapes[name] = shapes
+        inputs = {p: operand for p, operand in operands.items() if isinstance(operand, str)}
+        self._write(operation, inputs, constants, name)
+        return name
+
+    def copy(self, source: str, target: str) -> None:
+        """Write `target = source`."""
+        self.shapes[target] = self.shapes[source]
+        self._write(IDENTITY, {"z": source}, {}, target)
+
+    def constant(self, value: float, target: str) -> None:
+        """Write `target = value`, a single number."""
+        self.shapes[target] = self._shapes_of(value)
+        applied = Applied("constant", {}, target, {})
+        self.written.append(Written(applied, constant(value, self._dtype)))
+
+    def _known(self, node: Name) -> str:
+        if node.name not in self.shapes:
+            hint = did_you_mean(node.name, self.shapes)
+            raise CompileError(f"'{node.name}' has no value here{hint}", node.start, node.end)
+        return node.name
+
+    def _operation(self, node: Node) -> tuple[Operation, dict[str, Operand]]:
+        """Return the operation of the outermost sign or call, and what it is applied to."""
+        match node:
+            case Negation(operand):
+                return elementwise.NEGATE, {"x": self.value(operand)}
+            case Transpose(operand):
+                return TRANSPOSE, {"x": self.value(operand)}
+            case Index(operand, index):
+                return INDEX.with_settings(index=index), {"x": self.value(operand)}
+            case Call():
+                return self._call(node)
+            case Binary():
+                return self._binary(node)
+            case _:
+                message = "comparisons and truth values belong in conditions, not in a program"
+                raise CompileError(message, node.start, node.end)
+
+    def _binary(self, node: Binary) -> tuple[Operation, dict[str, Operand]]:
+        left, right = self.value(node.left), self.value(node.right)
+        if node.operator == "**" and isinstance(left, str) and not isinstance(right, str):
+            return elementwise.power_of(right), {"x": left}
+        if node.operator != "@":
+            return OPERATORS[node.operator], {"a": left, "b": right}
+        try:
+            operation = matmul(self._shapes_of(left)[0], self._shapes_of(right)[0])
+        except ShapeError as error:
+            raise CompileError(str(error), node.start, node.end) from None
+        return operation, {"a": left, "b": right}
+
+    def _call(self, node: Call) -> tuple[Operation, dict[str, Operand]]:
+        function = FUNCTIONS.get(node.function)
+        if function is None:
+            hint = did_you_mean(node.function, FUNCTIONS)
+            message = f"there is no function '{node.function}'{hint}"
+            raise CompileError(message, node.start, node.end)
+        arrays = node.arguments[: len(function.inputs)]
+        if len(arrays) < len(function.inputs):
+            message = f"too few arguments; it is called as {function.usage}"
+            raise CompileError(message, node.start, node.end)
+        settings = self._settings(node, function)
+        operands = [self.value(argument) for argument in arrays]
+        operation = function.operation.with_settings(**settings)
+        return operation, dict(zip(function.inputs, operands, strict=True))
+
+    def _settings(self, node: Call, function: Function) -> dict[str, Constant]:
+        """Return the settings of a call, given after the arrays or by name."""
+        extra = node.arguments[len(function.inputs) :]
+        if len(extra) > len(function.settings):
+            message = f"too many arguments; it is called as {function.usage}"
+            raise CompileError(message, node.start, node.end)
+        settings: dict[str, Constant] = {}
+        for name, argument in zip(function.settings, extra, strict=False):
+            value = self.value(argument)
+            if isinstance(value, str):
+                message = f"'{name}' is a number, not a tensor; the call is {function.usage}"
+                raise CompileError(message, argument.start, argument.end)
+            settings[name] = value
+        for name, option in node.options.items():
+            if name not in function.settings:
+                message = f"'{node.function}' has no '{name}'; it is called as {function.usage}"
+                raise CompileError(message, node.start, node.end)
+            settings[name] = option
+        if not isinstance(settings.get("axis", 0), int):
+            raise CompileError("'axis' is a whole number", node.start, node.end)
+        return settings
+
+    def _shapes_of(self, operand: Operand) -> Shapes:
+        if isinstance(operand, str):
+            return self.shapes[operand]
+        return ((),) * max((len(shapes) for shapes in self.shapes.values()), default=1)
+
+    def _result_shapes(
+        self, node: Node, operation: Operation, operands: Mapping[str, Operand]
+    ) -> Shapes:
+        given = [self._shapes_of(operand) for operand in operands.values()]
+        try:
+            shapes = tuple(
+                operation.shape(*variant, **operation.settings)
+                for variant in zip(*given, strict=True)
+            )
+        except ShapeError as error:
+            raise CompileError(str(error), node.start, node.end) from None
+        if max(prod(shape) for shape in shapes) > MAX_ELEMENTS:
+            message = f"the result would have more than {MAX_ELEMENTS:,} elements"
+            raise CompileError(message, node.start, node.end)
+        return shapes
+
+    def _folded(
+        self, node: Node, operation: Operation, constants: Mapping[str, float]
+    ) -> float:
+        if operation is elementwise.NEGATE:
+            return -constants["x"]
+        values = operation.value_formula
+        with np.errstate(all="ignore"):
+            arguments = (np.float64(constants[name]) for name in values.parameters)
+            return _finite(float(values.function(*arguments)), node)
+
+    def _write(
+        self,
+        operation: Operation,
+        inputs: Mapping[str, str],
+        constants: Mapping[str, float],
+        output: str,
+    ) -> None:
+        gradients: dict[str, Formula] = {}
+        for parameter in operation.gradients:
+            if parameter in inputs:
+                gradient = operation.gradient_formula(parameter).bind(**constants)
+                if operation.broadcasts:
+                    gradient = self._summed(gradient, parameter, inputs[parameter], output)
+                gradients[parameter] = gradient
+        applied = Applied(operation.name, inputs, output, gradients, operation.output)
+        self.written.append(Written(applied, operation.value_formula.bind(**constants)))
+
+    def _summed(self, gradient: Formula, parameter: str, source: str, output: str) -> Formula:
+        """Sum a gradient of the output's shape to that of an input that was broadcast."""
+        pairs = list(zip(self.shapes[source], self.shapes[output], strict=True))
+        if all(small == large for small, large in pairs):
+            return gradient
+        added = len(pairs[0][1]) - len(pairs[0][0])
+        if any(small != large[added:] for small, large in pairs):
+            return _SUMMED_TO.on(g=gradient, operand=variable(parameter))
+        if not pairs[0][0]:
+            return _SUMMED.bind(axis=None).on(g=gradient)
+        axes = 0 if added == 1 else tuple(range(added))
+        return _SUMMED.bind(axis=axes).on(g=gradient)
+
+
+def _finite(value: float, node: Node) -> float:
+    if not isfinite(value):
+        raise CompileError(f"this constant is {value}, not a finite number", node.start, node.end)
+    return value

@@ -1,0 +1,182 @@
+"""Everything a user can do, in one list.
+
+The bindings, the footer, the help screen and the command palette are all made from it, so they
+cannot disagree. An action's id is what a user remaps in the configuration file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+from textual.keys import Keys, _character_to_key, format_key, key_to_character
+
+Scope = Literal["app", "debugger", "program", "tensors"]
+
+_MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "meta", "hyper"})
+_NAMED_KEYS = frozenset(key.value for key in Keys)
+_SHOWN = {"question_mark": "?", "right": "→", "left": "←", "up": "↑", "down": "↓"}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do: `command` is what Textual runs, `scope` is where the keys are listened to.
+
+    `keys` is a comma-separated list; an action without keys is reached through the palette.
+    `footer` is its word on the last line, None if it has no place there.
+    """
+
+    id: str
+    keys: str
+    label: str
+    description: str
+    group: str
+    command: str
+    scope: Scope = "debugger"
+    footer: str | None = None
+
+    @property
+    def shown_keys(self) -> tuple[str, ...]:
+        """The keys as they are written on the keyboard."""
+        keys = self.keys.split(",") if self.keys else []
+        return tuple(_SHOWN.get(key, format_key(key)) for key in keys)
+
+
+STEP, RUN, CHANGE, LOOK = "Step", "Run", "Change", "Look around"
+IN_PROGRAM, IN_TENSORS, PROGRAM = "In the program pane", "In a tensor pane", "nnstep"
+
+PANES = ("program", "weights", "z/a", "gradients", "loss")
+
+ACTIONS: tuple[Action, ...] = (
+    Action("step-op", "s,f11", "Step", "run one operation", STEP, "step('op')", footer="op"),
+    Action(
+        "step-layer", "n,f10", "Layer", "run to the next layer", STEP, "step('layer')",
+        footer="layer",
+    ),
+    Action(
+        "step-phase", "f", "Finish phase", "run to the end of the phase", STEP, "step('phase')",
+        footer="phase",
+    ),
+    Action(
+        "step-iteration", "i", "Iteration", "run to the next iteration", STEP,
+        "step('iteration')", footer="iteration",
+    ),
+    Action("run", "space,f5", "Run or pause", "run, or pause", RUN, "run", footer="run"),
+    Action("faster", "plus,equals_sign", "Faster", "run faster", RUN, "change_speed(1)"),
+    Action("slower", "minus", "Slower", "run slower", RUN, "change_speed(-1)"),
+    Action("restart", "r", "Restart", "start again with the same seed", RUN, "restart"),
+    Action("reseed", "R", "New seed", "start again with a new seed", RUN, "reseed"),
+    Action(
+        "edit", "e", "Edit", "change the value under the cursor", CHANGE, "edit", footer="edit"
+    ),
+    Action("undo", "u", "Undo", "take the last change back", CHANGE, "undo", footer="undo"),
+    Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom", footer="zoom"),
+    Action("pin", "k", "Keep", "keep this tab: stop or start following", LOOK, "pin"),
+    Action("next-pane", "tab", "Next pane", "go to the next pane", LOOK, "next_pane(1)"),
+    Action(
+        "previous-pane", "shift+tab", "Previous pane", "go to the pane before", LOOK,
+        "next_pane(-1)",
+    ),
+    *(
+        Action(
+            f"pane-{digit}", str(digit), f"Pane {digit}: {name}", f"go to {name}", LOOK,
+            f"pane({digit})",
+        )
+        for digit, name in enumerate(PANES, 1)
+    ),
+    Action(
+        "step-arrow", "right", "Step", "run one operation", IN_PROGRAM, "screen.step('op')",
+        "program",
+    ),
+    Action("program-up", "up", "Up", "scroll up", IN_PROGRAM, "scroll_lines(-1)", "program"),
+    Action("program-down", "down", "Down", "scroll down", IN_PROGRAM, "scroll_lines(1)", "program"),
+    Action(
+        "program-page-up", "pageup", "Page up", "scroll a page up", IN_PROGRAM,
+        "scroll_pages(-1)", "program",
+    ),
+    Action(
+        "program-page-down", "pagedown", "Page down", "scroll a page down", IN_PROGRAM,
+        "scroll_pages(1)", "program",
+    ),
+    Action(
+        "program-home", "home", "First line", "go to the first line", IN_PROGRAM,
+        "scroll_edge(0)", "program",
+    ),
+    Action(
+        "program-end", "end", "Last line", "go to the last line", IN_PROGRAM,
+        "scroll_edge(-1)", "program",
+    ),
+    Action(
+        "program-left", "less_than_sign", "Scroll left", "see the beginning of long lines",
+        IN_PROGRAM, "scroll_code(-8)", "program",
+    ),
+    Action(
+        "program-right", "greater_than_sign", "Scroll right", "see the end of long lines",
+        IN_PROGRAM, "scroll_code(8)", "program",
+    ),
+    Action("cell-up", "up", "Up", "a cell up", IN_TENSORS, "cursor(-1, 0)", "tensors"),
+    Action("cell-down", "down", "Down", "a cell down", IN_TENSORS, "cursor(1, 0)", "tensors"),
+    Action("cell-left", "left", "Left", "a cell left", IN_TENSORS, "cursor(0, -1)", "tensors"),
+    Action("cell-right", "right", "Right", "a cell right", IN_TENSORS, "cursor(0, 1)", "tensors"),
+    Action("page-up", "pageup", "Page up", "a page up", IN_TENSORS, "page(-1)", "tensors"),
+    Action("page-down", "pagedown", "Page down", "a page down", IN_TENSORS, "page(1)", "tensors"),
+    Action(
+        "row-start", "home", "Row start", "first cell of the row", IN_TENSORS, "row_edge(0)",
+        "tensors",
+    ),
+    Action(
+        "row-end", "end", "Row end", "last cell of the row", IN_TENSORS, "row_edge(-1)", "tensors"
+    ),
+    Action(
+        "first-cell", "ctrl+home", "First cell", "first cell of the pane", IN_TENSORS,
+        "pane_edge(0)", "tensors",
+    ),
+    Action(
+        "last-cell", "ctrl+end", "Last cell", "last cell of the pane", IN_TENSORS,
+        "pane_edge(-1)", "tensors",
+    ),
+    Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
+    Action(
+        "help", "question_mark,f1", "Help", "these keys, and what the scenario is about", PROGRAM,
+        "help", "app", footer="help",
+    ),
+    Action(
+        "palette", "ctrl+p", "Command palette", "find an action by its name", PROGRAM,
+        "command_palette", "app",
+    ),
+    Action("theme", "", "Theme", "choose other colours", PROGRAM, "change_theme", "app"),
+    Action("interrupt", "ctrl+c", "Pause", "pause; it does not quit", PROGRAM, "interrupt"),
+    Action("quit", "q", "Quit", "quit at once", PROGRAM, "quit", "app", footer="quit"),
+)
+
+
+def bindings(scope: Scope) -> list[BindingType]:
+    """Return the bindings of a scope, for the `BINDINGS` of the class that has it."""
+    return [
+        Binding(action.keys, action.command, action.description, show=False, id=action.id)
+        for action in ACTIONS
+        if action.scope == scope and action.keys
+    ]
+
+
+def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
+    """Return the actions with the keys that a user has chosen, by id."""
+    return tuple(
+        replace(action, keys=keys[action.id]) if action.id in keys else action
+        for action in ACTIONS
+    )
+
+
+def key_name(key: str) -> str | None:
+    """Return Textual's name of a key (`question_mark` for `?`), None if no such key exists.
+
+    Textual takes any name for a key, and one that it does not know never fires.
+    """
+    if len(key) == 1:
+        return _character_to_key(key) if key.isprintable() else None
+    *modifiers, base = key.split("+")
+    if not base or not _MODIFIERS.issuperset(modifiers):
+        return None
+    character = key_to_character(base)
+    known = base in _NAMED_KEYS or (character is not None and character.isprintable())
+    return key if known else None

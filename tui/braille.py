@@ -1,0 +1,112 @@
+"""A curve in braille: two dots across and four down in every character.
+
+More values than dots are gathered column by column, and a column shows everything from its smallest
+value to its largest, so no peak vanishes. Values that are not finite are left out and marked.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+
+MARK = "×"
+LOG_RANGE = 1000.0
+
+_BLANK = 0x2800
+# The bit of each dot in a character, by row from the top and by column.
+_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The characters of a curve, top row first, and the values at its lower and upper edge."""
+
+    rows: tuple[str, ...]
+    low: float
+    high: float
+    log: bool
+
+
+def curve(values: Array, width: int, height: int) -> Curve:
+    """Draw `values`, of shape `(n,)`, in `width` × `height` characters.
+
+    The scale is logarithmic when all values are positive and the largest is more than a thousand
+    times the smallest.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    finite = np.isfinite(values)
+    if width < 1 or height < 1 or not finite.any():
+        return Curve(_mark(_blank(width, height), finite), 0.0, 0.0, False)
+    low, high = float(values[finite].min()), float(values[finite].max())
+    log = low > 0 and high / LOG_RANGE > low
+    levels = _levels(values, finite, low, high, log, 4 * height)
+    tops, bottoms = _columns(levels, finite, 2 * width)
+    dots = _dots(tops, bottoms, width, height)
+    return Curve(_mark(_characters(dots, width, height), finite), low, high, log)
+
+
+def _levels(
+    values: Array, finite: Array, low: float, high: float, log: bool, dots: int
+) -> Array:
+    """Return the row of dots of each value, 0 at the top; that of one not finite means nothing."""
+    inside = np.where(finite, values, low)
+    if log:
+        inside, low, high = np.log10(inside), np.log10(low), np.log10(high)
+    # Halved first: the difference of two values near 1e308 would overflow.
+    half = high / 2 - low / 2
+    share = (inside / 2 - low / 2) / half if half > 0 else np.full(len(values), 0.5)
+    return np.round((1 - share) * (dots - 1)).astype(np.int64)
+
+
+def _columns(levels: Array, finite: Array, columns: int) -> tuple[Array, Array]:
+    """Return the topmost and the lowest dot of each column; one without values has top > bottom."""
+    top = np.where(finite, levels, np.iinfo(np.int64).max)
+    bottom = np.where(finite, levels, -1)
+    if len(levels) > columns:
+        starts = _starts(len(levels), columns)
+        top, bottom = np.minimum.reduceat(top, starts), np.maximum.reduceat(bottom, starts)
+    # Reach towards the column before, so that a steep curve stays in one piece.
+    neighbours = (bottom[1:] >= 0) & (bottom[:-1] >= 0)
+    reach_up = np.where(neighbours, bottom[:-1] + 1, top[1:])
+    reach_down = np.where(neighbours, top[:-1] - 1, bottom[1:])
+    top[1:], bottom[1:] = np.minimum(top[1:], reach_up), np.maximum(bottom[1:], reach_down)
+    return top, bottom
+
+
+def _starts(count: int, columns: int) -> Array:
+    """Return where each column's share of `count` values begins."""
+    return np.arange(columns) * count // columns
+
+
+def _dots(tops: Array, bottoms: Array, width: int, height: int) -> Array:
+    """Return a boolean array of shape `(4 height, 2 width)`: the dots that are set."""
+    rows = np.arange(4 * height)[:, None]
+    dots = np.zeros((4 * height, 2 * width), dtype=bool)
+    dots[:, : len(tops)] = (rows >= tops) & (rows <= bottoms)
+    return dots
+
+
+def _characters(dots: Array, width: int, height: int) -> tuple[str, ...]:
+    """Gather the dots of each character and return the rows of text."""
+    cells = dots.reshape(height, 4, width, 2)
+    codes = (cells * _BITS[None, :, None, :]).sum(axis=(1, 3)) + _BLANK
+    return tuple("".join(map(chr, row)) for row in codes.tolist())
+
+
+def _blank(width: int, height: int) -> tuple[str, ...]:
+    """Return rows without a dot."""
+    return (chr(_BLANK) * max(width, 0),) * max(height, 0)
+
+
+def _mark(rows: tuple[str, ...], finite: Array) -> tuple[str, ...]:
+    """Put a mark at the top over every value that is not finite."""
+    if not rows or not rows[0] or finite.all():
+        return rows
+    columns = 2 * len(rows[0])
+    missing = np.flatnonzero(~finite)
+    if len(finite) > columns:
+        missing = np.searchsorted(_starts(len(finite), columns), missing, side="right") - 1
+    marked = {int(column) // 2 for column in missing}
+    top = "".join(MARK if x in marked else character for x, character in enumerate(rows[0]))
+    return (top, *rows[1:])

@@ -1,0 +1,94 @@
+"""The user's configuration file: other keys and another theme.
+
+    theme = "nnstep-light"
+
+    [keys]
+    step-op = "j,f11"
+
+A mistake in it is reported in plain words, and what is right in it still holds.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from nnstep.tui.actions import ACTIONS, Action, key_name, remapped
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the file asks for, and what was wrong with it."""
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    theme: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+def config_path() -> Path:
+    """Return where the file is looked for."""
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "nnstep" / "config.toml"
+
+
+def read_config(path: Path) -> Config:
+    """Read the file; without one, everything is as it comes."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except FileNotFoundError:
+        return Config()
+    except (OSError, ValueError) as error:
+        return Config(problems=(f"{path}: {error}",))
+    problems: list[str] = []
+    keys = _read_keys(document.pop("keys", {}), problems)
+    theme = document.pop("theme", None)
+    if theme is not None and not isinstance(theme, str):
+        problems.append("theme must be a name in quotation marks")
+        theme = None
+    problems += [f"unknown setting {name!r} (known: theme, [keys])" for name in document]
+    return Config(keys, theme, tuple(f"{path}: {problem}" for problem in problems))
+
+
+def _read_keys(table: Any, problems: list[str]) -> dict[str, str]:
+    """Read the table of keys, leaving out what cannot be and saying why."""
+    if not isinstance(table, dict):
+        problems.append("keys must be a table: [keys]")
+        return {}
+    known = [action.id for action in ACTIONS]
+    keys: dict[str, str] = {}
+    for name, value in table.items():
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            problems.append(f"unknown action {name!r}{hint}")
+        elif not isinstance(value, str):
+            problems.append(f"keys.{name} must be text, such as \"s,f11\"")
+        else:
+            names = {key.strip(): key_name(key.strip()) for key in value.split(",")}
+            wrong = [key for key, canonical in names.items() if canonical is None]
+            problems += [f"keys.{name}: there is no key {key!r}" for key in wrong]
+            if not wrong:
+                keys[name] = ",".join(canonical for canonical in names.values() if canonical)
+    return _without_clashes(keys, problems)
+
+
+def _without_clashes(keys: dict[str, str], problems: list[str]) -> dict[str, str]:
+    """Leave out every choice that would take a key from another action."""
+    actions = {action.id: action for action in remapped(keys)}
+    kept = dict(keys)
+    for name in keys:
+        for other in actions.values():
+            shared = set(actions[name].keys.split(",")) & set(other.keys.split(","))
+            if name in kept and other.id != name and shared and _meet(actions[name], other):
+                problems.append(f"keys.{name}: {', '.join(sorted(shared))} is taken by {other.id}")
+                del kept[name]
+    return kept
+
+
+def _meet(one: Action, other: Action) -> bool:
+    """Tell whether two actions listen at the same time."""
+    return not {one.scope, other.scope} >= {"program", "tensors"}

@@ -1,0 +1,82 @@
+"""How a number is written: always the same few columns, so that a table never jumps.
+
+Fixed with four decimals where that says something, scientific with four significant digits where it
+would not. A reader should recognise a value that is not finite at a glance, so it is a word.
+"""
+
+import math
+
+VALUE_WIDTH = 11
+CHANGE_WIDTH = 9
+HEAT_LEVELS = 6
+
+INCREASED, DECREASED, OTHERWISE_CHANGED = "▲", "▼", "≠"
+
+Number = float | int
+
+
+def format_value(value: Number) -> str:
+    """Write `value` in at most `VALUE_WIDTH` columns, not padded."""
+    if isinstance(value, int):
+        text = str(value)
+        return text if len(text) <= VALUE_WIDTH else f"{float(value):.3e}"
+    if not math.isfinite(value):
+        return format_non_finite(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.4f}"
+    return f"{value:.3e}"
+
+
+def format_non_finite(value: float) -> str:
+    """Write a value that is not finite as the word for it."""
+    if math.isnan(value):
+        return "NaN"
+    return "+inf" if value > 0 else "-inf"
+
+
+def format_change(old: Number, new: Number) -> str:
+    """Write by how much `new` differs from `old`: signed, three significant digits.
+
+    Equal values give nothing. Where one of them is not finite there is no difference to speak of,
+    and the mark for that is all there is.
+    """
+    if is_same(old, new):
+        return ""
+    difference = new - old
+    if isinstance(difference, int):
+        text = f"{difference:+d}"
+        return text if len(text) <= CHANGE_WIDTH else f"{float(difference):+.2e}"
+    if not math.isfinite(difference):
+        return OTHERWISE_CHANGED
+    for digits in (3, 2):
+        text = f"{difference:+#.{digits}g}".rstrip(".")
+        if len(text) <= CHANGE_WIDTH:
+            break
+    return text
+
+
+def direction(old: Number, new: Number) -> str:
+    """Return the arrow for a change from `old` to `new`, a blank where there is none."""
+    if is_same(old, new):
+        return " "
+    if math.isnan(old) or math.isnan(new):
+        return OTHERWISE_CHANGED
+    return INCREASED if new > old else DECREASED
+
+
+def is_same(old: Number, new: Number) -> bool:
+    """Tell whether two values are equal to a reader, for whom one NaN is like another."""
+    return old == new or (math.isnan(old) and math.isnan(new))
+
+
+def heat(value: Number) -> int:
+    """Return the level of a finite value on a fixed scale of decades.
+
+    0 is below a thousandth, each further level a decade, the last one ten and above.
+    """
+    magnitude = abs(value)
+    if magnitude < 1e-3:
+        return 0
+    if magnitude >= 10:
+        return HEAT_LEVELS - 1
+    return math.floor(math.log10(magnitude)) + 4

@@ -1,0 +1,1 @@
+"""The panes: each draws the snapshot it is given, and knows nothing of screens or sessions."""

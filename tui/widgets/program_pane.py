@@ -1,0 +1,151 @@
+"""The listing of the program: what has run in this iteration, the current line, what is to come."""
+
+from collections.abc import Iterator
+
+from textual import events
+from textual.strip import Strip
+
+from nnstep.engine.program.instruction import Instruction, Phase
+from nnstep.engine.snapshot import Snapshot
+from nnstep.tui.actions import bindings
+from nnstep.tui.widgets.line_view import LineView, Piece, line
+from nnstep.tui.widgets.tab_line import Tab, tab_line
+
+CURRENT, DONE, PENDING = "▶", "·", " "
+WHEEL_LINES = 3
+WIDE = 44
+
+_SHORT = {Phase.FORWARD: "fwd", Phase.BACKWARD: "back"}
+
+
+class ProgramPane(LineView, can_focus=True):
+    """Shows the program and scrolls with the current line."""
+
+    BINDINGS = bindings("program")
+
+    def __init__(self, tab: Tab, *, id: str) -> None:
+        super().__init__(id=id)
+        self.tab = tab
+        self._snapshot: Snapshot | None = None
+        self._top = 0
+        self._left = 0
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw a snapshot, its current line in view."""
+        moved = self._snapshot is None or snapshot.position != self._snapshot.position
+        self._snapshot = snapshot
+        if moved:
+            self._reveal_current()
+        self.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep the current line in view at the new size."""
+        self._reveal_current()
+        super().on_resize(event)
+
+    @property
+    def _body_height(self) -> int:
+        return max(0, self.size.height - 1)
+
+    def _reveal_current(self) -> None:
+        """Scroll so that the current line has some lines around it."""
+        if self._snapshot is None:
+            return
+        position = self._snapshot.position
+        margin = min(2, (self._body_height - 1) // 2)
+        if position < self._top + margin or position >= self._top + self._body_height - margin:
+            first = position - margin
+            if position >= self._top + self._body_height - margin:
+                first = position - self._body_height + 1 + margin
+            self._scroll_to(first)
+
+    def _scroll_to(self, top: int) -> None:
+        length = len(self._snapshot.program) if self._snapshot else 0
+        self._top = max(0, min(top, length - self._body_height))
+
+    def paint(self, width: int, height: int) -> list[Strip]:
+        palette = self.palette
+        lines = [line(self._header(width), width, palette.text)]
+        if self._snapshot is None:
+            return lines
+        self._scroll_to(self._top)
+        labels = label_column(self._snapshot.program.instructions, wide=width >= WIDE)
+        code_width = width - 4 - len(labels[0])
+        self._left = max(0, min(self._left, self._longest_code() - code_width))
+        for y in range(self._top, self._top + height - 1):
+            blank = palette.text
+            pieces: Iterator[Piece] = iter(())
+            if y < len(labels):
+                pieces = self._instruction(y, labels[y], code_width)
+                blank = palette.current if y == self._snapshot.position else palette.text
+            lines.append(line(pieces, width, blank))
+        return lines
+
+    def _longest_code(self) -> int:
+        instructions = self._snapshot.program.instructions if self._snapshot else ()
+        return max((len(instruction.code) for instruction in instructions), default=0)
+
+    def _header(self, width: int) -> Iterator[Piece]:
+        palette = self.palette
+        yield from tab_line((self.tab,), self.tab.digit, palette, focused=self.has_focus)
+        length = len(self._snapshot.program) if self._snapshot else 0
+        hidden = (("↑", self._top), ("↓", length - self._top - self._body_height))
+        hint = " ".join(f"{arrow}{count}" for arrow, count in hidden if count > 0)
+        yield f"{hint} ".rjust(width - len(self.tab.text)), palette.muted
+
+    def _instruction(self, y: int, label: str, code_width: int) -> Iterator[Piece]:
+        """Paint one line; its first column is kept for breakpoints."""
+        assert self._snapshot is not None
+        palette, position = self.palette, self._snapshot.position
+        code = self._snapshot.program.instructions[y].code[self._left :]
+        if len(code) > code_width:
+            code = code[: max(0, code_width - 1)] + "…"
+        if y == position:
+            yield f" {CURRENT} ", palette.current_accent
+            yield f"{label} ", palette.current_muted
+            yield code, palette.current
+        else:
+            yield f" {DONE if y < position else PENDING} {label} ", palette.muted
+            yield code, palette.muted if y < position else palette.text
+
+    def action_scroll_lines(self, lines: int) -> None:
+        """Scroll by lines; the next step brings the current line back."""
+        self._scroll_to(self._top + lines)
+        self.redraw()
+
+    def action_scroll_pages(self, pages: int) -> None:
+        """Scroll by screenfuls."""
+        self.action_scroll_lines(pages * max(1, self._body_height - 1))
+
+    def action_scroll_edge(self, edge: int) -> None:
+        """Scroll to the first line (0) or the last (-1)."""
+        length = len(self._snapshot.program) if self._snapshot else 0
+        self.action_scroll_lines(length if edge else -length)
+
+    def action_scroll_code(self, columns: int) -> None:
+        """Scroll long lines sideways."""
+        self._left = max(0, self._left + columns)
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down."""
+        event.stop()
+        self.action_scroll_lines(WHEEL_LINES)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up."""
+        event.stop()
+        self.action_scroll_lines(-WHEEL_LINES)
+
+
+def label_column(instructions: tuple[Instruction, ...], *, wide: bool) -> list[str]:
+    """Return what stands before each line: its phase and layer, where they change, all as wide."""
+    labels: list[str] = []
+    last = ""
+    for instruction in instructions:
+        name = instruction.phase.value if wide else _SHORT.get(instruction.phase, instruction.phase)
+        label = name if instruction.layer is None else f"{name} {instruction.layer}"
+        labels.append("" if label == last else label)
+        last = label
+    width = max(map(len, labels), default=0)
+    return [label.ljust(width) for label in labels]

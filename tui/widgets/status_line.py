@@ -1,0 +1,57 @@
+"""The first line of the screen: where the run is, and whether it is running."""
+
+from collections.abc import Iterator
+
+from textual.strip import Strip
+
+from nnstep.engine.snapshot import Snapshot
+from nnstep.tui.widgets.line_view import LineView, Piece, line
+
+
+class StatusLine(LineView):
+    """Shows the place of a snapshot and what is going on."""
+
+    def __init__(self, title: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self._title = title
+        self._snapshot: Snapshot | None = None
+        self._activity = ""
+
+    def show(self, snapshot: Snapshot, activity: str) -> None:
+        """Draw the place of a snapshot; `activity` says what is running, empty for nothing."""
+        self._snapshot, self._activity = snapshot, activity
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Strip]:
+        return [line(self._pieces(width), width, self.palette.bar)]
+
+    def _pieces(self, width: int) -> Iterator[Piece]:
+        if self._snapshot is None:
+            return
+        palette = self.palette
+        text = f" {place_of(self._snapshot)}"
+        yield text, palette.bar_strong
+        taken = len(text)
+        if self._activity:
+            activity = f" · {self._activity}"
+            yield activity, palette.bar_accent
+            taken += len(activity)
+        if len(self._title) + 3 <= width - taken:
+            yield f"{self._title} ".rjust(width - taken), palette.bar
+
+
+def place_of(snapshot: Snapshot) -> str:
+    """Write where a snapshot was taken: `step 412 of 980 · iteration 37 · …`."""
+    current = snapshot.current
+    of_total = "" if snapshot.total is None else f" of {snapshot.total}"
+    phase = current.phase.value
+    if current.layer is not None:
+        phase += f", layer {current.layer}"
+    return " · ".join(
+        (
+            f"step {snapshot.place}{of_total}",
+            f"iteration {snapshot.iteration}",
+            f"epoch {snapshot.epoch}",
+            "end of the run" if snapshot.finished else phase,
+        )
+    )

@@ -1,0 +1,42 @@
+"""The first line of a pane: its number and title, or, where panes share a place, a tab for each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnstep.tui.theme import Palette
+from nnstep.tui.widgets.line_view import Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A pane as its title names it: the digit that goes to it, and what it shows."""
+
+    digit: int
+    title: str
+
+    @property
+    def text(self) -> str:
+        """The tab as it is written, a blank on either side."""
+        return f" {self.digit} {self.title} "
+
+
+def tab_line(
+    tabs: tuple[Tab, ...], active: int, palette: Palette, *, focused: bool
+) -> Iterator[Piece]:
+    """Paint the tabs, the active one standing out; a lone tab is a plain title."""
+    for tab in tabs:
+        if tab.digit != active:
+            yield tab.text, palette.rule if len(tabs) == 1 else palette.muted
+        elif len(tabs) == 1:
+            yield tab.text, palette.focused_title if focused else palette.title
+        else:
+            yield tab.text, palette.active_tab if focused else palette.current
+
+
+def tab_at(tabs: tuple[Tab, ...], x: int) -> Tab | None:
+    """Return the tab at column `x` of the line."""
+    for tab in tabs:
+        if 0 <= x < len(tab.text):
+            return tab
+        x -= len(tab.text)
+    return None

@@ -1,0 +1,115 @@
+"""How the lines of a block are painted: its title with the marks, and its rows of numbers.
+
+Marks are glyphs first and colours second. Whatever is not in the visible columns is not even read.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.snapshot import Snapshot
+from nnstep.tui.numbers import (
+    CHANGE_WIDTH,
+    VALUE_WIDTH,
+    Number,
+    direction,
+    format_change,
+    format_value,
+    heat,
+    is_same,
+)
+from nnstep.tui.theme import Palette
+from nnstep.tui.widgets.line_view import Piece
+from nnstep.tui.widgets.tensor_blocks import Block, leading_index
+
+WRITTEN, READ, STALE = "●", "○", "≈"
+CURSOR = Style(reverse=True)
+RESTING_CURSOR = Style(underline=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The cell that a pane points at: a tensor, and its row and column seen as a matrix."""
+
+    name: str
+    row: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellPainter:
+    """Paints blocks of one snapshot in one palette; `cursor_style` marks the cell at `cursor`."""
+
+    snapshot: Snapshot
+    palette: Palette
+    cursor: Cursor | None
+    cursor_style: Style
+
+    def title(self, block: Block, first: int, width: int) -> Iterator[Piece]:
+        """Paint the title of a block whose columns are shown from `first` on."""
+        snapshot, palette, name = self.snapshot, self.palette, block.name
+        yield (WRITTEN if name in snapshot.written else " "), palette.written
+        yield (READ if name in snapshot.read else " "), palette.read
+        array = snapshot.tensors.get(name)
+        if array is None:
+            yield f" {name} not computed yet", palette.muted
+            return
+        yield f" {name}", palette.strong
+        about = f" {array.shape} {array.dtype}"
+        if name in snapshot.stale:
+            about += f" {STALE} stale"
+        if (shown := block.fitting(width)) < block.columns:
+            last = min(first + shown, block.columns) - 1
+            where = f"columns {first}–{last} "
+            about += where.rjust(width - 3 - len(name) - len(about))
+        yield about, palette.muted
+
+    def row(self, block: Block, row: int, first: int, width: int) -> Iterator[Piece]:
+        """Paint one row of a block, from column `first` on."""
+        array = self.snapshot.tensors[block.name]
+        before = self.snapshot.before.get(block.name)
+        last = min(first + block.fitting(width), block.columns)
+        new = values_of(array, block, row, first, last)
+        old = new
+        if before is not None and before is not array and before.shape == array.shape:
+            old = values_of(before, block, row, first, last)
+        yield block.label(row), self.palette.muted
+        for column, (value, earlier) in enumerate(zip(new, old, strict=True), first):
+            yield from self._cell(block, Cursor(block.name, row, column), value, earlier)
+
+    def _cell(self, block: Block, place: Cursor, value: Number, earlier: Number) -> Iterator[Piece]:
+        """Paint one number and what follows it: its change, or an arrow where that has no room."""
+        palette = self.palette
+        style = self._number_style(block, value, changed=not is_same(earlier, value))
+        text = f"{format_value(value):>{VALUE_WIDTH}}"
+        if place == self.cursor:
+            style += self.cursor_style
+        elif not math.isfinite(value):
+            blanks = len(text) - len(text.lstrip())
+            yield text[:blanks], palette.text
+            text = text[blanks:]
+        yield text, style
+        if block.with_changes:
+            yield f" {format_change(earlier, value):<{CHANGE_WIDTH}}", palette.muted
+        else:
+            yield direction(earlier, value), palette.muted
+
+    def _number_style(self, block: Block, value: Number, *, changed: bool) -> Style:
+        """Return the style of a number: its heat, unless there is something graver to say."""
+        palette = self.palette
+        if not math.isfinite(value):
+            return palette.error
+        if block.name in self.snapshot.stale:
+            return palette.muted
+        return (palette.changed_heat if changed else palette.heat)[heat(value)]
+
+
+def values_of(array: Array, block: Block, row: int, first: int, last: int) -> list[Number]:
+    """Return the values of a row in the columns from `first` to before `last`."""
+    if block.is_scalar:
+        return [array.item()]
+    values: list[Number] = array[leading_index(row, block.lead)][first:last].tolist()
+    return values
