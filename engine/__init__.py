@@ -1,1 +1,51 @@
-"""The engine: compiles a scenario into a program of tensor instructions and steps it."""
+"""The engine: compiles a scenario into a program of tensor instructions and steps it.
+
+    from nnstep.engine import Session, load
+    session = Session(load("xor.toml"))
+    for step in session.steps():
+        print(step.code, step.writes)
+
+Names are imported when first asked for, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .load import load
+    from .machine import Step
+    from .scenario.errors import ScenarioError
+    from .scenario.model import Scenario
+    from .session.edits import EditError, UndoError, parse_value
+    from .session.session import Session
+    from .snapshot import Snapshot
+
+__all__ = [
+    "EditError",
+    "Scenario",
+    "ScenarioError",
+    "Session",
+    "Snapshot",
+    "Step",
+    "UndoError",
+    "load",
+    "parse_value",
+]
+
+_MODULES = {
+    "EditError": "session.edits",
+    "Scenario": "scenario.model",
+    "ScenarioError": "scenario.errors",
+    "Session": "session.session",
+    "Snapshot": "snapshot",
+    "Step": "machine",
+    "UndoError": "session.edits",
+    "load": "load",
+    "parse_value": "session.edits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

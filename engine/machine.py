@@ -95,9 +95,7 @@ class Machine:
             array.setflags(write=False)
             writes = {instruction.writes[0]: array}
         iteration = self.iteration
-        step = Step(
-            self.place, iteration, iteration // self.batches_per_epoch, instruction, writes
-        )
+        step = Step(self.place, iteration, iteration // self.batches_per_epoch, instruction, writes)
         self.tensors.update(writes)
         self.place += 1
         self.position += 1

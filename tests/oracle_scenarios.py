@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from nnstep.engine import Session
 
 ORACLES = Path(__file__).parent / "oracles"
@@ -125,7 +126,7 @@ def optimizer_text(config: Mapping[str, Any]) -> str:
     return f"{text}\nclip = {{ {clip['type']} = {limit!r} }}"
 
 
-def scenario_text(case: Case, iterations: int | None = None) -> str:
+def scenario_text(case: Case, iterations: int | None = None, fuse: bool = True) -> str:
     """Write a case of kind "mlp", "overflow" or the like as the text of a scenario file."""
     config = case["config"]
     if iterations is None:
@@ -135,7 +136,7 @@ def scenario_text(case: Case, iterations: int | None = None) -> str:
         [
             f"format = 1\ntitle = {toml(case['name'])}",
             network_text(case),
-            table("loss", LOSSES[config["loss"]]),
+            table("loss", LOSSES[config["loss"]] | ({} if fuse else {"fuse": False})),
             optimizer_text(config),
             table("data", data),
             f"[run]\niterations = {iterations}\n",

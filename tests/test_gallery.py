@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nnstep import scenarios
-from nnstep.engine import Session, load
 from oracle_scenarios import (
     BUFFERS,
     ORACLES,
+    Arrays,
     Case,
     Iteration,
     assert_close,
@@ -19,6 +18,9 @@ from oracle_scenarios import (
     iterations,
     read_case,
 )
+
+from nnstep import scenarios
+from nnstep.engine import Session, load
 
 Array = np.ndarray[Any, Any]
 LOOSE = 1e-7
@@ -92,6 +94,7 @@ class Measured:
     gradients: list[list[float]]
     ends: dict[int, dict[str, list[float]]]
     last_weights: Array
+    after: Arrays
 
 
 @cache
@@ -101,9 +104,13 @@ def measure(name: str) -> Measured:
     ends = {end["iteration"]: list(end["buffers"]) for end in oracle["epoch_ends"]}
     count = len(oracle["first"]["losses"])
     names = parameters(len(oracle["config"]["activations"]))
+    session = Session(load(name))
+    drawn = norms([session.value(name) for name in names])
+    np.testing.assert_allclose(drawn, oracle["initial"], rtol=1e-12)
     kept: Measured | None = None
-    for number, iteration in enumerate(iterations(Session(load(name)))):
-        kept = kept or Measured(iteration, names, [], [], {}, np.empty(0))
+    for number, iteration in enumerate(iterations(session)):
+        kept = kept or Measured(iteration, names, [], [], {}, np.empty(0), {})
+        kept.after = iteration.after
         kept.losses.append(float(written(iteration, "L")))
         if number < count:
             kept.gradients.append(norms([written(iteration, f"d{name}") for name in names]))
@@ -149,6 +156,9 @@ def test_epochs_of_real_data(name: str) -> None:
         np.testing.assert_allclose(run.ends[number][""], end["parameters"], rtol=LOOSE)
         for buffer, expected in end["buffers"].items():
             np.testing.assert_allclose(run.ends[number][buffer], expected, rtol=1e-6)
+    assert_close(run.after["b1"], oracle["final"]["b1"], f"{name}: b1 at the end", 1e-6)
+    last = oracle["final"]["b_last"]
+    assert_close(run.after[run.names[-1]], last, f"{name}: {run.names[-1]} at the end", 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nnstep.engine import Session, load
 from oracle_scenarios import ORACLES, Arrays, assert_close, iterations, lookup, read_case, toml
+
+from nnstep.engine import Session, load
 
 MICROGRAD = """
 c0 = a + b

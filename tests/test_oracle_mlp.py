@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from nnstep.engine import Session, load
 from oracle_scenarios import (
     Iteration,
     assert_close,
@@ -16,6 +15,8 @@ from oracle_scenarios import (
     scenario_text,
     variants,
 )
+
+from nnstep.engine import Session, load
 
 TORCH = oracle_cases("torch")
 PUBLISHED = oracle_cases("published")
@@ -30,12 +31,31 @@ def run(text: str, folder: Path) -> list[Iteration]:
 @pytest.mark.parametrize("path", TORCH + PUBLISHED, ids=lambda path: path.stem)
 def test_every_tensor_of_every_step(path: Path, tmp_path: Path) -> None:
     for case in variants(read_case(path)):
-        done = run(scenario_text(case), tmp_path)
+        saturated = case["name"] == "fail_bce_saturated"
+        done = run(scenario_text(case, fuse=not saturated), tmp_path)
         assert len(done) == len(case["config"]["batches"])
         for iteration, step in zip(done, case["steps"], strict=False):
-            if case["name"] == "fail_bce_saturated":
+            if saturated:
                 step.pop("da", None)
             compare_step(iteration, step, case["name"])
+
+
+FUSED = [
+    path
+    for path in TORCH + PUBLISHED
+    if read_case(path)["config"]["loss"].startswith(("bce_prob", "ce_prob"))
+    and path.stem != "fail_bce_saturated"
+]
+
+
+@pytest.mark.parametrize("path", FUSED, ids=lambda path: path.stem)
+def test_the_long_way_through_the_last_activation(path: Path, tmp_path: Path) -> None:
+    case = read_case(path)
+    done = run(scenario_text(case, fuse=False), tmp_path)
+    last = len(case["config"]["activations"])
+    for iteration, step in zip(done, case["steps"], strict=False):
+        compare_step(iteration, step, case["name"])
+        assert iteration.computed(f"da{last}") is not None
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nnstep.engine import Session, load
 from oracle_scenarios import (
     ACTIVATIONS,
     ORACLES,
@@ -14,6 +13,8 @@ from oracle_scenarios import (
     read_case,
     toml,
 )
+
+from nnstep.engine import Session, load
 
 TABLE = read_case(ORACLES / "torch" / "table_activations.json")
 KINKS = read_case(ORACLES / "torch" / "table_kinks.json")

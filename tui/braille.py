@@ -46,9 +46,7 @@ def curve(values: Array, width: int, height: int) -> Curve:
     return Curve(_mark(_characters(dots, width, height), finite), low, high, log)
 
 
-def _levels(
-    values: Array, finite: Array, low: float, high: float, log: bool, dots: int
-) -> Array:
+def _levels(values: Array, finite: Array, low: float, high: float, log: bool, dots: int) -> Array:
     """Return the row of dots of each value, 0 at the top; that of one not finite means nothing."""
     inside = np.where(finite, values, low)
     if log:

@@ -66,7 +66,7 @@ def _read_keys(table: Any, problems: list[str]) -> dict[str, str]:
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             problems.append(f"unknown action {name!r}{hint}")
         elif not isinstance(value, str):
-            problems.append(f"keys.{name} must be text, such as \"s,f11\"")
+            problems.append(f'keys.{name} must be text, such as "s,f11"')
         else:
             names = {key.strip(): key_name(key.strip()) for key in value.split(",")}
             wrong = [key for key, canonical in names.items() if canonical is None]

@@ -17,7 +17,7 @@ import numpy as np
 
 from nnstep.engine.arrays import Kernel
 
-Constant = float | bool | str | None | tuple[int | slice, ...]
+Constant = float | bool | str | None | tuple[float | slice, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,8 @@ class Formula:
         fill = {name: _literal(value) for name, value in bound.items()}
         tree = _Filled(fill).visit(self.tree)
         if rest == self.parameters[: len(rest)]:
-            return Formula(rest, functools.partial(self.function, **bound), tree)
+            last = tuple(bound[name] for name in self.parameters[len(rest) :])
+            return Formula(rest, _bound_last(self.function, last), tree)
         return Formula(rest, _bound_between(self.function, self.parameters, bound), tree)
 
     def on(self, **inner: "Formula") -> "Formula":
@@ -119,6 +120,10 @@ def _lambdas(module: str) -> Mapping[int, ast.Lambda]:
     return found
 
 
+def _bound_last(function: Kernel, constants: tuple[Constant, ...]) -> Kernel:
+    return lambda *arrays: function(*arrays, *constants)
+
+
 def _bound_between(
     function: Kernel, order: tuple[str, ...], bound: Mapping[str, Constant]
 ) -> Kernel:
@@ -176,8 +181,8 @@ def _literal(value: Constant) -> ast.expr:
     return ast.parse(repr(value), mode="eval").body
 
 
-def _index_part(item: int | slice) -> ast.expr:
-    if isinstance(item, int):
+def _index_part(item: float | slice) -> ast.expr:
+    if not isinstance(item, slice):
         return ast.Constant(item)
     lower, upper, step = (
         None if part is None else ast.Constant(part) for part in (item.start, item.stop, item.step)

@@ -101,9 +101,7 @@ def spread(g: Array, shape: Shape, axis: int | None = None, keepdims: bool = Fal
     return np.broadcast_to(g, shape)
 
 
-def extreme_share(
-    x: Array, out: Array, axis: int | None = None, keepdims: bool = False
-) -> Array:
+def extreme_share(x: Array, out: Array, axis: int | None = None, keepdims: bool = False) -> Array:
     """Return 1/k at the k places of `x` that equal the maximum (or minimum) `out`, else 0.
 
     Ties share the gradient evenly, as in `torch.amax`.
@@ -130,7 +128,7 @@ def scatter(g: Array, index: tuple[int | slice, ...], like: Array) -> Array:
 
 def global_norm(*gradients: Array) -> Array:
     """Return the Euclidean norm of all the numbers in all the arrays together."""
-    return np.sqrt(sum((np.sum(g**2) for g in gradients), start=0.0))  # type: ignore[no-any-return]
+    return np.sqrt(sum((np.sum(g**2) for g in gradients), start=0.0))
 
 
 def l2_penalty(*weights: Array, l2: float) -> Array:

@@ -5,6 +5,8 @@ reduction of the elements is `mean`, `batch_mean` (sum over outputs, mean over r
 is the loss's usual one.
 """
 
+from typing import Any
+
 import numpy as np
 
 from nnstep.engine.arrays import Array
@@ -12,7 +14,7 @@ from nnstep.engine.arrays import Array
 from .functions import log_softmax, one_hot
 
 
-def _reduced(elements: Array, reduction: str) -> Array:
+def _reduced(elements: Array, reduction: str) -> Any:
     if reduction == "mean":
         return np.mean(elements)
     total = np.sum(elements)
@@ -51,9 +53,7 @@ def binary_cross_entropy(a: Array, y: Array, reduction: str | None = None) -> Ar
     return _reduced(-(y * log_a + (1 - y) * log_rest), reduction or "mean")
 
 
-def binary_cross_entropy_with_logits(
-    a: Array, y: Array, reduction: str | None = None
-) -> Array:
+def binary_cross_entropy_with_logits(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return the binary cross-entropy of sigmoid(a), by default its mean, without overflow."""
     elements = np.maximum(a, 0) - a * y + np.log1p(np.exp(-np.abs(a)))
     return _reduced(elements, reduction or "mean")

@@ -45,7 +45,7 @@ class LossOperation:
     def value_formula(self, reduction: str, delta: float) -> Formula:
         """The loss itself."""
         named = None if reduction == self.usual else reduction
-        return formula(self.value).bind(delta=delta).bind(reduction=named)
+        return formula(self.value).bind(delta=delta, reduction=named)
 
     def da_formula(self, reduction: str, delta: float) -> Formula:
         """The derivative of the loss by `a`."""

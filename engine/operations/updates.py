@@ -108,7 +108,7 @@ def adam(o: Settings) -> list[Line]:
 
 
 def adamw(o: Settings) -> list[Line]:
-    """Adam, with the weights decayed apart from the gradient (Loshchilov and Hutter, 1711.05101)."""
+    """Adam, with the weights decayed apart from the gradient (Loshchilov and Hutter 2019)."""
     if not o["weight_decay"]:
         return _adam_step(o)
     decay = _line("p", lambda p, lr, weight_decay: p * (1 - lr * weight_decay), o)

@@ -69,9 +69,7 @@ class Backward:
                 needed.add(one.output)
         return needed
 
-    def _contribute(
-        self, one: Applied, source: str, gradient: Formula, layer: int | None
-    ) -> None:
+    def _contribute(self, one: Applied, source: str, gradient: Formula, layer: int | None) -> None:
         target = f"d{source}"
         names = one.names
         if target in self.written:

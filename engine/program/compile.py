@@ -24,9 +24,7 @@ def compile_scenario(scenario: Scenario) -> Program:
     else:
         assert scenario.expression is not None, "a scenario is a network or an expression"
         reserved = reserved_names(scenario.optimizer, scenario.expression.parameters)
-        write_expression(
-            listing, scenario.expression, scenario.data, reserved, scenario.dtype
-        )
+        write_expression(listing, scenario.expression, scenario.data, reserved, scenario.dtype)
         loss = scenario.expression.loss
     parameters = tuple(
         tensor.name for tensor in listing.tensors.values() if tensor.role is Role.PARAMETER

@@ -95,9 +95,7 @@ def _check_loss_is_a_number(
             raise CompileError(message, statement.start, statement.end)
 
 
-def _write_backward(
-    listing: Listing, expression: Expression, applied: list[Applied]
-) -> None:
+def _write_backward(listing: Listing, expression: Expression, applied: list[Applied]) -> None:
     """Add the backward pass; a parameter that the loss does not depend on has a gradient of 0."""
     loss = expression.loss
     seed = Tensor(f"d{loss}", Role.GRADIENT)

@@ -12,13 +12,13 @@ import numpy as np
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.grammar.nodes import Binary, Call, Index, Name, Negation, Node, Number, Transpose
+from nnstep.engine.limits import MAX_ELEMENTS
 from nnstep.engine.operations import elementwise, functions
-from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
 from nnstep.engine.operations.activations import IDENTITY
+from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
 from nnstep.engine.operations.formula import Constant, Formula, constant, formula, variable
 from nnstep.engine.operations.matrix import INDEX, TRANSPOSE, matmul
 from nnstep.engine.operations.operation import Operation, ShapeError
-from nnstep.engine.scenario.limits import MAX_ELEMENTS
 from nnstep.engine.text import did_you_mean
 
 from .backward import Applied
@@ -46,9 +46,7 @@ class Written:
 class Lowering:
     """Applies the operations of expressions, keeping the shape of every tensor."""
 
-    def __init__(
-        self, shapes: Mapping[str, Shapes], temporaries: Temporaries, dtype: str
-    ) -> None:
+    def __init__(self, shapes: Mapping[str, Shapes], temporaries: Temporaries, dtype: str) -> None:
         self.shapes = dict(shapes)
         self.written: list[Written] = []
         self._temporaries = temporaries
@@ -175,9 +173,7 @@ class Lowering:
             raise CompileError(message, node.start, node.end)
         return shapes
 
-    def _folded(
-        self, node: Node, operation: Operation, constants: Mapping[str, float]
-    ) -> float:
+    def _folded(self, node: Node, operation: Operation, constants: Mapping[str, float]) -> float:
         if operation is elementwise.NEGATE:
             return -constants["x"]
         values = operation.value_formula

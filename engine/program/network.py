@@ -73,9 +73,7 @@ def _apply(operation: Operation, inputs: dict[str, str], output: str, layer: int
     return Applied(operation.name, inputs, output, gradients, operation.output, layer)
 
 
-def _write_loss(
-    listing: Listing, network: Network, operation: LossOperation, output: str
-) -> None:
+def _write_loss(listing: Listing, network: Network, operation: LossOperation, output: str) -> None:
     """Add the loss, with the L2 penalty of all weights where the network has one."""
     value = operation.value_formula(network.loss.reduction, network.loss.delta)
     names = {"a": output, "y": "y"}
@@ -86,9 +84,7 @@ def _write_loss(
     listing.add(Phase.LOSS, operation.name, Tensor("L", Role.LOSS), value, names)
 
 
-def _with_loss(
-    applied: list[Applied], network: Network, operation: LossOperation
-) -> list[Applied]:
+def _with_loss(applied: list[Applied], network: Network, operation: LossOperation) -> list[Applied]:
     """Return the operations to differentiate, the loss last.
 
     An activation that feeds its own cross-entropy is fused with it, unless the scenario asks for

@@ -76,9 +76,7 @@ def _write_clip(listing: Listing, clip: Clip, trained: Sequence[str]) -> None:
         listing.add(Phase.UPDATE, "clip", target, clipped, {"dp": gradient, **names})
 
 
-def _write_line(
-    listing: Listing, optimizer: str, parameter: str, line: Line, start: float
-) -> None:
+def _write_line(listing: Listing, optimizer: str, parameter: str, line: Line, start: float) -> None:
     """Add one line of an update rule for one parameter, declaring the buffer that it writes."""
     fixed = {"p": parameter, "dp": f"d{parameter}", RATE: RATE, COUNT: COUNT}
     names = {name: fixed.get(name, f"{name}_{parameter}") for name in line.formula.parameters}

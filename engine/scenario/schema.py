@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
 from nnstep.engine.limits import MAX_COUNT
 
 from .kinds import (

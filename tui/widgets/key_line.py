@@ -28,6 +28,7 @@ class KeyLine(LineView):
             self.redraw()
 
     def paint(self, width: int, height: int) -> list[Strip]:
+        """Paint the one line."""
         pieces = self._answer() if self._message else self._keys(width)
         return [line(pieces, width, self.palette.bar)]
 

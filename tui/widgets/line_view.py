@@ -63,6 +63,7 @@ class LineView(Widget):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
+        """Return a painted line, for Textual to send."""
         width, height = self.size
         if self._lines is None or self._painted != (width, height):
             self._lines = self.paint(width, height)
@@ -110,9 +111,11 @@ def changed_span(before: Strip, after: Strip) -> tuple[int, int] | None:
 
 def _characters(strip: Strip) -> list[Piece]:
     """Take a strip apart into styled characters."""
-    return [(character, style) for text, style, _ in strip for character in text]
+    return [(character, style or Style.null()) for text, style, _ in strip for character in text]
 
 
 def _common(old: list[Piece], new: list[Piece]) -> int:
     """Return how many characters both lists begin with."""
-    return next((x for x, pair in enumerate(zip(old, new)) if pair[0] != pair[1]), len(old))
+    return next(
+        (x for x, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]), len(old)
+    )

@@ -34,6 +34,7 @@ class LossPane(LineView, can_focus=True):
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Strip]:
+        """Paint one line, or the figures with the curve under them."""
         blank = self.palette.text
         if height < 3:
             return [line(self._one_line(width), width, blank)]

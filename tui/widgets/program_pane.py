@@ -51,24 +51,24 @@ class ProgramPane(LineView, can_focus=True):
         """Scroll so that the current line has some lines around it."""
         if self._snapshot is None:
             return
-        position = self._snapshot.position
         margin = min(2, (self._body_height - 1) // 2)
-        if position < self._top + margin or position >= self._top + self._body_height - margin:
-            first = position - margin
-            if position >= self._top + self._body_height - margin:
-                first = position - self._body_height + 1 + margin
-            self._scroll_to(first)
+        first, end = self._snapshot.position - margin, self._snapshot.position + margin + 1
+        if first < self._top:
+            self._go_to(first)
+        elif end > self._top + self._body_height:
+            self._go_to(end - self._body_height)
 
-    def _scroll_to(self, top: int) -> None:
+    def _go_to(self, top: int) -> None:
         length = len(self._snapshot.program) if self._snapshot else 0
         self._top = max(0, min(top, length - self._body_height))
 
     def paint(self, width: int, height: int) -> list[Strip]:
+        """Paint the title and the visible lines."""
         palette = self.palette
         lines = [line(self._header(width), width, palette.text)]
         if self._snapshot is None:
             return lines
-        self._scroll_to(self._top)
+        self._go_to(self._top)
         labels = label_column(self._snapshot.program.instructions, wide=width >= WIDE)
         code_width = width - 4 - len(labels[0])
         self._left = max(0, min(self._left, self._longest_code() - code_width))
@@ -76,7 +76,9 @@ class ProgramPane(LineView, can_focus=True):
             blank = palette.text
             pieces: Iterator[Piece] = iter(())
             if y < len(labels):
-                pieces = self._instruction(y, labels[y], code_width)
+                begins = y == self._top or labels[y] != labels[y - 1]
+                label = labels[y] if begins else " " * len(labels[y])
+                pieces = self._instruction(y, label, code_width)
                 blank = palette.current if y == self._snapshot.position else palette.text
             lines.append(line(pieces, width, blank))
         return lines
@@ -110,7 +112,7 @@ class ProgramPane(LineView, can_focus=True):
 
     def action_scroll_lines(self, lines: int) -> None:
         """Scroll by lines; the next step brings the current line back."""
-        self._scroll_to(self._top + lines)
+        self._go_to(self._top + lines)
         self.redraw()
 
     def action_scroll_pages(self, pages: int) -> None:
@@ -139,13 +141,11 @@ class ProgramPane(LineView, can_focus=True):
 
 
 def label_column(instructions: tuple[Instruction, ...], *, wide: bool) -> list[str]:
-    """Return what stands before each line: its phase and layer, where they change, all as wide."""
+    """Return the phase and layer of each line, in words or shorter, all equally wide."""
     labels: list[str] = []
-    last = ""
     for instruction in instructions:
-        name = instruction.phase.value if wide else _SHORT.get(instruction.phase, instruction.phase)
-        label = name if instruction.layer is None else f"{name} {instruction.layer}"
-        labels.append("" if label == last else label)
-        last = label
+        phase = instruction.phase
+        name = phase.value if wide else _SHORT.get(phase, phase.value)
+        labels.append(name if instruction.layer is None else f"{name} {instruction.layer}")
     width = max(map(len, labels), default=0)
     return [label.ljust(width) for label in labels]

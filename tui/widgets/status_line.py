@@ -23,6 +23,7 @@ class StatusLine(LineView):
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Strip]:
+        """Paint the one line."""
         return [line(self._pieces(width), width, self.palette.bar)]
 
     def _pieces(self, width: int) -> Iterator[Piece]:

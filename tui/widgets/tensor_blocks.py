@@ -128,9 +128,7 @@ def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:
     return [tensor.name for tensor in sorted(chosen, key=place)]
 
 
-def lay_out(
-    names: list[str], program: Program, tensors: Mapping[str, Array], width: int
-) -> Layout:
+def lay_out(names: list[str], program: Program, tensors: Mapping[str, Array], width: int) -> Layout:
     """Place the named tensors one under the other in a pane `width` columns wide."""
     blocks: list[Block] = []
     headings: dict[int, str] = {}

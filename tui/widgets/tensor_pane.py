@@ -1,4 +1,4 @@
-"""A pane of tensors: blocks of numbers to scroll through, and a cursor that walks over the cells."""
+"""A pane of tensors: blocks of numbers to scroll through, and a cursor on one of the cells."""
 
 from collections.abc import Callable, Iterator
 
@@ -83,7 +83,7 @@ class TensorPane(LineView, can_focus=True):
             self._layout = lay_out(self._names, snapshot.program, snapshot.tensors, width)
             self._shapes, self._layout_width = shapes, width
             self._keep_cursor()
-        self._scroll_to(self._top)
+        self._go_to(self._top)
 
     def _keep_cursor(self) -> None:
         """Put the cursor on a cell that exists, the same as before if it still does."""
@@ -102,15 +102,15 @@ class TensorPane(LineView, can_focus=True):
         """How many lines there are between the title and the cursor lines."""
         return max(0, self.size.height - 1 - CURSOR_LINES)
 
-    def _scroll_to(self, top: int) -> None:
+    def _go_to(self, top: int) -> None:
         self._top = max(0, min(top, self._layout.height - self._body_height))
 
     def _reveal_lines(self, first: int, end: int) -> None:
         """Scroll as little as shows the lines from `first` to before `end`, the first above all."""
         if self._top + self._body_height < end:
-            self._scroll_to(end - self._body_height)
+            self._go_to(end - self._body_height)
         if first < self._top:
-            self._scroll_to(first)
+            self._go_to(first)
 
     def _reveal_block(self, name: str) -> None:
         if block := self._layout.by_name.get(name):
@@ -131,16 +131,17 @@ class TensorPane(LineView, can_focus=True):
     # Painting.
 
     def paint(self, width: int, height: int) -> list[Strip]:
+        """Paint the title, the visible blocks and the cursor lines."""
         self._arrange()
         palette = self.palette
         lines = [self._header(width)]
         if self._snapshot is not None:
             style = CURSOR if self.has_focus else RESTING_CURSOR
             painter = CellPainter(self._snapshot, palette, self.cursor, style)
-            for y in range(self._top, self._top + self._body_height):
-                lines.append(line(self._body_line(painter, y, width), width, palette.text))
+            visible = range(self._top, self._top + self._body_height)
+            body = [self._body_line(painter, y, width) for y in visible]
             below = cursor_lines(self._snapshot, self.selected, width, palette)
-            lines.extend(line(pieces, width, palette.text) for pieces in below)
+            lines.extend(line(pieces, width, palette.text) for pieces in (*body, *below))
         return lines[:height]
 
     def _header(self, width: int) -> Strip:
@@ -241,5 +242,5 @@ class TensorPane(LineView, can_focus=True):
 
     def _scroll_by(self, event: events.MouseEvent, lines: int) -> None:
         event.stop()
-        self._scroll_to(self._top + lines)
+        self._go_to(self._top + lines)
         self.redraw()

@@ -1,0 +1,139 @@
+"""Conditions and watches: expressions over live tensors, evaluated by walking their tree."""
+
+import operator
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.grammar import (
+    Binary,
+    Call,
+    Compare,
+    Index,
+    Logical,
+    Name,
+    Negation,
+    Node,
+    Not,
+    Number,
+    Transpose,
+    descendants,
+)
+from nnstep.engine.operations import catalogue
+from nnstep.engine.text import did_you_mean
+
+_TESTS: Mapping[str, Callable[[Any], Any]] = {
+    "norm": lambda x: np.sqrt(np.sum(np.square(x))),
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "isfinite": np.isfinite,
+    "any": np.any,
+    "all": np.all,
+}
+"""Functions of conditions that are not operations of programs."""
+
+FUNCTIONS = frozenset({*_TESTS, *catalogue.FUNCTIONS})
+"""The names of the functions that conditions and watches may call."""
+
+COUNTS = frozenset({"iteration", "epoch", "step", "loss"})
+"""The names that conditions may use besides those of tensors."""
+
+_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+    "@": operator.matmul,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+class ConditionError(ValueError):
+    """An expression that cannot be evaluated; the message says why."""
+
+
+def check_names(node: Node, tensors: Collection[str]) -> None:
+    """Raise `ConditionError` for a name or a function in `node` that does not exist."""
+    for part in descendants(node):
+        if isinstance(part, Name) and part.name not in tensors and part.name not in COUNTS:
+            hint = did_you_mean(part.name, [*tensors, *COUNTS])
+            raise ConditionError(f"column {part.start + 1}: there is no '{part.name}'{hint}")
+        if isinstance(part, Call) and part.function not in FUNCTIONS:
+            hint = did_you_mean(part.function, FUNCTIONS)
+            message = f"column {part.start + 1}: there is no function '{part.function}'{hint}"
+            raise ConditionError(message)
+
+
+def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
+    """Return the value of an expression over named values.
+
+    Raises `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do
+    not fit.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return _value(node, values)
+    except (IndexError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
+        raise ConditionError(str(error)) from None
+
+
+def holds(node: Node, values: Mapping[str, Any]) -> bool:
+    """Return whether a condition holds; an array holds if all its elements do.
+
+    A condition on a tensor that is not live yet does not hold.
+    """
+    try:
+        return bool(np.all(evaluate(node, values)))
+    except KeyError:
+        return False
+
+
+def _value(node: Node, values: Mapping[str, Any]) -> Any:
+    match node:
+        case Number(value):
+            return np.float64(value)
+        case Name(name):
+            return values[name]
+        case Negation(operand):
+            return -_value(operand, values)
+        case Not(operand):
+            return not np.all(_value(operand, values))
+        case Logical(sign, left, right):
+            first = bool(np.all(_value(left, values)))
+            if first == (sign == "or"):
+                return first
+            return bool(np.all(_value(right, values)))
+        case Binary(sign, left, right) | Compare(sign, left, right):
+            return _BINARY[sign](_value(left, values), _value(right, values))
+        case Transpose(operand):
+            return np.transpose(_value(operand, values))
+        case Index(operand, index):
+            return np.asarray(_value(operand, values))[index]
+        case Call():
+            return _call(node, values)
+
+
+def _call(node: Call, values: Mapping[str, Any]) -> Any:
+    arguments = [np.asarray(_value(argument, values)) for argument in node.arguments]
+    test = _TESTS.get(node.function)
+    if test is not None:
+        return test(*arguments)
+    function = catalogue.FUNCTIONS.get(node.function)
+    if function is None:
+        raise ConditionError(f"there is no function '{node.function}'")
+    count = len(function.inputs)
+    given: dict[str, Any] = dict(zip(function.settings, arguments[count:], strict=False))
+    settings = {name: value.item() for name, value in given.items()}
+    formula = function.operation.with_settings(**settings, **node.options).value_formula
+    inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
+    if len(inputs) < count or len(arguments) > count + len(function.settings):
+        raise ConditionError(f"the call is {function.usage}")
+    return formula.function(*(inputs[parameter] for parameter in formula.parameters))

@@ -1,0 +1,228 @@
+"""From TOML tables to the structures of the schema, every key looked at even after a mistake."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from nnstep.engine.limits import MAX_TABLES
+from nnstep.engine.text import did_you_mean, listed, quoted
+
+from .report import Report
+from .wording import described, expectation, one_of
+
+if TYPE_CHECKING:
+    from .locate import Keys
+
+_Table = TypeVar("_Table", bound=Struct)
+_Type = Any
+"""A type as the schema writes it: a structure, a union, `list[…]`, `Literal[…]`, `Annotated[…]`."""
+
+
+def convert(wanted: type[_Table], table: Mapping[str, Any], report: Report) -> _Table:
+    """Return the outermost table as a structure; its parts that hold mistakes have defaults."""
+    values, _ = _fields(wanted, table, (), report)
+    _known_keys(wanted, (), table, (), report)
+    return wanted(**values)
+
+
+def kind_of(table: Struct) -> str:
+    """Return the `kind` that chose this structure."""
+    return str(table.__struct_config__.tag)
+
+
+def _fields(
+    wanted: type[Struct], table: Mapping[str, Any], keys: "Keys", report: Report
+) -> tuple[dict[str, Any], bool]:
+    """Convert the values of a table; tell whether none is missing or mistaken."""
+    values: dict[str, Any] = {}
+    sound = True
+    for field in msgspec.structs.fields(wanted):
+        if field.name in table:
+            value = _value(field.type, table[field.name], (*keys, field.name), report)
+            if value is UNSET:
+                sound = False
+            else:
+                values[field.name] = value
+        elif field.required:
+            report.error(keys, f"the key '{field.name}' is missing")
+            sound = False
+    return values, sound
+
+
+def _structure(
+    wanted: type[Struct],
+    siblings: Iterable[type[Struct]],
+    table: Mapping[str, Any],
+    keys: "Keys",
+    report: Report,
+) -> Struct | UnsetType:
+    """Convert a table; `siblings` are the structures that another `kind` would have chosen."""
+    values, sound = _fields(wanted, table, keys, report)
+    sound = _known_keys(wanted, siblings, table, keys, report) and sound
+    return wanted(**values) if sound else UNSET
+
+
+def _known_keys(
+    wanted: type[Struct],
+    siblings: Iterable[type[Struct]],
+    table: Mapping[str, Any],
+    keys: "Keys",
+    report: Report,
+) -> bool:
+    """Report the keys of a table that its structure does not have; tell whether there are none."""
+    tag = wanted.__struct_config__.tag_field
+    names = {field.name for field in msgspec.structs.fields(wanted)} | ({tag} if tag else set())
+    unknown = [key for key in table if key not in names]
+    for key in unknown:
+        owners = [
+            str(sibling.__struct_config__.tag)
+            for sibling in siblings
+            if any(field.name == key for field in msgspec.structs.fields(sibling))
+        ]
+        if owners:
+            message = f"'{key}' belongs to {listed(owners)}, not to {wanted.__struct_config__.tag}"
+        else:
+            message = f"unknown key {quoted(key)}{did_you_mean(key, names)}"
+        report.error((*keys, key), message, part="key")
+        if report.is_full:
+            break
+    return not unknown
+
+
+def _value(wanted: _Type, value: Any, keys: "Keys", report: Report) -> Any:
+    """Convert one value; return UNSET if it holds a mistake."""
+    options = list(_options(wanted))
+    structures: list[type[Struct]] = [option for option in options if _is_table(option)]
+    if structures and structures[0].__struct_config__.tag_field:
+        if isinstance(value, dict):
+            return _tagged(structures, value, keys, report)
+        if isinstance(value, str) and _literals(wanted):
+            return _named(structures, value, keys, report)
+    elif structures and isinstance(value, dict):
+        return _structure(structures[0], (), value, keys, report)
+    for option in options:
+        inner = get_args(option)
+        if _origin(option) is list and _is_table(inner[0]) and value != []:
+            return _tables(inner[0], value, keys, report)
+        if _origin(option) is dict and isinstance(value, dict):
+            return _mapping(inner[1], value, keys, report)
+    return _plain(wanted, value, keys, report)
+
+
+def _options(wanted: _Type) -> Iterator[_Type]:
+    """Yield the types that a union consists of, descriptions taken off."""
+    if _origin(wanted) is Annotated:
+        yield from _options(get_args(wanted)[0])
+    elif _origin(wanted) in (Union, UnionType):
+        for option in get_args(wanted):
+            yield from _options(option)
+    elif wanted is not UnsetType:
+        yield wanted
+
+
+def _origin(wanted: _Type) -> Any:
+    return get_origin(wanted)
+
+
+def _is_table(wanted: _Type) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, Struct)
+
+
+def _tagged(
+    structures: list[type[Struct]], table: Mapping[str, Any], keys: "Keys", report: Report
+) -> Any:
+    """Convert a table whose `kind` says which structure it is."""
+    by_kind = {str(structure.__struct_config__.tag): structure for structure in structures}
+    if "kind" not in table:
+        report.error(keys, f"the key 'kind' is missing: {listed(map(quoted, by_kind), 'or')}")
+        return UNSET
+    kind = table["kind"]
+    if not isinstance(kind, str) or kind not in by_kind:
+        report.error((*keys, "kind"), f"'kind' {one_of(kind, by_kind)}")
+        return UNSET
+    return _structure(by_kind[kind], structures, table, keys, report)
+
+
+def _named(structures: list[type[Struct]], name: str, keys: "Keys", report: Report) -> Any:
+    """Convert a string that stands for a table with this `kind` and no other key."""
+    by_kind = {str(structure.__struct_config__.tag): structure for structure in structures}
+    if name not in by_kind:
+        report.error(keys, f"'{keys[-1]}' {one_of(name, by_kind)}")
+        return UNSET
+    needed = [field.name for field in msgspec.structs.fields(by_kind[name]) if field.required]
+    if needed:
+        settings = ", ".join(f"{setting} = …" for setting in needed)
+        message = f"'{name}' needs {listed(needed)}: write {{ kind = \"{name}\", {settings} }}"
+        report.error(keys, message)
+        return UNSET
+    return by_kind[name]()
+
+
+def _tables(wanted: type[Struct], value: Any, keys: "Keys", report: Report) -> Any:
+    """Convert a list of tables, as written under `[[…]]`."""
+    if not isinstance(value, list):
+        name = ".".join(key for key in keys if isinstance(key, str))
+        message = f"'{keys[-1]}' is a list of tables, each under a header [[{name}]]"
+        report.error(keys, message, part="key")
+        return UNSET
+    if len(value) > MAX_TABLES:
+        report.error(keys, f"there are more than {MAX_TABLES:,} tables in this list")
+        return UNSET
+    converted = [_value(wanted, table, (*keys, index), report) for index, table in enumerate(value)]
+    return UNSET if UNSET in converted else converted
+
+
+def _mapping(wanted: _Type, table: Mapping[str, Any], keys: "Keys", report: Report) -> Any:
+    """Convert a table whose keys the author chooses."""
+    converted = {key: _value(wanted, value, (*keys, key), report) for key, value in table.items()}
+    return UNSET if UNSET in converted.values() else converted
+
+
+def _plain(wanted: _Type, value: Any, keys: "Keys", report: Report) -> Any:
+    """Convert a value that is no table: a number, a string, a list of them."""
+    if isinstance(value, float) and not math.isfinite(value) and float in _options(wanted):
+        report.error(keys, f"{_name(keys)} must be finite, not {value}")
+        return UNSET
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        expected, indices = expectation(str(error))
+    for index in indices:
+        value = value[index]
+        wanted = _element(wanted, index)
+    names = _literals(wanted)
+    if isinstance(value, str) and names:
+        complaint = one_of(value, names)
+    else:
+        complaint = f"must be {expected}, not {described(value)}"
+    report.error((*keys, *indices), f"{_name(keys, indices)} {complaint}")
+    return UNSET
+
+
+def _literals(wanted: _Type) -> list[Any]:
+    """Return the words that a union lists one by one."""
+    return [
+        word
+        for option in _options(wanted)
+        if _origin(option) is Literal
+        for word in get_args(option)
+    ]
+
+
+def _element(wanted: _Type, index: int) -> _Type:
+    """Return the type of an element of a list or tuple type."""
+    for option in _options(wanted):
+        if _origin(option) is list:
+            return get_args(option)[0]
+        if _origin(option) is tuple:
+            return get_args(option)[index]
+    return wanted
+
+
+def _name(keys: "Keys", indices: tuple[int, ...] = ()) -> str:
+    name = next((key for key in reversed(keys) if isinstance(key, str)), "")
+    return f"an element of {quoted(name)}" if indices else quoted(name)

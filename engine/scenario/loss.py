@@ -1,0 +1,28 @@
+"""The loss of a network: its defaults, and which targets it accepts."""
+
+from msgspec import UNSET
+
+from . import kinds
+from .convert import kind_of
+from .model import Loss, Reduction
+from .report import Report
+
+CLASSIFICATION = ("binary_cross_entropy", "cross_entropy")
+_DEFAULT_REDUCTIONS: dict[str, Reduction] = {
+    "half_squared_error": "sum",
+    "cross_entropy": "batch_mean",
+}
+
+
+def build_loss(table: kinds.LossTable, report: Report) -> Loss:
+    """Return the loss that a `[loss]` table describes."""
+    kind = kind_of(table)
+    if table.from_logits and kind not in CLASSIFICATION:
+        report.error(("loss", "from_logits"), f"{kind} takes no logits; the cross-entropies do")
+    reduction = table.reduction
+    if reduction is UNSET:
+        reduction = _DEFAULT_REDUCTIONS.get(kind, "mean")
+    elif kind == "cross_entropy" and reduction == "mean":
+        reduction = "batch_mean"
+    delta = table.delta if isinstance(table, kinds.Huber) else 1.0
+    return Loss(kind, reduction, table.from_logits, table.fuse, delta)

@@ -1,0 +1,75 @@
+"""Everything there is to say about one scenario: mistakes and doubts, by key, placed at the end."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .errors import Problem, ScenarioError
+from .source import Source
+
+if TYPE_CHECKING:
+    from .locate import Keys, Locator, Part
+
+_MOST_PROBLEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Remark:
+    keys: "Keys"
+    message: str
+    part: "Part"
+    offset: int | None
+
+
+class Report:
+    """Collects mistakes and warnings about a file; looks for their lines only when asked."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._errors: list[_Remark] = []
+        self._warnings: list[_Remark] = []
+
+    def error(
+        self, keys: "Keys", message: str, *, part: "Part" = "value", offset: int | None = None
+    ) -> None:
+        """Note a mistake in what `keys` lead to; `offset` is that of a character in a string."""
+        if not self.is_full:
+            self._errors.append(_Remark(keys, message, part, offset))
+
+    def warning(self, keys: "Keys", message: str, *, part: "Part" = "value") -> None:
+        """Note a doubt about what `keys` lead to."""
+        self._warnings.append(_Remark(keys, f"warning: {message}", part, None))
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a mistake was noted."""
+        return bool(self._errors)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many mistakes were noted that no more are kept."""
+        return len(self._errors) >= _MOST_PROBLEMS
+
+    def raise_errors(self) -> None:
+        """Raise `ScenarioError` if a mistake was noted."""
+        if self._errors:
+            raise ScenarioError(self._placed(self._errors))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return the doubts, as `file:line:column: warning: message`."""
+        return tuple(map(str, self._placed(self._warnings)))
+
+    def _placed(self, remarks: list[_Remark]) -> list[Problem]:
+        path = self.source.path
+        return sorted(
+            Problem(
+                path, *self._locator.place(remark.keys, remark.part, remark.offset), remark.message
+            )
+            for remark in remarks
+        )
+
+    @cached_property
+    def _locator(self) -> "Locator":
+        from .locate import Locator  # noqa: PLC0415 - a parser is loaded only to place a problem
+
+        return Locator(self.source.text)

@@ -1,0 +1,110 @@
+"""Edits: one cell of one tensor gets another value, in an array of its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.conditions import ConditionError, evaluate
+from nnstep.engine.grammar import GrammarError, parse_expression
+from nnstep.engine.program.instruction import Program
+from nnstep.engine.text import did_you_mean, quoted
+
+
+class EditError(ValueError):
+    """An edit that makes no sense; the message says why, and is fit to show."""
+
+
+class UndoError(ValueError):
+    """There is nothing that could be undone; the message says why, and is fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an edit changed, and what it takes to undo it."""
+
+    place: int
+    name: str
+    index: Shape
+    before: Array
+    stale_before: frozenset[str]
+
+    @property
+    def cell(self) -> str:
+        """The cell as a listing would write it: `W1[0, 1]`."""
+        return cell_name(self.name, self.index)
+
+
+def cell_name(name: str, index: Shape) -> str:
+    """Return `W1[0, 1]`, or the bare name of a single number."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
+def checked_tensor(name: str, program: Program, tensors: dict[str, Array]) -> Array:
+    """Return a live tensor by its name, or raise `EditError` saying why there is none."""
+    if name in tensors:
+        return tensors[name]
+    if name in program.tensors:
+        writer = next(i for i in program.instructions if name in i.writes)
+        part = writer.phase if writer.layer is None else f"{writer.phase}, layer {writer.layer}"
+        raise EditError(f"{name} has no value yet; it gets one in {part}: {writer.code}")
+    hint = did_you_mean(name, program.tensors)
+    raise EditError(f"there is no tensor {quoted(name)}{hint}")
+
+
+def edited(array: Array, name: str, index: Shape, value: float, classes: int | None) -> Array:
+    """Return a copy of `array` with `value` at `index`; raise `EditError` if it does not fit.
+
+    `classes` is the number of classes where the tensor holds class indices.
+    """
+    if len(index) != array.ndim:
+        wanted = f"{array.ndim} indices" if array.ndim != 1 else "1 index"
+        raise EditError(f"{name} has shape {array.shape} and takes {wanted}, not {len(index)}")
+    for axis, (item, size) in enumerate(zip(index, array.shape, strict=True)):
+        if not -size <= item < size:
+            raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
+    copy = array.copy()
+    copy[index] = _fitting(array, name, value, classes)
+    return frozen(copy)
+
+
+def _fitting(array: Array, name: str, value: float, classes: int | None) -> float:
+    """Return `value` as the array can hold it."""
+    if np.issubdtype(array.dtype, np.integer):
+        if not float(value).is_integer():
+            raise EditError(f"{name} holds whole numbers, not {value}")
+        if classes is not None and not 0 <= value < classes:
+            raise EditError(f"{name} holds classes from 0 to {classes - 1}, not {value:g}")
+        if abs(value) > np.iinfo(array.dtype).max:
+            raise EditError(f"{value:g} is too large for {array.dtype}")
+        return int(value)
+    with np.errstate(over="ignore"):
+        if np.isfinite(value) and not np.isfinite(array.dtype.type(value)):
+            raise EditError(f"{value:g} is too large for {array.dtype}")
+    return value
+
+
+_NON_FINITE = {"nan", "inf", "+inf", "-inf"}
+
+
+def parse_value(text: str) -> float:
+    """Return the number that a person typed: `0.5`, `-1e-3`, `1/3`, `nan`, `-inf`.
+
+    Raises `EditError` with a message fit to show.
+    """
+    word = text.strip().lower()
+    if word in _NON_FINITE:
+        return float(word)
+    if not word:
+        raise EditError("type a number, such as 0.5, -1e-3 or 1/3")
+    try:
+        value = float(evaluate(parse_expression(text), {}))
+    except GrammarError as error:
+        raise EditError(f"column {error.start + 1}: {error.message}") from None
+    except KeyError as error:
+        raise EditError(f"{quoted(str(error.args[0]))} is not a number") from None
+    except (ConditionError, TypeError, ValueError) as error:
+        raise EditError(str(error)) from None
+    if not np.isfinite(value):
+        raise EditError(f"that is {value}; type nan, inf or -inf if you mean it")
+    return value

@@ -1,0 +1,124 @@
+"""The application: which screen is open, whose keys hold, and how it ends."""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from nnstep.engine.text import printable
+from nnstep.tui.actions import bindings, remapped
+from nnstep.tui.config import Config
+from nnstep.tui.theme import DARK, THEMES
+
+if TYPE_CHECKING:
+    from nnstep.engine.scenario.model import Scenario
+    from nnstep.tui.gallery import Entry
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class NnstepApp(App[None]):
+    """Opens a scenario in the debugger, or the gallery to choose one."""
+
+    TITLE = "nnstep"
+    ALLOW_SELECT = False
+    # Of the screens' styles, only those of a screen that is pushed would be loaded by itself.
+    CSS_PATH = "screens/debugger.tcss"
+    BINDINGS = bindings("app")
+
+    def __init__(self, scenario: "Scenario | None" = None, config: Config | None = None) -> None:
+        super().__init__()
+        self._scenario = scenario
+        self._config = config or Config()
+        self.actions = remapped(self._config.keys)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """Start with the debugger if there is something to debug."""
+        if self._scenario is None:
+            return super().get_default_screen()
+        return self._debugger(self._scenario)
+
+    def on_mount(self) -> None:
+        """Apply the configuration; without a scenario, open the gallery."""
+        self._end_on_signals()
+        self.set_keymap(dict(self._config.keys))
+        problems = list(self._config.problems)
+        if (theme := self._config.theme) is not None:
+            if theme in self.available_themes:
+                self.theme = theme
+            else:
+                problems.append(f"there is no theme {theme!r}")
+        for problem in problems:
+            self.notify(printable(problem), severity="warning", markup=False)
+        if self._scenario is None:
+            self.open_gallery()
+
+    def _end_on_signals(self) -> None:
+        """Leave the terminal as it was found when told to end from outside."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._end, 128 + number)
+
+    def _end(self, status: int) -> None:
+        self.exit(return_code=status)
+
+    def key_of(self, action_id: str) -> str:
+        """Return the first key of an action as it is written on the keyboard."""
+        return next(action.shown_keys[0] for action in self.actions if action.id == action_id)
+
+    def _debugger(self, scenario: "Scenario") -> Screen[None]:
+        from nnstep.tui.screens.debugger import Debugger
+
+        return Debugger(scenario, self.actions)
+
+    def open_gallery(self) -> None:
+        """Let someone choose a scenario and open it."""
+        from nnstep.tui.screens.gallery import Gallery
+
+        self.push_screen(Gallery(self.actions), self._open)
+
+    def _open(self, entry: "Entry | None") -> None:
+        if entry is not None:
+            self.open_scenario(entry.path)
+
+    def open_scenario(self, path: Path) -> None:
+        """Open a scenario in place of the one on the screen."""
+        from nnstep.engine import ScenarioError, load
+
+        try:
+            self._scenario = load(path)
+        except ScenarioError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            self.switch_screen(self._debugger(self._scenario))
+
+    def action_help(self) -> None:
+        """Show the keys, and what the scenario is about."""
+        from nnstep.tui.screens.help import Help
+
+        scenario = self._scenario
+        title = printable(scenario.title) if scenario else ""
+        text = printable(scenario.description, keep_newlines=True) if scenario else ""
+        self.push_screen(Help(self.actions, title, text))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Fill the command palette from the list of actions."""
+        from nnstep.tui.screens.debugger import Debugger
+
+        here = {"app", "debugger"} if isinstance(screen, Debugger) else {"app"}
+        for action in self.actions:
+            if action.scope in here and action.id != "palette":
+                keys = " ".join(action.shown_keys)
+                description = f"{action.description} ({keys})" if keys else action.description
+                yield SystemCommand(
+                    action.label,
+                    description,
+                    lambda command=action.command: self.screen.run_action(command),
+                )

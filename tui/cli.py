@@ -1,0 +1,187 @@
+"""The command line: `nnstep`, `nnstep FILE|NAME`, `list`, `trace` and `schema`.
+
+NumPy and Textual are imported by what needs them, so `--help` and `--version` are quick.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from nnstep.engine.scenario.model import Scenario
+
+
+class _OpenByDefault(click.Group):
+    """A group in which a first word that is no command is the scenario to open."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands:
+            return "open", open_scenario, args
+        return super().resolve_command(ctx, args)
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"nnstep {version('nnstep')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_OpenByDefault,
+    invoke_without_command=True,
+    subcommand_metavar="[FILE|NAME | COMMAND [ARGS]...]",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Step through the training of a neural network, one operation at a time.
+
+    With a scenario FILE, or the NAME of a built-in one, open it; with neither, choose from the
+    built-in scenarios.
+    """
+    if ctx.invoked_subcommand is None:
+        _run_app(None)
+
+
+@click.command("open")
+@click.argument("scenario", metavar="FILE|NAME")
+def open_scenario(scenario: str) -> None:
+    """Open a scenario."""
+    _run_app(_load(scenario))
+
+
+@main.command("list")
+def list_scenarios() -> None:
+    """List the built-in scenarios."""
+    from nnstep.tui.gallery import entries
+
+    with _quiet_when_closed():
+        for entry in entries():
+            about = f"(broken) {entry.problem}" if entry.problem else entry.title
+            click.echo(f"{entry.name:<20} {entry.shape:<12} {about}")
+
+
+@main.command()
+@click.argument("scenario", metavar="FILE|NAME")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    help="How to write the steps; by default a table on a terminal, else JSON lines.",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many iterations to run, whatever the scenario says.",
+)
+@click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
+def trace(scenario: str, form: str | None, iterations: int | None, output: str | None) -> None:
+    """Print every step of a run."""
+    loaded = _load(scenario)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {_printable(warning)}", err=True)
+    if output is None:
+        with _quiet_when_closed():
+            _write_trace(loaded, sys.stdout, form, iterations)
+            sys.stdout.flush()
+        return
+    try:
+        _write_file(loaded, output, form, iterations)
+    except OSError as error:
+        click.echo(f"{_printable(output)}: {error.strerror or error}", err=True)
+        sys.exit(1)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    from nnstep.engine.scenario.schema import json_schema
+
+    with _quiet_when_closed():
+        click.echo(json_schema())
+
+
+def _load(name: str) -> "Scenario":
+    """Read the scenario that someone means; a mistake in it is all that is said."""
+    from nnstep.engine import ScenarioError, load
+    from nnstep.tui.gallery import NoSuchScenarioError, find
+
+    try:
+        return load(find(name))
+    except (ScenarioError, NoSuchScenarioError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+def _run_app(scenario: "Scenario | None") -> None:
+    """Run the app on the terminal, and exit with its status."""
+    from nnstep.tui.terminal import why_not_here
+
+    if reason := why_not_here():
+        click.echo(reason, err=True)
+        sys.exit(2)
+    from nnstep.tui.app import NnstepApp
+    from nnstep.tui.config import config_path, read_config
+
+    app = NnstepApp(scenario, read_config(config_path()))
+    app.run()
+    sys.exit(app.return_code or 0)
+
+
+def _write_trace(
+    scenario: "Scenario", stream: TextIO, form: str | None, iterations: int | None
+) -> None:
+    from nnstep.engine.trace import write_jsonl, write_table
+
+    if form is None:
+        form = "table" if stream.isatty() else "jsonl"
+    write = write_table if form == "table" else write_jsonl
+    write(scenario, stream, iterations)
+
+
+def _write_file(
+    scenario: "Scenario", output: str, form: str | None, iterations: int | None
+) -> None:
+    """Write a trace to a file; one that could not be finished is not left lying about."""
+    partial = Path(f"{output}.part")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            _write_trace(scenario, stream, form, iterations)
+        partial.replace(output)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _quiet_when_closed() -> Iterator[None]:
+    """End without a word when the reader of the output has seen enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _printable(text: str) -> str:
+    from nnstep.engine.text import printable
+
+    return printable(text)

@@ -1,0 +1,55 @@
+"""The gallery: the built-in scenarios to choose from."""
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from nnstep.tui.actions import Action
+from nnstep.tui.gallery import Entry, entries
+from nnstep.tui.widgets.key_line import KeyLine
+
+
+class Gallery(Screen[Entry]):
+    """Lists the scenarios; Enter, or a click, opens one."""
+
+    DEFAULT_CSS = """
+    Gallery {
+        background: $background;
+        #heading { padding: 1 2; color: $primary; text-style: bold; }
+        OptionList { height: 1fr; border: none; padding: 0 1; background: $background; }
+        OptionList:focus { border: none; }
+        OptionList > .option-list--option { padding: 0 1 1 1; }
+        KeyLine { height: 1; }
+    }
+    """
+
+    def __init__(self, actions: tuple[Action, ...]) -> None:
+        super().__init__()
+        self._actions = actions
+        self._entries = list(entries())
+
+    def compose(self) -> ComposeResult:
+        """Show the list between a heading and the keys."""
+        yield Static(Content("nnstep: choose a scenario"), id="heading")
+        yield OptionList(*(Option(_describe(entry)) for entry in self._entries), markup=False)
+        yield KeyLine(tuple(action for action in self._actions if action.scope == "app"), id="keys")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Open a scenario, or say why it cannot be opened."""
+        entry = self._entries[event.option_index]
+        if entry.problem:
+            self.notify(entry.problem, severity="error", markup=False)
+        else:
+            self.dismiss(entry)
+
+
+def _describe(entry: Entry) -> Content:
+    """Write an entry in two lines: its title and shape, and what it is about."""
+    about, style = entry.summary, "$text-muted"
+    if entry.problem:
+        about, style = f"cannot be opened: {entry.problem.splitlines()[0]}", "$error"
+    return Content.assemble(
+        (entry.title, "bold"), "  ", (entry.shape, "$secondary"), "\n", (about, style)
+    )

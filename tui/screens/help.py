@@ -1,0 +1,62 @@
+"""The help: every key, and what the opened scenario is about."""
+
+from itertools import groupby
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Markdown, Static
+
+from nnstep.tui.actions import Action
+
+MARKS = """\
+ ●  written by the last step        ○  read by the last step
+ ≈  computed from something edited since, not yet again
+ ▲ ▼  grown or shrunk since the last command        ≠  changed, without a difference
+ Colour is size: blue below a thousandth, a shade for every ten times more, orange from ten on."""
+
+
+class Help(Screen[None]):
+    """Shows the actions, the marks, and the description of a scenario if one is open."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1", "dismiss", show=False)
+    ]
+    DEFAULT_CSS = """
+    Help {
+        background: $background;
+        VerticalScroll { padding: 1 2; scrollbar-size-vertical: 1; }
+        .heading { color: $primary; text-style: bold; margin-top: 1; }
+        Markdown { padding: 0; margin: 0; background: $background; }
+        #close { height: 1; background: $panel; color: $muted; padding: 0 1; }
+    }
+    """
+
+    def __init__(self, actions: tuple[Action, ...], title: str, description: str) -> None:
+        super().__init__()
+        self._actions = actions
+        self._title = title
+        self._description = description
+
+    def compose(self) -> ComposeResult:
+        """Show what the scenario is about first, then the keys, then the marks."""
+        with VerticalScroll():
+            if self._title:
+                yield Static(Content(self._title), classes="heading")
+                yield Markdown(self._description, open_links=False)
+            for group, actions in groupby(self._actions, lambda action: action.group):
+                yield Static(Content(group), classes="heading")
+                yield Static(_table(list(actions)))
+            yield Static(Content("Marks"), classes="heading")
+            yield Static(Content(MARKS))
+        yield Static(Content("Escape closes this page."), id="close")
+
+
+def _table(actions: list[Action]) -> Text:
+    """Write a line for every action: its keys, and what it does."""
+    rows = [f" {' '.join(action.shown_keys):<14} {action.description}" for action in actions]
+    return Text("\n".join(rows))
