@@ -5,14 +5,14 @@ marked read-only, and no array that was handed out ever changes.
 """
 
 import contextvars
-from collections.abc import Callable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.batches import Batches
+from nnstep.engine.clock import Clock
 from nnstep.engine.initial import initial_tensors
 from nnstep.engine.program.instruction import Instruction, Phase, Program
 from nnstep.engine.scenario.model import Scenario
@@ -25,10 +25,19 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """
 
     index: int
-    iteration: int
-    epoch: int
     instruction: Instruction
     writes: Mapping[str, Array]
+    clock: Clock
+
+    @property
+    def iteration(self) -> int:
+        """The pass through the program, counted from 0."""
+        return self.clock.iteration(self.index)
+
+    @property
+    def epoch(self) -> int:
+        """The pass through the data, counted from 0."""
+        return self.clock.epoch(self.index)
 
     @property
     def phase(self) -> Phase:
@@ -51,67 +60,60 @@ class Step(msgspec.Struct, frozen=True, gc=False):
         return self.instruction.reads
 
 
-Fetch = Callable[[Mapping[str, Array]], tuple[Array, ...]]
-
-
 class Machine:
     """Executes the program of a scenario, pass after pass.
 
-    `place` is the number of instructions executed so far, `position` the index in the program of
-    the one next to run, and `tensors` what is live.
+    `place` is the number of instructions executed so far, and `tensors` holds what is live.
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int) -> None:
         generator = np.random.default_rng(seed)
         self.program = program
+        self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
         self.tensors = initial_tensors(scenario, program, generator)
         self.place = 0
-        self.position = 0
-        self.iteration = 0
-        self.batches_per_epoch = scenario.data.batches_per_epoch if scenario.data else 1
         self._batches = Batches(scenario.data, generator) if scenario.data else None
         self._prepared = [
-            (instruction, _fetch(instruction.arguments)) for instruction in program.instructions
+            (instruction, instruction.kernel, instruction.writes[0])
+            for instruction in program.instructions
         ]
-        self._run = _silent_context().run
+        self._context = _silent_context()
 
     @property
-    def epoch(self) -> int:
-        """The pass through the data that the next instruction belongs to."""
-        return self.iteration // self.batches_per_epoch
+    def position(self) -> int:
+        """The index in the program of the instruction next to run."""
+        return self.clock.position(self.place)
 
-    def step(self) -> Step:
-        """Execute the next instruction.
+    def steps(self, end: float) -> Iterator[Step]:
+        """Execute instructions, one each time the next step is asked for.
 
-        NaN and infinity are values like any other: NumPy's warnings are off while it runs, in a
-        context of the machine's own, so the caller's error state is never touched.
+        The last is that before place `end`, the beginning of a pass, or infinity.
+
+        NaN and infinity are values like any other: NumPy's warnings are off while an instruction
+        runs, in a context of the machine's own, so the caller's error state is never touched.
         """
-        instruction, fetch = self._prepared[self.position]
-        kernel = instruction.kernel
-        if kernel is None:
-            writes = self._next_batch()
-        else:
-            array = np.asarray(self._run(kernel, *fetch(self.tensors)))
-            array.setflags(write=False)
-            writes = {instruction.writes[0]: array}
-        iteration = self.iteration
-        step = Step(self.place, iteration, iteration // self.batches_per_epoch, instruction, writes)
-        self.tensors.update(writes)
-        self.place += 1
-        self.position += 1
-        if self.position == len(self._prepared):
-            self.position = 0
-            self.iteration += 1
-        return step
-
-    def steps(self) -> Iterator[Step]:
-        """Execute instructions for ever, one each time the next step is asked for."""
-        while True:
-            yield self.step()
+        tensors, clock, run, ndarray = self.tensors, self.clock, self._context.run, np.ndarray
+        while self.place < end:
+            for instruction, kernel, target in self._prepared[self.position :]:
+                place = self.place
+                if kernel is None:
+                    writes = self._next_batch()
+                else:
+                    array = run(kernel, tensors)
+                    if type(array) is not ndarray:
+                        array = np.asarray(array)
+                    array.setflags(False)  # type: ignore[call-arg]  # by name it takes twice as long
+                    tensors[target] = array
+                    writes = {target: array}
+                self.place = place + 1
+                yield Step(place, instruction, writes, clock)
+                if self.place != place + 1:
+                    break  # somebody else has stepped the machine in the meantime
 
     def _next_batch(self) -> dict[str, Array]:
         assert self._batches is not None, "a batch instruction is compiled for a scenario with data"
-        x, y = self._batches.batch(self.iteration)
+        x, y = self._batches.batch(self.clock.iteration(self.place))
+        self.tensors["x"], self.tensors["y"] = x, y
         return {"x": x, "y": y}
 
 
@@ -124,16 +126,6 @@ def _silent_context() -> contextvars.Context:
     context = contextvars.copy_context()
     context.run(np.seterr, all="ignore")
     return context
-
-
-def _fetch(names: tuple[str, ...]) -> Fetch:
-    """Return a function that looks up tensors by their names, as a tuple."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    if not names:
-        return lambda tensors: ()
-    name = names[0]
-    return lambda tensors: (tensors[name],)
 
 
 def run_length(scenario: Scenario, iterations: int | None = None) -> int | None:

@@ -83,7 +83,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("reseed", "R", "New seed", "start again with a new seed", RUN, "reseed"),
     Action("edit", "e", "Edit", "change the value under the cursor", CHANGE, "edit", footer="edit"),
     Action("undo", "u", "Undo", "take the last change back", CHANGE, "undo", footer="undo"),
-    Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom", footer="zoom"),
+    Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom"),
     Action("pin", "k", "Keep", "keep this tab: stop or start following", LOOK, "pin"),
     Action("next-pane", "tab", "Next pane", "go to the next pane", LOOK, "next_pane(1)"),
     Action(

@@ -14,6 +14,7 @@ MARK = "×"
 LOG_RANGE = 1000.0
 
 _BLANK = 0x2800
+_NOWHERE = np.iinfo(np.int64).max
 # The bit of each dot in a character, by row from the top and by column.
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
@@ -37,44 +38,57 @@ def curve(values: Array, width: int, height: int) -> Curve:
     values = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(values)
     if width < 1 or height < 1 or not finite.any():
-        return Curve(_mark(_blank(width, height), finite), 0.0, 0.0, False)
+        return Curve((MARK * max(width if len(values) else 0, 0),), 0.0, 0.0, log=False)
     low, high = float(values[finite].min()), float(values[finite].max())
     log = low > 0 and high / LOG_RANGE > low
-    levels = _levels(values, finite, low, high, log, 4 * height)
-    tops, bottoms = _columns(levels, finite, 2 * width)
-    dots = _dots(tops, bottoms, width, height)
-    return Curve(_mark(_characters(dots, width, height), finite), low, high, log)
+    levels = _levels(values[finite], low, high, log=log, dots=4 * height)
+    tops, bottoms, missing = _columns(levels, finite, 2 * width)
+    rows = _characters(_dots(tops, bottoms, width, height), width, height)
+    return Curve(_mark(rows, missing), low, high, log)
 
 
-def _levels(values: Array, finite: Array, low: float, high: float, log: bool, dots: int) -> Array:
-    """Return the row of dots of each value, 0 at the top; that of one not finite means nothing."""
-    inside = np.where(finite, values, low)
+def _levels(values: Array, low: float, high: float, *, log: bool, dots: int) -> Array:
+    """Return the row of dots of each value, not rounded; 0 is the top one."""
     if log:
-        inside, low, high = np.log10(inside), np.log10(low), np.log10(high)
+        values, low, high = np.log10(values), np.log10(low), np.log10(high)
     # Halved first: the difference of two values near 1e308 would overflow.
     half = high / 2 - low / 2
-    share = (inside / 2 - low / 2) / half if half > 0 else np.full(len(values), 0.5)
-    return np.round((1 - share) * (dots - 1)).astype(np.int64)
+    share = (values / 2 - low / 2) / half if half > 0 else np.full(len(values), 0.5)
+    return (1 - share) * (dots - 1)
 
 
-def _columns(levels: Array, finite: Array, columns: int) -> tuple[Array, Array]:
-    """Return the topmost and the lowest dot of each column; one without values has top > bottom."""
-    top = np.where(finite, levels, np.iinfo(np.int64).max)
-    bottom = np.where(finite, levels, -1)
-    if len(levels) > columns:
-        starts = _starts(len(levels), columns)
+def _columns(levels: Array, finite: Array, columns: int) -> tuple[Array, Array, Array]:
+    """Return the topmost and the lowest dot of each column, and where a value is missing.
+
+    `levels` are those of the finite values alone. In a column without any, top is below bottom.
+    """
+    count, where = len(finite), np.flatnonzero(finite)
+    if 1 < count < columns:
+        # Fewer values than columns: straight lines between them.
+        at = np.linspace(0, count - 1, columns)
+        finite = finite[np.round(at).astype(np.int64)]
+        everywhere = np.interp(at, where, levels)
+    else:
+        everywhere = np.zeros(count)
+        everywhere[where] = levels
+    dots = np.round(everywhere).astype(np.int64)
+    top, bottom = np.where(finite, dots, _NOWHERE), np.where(finite, dots, -1)
+    if count > columns:
+        starts = np.arange(columns) * count // columns
         top, bottom = np.minimum.reduceat(top, starts), np.maximum.reduceat(bottom, starts)
-    # Reach towards the column before, so that a steep curve stays in one piece.
+        finite = np.logical_and.reduceat(finite, starts)
+    return *_joined(top, bottom), ~finite
+
+
+def _joined(top: Array, bottom: Array) -> tuple[Array, Array]:
+    """Let each column reach towards the one before, so that a steep curve stays in one piece."""
     neighbours = (bottom[1:] >= 0) & (bottom[:-1] >= 0)
     reach_up = np.where(neighbours, bottom[:-1] + 1, top[1:])
     reach_down = np.where(neighbours, top[:-1] - 1, bottom[1:])
-    top[1:], bottom[1:] = np.minimum(top[1:], reach_up), np.maximum(bottom[1:], reach_down)
-    return top, bottom
-
-
-def _starts(count: int, columns: int) -> Array:
-    """Return where each column's share of `count` values begins."""
-    return np.arange(columns) * count // columns
+    joined_top, joined_bottom = top.copy(), bottom.copy()
+    joined_top[1:] = np.minimum(top[1:], reach_up)
+    joined_bottom[1:] = np.maximum(bottom[1:], reach_down)
+    return joined_top, joined_bottom
 
 
 def _dots(tops: Array, bottoms: Array, width: int, height: int) -> Array:
@@ -92,19 +106,8 @@ def _characters(dots: Array, width: int, height: int) -> tuple[str, ...]:
     return tuple("".join(map(chr, row)) for row in codes.tolist())
 
 
-def _blank(width: int, height: int) -> tuple[str, ...]:
-    """Return rows without a dot."""
-    return (chr(_BLANK) * max(width, 0),) * max(height, 0)
-
-
-def _mark(rows: tuple[str, ...], finite: Array) -> tuple[str, ...]:
+def _mark(rows: tuple[str, ...], missing: Array) -> tuple[str, ...]:
     """Put a mark at the top over every value that is not finite."""
-    if not rows or not rows[0] or finite.all():
-        return rows
-    columns = 2 * len(rows[0])
-    missing = np.flatnonzero(~finite)
-    if len(finite) > columns:
-        missing = np.searchsorted(_starts(len(finite), columns), missing, side="right") - 1
-    marked = {int(column) // 2 for column in missing}
+    marked = set((np.flatnonzero(missing) // 2).tolist())
     top = "".join(MARK if x in marked else character for x, character in enumerate(rows[0]))
     return (top, *rows[1:])

@@ -1,12 +1,13 @@
 """How a number is written: always the same few columns, so that a table never jumps.
 
 Fixed with four decimals where that says something, scientific with four significant digits where it
-would not. A reader should recognise a value that is not finite at a glance, so it is a word.
+would not (three if a sign and a long exponent would break the width). A reader should recognise a
+value that is not finite at a glance, so it is a word.
 """
 
 import math
 
-VALUE_WIDTH = 11
+VALUE_WIDTH = 10
 CHANGE_WIDTH = 9
 HEAT_LEVELS = 6
 
@@ -19,12 +20,17 @@ def format_value(value: Number) -> str:
     """Write `value` in at most `VALUE_WIDTH` columns, not padded."""
     if isinstance(value, int):
         text = str(value)
-        return text if len(text) <= VALUE_WIDTH else f"{float(value):.3e}"
+        return text if len(text) <= VALUE_WIDTH else _scientific(value)
     if not math.isfinite(value):
         return format_non_finite(value)
     if value == 0 or 1e-3 <= abs(value) < 1e4:
         return f"{value:.4f}"
-    return f"{value:.3e}"
+    return _scientific(value)
+
+
+def _scientific(value: Number) -> str:
+    text = f"{value:.3e}"
+    return text if len(text) <= VALUE_WIDTH else f"{value:.2e}"
 
 
 def format_non_finite(value: float) -> str:

@@ -78,9 +78,14 @@ class Palette:
     muted: Style
     rule: Style
     accent: Style
+    heading: Style
     title: Style
     focused_title: Style
+    tab: Style
     active_tab: Style
+    focused_tab: Style
+    note: Style
+    note_strong: Style
     written: Style
     read: Style
     error: Style
@@ -95,17 +100,19 @@ class Palette:
 
 
 def palette_of(theme: Theme) -> Palette:
-    """Return the palette of a theme; a theme from elsewhere borrows what it lacks from ours."""
-    return _palette(theme.name, theme.dark, theme.background, theme.foreground)
+    """Return the palette of a theme; one from elsewhere lends its grounds if it names them all."""
+    ours = DARK if theme.dark else LIGHT
+    grounds = (theme.foreground, theme.background, theme.surface, theme.panel)
+    if not all(grounds):
+        grounds = (ours.foreground, ours.background, ours.surface, ours.panel)
+    return _palette(theme.dark, *map(str, grounds))
 
 
 @lru_cache(maxsize=8)
-def _palette(_name: str, dark: bool, background: str | None, foreground: str | None) -> Palette:
+def _palette(dark: bool, text: str, ground: str, surface: str, panel: str) -> Palette:
     ours = DARK if dark else LIGHT
     colors = ours.variables
-    ground = background or ours.background or ""
-    panel = colors["current"]
-    text = foreground or ours.foreground or ""
+    bar = colors["current"]
 
     def style(color: str, *, bold: bool = False, on: str = ground) -> Style:
         return Style(color=color, bgcolor=on, bold=bold or None)
@@ -117,18 +124,23 @@ def _palette(_name: str, dark: bool, background: str | None, foreground: str | N
         muted=style(colors["muted"]),
         rule=style(colors["rule"]),
         accent=style(ours.accent or text, bold=True),
-        title=style(colors["muted"], bold=True),
-        focused_title=style(ours.primary, bold=True),
-        active_tab=style(ground, bold=True, on=ours.primary),
+        heading=style(colors["muted"], bold=True),
+        title=style(text, bold=True, on=panel),
+        focused_title=style(ours.primary, bold=True, on=panel),
+        tab=style(colors["muted"], on=panel),
+        active_tab=style(text, bold=True, on=bar),
+        focused_tab=style(ours.primary, bold=True, on=bar),
+        note=style(colors["muted"], on=surface),
+        note_strong=style(text, bold=True, on=surface),
         written=style(colors["written"], bold=True),
         read=style(colors["read"], bold=True),
         error=Style(color=ours.error, bgcolor=ground, bold=True, reverse=True),
         current=style(text, bold=True, on=colors["current"]),
         current_muted=style(text, on=colors["current"]),
         current_accent=style(ours.accent or text, bold=True, on=colors["current"]),
-        bar=style(colors["muted"], on=panel),
-        bar_strong=style(text, bold=True, on=panel),
-        bar_accent=style(ours.accent or text, bold=True, on=panel),
+        bar=style(colors["muted"], on=bar),
+        bar_strong=style(text, bold=True, on=bar),
+        bar_accent=style(ours.accent or text, bold=True, on=bar),
         heat=tuple(style(color) for color in heats),
         changed_heat=tuple(style(color, bold=True) for color in heats),
     )

@@ -20,8 +20,8 @@ from .samples import Samples
 def read_csv(content: bytes, inputs: Sequence[str], target: Sequence[str]) -> Samples:
     """Read the columns `inputs` as x and `target` as y; raise `DataError`.
 
-    A single target column may hold names: y is then the index of each among the sorted names.
-    Several target columns hold numbers, and y has a row of them for each sample.
+    Both are tables with a row for each sample. A single target column may hold names: y is then
+    the index of each among the sorted names. It is of integers too if all its numbers are whole.
     """
     rows = _rows(content)
     header = [name.strip() for name in next(rows)[1]]
@@ -37,8 +37,8 @@ def read_csv(content: bytes, inputs: Sequence[str], target: Sequence[str]) -> Sa
         raise DataError("the file has a header and no rows")
     if y.names:
         classes, indices = np.unique(np.array(y.names), return_inverse=True)
-        return Samples(x.table(), indices.reshape(-1), tuple(map(str, classes)))
-    return Samples(x.table(), _whole_if_possible(y.table(flat=len(target) == 1)))
+        return Samples(x.table(), indices.reshape(-1, 1), tuple(map(str, classes)))
+    return Samples(x.table(), _whole_if_possible(y.table()))
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -113,10 +113,9 @@ class _Numbers:
                 ) from None
             self.names = [_class_name(text, line, name) for text in self._texts]
 
-    def table(self, *, flat: bool = False) -> Array:
-        """Return the numbers, of shape (rows, columns), or (rows,) if `flat`."""
-        values = np.array(self.values, dtype=np.float64)
-        return values if flat else values.reshape(self.rows, len(self.columns))
+    def table(self) -> Array:
+        """Return the numbers, of shape (rows, columns)."""
+        return np.array(self.values, dtype=np.float64).reshape(self.rows, len(self.columns))
 
 
 def _class_name(text: str, line: int, name: str) -> str:
@@ -126,7 +125,6 @@ def _class_name(text: str, line: int, name: str) -> str:
 
 
 def _whole_if_possible(y: Array) -> Array:
-    """Return flat `y` as integers where nothing is lost, as class indices must be."""
-    if y.ndim == 1 and bool(np.isfinite(y).all()) and bool((y == np.floor(y)).all()):
-        return y.astype(np.int64) if bool((np.abs(y) < 2**53).all()) else y
-    return y
+    """Return `y` as integers if nothing is lost, as class indices must be."""
+    whole = bool((np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) < 2**53)).all())
+    return y.astype(np.int64) if whole else y

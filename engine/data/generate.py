@@ -23,7 +23,7 @@ def generate(
     seed: int = 0,
     classes: int | None = None,
 ) -> Samples:
-    """Return points x, of shape (samples, 2), and their class indices y; raise `DataError`.
+    """Return points x, of shape (samples, 2), and class indices y, (samples, 1); raise `DataError`.
 
     The rows take the classes in turn, so that a small batch sees them all. `noise` is the standard
     deviation of what is added to each coordinate. The same arguments give the same points.
@@ -47,7 +47,7 @@ def generate(
     deviation = (_BLOB_NOISE if kind == "blobs" else 0.0) if noise is None else noise
     if deviation:
         x = x + np.random.default_rng(seed).normal(0.0, deviation, x.shape)
-    return Samples(x, y)
+    return Samples(x, y[:, None])
 
 
 def _moons(y: Array, rank: Array, size: Array, _groups: int) -> Floats:

@@ -12,13 +12,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Inputs `x`, a row each, and as many targets `y`.
+    """Inputs `x` and targets `y`, a row of each for every sample.
 
-    `y` is of integers where the source had whole numbers or class names. `classes` are the names
-    that the integers stand for, where the source had names.
+    `y` is of integers where the source had whole numbers or class names; `classes` are those names.
     """
 
-    x: Floats
+    x: Array
     y: Array
     classes: tuple[str, ...] | None = None
 
@@ -31,12 +30,13 @@ def one_hot(y: Array) -> Floats:
     return rows
 
 
-def standardized(x: Floats) -> tuple[Floats, tuple[int, ...]]:
+def standardized(x: Array) -> tuple[Array, tuple[int, ...]]:
     """Shift and scale each column to mean 0 and population standard deviation 1.
 
     A column whose values are all equal is only shifted; the second result lists such columns.
     """
-    deviation = x.std(axis=0)
-    constant = (x == x[:1]).all(axis=0)
-    scale = np.where(constant, 1.0, deviation)
-    return (x - x.mean(axis=0)) / scale, tuple(map(int, np.flatnonzero(constant)))
+    with np.errstate(all="ignore"):
+        deviation = x.std(axis=0)
+        constant = (x == x[:1]).all(axis=0) | (deviation == 0)
+        scaled = (x - x.mean(axis=0)) / np.where(constant, 1.0, deviation)
+    return scaled, tuple(map(int, np.flatnonzero(constant)))

@@ -1,7 +1,8 @@
 """A formula is a Python function of one expression, and its text is that very expression.
 
-`lambda da, a: da * a * (1 - a)` is what the machine calls and, its names filled in, what the
-listing shows: `dz2 = da2 * a2 * (1 - a2)`. So no formula is ever written down twice.
+`lambda da, a: da * a * (1 - a)` is read from its source once; from its syntax tree come both the
+line of the listing, `dz2 = da2 * a2 * (1 - a2)`, and the function that the machine calls. So no
+formula is ever written down twice, and what is shown is what runs.
 """
 
 import ast
@@ -17,85 +18,70 @@ import numpy as np
 
 from nnstep.engine.arrays import Kernel
 
+from . import functions, loss_functions
+
 Constant = float | bool | str | None | tuple[float | slice, ...]
+
+NAMESPACE: dict[str, Any] = {
+    **{name: f for name, f in vars(functions).items() if isinstance(f, FunctionType)},
+    **{name: f for name, f in vars(loss_functions).items() if isinstance(f, FunctionType)},
+    "np": np,
+    "int": int,
+    "len": len,
+}
+"""Every name, besides tensors, that a line of a listing can have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Formula:
-    """An expression over named arrays, both as a function and as a syntax tree.
+    """An expression over named arrays, `parameters`, as a syntax tree.
 
-    `function` takes one array for each of `parameters`, in that order.
+    Names of tensors and numbers of scenarios enter the tree as constants, never as source text.
     """
 
     parameters: tuple[str, ...]
-    function: Kernel
     tree: ast.expr
 
     def text(self, names: Mapping[str, str]) -> str:
         """Return the expression with `names` in place of the parameters."""
-        fill = {parameter: ast.Name(names[parameter]) for parameter in self.parameters}
-        return ast.unparse(_Filled(fill).visit(self.tree))
+        return ast.unparse(self._filled({p: ast.Name(names[p]) for p in self.parameters}))
+
+    def over(self, names: Mapping[str, str]) -> Kernel:
+        """Return the function that computes the expression from a mapping of tensors by name."""
+        fill: dict[str, ast.expr] = {
+            p: ast.Subscript(ast.Name("tensors", ast.Load()), ast.Constant(names[p]), ast.Load())
+            for p in self.parameters
+        }
+        return _function(("tensors",), self._filled(fill))
+
+    @property
+    def function(self) -> Kernel:
+        """The function that takes one array for each of the parameters, in their order."""
+        return _function(self.parameters, self.tree)
 
     def bind(self, **constants: Constant) -> "Formula":
         """Return the formula with constants in place of some of its parameters.
 
-        A keyword argument that is bound to None or False, its default, is left out of the text.
+        A keyword argument that is bound to None or False, its default, is left out.
         """
-        bound = {name: value for name, value in constants.items() if name in self.parameters}
-        if not bound:
-            return self
+        bound = {name: _literal(c) for name, c in constants.items() if name in self.parameters}
         rest = tuple(name for name in self.parameters if name not in bound)
-        fill = {name: _literal(value) for name, value in bound.items()}
-        tree = _Filled(fill).visit(self.tree)
-        if rest == self.parameters[: len(rest)]:
-            last = tuple(bound[name] for name in self.parameters[len(rest) :])
-            return Formula(rest, _bound_last(self.function, last), tree)
-        return Formula(rest, _bound_between(self.function, self.parameters, bound), tree)
+        return Formula(rest, self._filled(bound))
 
     def on(self, **inner: "Formula") -> "Formula":
         """Return the formula with other formulas in place of some of its parameters.
 
-        Parameters of the same name become one; those of the inner formulas come first.
+        Parameters of the same name become one.
         """
-        whole = self
-        for name, part in inner.items():
-            whole = whole._with(name, part)
-        return whole
+        parameters: list[str] = []
+        for name in self.parameters:
+            parameters += inner[name].parameters if name in inner else (name,)
+        tree = self._filled({name: part.tree for name, part in inner.items()})
+        return Formula(tuple(dict.fromkeys(parameters)), tree)
 
-    def _with(self, name: str, part: "Formula") -> "Formula":
-        others = tuple(other for other in self.parameters if other != name)
-        added = tuple(other for other in others if other not in part.parameters)
-        parameters = part.parameters + added
-        places = tuple(
-            None if other == name else parameters.index(other) for other in self.parameters
-        )
-        outer, inner, count = self.function, part.function, len(part.parameters)
-
-        def composed(*arrays: Any) -> Any:
-            value = inner(*arrays[:count])
-            return outer(*[value if place is None else arrays[place] for place in places])
-
-        return Formula(parameters, composed, _Filled({name: part.tree}).visit(self.tree))
-
-
-def call(function: Kernel, parameters: tuple[str, ...], **constants: Constant) -> Formula:
-    """Return the formula that calls one function on all of `parameters`, however many."""
-    given = [*parameters, *(f"{name}={value!r}" for name, value in constants.items())]
-    text = f"{function.__name__}({', '.join(given)})"
-    tree = ast.parse(text, mode="eval").body
-    return Formula(parameters, functools.partial(function, **constants), tree)
-
-
-def variable(name: str) -> Formula:
-    """Return the formula that is a single parameter."""
-    return Formula((name,), lambda array: array, ast.Name(name))
-
-
-def constant(value: float, dtype: str) -> Formula:
-    """Return the formula that is a number, as a NumPy scalar of `dtype`."""
-    scalar = np.dtype(dtype).type(value)
-    tree = ast.parse(f"np.{dtype}({value!r})", mode="eval").body
-    return Formula((), lambda: scalar, tree)
+    def _filled(self, fill: Mapping[str, ast.expr]) -> ast.expr:
+        filled: ast.expr = _Filled(fill).visit(self.tree)
+        return filled
 
 
 @functools.cache
@@ -105,7 +91,35 @@ def formula(function: Kernel) -> Formula:
         raise TypeError("a formula is a lambda expression")
     code = function.__code__
     node = _lambdas(function.__module__)[code.co_firstlineno]
-    return Formula(code.co_varnames[: code.co_argcount], function, node.body)
+    return Formula(code.co_varnames[: code.co_argcount], node.body)
+
+
+def variable(name: str) -> Formula:
+    """Return the formula that is a single parameter."""
+    return Formula((name,), ast.Name(name, ast.Load()))
+
+
+def constant(value: float, dtype: str) -> Formula:
+    """Return the formula that is a number, as a NumPy scalar of `dtype`."""
+    scalar = ast.Attribute(ast.Name("np", ast.Load()), dtype, ast.Load())
+    return Formula((), ast.Call(scalar, [_literal(value)], []))
+
+
+def call(function: Kernel, parameters: tuple[str, ...], **constants: Constant) -> Formula:
+    """Return the formula that calls one function on all of `parameters`, however many."""
+    arguments: list[ast.expr] = [ast.Name(name, ast.Load()) for name in parameters]
+    keywords = [ast.keyword(name, _literal(value)) for name, value in constants.items()]
+    callee = ast.Name(function.__name__, ast.Load())
+    return Formula(parameters, ast.Call(callee, arguments, keywords))
+
+
+def _function(parameters: tuple[str, ...], body: ast.expr) -> Kernel:
+    """Compile an expression to a function of `parameters`; tracebacks show the expression."""
+    arguments = ast.arguments([], [ast.arg(name) for name in parameters], None, [], [], None, [])
+    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
+    code = compile(tree, f"<{ast.unparse(body)}>", "eval")
+    function: Kernel = eval(code, NAMESPACE)  # trees of our own formulas, never a scenario's text
+    return function
 
 
 @functools.cache
@@ -118,20 +132,6 @@ def _lambdas(module: str) -> Mapping[int, ast.Lambda]:
                 raise ValueError(f"{module}:{node.lineno}: two formulas on one line")
             found[node.lineno] = node
     return found
-
-
-def _bound_last(function: Kernel, constants: tuple[Constant, ...]) -> Kernel:
-    return lambda *arrays: function(*arrays, *constants)
-
-
-def _bound_between(
-    function: Kernel, order: tuple[str, ...], bound: Mapping[str, Constant]
-) -> Kernel:
-    def call(*arrays: Any) -> Any:
-        given = iter(arrays)
-        return function(*[bound[name] if name in bound else next(given) for name in order])
-
-    return call
 
 
 class _Filled(ast.NodeTransformer):
@@ -155,36 +155,28 @@ class _Filled(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         call = self.generic_visit(node)
         assert isinstance(call, ast.Call)
-        call.keywords = [
-            keyword
-            for keyword in call.keywords
-            if not (isinstance(keyword.value, ast.Constant) and keyword.value.value in _DEFAULTS)
-        ]
+        call.keywords = [keyword for keyword in call.keywords if not _is_default(keyword.value)]
         return call
 
 
-class _Defaults:
-    """None and False by identity, so that the number 0 is not taken for a default."""
-
-    def __contains__(self, value: object) -> bool:
-        return value is None or value is False
-
-
-_DEFAULTS = _Defaults()
+def _is_default(value: ast.expr) -> bool:
+    """Tell None and False, by identity: the number 0 is no default."""
+    return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
 def _literal(value: Constant) -> ast.expr:
-    """Write a constant as an expression; an index as one stands between brackets."""
-    if isinstance(value, tuple) and any(isinstance(item, slice) for item in value):
-        parts: list[ast.expr] = [_index_part(item) for item in value]
-        return parts[0] if len(parts) == 1 else ast.Tuple(parts)
-    return ast.parse(repr(value), mode="eval").body
+    """Write a constant as an expression, an index as one that stands between brackets."""
+    if isinstance(value, tuple):
+        parts = [_index_part(item) for item in value]
+        return parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
+    if isinstance(value, float | int) and not isinstance(value, bool) and value < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    return ast.Constant(value)
 
 
 def _index_part(item: float | slice) -> ast.expr:
     if not isinstance(item, slice):
-        return ast.Constant(item)
-    lower, upper, step = (
-        None if part is None else ast.Constant(part) for part in (item.start, item.stop, item.step)
+        return _literal(item)
+    return ast.Slice(
+        *(None if part is None else _literal(part) for part in (item.start, item.stop, item.step))
     )
-    return ast.Slice(lower, upper, step)

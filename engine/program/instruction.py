@@ -49,25 +49,19 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One line of the listing: `writes = kernel(*arguments)`.
+    """One line of the listing.
 
-    `arguments` are the names in the order in which the kernel takes them (one may come twice);
-    `reads` are the same names, each once. The batch instruction has no kernel: the machine's data
-    cursor is what it reads.
+    `kernel` computes the tensor written from a mapping of all live tensors, of which it uses those
+    in `reads`. The batch instruction has none: what it reads is the machine's data cursor.
     """
 
     phase: Phase
     layer: int | None
     operation: str
-    arguments: tuple[str, ...]
+    reads: tuple[str, ...]
     writes: tuple[str, ...]
     code: str
     kernel: Kernel | None = None
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The names of the tensors read, each once."""
-        return tuple(dict.fromkeys(self.arguments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,10 @@ class Listing:
                 phase=phase,
                 layer=layer,
                 operation=operation,
-                arguments=tuple(names[parameter] for parameter in formula.parameters),
+                reads=tuple(dict.fromkeys(names[p] for p in formula.parameters)),
                 writes=(target.name,),
                 code=f"{target.name} = {formula.text(names)}",
-                kernel=formula.function,
+                kernel=formula.over(names),
             )
         )
 

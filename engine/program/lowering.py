@@ -13,10 +13,11 @@ import numpy as np
 from nnstep.engine.arrays import Shape
 from nnstep.engine.grammar.nodes import Binary, Call, Index, Name, Negation, Node, Number, Transpose
 from nnstep.engine.limits import MAX_ELEMENTS
-from nnstep.engine.operations import elementwise, functions
+from nnstep.engine.operations import elementwise
 from nnstep.engine.operations.activations import IDENTITY
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
 from nnstep.engine.operations.formula import Constant, Formula, constant, formula, variable
+from nnstep.engine.operations.functions import sum_to
 from nnstep.engine.operations.matrix import INDEX, TRANSPOSE, matmul
 from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean
@@ -32,7 +33,7 @@ Operand = str | float
 """A tensor by its name, or a constant."""
 
 _SUMMED = formula(lambda g, axis: g.sum(axis=axis))
-_SUMMED_TO = formula(lambda g, operand: functions.sum_to(g, operand.shape))
+_SUMMED_TO = formula(lambda g, operand: sum_to(g, operand.shape))
 
 
 @dataclass(frozen=True, slots=True)

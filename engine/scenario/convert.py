@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -11,11 +11,9 @@ from msgspec import UNSET, Struct, UnsetType
 from nnstep.engine.limits import MAX_TABLES
 from nnstep.engine.text import did_you_mean, listed, quoted
 
+from .places import Keys
 from .report import Report
 from .wording import described, expectation, one_of
-
-if TYPE_CHECKING:
-    from .locate import Keys
 
 _Table = TypeVar("_Table", bound=Struct)
 _Type = Any
@@ -34,8 +32,15 @@ def kind_of(table: Struct) -> str:
     return str(table.__struct_config__.tag)
 
 
+def kind_and_options(chosen: str | Struct) -> tuple[str, dict[str, Any]]:
+    """Return a kind, chosen by its name alone or by a table, and the table's other keys."""
+    if isinstance(chosen, str):
+        return chosen, {}
+    return kind_of(chosen), msgspec.structs.asdict(chosen)
+
+
 def _fields(
-    wanted: type[Struct], table: Mapping[str, Any], keys: "Keys", report: Report
+    wanted: type[Struct], table: Mapping[str, Any], keys: Keys, report: Report
 ) -> tuple[dict[str, Any], bool]:
     """Convert the values of a table; tell whether none is missing or mistaken."""
     values: dict[str, Any] = {}
@@ -57,7 +62,7 @@ def _structure(
     wanted: type[Struct],
     siblings: Iterable[type[Struct]],
     table: Mapping[str, Any],
-    keys: "Keys",
+    keys: Keys,
     report: Report,
 ) -> Struct | UnsetType:
     """Convert a table; `siblings` are the structures that another `kind` would have chosen."""
@@ -70,7 +75,7 @@ def _known_keys(
     wanted: type[Struct],
     siblings: Iterable[type[Struct]],
     table: Mapping[str, Any],
-    keys: "Keys",
+    keys: Keys,
     report: Report,
 ) -> bool:
     """Report the keys of a table that its structure does not have; tell whether there are none."""
@@ -93,7 +98,7 @@ def _known_keys(
     return not unknown
 
 
-def _value(wanted: _Type, value: Any, keys: "Keys", report: Report) -> Any:
+def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     """Convert one value; return UNSET if it holds a mistake."""
     options = list(_options(wanted))
     structures: list[type[Struct]] = [option for option in options if _is_table(option)]
@@ -133,7 +138,7 @@ def _is_table(wanted: _Type) -> bool:
 
 
 def _tagged(
-    structures: list[type[Struct]], table: Mapping[str, Any], keys: "Keys", report: Report
+    structures: list[type[Struct]], table: Mapping[str, Any], keys: Keys, report: Report
 ) -> Any:
     """Convert a table whose `kind` says which structure it is."""
     by_kind = {str(structure.__struct_config__.tag): structure for structure in structures}
@@ -147,7 +152,7 @@ def _tagged(
     return _structure(by_kind[kind], structures, table, keys, report)
 
 
-def _named(structures: list[type[Struct]], name: str, keys: "Keys", report: Report) -> Any:
+def _named(structures: list[type[Struct]], name: str, keys: Keys, report: Report) -> Any:
     """Convert a string that stands for a table with this `kind` and no other key."""
     by_kind = {str(structure.__struct_config__.tag): structure for structure in structures}
     if name not in by_kind:
@@ -162,7 +167,7 @@ def _named(structures: list[type[Struct]], name: str, keys: "Keys", report: Repo
     return by_kind[name]()
 
 
-def _tables(wanted: type[Struct], value: Any, keys: "Keys", report: Report) -> Any:
+def _tables(wanted: type[Struct], value: Any, keys: Keys, report: Report) -> Any:
     """Convert a list of tables, as written under `[[…]]`."""
     if not isinstance(value, list):
         name = ".".join(key for key in keys if isinstance(key, str))
@@ -176,13 +181,13 @@ def _tables(wanted: type[Struct], value: Any, keys: "Keys", report: Report) -> A
     return UNSET if UNSET in converted else converted
 
 
-def _mapping(wanted: _Type, table: Mapping[str, Any], keys: "Keys", report: Report) -> Any:
+def _mapping(wanted: _Type, table: Mapping[str, Any], keys: Keys, report: Report) -> Any:
     """Convert a table whose keys the author chooses."""
     converted = {key: _value(wanted, value, (*keys, key), report) for key, value in table.items()}
     return UNSET if UNSET in converted.values() else converted
 
 
-def _plain(wanted: _Type, value: Any, keys: "Keys", report: Report) -> Any:
+def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     """Convert a value that is no table: a number, a string, a list of them."""
     if isinstance(value, float) and not math.isfinite(value) and float in _options(wanted):
         report.error(keys, f"{_name(keys)} must be finite, not {value}")
@@ -223,6 +228,6 @@ def _element(wanted: _Type, index: int) -> _Type:
     return wanted
 
 
-def _name(keys: "Keys", indices: tuple[int, ...] = ()) -> str:
+def _name(keys: Keys, indices: tuple[int, ...] = ()) -> str:
     name = next((key for key in reversed(keys) if isinstance(key, str)), "")
     return f"an element of {quoted(name)}" if indices else quoted(name)

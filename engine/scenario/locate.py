@@ -2,17 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import tree_sitter
 import tree_sitter_toml
 
+from .places import Keys, Part
 from .strings import string_value, written_offset
-
-Keys = tuple[str | int, ...]
-"""The way to a value: names of keys, and indices of elements and of tables in a list."""
-
-Part = Literal["key", "value"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,18 @@
-"""The layers of a network: defaults filled in, every array of the shape that the layout asks for."""
+"""The layers of a network: defaults filled in, every array of the shape its layout asks for."""
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_PARAMETERS
 
 from . import kinds, schema
-from .convert import kind_of
+from .convert import kind_and_options
 from .model import Activation, Initializer, Layer, Loss, Network
-from .numbers import finite, read_array, shape_text, typed
+from .numbers import finite, read_array, typed
+from .places import Keys
 from .report import Report
-
-if TYPE_CHECKING:
-    from .locate import Keys
 
 _DEFAULT_INITIALIZER = Initializer("xavier_uniform")
 
@@ -47,41 +43,38 @@ def _too_many(index: int, inputs: int, units: int) -> str:
 
 
 def _layer(
-    table: schema.Layer, inputs: int, network: schema.Network, keys: "Keys", report: Report
+    table: schema.Layer, inputs: int, network: schema.Network, keys: Keys, report: Report
 ) -> Layer | None:
     shape = (table.units, inputs) if network.layout == "out_in" else (inputs, table.units)
-    weights = _weights(table, shape, network.dtype, keys, report)
+    weights = _weights(table, shape, network, keys, report)
     bias = _bias(table, network.dtype, (*keys, "bias"), report)
     if bias is None and "bias" in table.frozen and table.bias is False:
         at = table.frozen.index("bias")
         report.error((*keys, "frozen", at), "this layer has no bias to freeze")
     if weights is None or (bias is None and table.bias is not False):
         return None
-    return Layer(table.units, _activation(table.activation), weights, bias, frozenset(table.frozen))
-
-
-def _activation(chosen: str | kinds.ActivationTable) -> Activation:
-    if isinstance(chosen, str):
-        return Activation(chosen)
-    return Activation(kind_of(chosen), msgspec.structs.asdict(chosen))
+    activation = Activation(*kind_and_options(table.activation))
+    return Layer(table.units, activation, weights, bias, frozenset(table.frozen))
 
 
 def _weights(
-    table: schema.Layer, shape: Shape, dtype: str, keys: "Keys", report: Report
+    table: schema.Layer, shape: Shape, network: schema.Network, keys: Keys, report: Report
 ) -> Array | Initializer | None:
     """Return W or the rule it is drawn by; None if that is mistaken."""
     if isinstance(table.weights, UnsetType):
-        if isinstance(table.init, Struct):
-            return _initializer(table.init, (*keys, "init"), report)
-        return _DEFAULT_INITIALIZER
+        if isinstance(table.init, UnsetType):
+            return _DEFAULT_INITIALIZER
+        return _initializer(table.init, (*keys, "init"), report)
     if table.init is not UNSET:
         report.error((*keys, "init"), "'init' and 'weights' exclude each other", part="key")
         return None
-    return _parameter(table.weights, shape, dtype, (*keys, "weights"), report)
+    other_layout = "in_out" if network.layout == "out_in" else "out_in"
+    hint = f'; it would fit layout = "{other_layout}"'
+    return _parameter(table.weights, shape, network.dtype, (*keys, "weights"), report, hint)
 
 
 def _bias(
-    table: schema.Layer, dtype: str, keys: "Keys", report: Report
+    table: schema.Layer, dtype: str, keys: Keys, report: Report
 ) -> Array | Initializer | None:
     """Return b or the rule it is drawn by; None if there is none or it is mistaken."""
     match table.bias:
@@ -95,32 +88,22 @@ def _bias(
             return _initializer(rule, keys, report)
 
 
-def _initializer(table: kinds.InitializerTable, keys: "Keys", report: Report) -> Initializer | None:
-    if isinstance(table, kinds.Uniform) and table.low > table.high:
-        report.error((*keys, "high"), f"'high' must not be below 'low', {table.low}")
+def _initializer(chosen: str | Struct, keys: Keys, report: Report) -> Initializer | None:
+    if isinstance(chosen, kinds.Uniform) and chosen.low > chosen.high:
+        report.error((*keys, "high"), f"'high' must not be below 'low', {chosen.low}")
         return None
-    return Initializer(kind_of(table), msgspec.structs.asdict(table))
+    return Initializer(*kind_and_options(chosen))
 
 
 def _parameter(
-    values: list[Any], shape: Shape, dtype: str, keys: "Keys", report: Report
+    values: list[Any], shape: Shape, dtype: str, keys: Keys, report: Report, hint: str = ""
 ) -> Array | None:
-    """Return weights or a bias as an array of this shape."""
+    """Return weights or a bias as an array; `hint` is for one that has the shape reversed."""
     array = read_array(values, keys, report)
-    if array is None:
+    if array is None or not finite(array, keys, report):
         return None
     if array.shape != shape:
-        message = f"expected shape {shape_text(shape)}, found {shape_text(array.shape)}"
-        report.error(keys, message + _other_layout(array.shape, shape))
+        message = f"expected shape {shape}, found {array.shape}"
+        report.error(keys, message + (hint if array.shape == shape[::-1] else ""))
         return None
-    if not finite(array, keys, report):
-        return None
-    return typed(array, dtype, keys, report, by_element=True)
-
-
-def _other_layout(found: Shape, expected: Shape) -> str:
-    if len(found) == 2 and found == expected[::-1]:
-        return "; it would fit the other layout, in_out for out_in or the reverse"
-    if math.prod(found) == math.prod(expected):
-        return "; the numbers are as many, the lists are not as long"
-    return ""
+    return typed(array, dtype, keys, report)

@@ -1,20 +1,18 @@
 """From lists of lists to arrays: equal lengths, numbers only, and no more than memory is for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.limits import MAX_AXES, MAX_ELEMENTS
 
+from .places import Keys
 from .report import Report
 from .wording import described, shown
 
-if TYPE_CHECKING:
-    from .locate import Keys
 
-
-def read_array(value: Any, keys: "Keys", report: Report) -> Array | None:
+def read_array(value: Any, keys: Keys, report: Report) -> Array | None:
     """Return nested lists as an array of float64, or of int64 if all its numbers are whole.
 
     A bare number gives a 0-d array. A mistake is reported at the element at fault, and None
@@ -38,7 +36,7 @@ def read_array(value: Any, keys: "Keys", report: Report) -> Array | None:
         return None
 
 
-def _flattened(value: Any, keys: "Keys", report: Report) -> tuple[list[Any], Shape] | None:
+def _flattened(value: Any, keys: Keys, report: Report) -> tuple[list[Any], Shape] | None:
     """Return the elements of nested lists one after the other, and the shape that they have."""
     level = [value]
     shape: Shape = ()
@@ -65,24 +63,18 @@ def _flattened(value: Any, keys: "Keys", report: Report) -> tuple[list[Any], Sha
     return level, shape
 
 
-def typed(
-    values: Array, dtype: str, keys: "Keys", report: Report, *, by_element: bool
-) -> Array | None:
-    """Return `values` in the scenario's type, read-only; report a number too large for it.
-
-    The report is about the element if there is one in the file (`by_element`), else about `keys`.
-    """
+def typed(values: Array, dtype: str, keys: Keys, report: Report) -> Array | None:
+    """Return `values` in the scenario's type, read-only; report a number too large for it."""
     with np.errstate(over="ignore"):
         converted = frozen(values.astype(dtype))
     lost = first(np.isinf(converted) & np.isfinite(values))
     if lost is None:
         return converted
-    where = (*keys, *lost) if by_element else keys
-    report.error(where, f"{shown(values[lost].item())} is too large for {dtype}")
+    report.error((*keys, *lost), f"{shown(values[lost].item())} is too large for {dtype}")
     return None
 
 
-def finite(values: Array, keys: "Keys", report: Report) -> bool:
+def finite(values: Array, keys: Keys, report: Report) -> bool:
     """Tell whether all values are finite; report the first that is not."""
     at = first(~np.isfinite(values))
     if at is not None:
@@ -97,11 +89,6 @@ def first(mask: Array) -> tuple[int, ...] | None:
     return tuple(map(int, np.unravel_index(int(np.argmax(mask)), mask.shape)))
 
 
-def shape_text(shape: Shape) -> str:
-    """Write a shape as NumPy does: `(2, 3)`."""
-    return str(tuple(shape))
-
-
-def _element(keys: "Keys", number: int, shape: Shape) -> "Keys":
+def _element(keys: Keys, number: int, shape: Shape) -> Keys:
     """Return where the `number`-th of the elements stands."""
     return (*keys, *map(int, np.unravel_index(number, shape))) if shape else keys

@@ -5,19 +5,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .errors import Problem, ScenarioError
+from .places import Keys, Part
 from .source import Source
 
 if TYPE_CHECKING:
-    from .locate import Keys, Locator, Part
+    from .locate import Locator
 
 _MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Remark:
-    keys: "Keys"
+    keys: Keys
     message: str
-    part: "Part"
+    part: Part
     offset: int | None
 
 
@@ -30,13 +31,13 @@ class Report:
         self._warnings: list[_Remark] = []
 
     def error(
-        self, keys: "Keys", message: str, *, part: "Part" = "value", offset: int | None = None
+        self, keys: Keys, message: str, *, part: Part = "value", offset: int | None = None
     ) -> None:
         """Note a mistake in what `keys` lead to; `offset` is that of a character in a string."""
         if not self.is_full:
             self._errors.append(_Remark(keys, message, part, offset))
 
-    def warning(self, keys: "Keys", message: str, *, part: "Part" = "value") -> None:
+    def warning(self, keys: Keys, message: str, *, part: Part = "value") -> None:
         """Note a doubt about what `keys` lead to."""
         self._warnings.append(_Remark(keys, f"warning: {message}", part, None))
 

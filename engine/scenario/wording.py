@@ -39,7 +39,7 @@ def described(value: Any) -> str:
         case str():
             return quoted(value)
         case list():
-            return "a list"
+            return f"a list of {len(value)}"
         case dict():
             return "a table"
     return "a date or time"

@@ -1,5 +1,6 @@
 """The session: what every front end talks to."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,10 +33,8 @@ class Session:
         self.program = compile_scenario(scenario)
         length = run_length(scenario, iterations)
         self.total = None if length is None else length * len(self.program)
-        self._loss_writer = max(
-            position
-            for position, instruction in enumerate(self.program.instructions)
-            if self.program.loss in instruction.writes
+        self._loss_writer = next(
+            line for line in self.program.instructions if self.program.loss in line.writes
         )
         self._interrupted = threading.Event()
         self.restart(scenario.seed)
@@ -82,8 +81,8 @@ class Session:
             place=machine.place,
             total=self.total,
             position=machine.position,
-            iteration=machine.iteration,
-            epoch=machine.epoch,
+            iteration=machine.clock.iteration(machine.place),
+            epoch=machine.clock.epoch(machine.place),
             finished=self.finished,
             last=self._last,
             tensors=dict(machine.tensors),
@@ -96,16 +95,19 @@ class Session:
 
     def steps(self) -> Iterator[Step]:
         """Execute to the end of the run, one step each time the next is asked for."""
-        total, loss, loss_writer = self.total, self.program.loss, self._loss_writer
-        while total is None or self._machine.place < total:
+        end = math.inf if self.total is None else self.total
+        loss, loss_writer = self.program.loss, self._loss_writer
+        while not self.finished:
             machine = self._machine
-            position = machine.position
-            step = self._last = machine.step()
-            if position == loss_writer:
-                self._losses.append(float(step.writes[loss]))
-            if self._stale:
-                self._stale = still_stale(self._stale, step)
-            yield step
+            for step in machine.steps(end):
+                self._last = step
+                if step.instruction is loss_writer:
+                    self._losses.append(float(step.writes[loss]))
+                if self._stale:
+                    self._stale = still_stale(self._stale, step)
+                yield step
+                if machine is not self._machine:
+                    break
 
     def step(self, unit: Unit = "op") -> Step | None:
         """Execute to the end of a unit; return its last step, None if the run was at its end."""

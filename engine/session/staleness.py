@@ -17,9 +17,7 @@ def made_stale(machine: Machine, edited: str) -> set[str]:
     changed = {edited: written.get(edited, -1)}
     for place in range(max(0, machine.place - len(machine.program)), machine.place):
         instruction = machine.program.instructions[place % len(machine.program)]
-        reads_changed = any(
-            name in changed and changed[name] < place for name in instruction.arguments
-        )
+        reads_changed = any(name in changed and changed[name] < place for name in instruction.reads)
         for name in instruction.writes:
             if reads_changed and written[name] == place:
                 changed[name] = place

@@ -22,7 +22,8 @@ def end_of(unit: Unit, machine: Machine) -> int:
     if unit == "iteration":
         return machine.place + rest
     if unit == "epoch":
-        iterations_left = -(machine.iteration + 1) % machine.batches_per_epoch
+        clock = machine.clock
+        iterations_left = -(clock.iteration(machine.place) + 1) % clock.iterations_per_epoch
         return machine.place + rest + iterations_left * len(program)
     return machine.place + _length(program, position, unit)
 

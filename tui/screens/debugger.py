@@ -1,6 +1,7 @@
 """The debugger: the program, the tensors and the loss of one run, and the keys that drive it."""
 
 import secrets
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from textual import events, work
@@ -22,6 +23,7 @@ from nnstep.tui.widgets.program_pane import ProgramPane
 from nnstep.tui.widgets.status_line import StatusLine
 from nnstep.tui.widgets.tab_line import Tab
 from nnstep.tui.widgets.tensor_pane import TensorPane
+from nnstep.tui.widgets.tensor_view import TensorView
 
 if TYPE_CHECKING:
     from nnstep.tui.app import NnstepApp
@@ -30,8 +32,12 @@ WIDE = (120, 36)
 ROOMY_WIDTH = 176
 TINY_WIDTH = 64
 
-_WEIGHT_ROLES = frozenset({Role.PARAMETER, Role.BUFFER, Role.RATE, Role.SCRATCH})
-_VALUE_ROLES = frozenset({Role.DATA, Role.CONSTANT, Role.VALUE, Role.LOSS})
+# What each of the three views shows.
+_ROLES = {
+    "weights": {Role.PARAMETER, Role.BUFFER, Role.RATE, Role.SCRATCH},
+    "values": {Role.DATA, Role.CONSTANT, Role.VALUE, Role.LOSS},
+    "gradients": {Role.GRADIENT},
+}
 
 
 class Debugger(Screen[None]):
@@ -46,17 +52,17 @@ class Debugger(Screen[None]):
         self.scenario = scenario
         self.control = Control(Session(scenario), self._show, self._start)
         self.pinned = False
-        tabs = [Tab(digit, title) for digit, title in enumerate(PANES, 1)]
+        program, *tensors, loss = (Tab(digit, title) for digit, title in enumerate(PANES, 1))
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._program = ProgramPane(tabs[0], id="program")
-        self._weights = TensorPane(tabs[1], _has_role(_WEIGHT_ROLES), id="weights")
-        self._values = TensorPane(tabs[2], _has_role(_VALUE_ROLES), id="values")
-        self._gradients = TensorPane(tabs[3], _has_role({Role.GRADIENT}), id="gradients")
-        self._loss = LossPane(tabs[4], id="loss")
+        self._program = ProgramPane(program, id="program")
+        self._views = tuple(map(TensorView, tensors, map(_has_role, _ROLES.values())))
+        self._tensor_panes = tuple(
+            TensorPane(view, id=name) for view, name in zip(self._views, _ROLES, strict=True)
+        )
+        self._loss = LossPane(loss, id="loss")
         self._keys = KeyLine(actions, id="keys")
-        self._tensor_panes = (self._weights, self._values, self._gradients)
         self._panes: tuple[LineView, ...] = (self._program, *self._tensor_panes, self._loss)
-        self._active = self._weights
+        self._active = self._views[0]
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
@@ -65,12 +71,11 @@ class Debugger(Screen[None]):
             yield from self._panes
         yield self._keys
 
-    def _start(self, work: Any) -> object:
+    def _start(self, work: Coroutine[Any, Any, None]) -> object:
         return self.run_worker(work, group="control")
 
     def on_mount(self) -> None:
         """Show the state before the first step."""
-        self._activate(self._weights)
         self._show()
         for warning in self.scenario.warnings:
             self.notify(printable(warning), severity="warning", markup=False)
@@ -85,19 +90,16 @@ class Debugger(Screen[None]):
         """Hand the snapshot of the moment to every pane."""
         snapshot, control = self.control.snapshot, self.control
         follow = control.is_calm and not self.pinned and snapshot.place > 0
+        for view in self._views:
+            view.show(snapshot, follow=follow)
+            if follow and self.is_narrow and view.holds(snapshot.written[0]):
+                self._activate(view)
+        self._status.show(snapshot, self._activity())
+        self._program.show(snapshot)
+        for pane in self._tensor_panes:
+            pane.redraw()
+        self._loss.show(snapshot)
         self._keys.message = ""
-        with self.app.batch_update():
-            if follow and self.has_class("-narrow") and not self.has_class("-zoom"):
-                self._activate(self._pane_of(snapshot.written[0]))
-            self._status.show(snapshot, self._activity())
-            self._program.show(snapshot)
-            for pane in self._tensor_panes:
-                pane.show(snapshot, follow=follow)
-            self._loss.show(snapshot)
-
-    def _pane_of(self, name: str) -> TensorPane:
-        """Return the pane that a tensor belongs to."""
-        return next((pane for pane in self._tensor_panes if pane.holds(name)), self._active)
 
     def _activity(self) -> str:
         kept = "tab kept" if self.pinned else ""
@@ -106,25 +108,42 @@ class Debugger(Screen[None]):
     def _say(self, message: str) -> None:
         self._keys.message = message
 
-    def _activate(self, active: TensorPane) -> None:
-        """Make a tensor pane the one that is shown where there is room for one."""
-        had_focus = self.focused in self._tensor_panes
-        self._active = active
-        for pane in self._tensor_panes:
-            pane.set_class(pane is not active, "-inactive")
-        if had_focus and self.focused is not active and self.has_class("-narrow"):
-            active.focus()
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the tensor views take turns in one pane."""
+        return self.has_class("-narrow")
+
+    def _activate(self, view: TensorView) -> TensorPane:
+        """Make a view the one that is shown where there is room for one; return its pane."""
+        self._active = view
+        if not self.is_narrow:
+            return self._tensor_panes[self._views.index(view)]
+        pane = self._tensor_panes[0]
+        pane.turn_to(view, tuple(each.tab for each in self._views))
+        return pane
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Remember which tensors were looked at last."""
+        if isinstance(event.widget, TensorPane):
+            self._active = event.widget.view
 
     def on_resize(self, event: events.Resize) -> None:
-        """Arrange the panes for the size of the terminal."""
+        """Arrange the panes for the size of the terminal; what was looked at stays in view."""
         width, height = event.size
         narrow = width < WIDE[0] or height < WIDE[1]
-        self.set_class(narrow, "-narrow")
-        self.set_class(not narrow and width < ROOMY_WIDTH, "-wide")
-        self.set_class(width < TINY_WIDTH, "-tiny")
-        tabs = tuple(pane.tab for pane in self._tensor_panes)
-        for pane in self._tensor_panes:
-            pane.tabs = tabs if narrow else (pane.tab,)
+        in_tensors = isinstance(self.focused, TensorPane)
+        for name, applies in (
+            ("-narrow", narrow),
+            ("-wide", not narrow and width < ROOMY_WIDTH),
+            ("-tiny", width < TINY_WIDTH),
+        ):
+            self.set_class(applies, name)
+        if not narrow:
+            for pane, view in zip(self._tensor_panes, self._views, strict=True):
+                pane.turn_to(view, (view.tab,))
+        pane = self._activate(self._active)
+        if in_tensors:
+            self._go_to(pane)
 
     # Stepping and running.
 
@@ -161,12 +180,11 @@ class Debugger(Screen[None]):
         """Ask for a new value of the cell under the cursor."""
         from nnstep.tui.screens.edit import EditValue
 
-        pane = self.focused if isinstance(self.focused, TensorPane) else self._active
         await self.control.settle()
-        if pane.selected is None:
+        if self._active.selected is None:
             self._say("There is no value to edit here yet.")
             return
-        name, index = pane.selected
+        name, index = self._active.selected
         current = self.control.snapshot.tensors[name][index]
 
         async def change(text: str) -> None:
@@ -201,15 +219,20 @@ class Debugger(Screen[None]):
         """Go to a pane by its digit."""
         pane = self._panes[digit - 1]
         if isinstance(pane, TensorPane):
-            self._activate(pane)
+            pane = self._activate(self._views[digit - 2])
+        self._go_to(pane)
+
+    def _go_to(self, pane: LineView) -> None:
+        """Focus a pane; if one was shown alone, it takes that place."""
         if self.has_class("-zoom"):
             self._zoom(pane)
         pane.focus()
 
     def action_next_pane(self, direction: int) -> None:
         """Go to the next pane, or to the one before."""
-        focused = self.focused
-        at = self._panes.index(focused) if isinstance(focused, LineView) else 0
+        at = next((i for i, pane in enumerate(self._panes) if pane.has_focus), 0)
+        if isinstance(self.focused, TensorPane):
+            at = self.focused.view.tab.digit - 1
         self.action_pane((at + direction) % len(self._panes) + 1)
 
     def on_tensor_pane_tab_clicked(self, message: TensorPane.TabClicked) -> None:
@@ -239,10 +262,6 @@ class Debugger(Screen[None]):
         self.app.open_gallery()
 
 
-def _has_role(roles: set[Role] | frozenset[Role]) -> Any:
+def _has_role(roles: set[Role]) -> Callable[[Tensor], bool]:
     """Return the question whether a tensor has one of some roles."""
-
-    def belongs(tensor: Tensor) -> bool:
-        return tensor.role in roles
-
-    return belongs
+    return lambda tensor: tensor.role in roles

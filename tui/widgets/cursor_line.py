@@ -29,8 +29,8 @@ def cursor_lines(
     name, index = selected
     array, before = snapshot.tensors[name], snapshot.before.get(name)
     first = [
-        (f" {cell_name(name, index)}", palette.strong),
-        (f" = {array[index]}", palette.text),
+        (f" {cell_name(name, index)}", palette.note_strong),
+        (f" = {array[index]}", palette.note_strong),
     ]
     if before is None or before is array or before.shape != array.shape:
         return first, []
@@ -40,12 +40,12 @@ def cursor_lines(
 def _change(old: float, new: float, width: int, palette: Palette) -> Iterator[Piece]:
     """Paint the earlier value and the difference, with fewer digits if all do not fit."""
     was = f" was {old}"
-    yield was, palette.muted
+    yield was, palette.note
     if is_same(old, new):
         return
     difference = float(new) - float(old)
     arrow = direction(old, new)
-    yield f" {arrow}", palette.strong
+    yield f" {arrow}", palette.note_strong
     if math.isfinite(difference):
         exact, short = f" {difference:+}", f" {difference:+.6g}"
-        yield exact if len(was) + 2 + len(exact) <= width else short, palette.muted
+        yield exact if len(was) + 2 + len(exact) <= width else short, palette.note

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from textual.strip import Strip
-
 from nnstep.tui.actions import Action
-from nnstep.tui.widgets.line_view import LineView, Piece, line
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
 
 
 class KeyLine(LineView):
@@ -27,10 +25,10 @@ class KeyLine(LineView):
             self._message = text
             self.redraw()
 
-    def paint(self, width: int, height: int) -> list[Strip]:
+    def paint(self, width: int, height: int) -> list[Line]:
         """Paint the one line."""
         pieces = self._answer() if self._message else self._keys(width)
-        return [line(pieces, width, self.palette.bar)]
+        return [fit(pieces, width, self.palette.bar)]
 
     def _answer(self) -> Iterator[Piece]:
         yield f" {self._message}", self.palette.bar_accent

@@ -1,22 +1,25 @@
 """The base of everything drawn: a widget that paints lines and sends only what changed.
 
 A step changes a few cells of a screen, and over SSH what is sent is what is waited for. So a pane
-paints its visible lines as strips, the base compares them with those on the screen, and only the
-spans that differ are drawn again.
+paints its visible lines, the base compares them with those on the screen, and only the spans that
+differ are drawn again.
 """
 
 from collections.abc import Iterable
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.theme import Theme
 from textual.widget import Widget
 
 from nnstep.tui.theme import Palette, palette_of
 
 Piece = tuple[str, Style]
+Line = tuple[Piece, ...]
 
 
 class LineView(Widget):
@@ -28,51 +31,71 @@ class LineView(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._lines: list[Strip] | None = None
-        self._painted = (0, 0)
+        self.palette: Palette
+        self._lines: list[Line] = []
+        self._strips: list[Strip] = []
+        self._painted = Size(0, 0)
 
-    @property
-    def palette(self) -> Palette:
-        """The styles of the theme in use."""
-        return palette_of(self.app.current_theme)
-
-    def paint(self, width: int, height: int) -> list[Strip]:
-        """Return the `height` strips that are visible now, each `width` columns wide."""
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Return the `height` lines that are visible now, each made by `fit`."""
         raise NotImplementedError
 
     def redraw(self) -> None:
         """Paint again and have the spans that differ from the screen drawn."""
-        if not self.is_mounted:
-            return
-        width, height = self.size
-        if self._lines is None or self._painted != (width, height) or not self.display:
-            self.repaint()
-            return
-        old, self._lines = self._lines, self.paint(width, height)
-        regions = [
-            Region(span[0], y, span[1] - span[0], 1)
-            for y, (before, after) in enumerate(zip(old, self._lines, strict=True))
-            if (span := changed_span(before, after))
-        ]
-        if regions:
+        size = self.size
+        if not self.is_mounted or not self.display or not size:
+            self._painted = Size(0, 0)
+        elif size != self._painted:
+            self.refresh()
+        elif regions := self._update(self.paint(*size)):
             self.refresh(*regions)
+
+    def _update(self, lines: list[Line]) -> list[Region]:
+        """Take new lines in place of the old, and return where they differ."""
+        regions = []
+        for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)):
+            if old != new:
+                start, end = changed_span(old, new)
+                regions.append(Region(start, y, end - start, 1))
+                self._strips[y] = self._strip(new)
+        self._lines = lines
+        return regions
+
+    def _strip(self, line: Line) -> Strip:
+        """Make of a line what Textual sends, in the colours that the terminal has."""
+        strip = Strip([Segment(*piece) for piece in line], self.size.width)
+        for line_filter in self.get_line_filters():
+            strip = strip.apply_filter(line_filter, self.background_colors[1])
+        return strip
 
     def repaint(self) -> None:
         """Forget what is on the screen and draw everything."""
-        self._lines = None
+        self._painted = Size(0, 0)
         self.refresh()
 
-    def render_line(self, y: int) -> Strip:
-        """Return a painted line, for Textual to send."""
-        width, height = self.size
-        if self._lines is None or self._painted != (width, height):
-            self._lines = self.paint(width, height)
-            self._painted = (width, height)
-        return self._lines[y] if y < len(self._lines) else Strip.blank(width, self.palette.text)
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the painted lines in a region, for Textual to send.
+
+        This goes past Textual's cache of styled lines: there is no border or padding to add, and
+        what is on the screen is kept here already.
+        """
+        if self._painted != self.size:
+            self._painted = self.size
+            self._lines = self.paint(*self.size)
+            self._strips = [self._strip(line) for line in self._lines]
+        strips = self._strips[crop.y : crop.bottom]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
     def on_mount(self) -> None:
         """Take part in changes of the theme."""
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.repaint())
+        self.palette = palette_of(self.app.current_theme)
+        self.app.theme_changed_signal.subscribe(self, self._change_theme)
+
+    def _change_theme(self, theme: Theme) -> None:
+        self.palette = palette_of(theme)
+        self.repaint()
 
     def on_resize(self, _event: events.Resize) -> None:
         """Draw everything at the new size."""
@@ -87,35 +110,41 @@ class LineView(Widget):
         self.redraw()
 
 
-def line(pieces: Iterable[Piece], width: int, blank: Style) -> Strip:
-    """Make a strip exactly `width` columns wide, neighbours of one style in one segment."""
-    segments: list[Segment] = []
+def fit(pieces: Iterable[Piece], width: int, blank: Style) -> Line:
+    """Make a line exactly `width` columns wide, neighbours of one style in one piece."""
+    line: list[Piece] = []
+    taken = 0
     for text, style in pieces:
-        if segments and segments[-1].style is style:
-            segments[-1] = Segment(segments[-1].text + text, style)
-        elif text:
-            segments.append(Segment(text, style))
-    return Strip(segments).adjust_cell_length(width, blank)
+        if not text:
+            continue
+        taken += cell_len(text)
+        if line and line[-1][1] is style:
+            line[-1] = (line[-1][0] + text, style)
+        else:
+            line.append((text, style))
+    if taken > width:
+        strip = Strip([Segment(*piece) for piece in line]).crop(0, width)
+        return tuple((text, style or blank) for text, style, _ in strip)
+    if taken < width:
+        line.append((" " * (width - taken), blank))
+    return tuple(line)
 
 
-def changed_span(before: Strip, after: Strip) -> tuple[int, int] | None:
-    """Return the columns, first and one past the last, in which two strips differ."""
-    old, new = _characters(before), _characters(after)
-    if old == new:
-        return None
-    width = max(before.cell_length, after.cell_length)
-    if len(old) != width or len(new) != width:
-        return 0, width
-    return _common(old, new), width - _common(old[::-1], new[::-1])
+def changed_span(old: Line, new: Line) -> tuple[int, int]:
+    """Return the columns, first and one past the last, in which two different lines differ."""
+    before, after = _characters(old), _characters(new)
+    if len(before) != len(after):
+        # Characters two columns wide: not worth counting.
+        return 0, max(cell_len("".join(text for text, _ in line)) for line in (old, new))
+    return _common(before, after), len(before) - _common(before[::-1], after[::-1])
 
 
-def _characters(strip: Strip) -> list[Piece]:
-    """Take a strip apart into styled characters."""
-    return [(character, style or Style.null()) for text, style, _ in strip for character in text]
+def _characters(line: Line) -> list[Piece]:
+    """Take a line apart into styled characters."""
+    return [(character, style) for text, style in line for character in text]
 
 
 def _common(old: list[Piece], new: list[Piece]) -> int:
     """Return how many characters both lists begin with."""
-    return next(
-        (x for x, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]), len(old)
-    )
+    pairs = enumerate(zip(old, new, strict=True))
+    return next((x for x, (before, after) in pairs if before != after), len(old))

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.style import Style
-from textual.strip import Strip
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.snapshot import Snapshot
 from nnstep.tui.braille import Curve, curve
 from nnstep.tui.numbers import direction, format_change, format_value
-from nnstep.tui.widgets.line_view import LineView, Piece, line
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
 from nnstep.tui.widgets.tab_line import Tab, tab_line
 
 AXIS_WIDTH = 11
-SPARK_HEIGHT = 1
+# The title, the figures, and the iterations under the curve.
+FIXED_LINES = 3
 
 
 class LossPane(LineView, can_focus=True):
@@ -28,36 +28,36 @@ class LossPane(LineView, can_focus=True):
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw the losses of a snapshot."""
-        if len(snapshot.losses) == len(self._losses) > 0 and snapshot.losses is self._losses:
-            return
+        grown = len(snapshot.losses) != len(self._losses)
         self._losses, self._name = snapshot.losses, snapshot.program.loss
-        self.redraw()
+        if grown:
+            self.redraw()
 
-    def paint(self, width: int, height: int) -> list[Strip]:
+    def paint(self, width: int, height: int) -> list[Line]:
         """Paint one line, or the figures with the curve under them."""
         blank = self.palette.text
-        if height < 3:
-            return [line(self._one_line(width), width, blank)]
-        rows = height - 2
+        if height < FIXED_LINES + 1:
+            return [fit(self._one_line(width), width, blank)]
+        rows = height - FIXED_LINES
         drawn = curve(self._losses, width - AXIS_WIDTH - 1, rows)
         return [
-            line(self._header(width), width, blank),
-            *(line(self._curve_row(drawn, y), width, blank) for y in range(rows)),
-            line(self._axis(width, drawn), width, blank),
+            fit(self._title(), width, self.palette.tab),
+            fit(self._figures(), width, blank),
+            *(fit(self._curve_row(drawn, y), width, blank) for y in range(rows)),
+            fit(self._axis(width, drawn), width, blank),
         ]
 
-    def _header(self, width: int) -> Iterator[Piece]:
-        yield from tab_line((self.tab,), self.tab.digit, self.palette, focused=self.has_focus)
-        yield from self._figures()
+    def _title(self) -> Iterator[Piece]:
+        return tab_line((self.tab,), self.tab.digit, self.palette, focused=self.has_focus)
 
     def _one_line(self, width: int) -> Iterator[Piece]:
         """Paint the figures and, in what is left of the line, a small curve."""
-        pieces = list(self._header(width))
+        pieces = [*self._title(), *self._figures()]
         yield from pieces
         left = width - sum(len(text) for text, _ in pieces) - 3
         if left > 0 and len(self._losses):
             yield "  ", self.palette.text
-            yield curve(self._losses, left, SPARK_HEIGHT).rows[0], self._curve_style
+            yield curve(self._losses, left, 1).rows[0], self._curve_style
 
     def _figures(self) -> Iterator[Piece]:
         """Paint the last loss, its change from the iteration before, and the best."""
@@ -67,7 +67,7 @@ class LossPane(LineView, can_focus=True):
             return
         last = float(self._losses[-1])
         text = format_value(last)
-        yield f"{self._name} ", palette.muted
+        yield f" {self._name} ", palette.muted
         yield f"{text}", palette.strong if np.isfinite(last) else palette.error
         if len(self._losses) > 1:
             earlier = float(self._losses[-2])

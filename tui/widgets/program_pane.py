@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from textual import events
-from textual.strip import Strip
 
 from nnstep.engine.program.instruction import Instruction, Phase
 from nnstep.engine.snapshot import Snapshot
 from nnstep.tui.actions import bindings
-from nnstep.tui.widgets.line_view import LineView, Piece, line
-from nnstep.tui.widgets.tab_line import Tab, tab_line
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
+from nnstep.tui.widgets.tab_line import Tab, hidden_lines, tab_line
 
 CURRENT, DONE, PENDING = "▶", "·", " "
 WHEEL_LINES = 3
@@ -62,10 +61,10 @@ class ProgramPane(LineView, can_focus=True):
         length = len(self._snapshot.program) if self._snapshot else 0
         self._top = max(0, min(top, length - self._body_height))
 
-    def paint(self, width: int, height: int) -> list[Strip]:
+    def paint(self, width: int, height: int) -> list[Line]:
         """Paint the title and the visible lines."""
         palette = self.palette
-        lines = [line(self._header(width), width, palette.text)]
+        lines = [fit(self._header(width), width, palette.text)]
         if self._snapshot is None:
             return lines
         self._go_to(self._top)
@@ -80,7 +79,7 @@ class ProgramPane(LineView, can_focus=True):
                 label = labels[y] if begins else " " * len(labels[y])
                 pieces = self._instruction(y, label, code_width)
                 blank = palette.current if y == self._snapshot.position else palette.text
-            lines.append(line(pieces, width, blank))
+            lines.append(fit(pieces, width, blank))
         return lines
 
     def _longest_code(self) -> int:
@@ -91,9 +90,8 @@ class ProgramPane(LineView, can_focus=True):
         palette = self.palette
         yield from tab_line((self.tab,), self.tab.digit, palette, focused=self.has_focus)
         length = len(self._snapshot.program) if self._snapshot else 0
-        hidden = (("↑", self._top), ("↓", length - self._top - self._body_height))
-        hint = " ".join(f"{arrow}{count}" for arrow, count in hidden if count > 0)
-        yield f"{hint} ".rjust(width - len(self.tab.text)), palette.muted
+        hint = hidden_lines(self._top, length - self._top - self._body_height)
+        yield hint.rjust(width - len(self.tab.text)), palette.tab
 
     def _instruction(self, y: int, label: str, code_width: int) -> Iterator[Piece]:
         """Paint one line; its first column is kept for breakpoints."""

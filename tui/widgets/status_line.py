@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from textual.strip import Strip
-
 from nnstep.engine.snapshot import Snapshot
-from nnstep.tui.widgets.line_view import LineView, Piece, line
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
 
 
 class StatusLine(LineView):
@@ -22,9 +20,9 @@ class StatusLine(LineView):
         self._snapshot, self._activity = snapshot, activity
         self.redraw()
 
-    def paint(self, width: int, height: int) -> list[Strip]:
+    def paint(self, width: int, height: int) -> list[Line]:
         """Paint the one line."""
-        return [line(self._pieces(width), width, self.palette.bar)]
+        return [fit(self._pieces(width), width, self.palette.bar)]
 
     def _pieces(self, width: int) -> Iterator[Piece]:
         if self._snapshot is None:

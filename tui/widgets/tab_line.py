@@ -26,11 +26,16 @@ def tab_line(
     """Paint the tabs, the active one standing out; a lone tab is a plain title."""
     for tab in tabs:
         if tab.digit != active:
-            yield tab.text, palette.rule if len(tabs) == 1 else palette.muted
+            yield tab.text, palette.tab
         elif len(tabs) == 1:
             yield tab.text, palette.focused_title if focused else palette.title
         else:
-            yield tab.text, palette.active_tab if focused else palette.current
+            yield tab.text, palette.focused_tab if focused else palette.active_tab
+
+
+def hidden_lines(above: int, below: int) -> str:
+    """Write how many lines there are above and below what is visible."""
+    return " ".join(f"{arrow}{n}" for arrow, n in (("↑", above), ("↓", below)) if n > 0) + " "
 
 
 def tab_at(tabs: tuple[Tab, ...], x: int) -> Tab | None:

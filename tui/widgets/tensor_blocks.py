@@ -36,15 +36,15 @@ _ORDER = ("data", "constants", "parameters", "values", "layers", "loss", "gradie
 class Block:
     """One tensor in a pane: its title on line `top`, its rows on the lines below.
 
-    `rows` and `columns` are those of the tensor seen as a matrix; `lead` is the shape of the axes
-    that count the rows. A tensor not computed yet has no rows.
+    The tensor is seen as a matrix: its last axis runs along a row, all others count the rows. One
+    that has not been computed yet has no shape and no rows.
     """
 
     name: str
     top: int
+    shape: Shape | None
     rows: int
     columns: int
-    lead: Shape
     label_width: int
     with_changes: bool
 
@@ -62,20 +62,21 @@ class Block:
         """Return how many columns of the tensor fit in `width` columns of the screen."""
         return max(1, (width - self.label_width) // self.cell_width)
 
-    def label(self, row: int) -> str:
-        """Return what stands before a row: its index, or all its leading indices."""
-        index = leading_index(row, self.lead)
-        text = ",".join(map(str, index))
-        return f"{text:>{self.label_width}}"
+    def leading_index(self, row: int) -> Shape:
+        """Return the indices of a row along all axes but the last."""
+        index: list[int] = []
+        for length in reversed((self.shape or ())[:-1]):
+            row, position = divmod(row, length)
+            index.append(position)
+        return tuple(reversed(index))
 
     def cell(self, row: int, column: int) -> Shape:
         """Return the index, in the tensor, of a cell."""
-        return () if self.is_scalar else (*leading_index(row, self.lead), column)
+        return (*self.leading_index(row), column) if self.shape else ()
 
-    @property
-    def is_scalar(self) -> bool:
-        """Whether the tensor has no axes; its one cell has an empty index."""
-        return self.label_width == 0
+    def label(self, row: int) -> str:
+        """Return what stands before a row: its index, or all its leading indices."""
+        return ",".join(map(str, self.leading_index(row))).rjust(self.label_width)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,11 @@ class Layout:
         return {block.name: block for block in self.blocks}
 
     @cached_property
+    def with_cells(self) -> list[Block]:
+        """The blocks that have a cell to point at."""
+        return [block for block in self.blocks if block.rows]
+
+    @cached_property
     def _tops(self) -> list[int]:
         return [block.top for block in self.blocks]
 
@@ -101,15 +107,6 @@ class Layout:
         if at < 0 or y >= self.blocks[at].end:
             return None
         return self.blocks[at]
-
-
-def leading_index(row: int, lead: Shape) -> Shape:
-    """Return the indices along the leading axes of the `row`-th row of a tensor."""
-    index: list[int] = []
-    for length in reversed(lead):
-        row, position = divmod(row, length)
-        index.append(position)
-    return tuple(reversed(index))
 
 
 def heading_of(tensor: Tensor) -> str:
@@ -145,12 +142,11 @@ def lay_out(names: list[str], program: Program, tensors: Mapping[str, Array], wi
 
 
 def _block(name: str, top: int, shape: Shape | None, width: int) -> Block:
-    """Make the block of a tensor of shape `shape` (None: not computed yet)."""
+    """Make the block of a tensor."""
     if shape is None:
-        return Block(name, top, 0, 0, (), 0, with_changes=False)
-    lead = shape[:-1]
-    rows, columns = prod(lead), shape[-1] if shape else 1
-    label = ",".join(str(length - 1) for length in lead)
-    label_width = max(1, len(label)) if shape else 0
+        return Block(name, top, shape, 0, 0, 0, with_changes=False)
+    columns = shape[-1] if shape else 1
+    rows = prod(shape[:-1]) if columns else 0
+    label_width = max(1, len(",".join(str(length - 1) for length in shape[:-1])))
     with_changes = label_width + columns * CHANGE_CELL <= width
-    return Block(name, top, rows if columns else 0, columns, lead, label_width, with_changes)
+    return Block(name, top, shape, rows, columns, label_width, with_changes)

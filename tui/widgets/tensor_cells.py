@@ -23,10 +23,10 @@ from nnstep.tui.numbers import (
 )
 from nnstep.tui.theme import Palette
 from nnstep.tui.widgets.line_view import Piece
-from nnstep.tui.widgets.tensor_blocks import Block, leading_index
+from nnstep.tui.widgets.tensor_blocks import Block
 
 WRITTEN, READ, STALE = "●", "○", "≈"
-CURSOR = Style(reverse=True)
+CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
 
 
@@ -84,14 +84,14 @@ class CellPainter:
         """Paint one number and what follows it: its change, or an arrow where that has no room."""
         palette = self.palette
         style = self._number_style(block, value, changed=not is_same(earlier, value))
-        text = f"{format_value(value):>{VALUE_WIDTH}}"
+        text = format_value(value)
         if place == self.cursor:
             style += self.cursor_style
-        elif not math.isfinite(value):
-            blanks = len(text) - len(text.lstrip())
-            yield text[:blanks], palette.text
-            text = text[blanks:]
-        yield text, style
+        if style.reverse or style.underline:
+            yield " " * (VALUE_WIDTH - len(text)), palette.text
+            yield text, style
+        else:
+            yield text.rjust(VALUE_WIDTH), style
         if block.with_changes:
             yield f" {format_change(earlier, value):<{CHANGE_WIDTH}}", palette.muted
         else:
@@ -109,7 +109,7 @@ class CellPainter:
 
 def values_of(array: Array, block: Block, row: int, first: int, last: int) -> list[Number]:
     """Return the values of a row in the columns from `first` to before `last`."""
-    if block.is_scalar:
+    if not block.shape:
         return [array.item()]
-    values: list[Number] = array[leading_index(row, block.lead)][first:last].tolist()
+    values: list[Number] = array[block.leading_index(row)][first:last].tolist()
     return values

@@ -1,0 +1,81 @@
+"""The `[program]` table: a few lines of arithmetic and what they are given."""
+
+import keyword
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.grammar import Assignment, GrammarError, parse_program
+from nnstep.engine.text import did_you_mean, quoted
+
+from . import schema
+from .model import Expression
+from .numbers import finite, read_array, typed
+from .places import Keys
+from .report import Report
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BATCH = ("x", "y")
+
+
+def build_program(table: schema.Program, *, has_data: bool, report: Report) -> Expression | None:
+    """Return the expression that a `[program]` table describes; None if there are mistakes."""
+    parameters = _values(table.parameters, table.dtype, ("program", "parameters"), report)
+    inputs = _values(table.inputs, table.dtype, ("program", "inputs"), report)
+    for name in table.inputs:
+        if name in table.parameters:
+            message = f"{quoted(name)} is a parameter already"
+            report.error(("program", "inputs", name), message, part="key")
+    if has_data:
+        _refuse_batch_names(table, report)
+    statements = _statements(table, report)
+    if parameters is None or inputs is None or statements is None:
+        return None
+    return Expression(table.code, statements, table.loss, parameters, inputs)
+
+
+def _statements(table: schema.Program, report: Report) -> tuple[Assignment, ...] | None:
+    """Parse the code, and see that it assigns the loss."""
+    try:
+        statements = parse_program(table.code)
+    except GrammarError as error:
+        report.error(("program", "code"), error.message, offset=error.start)
+        return None
+    assigned = [statement.name for statement in statements]
+    if not assigned:
+        report.error(("program", "code"), "the code has no line; a line is 'name = value'")
+        return None
+    if table.loss not in assigned:
+        message = f"no line of the code assigns {quoted(table.loss)}"
+        report.error(("program", "loss"), message + did_you_mean(table.loss, assigned))
+        return None
+    return statements
+
+
+def _values(
+    table: Mapping[str, Any], dtype: str, keys: Keys, report: Report
+) -> dict[str, Array] | None:
+    """Return named numbers and nested lists as arrays; None if one is mistaken."""
+    arrays: dict[str, Array] = {}
+    for name, value in table.items():
+        place = (*keys, name)
+        if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name):
+            message = f"{quoted(name)} cannot be a name in a program"
+            report.error(place, message, part="key")
+            continue
+        array = read_array(value, place, report)
+        if array is None or not finite(array, place, report):
+            continue
+        array = typed(array, dtype, place, report)
+        if array is not None:
+            arrays[name] = array
+    return arrays if len(arrays) == len(table) else None
+
+
+def _refuse_batch_names(table: schema.Program, report: Report) -> None:
+    for option in ("parameters", "inputs"):
+        for name in _BATCH:
+            if name in getattr(table, option):
+                message = f"'{name}' is a name of the batch, which [data] gives"
+                report.error(("program", option, name), message, part="key")

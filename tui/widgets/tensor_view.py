@@ -1,0 +1,201 @@
+"""What a tensor pane shows, and where in it a reader is: scrolled so far, the cursor on a cell.
+
+It is kept apart from the widget, so that several can take turns in one place on a small screen and
+each is found again as it was left.
+"""
+
+from collections.abc import Callable, Iterator
+
+from rich.style import Style
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.program.instruction import Program, Tensor
+from nnstep.engine.snapshot import Snapshot
+from nnstep.tui.theme import Palette
+from nnstep.tui.widgets.line_view import Line, Piece, fit
+from nnstep.tui.widgets.tab_line import Tab
+from nnstep.tui.widgets.tensor_blocks import Block, Layout, lay_out, names_of
+from nnstep.tui.widgets.tensor_cells import CellPainter, Cursor
+
+
+class TensorView:
+    """The tensors that belong together, laid out for `width` columns and `height` lines."""
+
+    def __init__(self, tab: Tab, belongs: Callable[[Tensor], bool]) -> None:
+        self.tab = tab
+        self.cursor: Cursor | None = None
+        self.snapshot: Snapshot | None = None
+        self.width = self.height = 0
+        self.top = 0
+        self._belongs = belongs
+        self._program: Program | None = None
+        self._names: list[str] = []
+        self._layout = Layout((), {}, 0)
+        self._laid_out_for: object = None
+        self._first: dict[str, int] = {}
+        self._awaited: str | None = None
+
+    def show(self, snapshot: Snapshot, *, follow: bool) -> None:
+        """Take a snapshot; with `follow`, what its last step wrote comes into view."""
+        self.snapshot = snapshot
+        if snapshot.program is not self._program:
+            self._program = snapshot.program
+            self._names = names_of(snapshot.program, self._belongs)
+        if follow:
+            written = [name for name in snapshot.written if name in self._names]
+            self._awaited = written[0] if written else None
+
+    def holds(self, name: str) -> bool:
+        """Tell whether a tensor belongs here."""
+        return name in self._names
+
+    def arrange(self, width: int, height: int) -> None:
+        """Fit everything into a size; a reader's place stays, as far as it exists."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        resized = (width, height) != (self.width, self.height)
+        self.width, self.height = width, height
+        arrays = [snapshot.tensors.get(name) for name in self._names]
+        wanted = (width, [None if array is None else array.shape for array in arrays])
+        if wanted != self._laid_out_for:
+            self._layout = lay_out(self._names, snapshot.program, snapshot.tensors, width)
+            self._laid_out_for = wanted
+            self._keep_cursor()
+        self._go_to(self.top)
+        if resized:
+            self._reveal_cursor()
+        if self._awaited is not None:
+            self._reveal_block(self._layout.by_name[self._awaited])
+            self._awaited = None
+
+    @property
+    def hidden(self) -> tuple[int, int]:
+        """How many lines there are above and below what is visible."""
+        return self.top, max(0, self._layout.height - self.top - self.height)
+
+    @property
+    def selected(self) -> tuple[str, Shape] | None:
+        """The name and the index of the cell under the cursor."""
+        if self.cursor is None:
+            return None
+        block = self._layout.by_name[self.cursor.name]
+        return block.name, block.cell(self.cursor.row, self.cursor.column)
+
+    # Painting.
+
+    def paint(self, palette: Palette, cursor_style: Style) -> Iterator[Line]:
+        """Paint the visible lines."""
+        if self.snapshot is None:
+            return
+        painter = CellPainter(self.snapshot, palette, self.cursor, cursor_style)
+        for y in range(self.top, self.top + self.height):
+            yield fit(self._pieces(painter, y), self.width, palette.text)
+
+    def _pieces(self, painter: CellPainter, y: int) -> Iterator[Piece]:
+        """Paint line `y` of the layout: a heading, a title, a row or nothing."""
+        if heading := self._layout.headings.get(y):
+            palette = painter.palette
+            yield "─ ", palette.rule
+            yield heading, palette.heading
+            yield f" {'─' * (self.width - 3 - len(heading))}", palette.rule
+        elif block := self._layout.block_at(y):
+            first = self._first_column(block)
+            if y == block.top:
+                yield from painter.title(block, first, self.width)
+            else:
+                yield from painter.row(block, y - block.top - 1, first, self.width)
+
+    def _first_column(self, block: Block) -> int:
+        """Return the first column shown of a block."""
+        last = max(0, block.columns - block.fitting(self.width))
+        return min(self._first.get(block.name, 0), last)
+
+    # Moving.
+
+    def scroll(self, lines: int) -> None:
+        """Scroll; the cursor stays where it is."""
+        self._go_to(self.top + lines)
+
+    def move(self, rows: int, columns: int) -> None:
+        """Move the cursor by cells; up and down go on into the next tensor."""
+        if self.cursor is None:
+            return
+        block = self._layout.by_name[self.cursor.name]
+        row, column = self.cursor.row + rows, self.cursor.column + columns
+        if not 0 <= row < block.rows:
+            block, row = self._neighbour(block, row)
+        self._point_at(block, row, column)
+
+    def move_to_row_edge(self, edge: int) -> None:
+        """Move the cursor to the first (0) or last (-1) cell of its row."""
+        if self.cursor is not None:
+            block = self._layout.by_name[self.cursor.name]
+            self._point_at(block, self.cursor.row, edge % block.columns)
+
+    def move_to_edge(self, edge: int) -> None:
+        """Move the cursor to the first (0) or last (-1) cell of all."""
+        if cells := self._layout.with_cells:
+            block = cells[edge]
+            self._point_at(block, edge % block.rows, edge % block.columns)
+
+    def move_to_point(self, x: int, y: int) -> None:
+        """Move the cursor to the cell at a point of the visible part."""
+        block = self._layout.block_at(self.top + y)
+        if block and block.rows:
+            shown = max(0, x - block.label_width) // block.cell_width
+            row = max(0, self.top + y - block.top - 1)
+            self._point_at(block, row, self._first_column(block) + shown)
+
+    def _neighbour(self, block: Block, row: int) -> tuple[Block, int]:
+        """Go on from a row beyond the block's ends into the blocks before or after it."""
+        cells = self._layout.with_cells
+        at = cells.index(block)
+        while row < 0 and at > 0:
+            at -= 1
+            row += cells[at].rows
+        while row >= cells[at].rows and at < len(cells) - 1:
+            row -= cells[at].rows
+            at += 1
+        return cells[at], row
+
+    def _point_at(self, block: Block, row: int, column: int) -> None:
+        """Put the cursor on the cell of a block nearest to a row and column, and show it."""
+        row, column = min(max(row, 0), block.rows - 1), min(max(column, 0), block.columns - 1)
+        self.cursor = Cursor(block.name, row, column)
+        self._reveal_cursor()
+
+    def _keep_cursor(self) -> None:
+        """Put the cursor on a cell that exists: the one it was on, or else the first."""
+        block = self._layout.by_name.get(self.cursor.name) if self.cursor else None
+        if self.cursor is not None and block is not None and block.rows:
+            row, column = self.cursor.row, self.cursor.column
+            row, column = min(row, block.rows - 1), min(column, block.columns - 1)
+            self.cursor = Cursor(block.name, row, column)
+        else:
+            cells = self._layout.with_cells
+            self.cursor = Cursor(cells[0].name) if cells else None
+
+    def _go_to(self, top: int) -> None:
+        self.top = max(0, min(top, self._layout.height - self.height))
+
+    def _reveal_lines(self, first: int, end: int) -> None:
+        """Scroll as little as shows the lines from `first` to before `end`, the first above all."""
+        if self.top + self.height < end:
+            self._go_to(end - self.height)
+        if first < self.top:
+            self._go_to(first)
+
+    def _reveal_block(self, block: Block) -> None:
+        heading = block.top - 1 in self._layout.headings
+        self._reveal_lines(block.top - heading, block.end)
+
+    def _reveal_cursor(self) -> None:
+        if self.cursor is None:
+            return
+        row, column = self.cursor.row, self.cursor.column
+        block = self._layout.by_name[self.cursor.name]
+        y = block.top + 1 + row
+        self._reveal_lines(y - 1 if row == 0 else y, y + 1)
+        first = self._first.get(block.name, 0)
+        self._first[block.name] = min(max(first, column - block.fitting(self.width) + 1), column)
