@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .load import load
+    from .loading import load
     from .machine import Step
     from .scenario.errors import ScenarioError
     from .scenario.model import Scenario
@@ -40,7 +40,7 @@ _MODULES = {
     "Snapshot": "snapshot",
     "Step": "machine",
     "UndoError": "session.edits",
-    "load": "load",
+    "load": "loading",
     "parse_value": "session.edits",
 }
 

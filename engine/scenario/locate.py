@@ -19,13 +19,31 @@ class _Found:
     rest: Keys = ()
 
 
+def statement_key(text: str, end: int) -> tuple[int, str] | None:
+    """Return where the statement that ends with `text[:end]` begins, and its key as written."""
+    content = text.encode()
+    last = len(text[:end].rstrip().encode()) - 1
+    node = _tree(content).root_node.descendant_for_byte_range(last, last)
+    while node is not None and node.type not in ("pair", "table", "table_array_element"):
+        node = node.parent
+    if node is None:
+        return None
+    key = node.named_children[0]
+    before = content[: key.start_byte].decode()
+    return len(before), content[key.start_byte : key.end_byte].decode()
+
+
+def _tree(content: bytes) -> tree_sitter.Tree:
+    language = tree_sitter.Language(tree_sitter_toml.language())
+    return tree_sitter.Parser(language).parse(content)
+
+
 class Locator:
     """Knows where in the text of a TOML file each of its keys and values stands."""
 
     def __init__(self, text: str) -> None:
-        language = tree_sitter.Language(tree_sitter_toml.language())
         self._bytes = text.encode()
-        self._tree = tree_sitter.Parser(language).parse(self._bytes)
+        self._tree = _tree(self._bytes)
         self._found: dict[Keys, _Found] = {}
         self._last_index: dict[Keys, int] = {}
         for node in self._tree.root_node.named_children:

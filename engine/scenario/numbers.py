@@ -54,8 +54,7 @@ def _flattened(value: Any, keys: Keys, report: Report) -> tuple[list[Any], Shape
             return None
         for number, item in enumerate(level):
             if not isinstance(item, list) or len(item) != length:
-                found = f"{len(item)} elements" if isinstance(item, list) else described(item)
-                message = f"expected a list of {length} elements like the first, found {found}"
+                message = f"expected a list of {length} like the first, found {described(item)}"
                 report.error(_element(keys, number, shape), message)
                 return None
         shape = (*shape, length)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnstep.engine.data.files import FileError, read_bytes
 from nnstep.engine.limits import MAX_KEY_PARTS, MAX_SCENARIO_BYTES
-from nnstep.engine.text import printable
+from nnstep.engine.text import printable, quoted
 
 from .errors import Problem, ScenarioError
 
@@ -20,6 +20,7 @@ _LONG_KEY = re.compile(
 _LONG_NUMBER = re.compile(r"[0-9_]{4000,}")
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _DEEP = 100
+_DEFINED_TWICE = ("Cannot ", "Duplicate ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,26 @@ def _syntax_error(path: str, text: str, message: str) -> ScenarioError:
     """Return the error for what tomllib said of the text."""
     place = _TOML_PLACE.search(message)
     what = printable(message[: place.start()] if place else message)
-    if what == "Invalid value":
-        what = "invalid value; text stands in quotation marks, truth values are true and false"
-    what = f"{what[:1].lower()}{what[1:]}"
+    offset = len(text)
     if place and place[1]:
-        return ScenarioError([Problem(path, int(place[1]), int(place[2]), what)])
-    return _error(path, text, len(text), what)
+        offset = _offset(text, int(place[1]), int(place[2]))
+    if what.startswith(_DEFINED_TWICE):
+        from .locate import statement_key  # noqa: PLC0415 - loaded only to place a problem
+
+        if found := statement_key(text, offset):
+            offset, key = found
+            return _error(path, text, offset, f"the key {quoted(key)} is defined already")
+    if what == "Invalid value":
+        what += "; text stands in quotation marks, truth values are true and false"
+    return _error(path, text, offset, what[:1].lower() + what[1:])
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    """Return the place in the text of a line and column, both from 1."""
+    start = 0
+    for _ in range(line - 1):
+        start = text.index("\n", start) + 1
+    return start + column - 1
 
 
 def _deep_bracket(text: str) -> int:

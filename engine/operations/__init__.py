@@ -1,0 +1,1 @@
+"""Operations: one family, each with its value, its gradient rule and their text together."""

@@ -1,0 +1,44 @@
+"""The engine stays free of the screen, and starting costs no more than it must."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import nnstep.engine
+
+SCREEN = {"textual", "rich", "click", "nnstep.tui"}
+
+
+def engine_modules() -> list[str]:
+    found = pkgutil.walk_packages(nnstep.engine.__path__, "nnstep.engine.")
+    return ["nnstep.engine", *(module.name for module in found)]
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sys.modules, sep='\\n')"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.split())
+
+
+def test_no_engine_module_brings_the_screen_along() -> None:
+    statement = "\n".join(f"import {name}" for name in engine_modules())
+    assert not loaded_after(statement) & SCREEN
+
+
+@pytest.mark.parametrize("module", engine_modules())
+def test_every_engine_module_can_be_imported_by_itself(module: str) -> None:
+    assert not loaded_after(f"import {module}") & SCREEN
+
+
+def test_the_engine_package_alone_imports_no_numpy() -> None:
+    assert "numpy" not in loaded_after("import nnstep.engine")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_neither_textual_nor_numpy(option: str) -> None:
+    statement = f"from nnstep.tui.cli import main\ntry: main(['{option}'])\nexcept SystemExit: pass"
+    assert not loaded_after(statement) & {"textual", "numpy", "rich"}
