@@ -92,22 +92,21 @@ class Machine:
         NaN and infinity are values like any other: NumPy's warnings are off while an instruction
         runs, in a context of the machine's own, so the caller's error state is never touched.
         """
-        tensors, clock, run, ndarray = self.tensors, self.clock, self._context.run, np.ndarray
+        tensors, clock, run, asarray = self.tensors, self.clock, self._context.run, np.asarray
         while self.place < end:
+            place = self.place
             for instruction, kernel, target in self._prepared[self.position :]:
-                place = self.place
                 if kernel is None:
                     writes = self._next_batch()
                 else:
-                    array = run(kernel, tensors)
-                    if type(array) is not ndarray:
-                        array = np.asarray(array)
-                    array.setflags(False)  # type: ignore[call-arg]  # by name it takes twice as long
+                    array = asarray(run(kernel, tensors))
+                    array.setflags(False)  # by position: by name it takes twice as long
                     tensors[target] = array
                     writes = {target: array}
-                self.place = place + 1
+                self.place = after = place + 1
                 yield Step(place, instruction, writes, clock)
-                if self.place != place + 1:
+                place = after
+                if self.place != after:
                     break  # somebody else has stepped the machine in the meantime
 
     def _next_batch(self) -> dict[str, Array]:

@@ -83,7 +83,7 @@ def _syntax_error(path: str, text: str, message: str) -> ScenarioError:
             return _error(path, text, offset, f"the key {quoted(key)} is defined already")
     if what == "Invalid value":
         what += "; text stands in quotation marks, truth values are true and false"
-    return _error(path, text, offset, what[:1].lower() + what[1:])
+    return _error(path, text, offset, f"not valid TOML: {what[:1].lower()}{what[1:]}")
 
 
 def _offset(text: str, line: int, column: int) -> int:

@@ -27,7 +27,6 @@ class Edit:
     name: str
     index: Shape
     before: Array
-    stale_before: frozenset[str]
 
     @property
     def cell(self) -> str:

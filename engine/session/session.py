@@ -16,7 +16,7 @@ from nnstep.engine.snapshot import Snapshot
 
 from .edits import Edit, UndoError, cell_name, checked_tensor, edited
 from .loss_history import LossHistory
-from .staleness import made_stale, still_stale
+from .staleness import stale_tensors
 from .units import Unit, end_of
 
 Until = str | Callable[[Step], bool]
@@ -45,7 +45,6 @@ class Session:
         self._machine = Machine(self.scenario, self.program, self.seed)
         self._losses = LossHistory()
         self._edits: list[Edit] = []
-        self._stale: set[str] = set()
         self._last: Step | None = None
 
     # Where the session is
@@ -63,7 +62,8 @@ class Session:
     @property
     def stale(self) -> frozenset[str]:
         """The tensors whose values were computed from something edited since."""
-        return frozenset(self._stale)
+        edits = [(edit.name, edit.place) for edit in self._edits]
+        return stale_tensors(self.program, self.place, edits)
 
     def value(self, name: str) -> Array:
         """Return the present value of a tensor, read-only; raise `KeyError` if it is not live."""
@@ -103,8 +103,6 @@ class Session:
                 self._last = step
                 if step.instruction is loss_writer:
                     self._losses.append(float(step.writes[loss]))
-                if self._stale:
-                    self._stale = still_stale(self._stale, step)
                 yield step
                 if machine is not self._machine:
                     break
@@ -173,9 +171,8 @@ class Session:
         machine = self._machine
         before = checked_tensor(name, self.program, machine.tensors)
         after = edited(before, name, index, value, self._classes(name, before))
-        self._edits.append(Edit(machine.place, name, index, before, self.stale))
+        self._edits.append(Edit(machine.place, name, index, before))
         machine.tensors[name] = after
-        self._stale = (self._stale | made_stale(machine, name)) - {name}
 
     def undo(self) -> str:
         """Take back the last edit, if nothing has run since; return the cell that it had changed.
@@ -191,7 +188,6 @@ class Session:
             raise UndoError(f"{steps} run since {last.cell} was edited; restart or edit it back")
         self._edits.pop()
         self._machine.tensors[last.name] = last.before
-        self._stale = set(last.stale_before)
         return cell_name(last.name, last.index)
 
     def _classes(self, name: str, array: Array) -> int | None:

@@ -1,47 +1,65 @@
-"""Which values are stale: computed from a value that has been edited since."""
+"""Which values are stale: computed from a value that has been edited since.
 
-from collections.abc import Collection
+Nothing is noted while the session steps. An edit is recent only for the rest of its pass and the
+next one, by whose end everything has been computed again; so what is stale can be found by going
+over the instructions since then, without computing anything.
+"""
 
-from nnstep.engine.machine import Machine, Step
-from nnstep.engine.program.instruction import Phase
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from nnstep.engine.program.instruction import Phase, Program
+
+Version = tuple[str, int]
 
 
-def made_stale(machine: Machine, edited: str) -> set[str]:
-    """Return the live tensors that were computed from the present value of `edited`.
+def stale_tensors(program: Program, place: int, edits: Sequence[Version]) -> frozenset[str]:
+    """Return the names of the tensors that are stale at a place.
 
-    A value came from it if the instruction that wrote it last read `edited`, or another such value,
-    after that was written last.
+    `edits` holds the name of each edited tensor and the place at which it was edited, in order. A
+    value goes back to all that was read to compute it, but a new parameter or buffer, which an
+    update makes, stands for itself.
     """
-    stale: set[str] = set()
-    written = _last_written(machine)
-    changed = {edited: written.get(edited, -1)}
-    for place in range(max(0, machine.place - len(machine.program)), machine.place):
-        instruction = machine.program.instructions[place % len(machine.program)]
-        reads_changed = any(name in changed and changed[name] < place for name in instruction.reads)
-        for name in instruction.writes:
-            if reads_changed and written[name] == place:
-                changed[name] = place
-                if instruction.phase is not Phase.UPDATE:
-                    stale.add(name)
-    return stale
+    recent = [(name, at) for name, at in edits if at > place - 2 * len(program)]
+    if not recent:
+        return frozenset()
+    by_place: dict[int, list[str]] = defaultdict(list)
+    for name, at in recent:
+        by_place[at].append(name)
+    edited = {name for name, _ in recent}
+    version: dict[str, int] = defaultdict(int)
+    sources: dict[str, frozenset[Version]] = {}
+    replaced: set[Version] = set()
+    for now in range(max(0, recent[0][1] - len(program)), place + 1):
+        for name in by_place[now]:
+            replaced.add((name, version[name]))
+            version[name] += 1
+            sources[name] = frozenset()
+        if now < place:
+            _follow(program, now, edited, version, sources)
+    return frozenset(name for name, read in sources.items() if not read.isdisjoint(replaced))
 
 
-def still_stale(stale: Collection[str], step: Step) -> set[str]:
-    """Return what is stale after a step: its result is again if it read something stale.
+def _follow(
+    program: Program,
+    place: int,
+    edited: set[str],
+    version: dict[str, int],
+    sources: dict[str, frozenset[Version]],
+) -> None:
+    """Note what the instruction at a place wrote, and which versions that goes back to."""
+    instruction = program.instructions[place % len(program)]
+    read = _read(instruction.reads, edited, version, sources)
+    for name in instruction.writes:
+        version[name] += 1
+        sources[name] = frozenset() if instruction.phase is Phase.UPDATE else read
 
-    An update makes the parameter's new value, which stands for itself.
-    """
-    after = set(stale).difference(step.writes)
-    if step.phase is not Phase.UPDATE and not after.isdisjoint(step.reads):
-        after.update(step.writes)
-    return after
 
-
-def _last_written(machine: Machine) -> dict[str, int]:
-    """Map the tensors written in the last pass's worth of steps to the place of the last write."""
-    length = len(machine.program)
-    return {
-        name: place
-        for place in range(max(0, machine.place - length), machine.place)
-        for name in machine.program.instructions[place % length].writes
-    }
+def _read(
+    names: Sequence[str],
+    edited: set[str],
+    version: Mapping[str, int],
+    sources: Mapping[str, frozenset[Version]],
+) -> frozenset[Version]:
+    direct = frozenset((name, version[name]) for name in names if name in edited)
+    return direct.union(*(sources.get(name, frozenset()) for name in names))

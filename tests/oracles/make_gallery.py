@@ -209,7 +209,7 @@ def train_step(case: Case, optimizer: torch.optim.Optimizer, rows: list[int]) ->
         a = layer.forward(a)
     loss = loss_of(case, a, rows)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return float(loss.detach())
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.screen import Screen
 
 from nnstep.engine import Session, parse_value
@@ -67,8 +66,9 @@ class Debugger(Screen[None]):
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
         yield self._status
-        with Container(id="body"):
-            yield from self._panes
+        for pane in self._panes:
+            pane.add_class("pane")
+            yield pane
         yield self._keys
 
     def _start(self, work: Coroutine[Any, Any, None]) -> object:

@@ -5,12 +5,15 @@ paints its visible lines, the base compares them with those on the screen, and o
 differ are drawn again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.theme import Theme
@@ -34,6 +37,8 @@ class LineView(Widget):
         self.palette: Palette
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
+        self._filters: Sequence[LineFilter] = ()
+        self._ground = Color(0, 0, 0)
         self._painted = Size(0, 0)
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -54,7 +59,7 @@ class LineView(Widget):
         """Take new lines in place of the old, and return where they differ."""
         regions = []
         for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)):
-            if old != new:
+            if old is not new and old != new:
                 start, end = changed_span(old, new)
                 regions.append(Region(start, y, end - start, 1))
                 self._strips[y] = self._strip(new)
@@ -63,10 +68,10 @@ class LineView(Widget):
 
     def _strip(self, line: Line) -> Strip:
         """Make of a line what Textual sends, in the colours that the terminal has."""
-        strip = Strip([Segment(*piece) for piece in line], self.size.width)
-        for line_filter in self.get_line_filters():
-            strip = strip.apply_filter(line_filter, self.background_colors[1])
-        return strip
+        segments = [Segment(*piece) for piece in line]
+        for line_filter in self._filters:
+            segments = line_filter.apply(segments, self._ground)
+        return Strip(segments, self._painted.width)
 
     def repaint(self) -> None:
         """Forget what is on the screen and draw everything."""
@@ -81,6 +86,7 @@ class LineView(Widget):
         """
         if self._painted != self.size:
             self._painted = self.size
+            self._filters, self._ground = self.get_line_filters(), self.background_colors[1]
             self._lines = self.paint(*self.size)
             self._strips = [self._strip(line) for line in self._lines]
         strips = self._strips[crop.y : crop.bottom]
@@ -113,15 +119,12 @@ class LineView(Widget):
 def fit(pieces: Iterable[Piece], width: int, blank: Style) -> Line:
     """Make a line exactly `width` columns wide, neighbours of one style in one piece."""
     line: list[Piece] = []
-    taken = 0
     for text, style in pieces:
-        if not text:
-            continue
-        taken += cell_len(text)
         if line and line[-1][1] is style:
             line[-1] = (line[-1][0] + text, style)
-        else:
+        elif text:
             line.append((text, style))
+    taken = _width(line)
     if taken > width:
         strip = Strip([Segment(*piece) for piece in line]).crop(0, width)
         return tuple((text, style or blank) for text, style, _ in strip)
@@ -130,21 +133,37 @@ def fit(pieces: Iterable[Piece], width: int, blank: Style) -> Line:
     return tuple(line)
 
 
+@lru_cache(maxsize=64)
+def empty(width: int, blank: Style) -> Line:
+    """Make a line with nothing on it."""
+    return ((" " * width, blank),)
+
+
 def changed_span(old: Line, new: Line) -> tuple[int, int]:
     """Return the columns, first and one past the last, in which two different lines differ."""
-    before, after = _characters(old), _characters(new)
-    if len(before) != len(after):
-        # Characters two columns wide: not worth counting.
-        return 0, max(cell_len("".join(text for text, _ in line)) for line in (old, new))
-    return _common(before, after), len(before) - _common(before[::-1], after[::-1])
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
+    start, width = _width(old[:head]), max(_width(before), _width(after))
+    one_by_one, then = _characters(before), _characters(after)
+    if not len(one_by_one) == len(then) == width:
+        return start, start + width
+    return (
+        start + _common(one_by_one, then),
+        start + width - _common(one_by_one[::-1], then[::-1]),
+    )
 
 
-def _characters(line: Line) -> list[Piece]:
+def _width(line: Sequence[Piece]) -> int:
+    return cell_len("".join([text for text, _ in line]))
+
+
+def _characters(line: Sequence[Piece]) -> list[Piece]:
     """Take a line apart into styled characters."""
     return [(character, style) for text, style in line for character in text]
 
 
-def _common(old: list[Piece], new: list[Piece]) -> int:
-    """Return how many characters both lists begin with."""
-    pairs = enumerate(zip(old, new, strict=True))
-    return next((x for x, (before, after) in pairs if before != after), len(old))
+def _common(old: Sequence[Piece], new: Sequence[Piece]) -> int:
+    """Return how many pieces both sequences begin with."""
+    count = min(len(old), len(new))
+    return next((i for i in range(count) if old[i] != new[i]), count)

@@ -1,13 +1,15 @@
 """The listing of the program: what has run in this iteration, the current line, what is to come."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from textual import events
 
-from nnstep.engine.program.instruction import Instruction, Phase
+from nnstep.engine.program.instruction import Phase, Program
 from nnstep.engine.snapshot import Snapshot
 from nnstep.tui.actions import bindings
-from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
+from nnstep.tui.theme import Palette
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, empty, fit
 from nnstep.tui.widgets.tab_line import Tab, hidden_lines, tab_line
 
 CURRENT, DONE, PENDING = "▶", "·", " "
@@ -63,28 +65,21 @@ class ProgramPane(LineView, can_focus=True):
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Paint the title and the visible lines."""
-        palette = self.palette
-        lines = [fit(self._header(width), width, palette.text)]
-        if self._snapshot is None:
-            return lines
-        self._go_to(self._top)
-        labels = label_column(self._snapshot.program.instructions, wide=width >= WIDE)
-        code_width = width - 4 - len(labels[0])
-        self._left = max(0, min(self._left, self._longest_code() - code_width))
-        for y in range(self._top, self._top + height - 1):
-            blank = palette.text
-            pieces: Iterator[Piece] = iter(())
-            if y < len(labels):
+        palette, snapshot = self.palette, self._snapshot
+        lines = [fit(self._header(width), width, palette.tab)]
+        if snapshot is not None:
+            self._go_to(self._top)
+            labels = label_column(snapshot.program, wide=width >= WIDE)
+            code_width = width - 4 - len(labels[0])
+            self._left = max(0, min(self._left, longest_code(snapshot.program) - code_width))
+            for y in range(self._top, min(self._top + height - 1, len(labels))):
                 begins = y == self._top or labels[y] != labels[y - 1]
                 label = labels[y] if begins else " " * len(labels[y])
-                pieces = self._instruction(y, label, code_width)
-                blank = palette.current if y == self._snapshot.position else palette.text
-            lines.append(fit(pieces, width, blank))
+                code = shortened(snapshot.program.instructions[y].code[self._left :], code_width)
+                state = (y > snapshot.position) - (y < snapshot.position)
+                lines.append(_instruction(label, code, state, width, palette))
+        lines.extend([empty(width, palette.text)] * (height - len(lines)))
         return lines
-
-    def _longest_code(self) -> int:
-        instructions = self._snapshot.program.instructions if self._snapshot else ()
-        return max((len(instruction.code) for instruction in instructions), default=0)
 
     def _header(self, width: int) -> Iterator[Piece]:
         palette = self.palette
@@ -92,21 +87,6 @@ class ProgramPane(LineView, can_focus=True):
         length = len(self._snapshot.program) if self._snapshot else 0
         hint = hidden_lines(self._top, length - self._top - self._body_height)
         yield hint.rjust(width - len(self.tab.text)), palette.tab
-
-    def _instruction(self, y: int, label: str, code_width: int) -> Iterator[Piece]:
-        """Paint one line; its first column is kept for breakpoints."""
-        assert self._snapshot is not None
-        palette, position = self.palette, self._snapshot.position
-        code = self._snapshot.program.instructions[y].code[self._left :]
-        if len(code) > code_width:
-            code = code[: max(0, code_width - 1)] + "…"
-        if y == position:
-            yield f" {CURRENT} ", palette.current_accent
-            yield f"{label} ", palette.current_muted
-            yield code, palette.current
-        else:
-            yield f" {DONE if y < position else PENDING} {label} ", palette.muted
-            yield code, palette.muted if y < position else palette.text
 
     def action_scroll_lines(self, lines: int) -> None:
         """Scroll by lines; the next step brings the current line back."""
@@ -138,12 +118,42 @@ class ProgramPane(LineView, can_focus=True):
         self.action_scroll_lines(-WHEEL_LINES)
 
 
-def label_column(instructions: tuple[Instruction, ...], *, wide: bool) -> list[str]:
+@lru_cache(maxsize=8)
+def label_column(program: Program, *, wide: bool) -> list[str]:
     """Return the phase and layer of each line, in words or shorter, all equally wide."""
     labels: list[str] = []
-    for instruction in instructions:
+    for instruction in program.instructions:
         phase = instruction.phase
         name = phase.value if wide else _SHORT.get(phase, phase.value)
         labels.append(name if instruction.layer is None else f"{name} {instruction.layer}")
     width = max(map(len, labels), default=0)
     return [label.ljust(width) for label in labels]
+
+
+@lru_cache(maxsize=8)
+def longest_code(program: Program) -> int:
+    """Return the length of the longest line of code."""
+    return max(len(instruction.code) for instruction in program.instructions)
+
+
+def shortened(code: str, width: int) -> str:
+    """Cut a line of code to a width, and say so."""
+    return code if len(code) <= width else code[: max(0, width - 1)] + "…"
+
+
+@lru_cache(maxsize=512)
+def _instruction(label: str, code: str, state: int, width: int, palette: Palette) -> Line:
+    """Paint a line that is done (state -1), current (0) or pending (1).
+
+    The first column is kept for breakpoints.
+    """
+    pieces = [(f" {PENDING} {label} ", palette.muted), (code, palette.text)]
+    if state < 0:
+        pieces = [(f" {DONE} {label} {code}", palette.muted)]
+    elif state == 0:
+        pieces = [
+            (f" {CURRENT} ", palette.current_accent),
+            (f"{label} ", palette.current_muted),
+            (code, palette.current),
+        ]
+    return fit(pieces, width, palette.text if state else palette.current)

@@ -40,6 +40,19 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """All that decides how a block looks. Arrays never change, so the same ones look the same."""
+
+    array: Array | None
+    before: Array | None
+    rest: tuple[object, ...]
+
+    def same_as(self, other: "Look") -> bool:
+        """Tell whether a block looks the same as another time."""
+        return self.array is other.array and self.before is other.before and self.rest == other.rest
+
+
+@dataclass(frozen=True, slots=True)
 class CellPainter:
     """Paints blocks of one snapshot in one palette; `cursor_style` marks the cell at `cursor`."""
 
@@ -47,6 +60,18 @@ class CellPainter:
     palette: Palette
     cursor: Cursor | None
     cursor_style: Style
+
+    def look(self, block: Block, first: int, width: int) -> Look:
+        """Return all that decides how a block shown from column `first` on looks."""
+        name, snapshot = block.name, self.snapshot
+        pointed = (self.cursor, self.cursor_style) if self.cursor_in(block) else None
+        marks = name in snapshot.written, name in snapshot.read, name in snapshot.stale
+        rest = (block, first, width, id(self.palette), pointed, marks)
+        return Look(snapshot.tensors.get(name), snapshot.before.get(name), rest)
+
+    def cursor_in(self, block: Block) -> bool:
+        """Whether the cursor is on a cell of a block."""
+        return self.cursor is not None and self.cursor.name == block.name
 
     def title(self, block: Block, first: int, width: int) -> Iterator[Piece]:
         """Paint the title of a block whose columns are shown from `first` on."""

@@ -8,7 +8,7 @@ from textual.message import Message
 from nnstep.engine.arrays import Shape
 from nnstep.tui.actions import bindings
 from nnstep.tui.widgets.cursor_line import CURSOR_LINES, cursor_lines
-from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, empty, fit
 from nnstep.tui.widgets.tab_line import Tab, hidden_lines, tab_at, tab_line
 from nnstep.tui.widgets.tensor_cells import CURSOR, RESTING_CURSOR
 from nnstep.tui.widgets.tensor_view import TensorView
@@ -54,7 +54,7 @@ class TensorPane(LineView, can_focus=True):
         if view.snapshot is not None:
             below = cursor_lines(view.snapshot, view.selected, inner, palette)
             lines.extend(fit(pieces, inner, palette.note) for pieces in below)
-        lines.extend([fit((), inner, palette.text)] * (height - len(lines)))
+        lines.extend([empty(inner, palette.text)] * (height - len(lines)))
         return [((EDGE, palette.rule), *line) for line in lines[:height]]
 
     def _title(self, width: int) -> Iterator[Piece]:

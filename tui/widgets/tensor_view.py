@@ -5,6 +5,7 @@ each is found again as it was left.
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from rich.style import Style
 
@@ -12,10 +13,10 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.program.instruction import Program, Tensor
 from nnstep.engine.snapshot import Snapshot
 from nnstep.tui.theme import Palette
-from nnstep.tui.widgets.line_view import Line, Piece, fit
+from nnstep.tui.widgets.line_view import Line, empty, fit
 from nnstep.tui.widgets.tab_line import Tab
 from nnstep.tui.widgets.tensor_blocks import Block, Layout, lay_out, names_of
-from nnstep.tui.widgets.tensor_cells import CellPainter, Cursor
+from nnstep.tui.widgets.tensor_cells import CellPainter, Cursor, Look
 
 
 class TensorView:
@@ -34,6 +35,8 @@ class TensorView:
         self._laid_out_for: object = None
         self._first: dict[str, int] = {}
         self._awaited: str | None = None
+        # The lines of each block as they were painted last, by row; the title is row -1.
+        self._drawn: dict[str, tuple[Look, dict[int, Line]]] = {}
 
     def show(self, snapshot: Snapshot, *, follow: bool) -> None:
         """Take a snapshot; with `follow`, what its last step wrote comes into view."""
@@ -90,21 +93,29 @@ class TensorView:
             return
         painter = CellPainter(self.snapshot, palette, self.cursor, cursor_style)
         for y in range(self.top, self.top + self.height):
-            yield fit(self._pieces(painter, y), self.width, palette.text)
-
-    def _pieces(self, painter: CellPainter, y: int) -> Iterator[Piece]:
-        """Paint line `y` of the layout: a heading, a title, a row or nothing."""
-        if heading := self._layout.headings.get(y):
-            palette = painter.palette
-            yield "─ ", palette.rule
-            yield heading, palette.heading
-            yield f" {'─' * (self.width - 3 - len(heading))}", palette.rule
-        elif block := self._layout.block_at(y):
-            first = self._first_column(block)
-            if y == block.top:
-                yield from painter.title(block, first, self.width)
+            block = self._layout.block_at(y)
+            if block is not None:
+                yield self._block_line(painter, block, y)
+            elif heading := self._layout.headings.get(y):
+                yield _heading_line(heading, self.width, palette)
             else:
-                yield from painter.row(block, y - block.top - 1, first, self.width)
+                yield empty(self.width, palette.text)
+
+    def _block_line(self, painter: CellPainter, block: Block, y: int) -> Line:
+        """Return a line of a block, painted only if the block looks different from last time."""
+        first = self._first_column(block)
+        look = painter.look(block, first, self.width)
+        if (drawn := self._drawn.get(block.name)) is None or not drawn[0].same_as(look):
+            drawn = self._drawn[block.name] = look, {}
+        row = y - block.top - 1
+        if row not in drawn[1]:
+            pieces = (
+                painter.title(block, first, self.width)
+                if row < 0
+                else painter.row(block, row, first, self.width)
+            )
+            drawn[1][row] = fit(pieces, self.width, painter.palette.text)
+        return drawn[1][row]
 
     def _first_column(self, block: Block) -> int:
         """Return the first column shown of a block."""
@@ -199,3 +210,10 @@ class TensorView:
         self._reveal_lines(y - 1 if row == 0 else y, y + 1)
         first = self._first.get(block.name, 0)
         self._first[block.name] = min(max(first, column - block.fitting(self.width) + 1), column)
+
+
+@lru_cache(maxsize=64)
+def _heading_line(heading: str, width: int, palette: Palette) -> Line:
+    rule = f" {'─' * (width - 3 - len(heading))}"
+    pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
+    return fit(pieces, width, palette.text)
