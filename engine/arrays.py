@@ -12,12 +12,15 @@ Shape = tuple[int, ...]
 
 
 def frozen(value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
-    """Return `value` as a read-only array, sharing the memory of one that is read-only already.
-
-    An array that someone could still write to is copied, so that nobody can change it later.
-    """
+    """Return `value` as a read-only array; a copy, if someone could still write to it."""
     array = np.asarray(value, dtype=dtype)
-    if array.flags.writeable:
-        array = array.copy() if array is value or array.base is not None else array
-        array.setflags(write=False)
+    if not array.flags.writeable:
+        return array
+    shared = array is value or array.base is not None
+    return sealed(array.copy() if shared else array)
+
+
+def sealed(array: Array) -> Array:
+    """Mark an array that nobody else holds as read-only, and return it."""
+    array.setflags(write=False)
     return array

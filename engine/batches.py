@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnstep.engine.arrays import Array, frozen
+from nnstep.engine.arrays import Array, sealed
 from nnstep.engine.scenario.model import Data
 
 
@@ -34,4 +34,4 @@ class Batches:
         return data.x[start : start + data.batch_size], data.y[start : start + data.batch_size]
 
     def _rows(self, rows: Array) -> tuple[Array, Array]:
-        return frozen(self._data.x[rows]), frozen(self._data.y[rows])
+        return sealed(self._data.x[rows]), sealed(self._data.y[rows])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.arrays import Array, Shape, frozen, sealed
 from nnstep.engine.program.instruction import Program, Role
 from nnstep.engine.scenario.model import Initializer, Layer, Network, Scenario
 
@@ -28,7 +28,7 @@ def initial_tensors(
         if buffer.of is None:
             tensors[buffer.name] = frozen(int(buffer.start))
         else:
-            tensors[buffer.name] = frozen(np.full_like(tensors[buffer.of], buffer.start))
+            tensors[buffer.name] = sealed(np.full_like(tensors[buffer.of], buffer.start))
     return tensors
 
 

@@ -113,7 +113,7 @@ VALUES = [
     ("[0, 1]]", "[0, 1], [1, 1]]", "16:5: y has 3 rows, x has 2"),
     ("y = [[0.01, 0.99], [0, 1]]", "y = [[1], [0]]", "16:5: expected shape (2, 2), a target row"),
     ("y = [[0.01, 0.99], [0, 1]]\n", "", "14:1: the key 'y' is missing"),
-    ("x = [[0.05, 0.10], [1, 2]]", "x = [1, 2]", "15:5: expected shape (1, 2), an input row of 2"),
+    ("x = [[0.05, 0.10], [1, 2]]", "x = [1, 2]", "15:5: expected shape (2, 2), an input row of 2"),
     ("x = [[0.05, 0.10], [1, 2]]", 'file = "a.csv"', "16:1: 'y' goes with 'x', not with 'file'"),
     (ROWS, "", "14:1: 'x' and 'y' are missing, or 'file', or 'generate'"),
     (ROWS, 'generate = "xor"\ntarget = "y"\n', "16:1: 'target' goes with 'file', not with"),
@@ -230,12 +230,18 @@ def test_a_mistake_in_an_addition(addition: str, said: str, mistakes: Mistakes) 
 
 
 def test_a_number_where_a_table_belongs(mistakes: Mistakes) -> None:
-    text = NETWORK.replace("[run]\niterations = 10\n", "").replace("[network]", "run = 3\n[network]")
+    text = NETWORK.replace("[run]\niterations = 10\n", "").replace(
+        "[network]", "run = 3\n[network]"
+    )
     assert mistakes(text) == ["s.toml:2:7: 'run' must be a table, not 3"]
 
 
 def test_several_mistakes_are_reported_at_once_in_order(mistakes: Mistakes) -> None:
-    text = NETWORK.replace("0.5\n", "-1\n").replace("inputs = 2", "inputs = 0").replace("[run]", "[rn]")
+    text = (
+        NETWORK.replace("0.5\n", "-1\n")
+        .replace("inputs = 2", "inputs = 0")
+        .replace("[run]", "[rn]")
+    )
     lines = [line.split(":")[1] for line in mistakes(text)]
     assert lines == ["3", "13", "17"]
 
@@ -275,14 +281,16 @@ def test_targets_that_the_loss_does_not_accept(
 
 
 def test_a_number_too_large_for_the_type(mistakes: Mistakes) -> None:
-    text = NETWORK.replace("inputs = 2", 'inputs = 2\ndtype = "float16"').replace("[1, 2]", "[1, 1e6]")
+    text = NETWORK.replace("inputs = 2", 'inputs = 2\ndtype = "float16"').replace(
+        "[1, 2]", "[1, 1e6]"
+    )
     assert mistakes(text) == ["s.toml:16:24: 1000000.0 is too large for float16"]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"format = 1\ntitle = \"\xc3\xa9\xff\"", "2:11: this byte is not UTF-8 text"),
+        (b'format = 1\ntitle = "\xc3\xa9\xff"', "2:11: this byte is not UTF-8 text"),
         ('title = "\x1b[31m"', r"1:10: not valid TOML: illegal character '\x1b'"),
         ("a = sigmoid", "1:5: not valid TOML: invalid value; text stands in quotation marks"),
         ('a = "abc', "1:9: not valid TOML: unterminated string"),
@@ -337,7 +345,10 @@ data.y = [1, 2]
     ("name", "said"),
     [
         ("nowhere.toml", "nowhere.toml:1:1: no such file, and no built-in scenario of that name"),
-        ("xro", "xro:1:1: no such file, and no built-in scenario of that name (did you mean 'xor'?)"),
+        (
+            "xro",
+            "xro:1:1: no such file, and no built-in scenario of that name (did you mean 'xor'?)",
+        ),
         ("a\x1b[31m", r"a\x1b[31m:1:1: no such file, and no built-in scenario of that name"),
         ("a\0b", r"a\x00b:1:1: no such file, and no built-in scenario of that name"),
         (".", ".:1:1: this is a folder, not a file"),

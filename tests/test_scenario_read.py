@@ -19,7 +19,7 @@ from nnstep.engine.scenario.read import read_scenario
 from nnstep.engine.scenario.schema import json_schema
 
 LAYER = "[[network.layers]]\nunits = 2\n"
-DATA = "[data]\nx = [[1, 2], [3, 4], [5, 6]]\ny = [[0, 1], [1, 0], [1, 1]]\n"
+DATA = "[data]\nx = [[1, 2], [3, 4], [5, 6]]\ny = [[0, 1], [1, 0], [0, 1]]\n"
 
 Reader = Callable[..., Scenario]
 
@@ -38,7 +38,8 @@ def read(tmp_path: Path) -> Reader:
     ) -> Scenario:
         path = tmp_path / "s.toml"
         path.write_text(
-            f"format = 1\n[network]\ninputs = 2\n{network}\n{LAYER}{layer}\n[loss]\n{loss}\n{data}\n{rest}",
+            f"format = 1\n[network]\ninputs = 2\n{network}\n{LAYER}{layer}\n"
+            f"[loss]\n{loss}\n{data}\n{rest}",
             encoding="utf-8",
         )
         return read_scenario(path)
@@ -195,7 +196,10 @@ def test_optimizers_have_pytorchs_defaults(
 
 
 def test_clipping(read: Reader) -> None:
-    for written, meant in {"norm = 1": Clip("norm", 1.0), "value = 0.2": Clip("value", 0.2)}.items():
+    for written, meant in {
+        "norm = 1": Clip("norm", 1.0),
+        "value = 0.2": Clip("value", 0.2),
+    }.items():
         optimizer = read(rest=f'[optimizer]\nkind = "sgd"\nclip = {{ {written} }}').optimizer
         assert optimizer is not None
         assert optimizer.clip == meant
@@ -206,7 +210,7 @@ def test_class_indices(y: str, read: Reader) -> None:
     data = read(
         'activation = "softmax"',
         loss='kind = "cross_entropy"',
-        data=DATA.replace("[[0, 1], [1, 0], [1, 1]]", y),
+        data=DATA.replace("[[0, 1], [1, 0], [0, 1]]", y),
     ).data
     assert data is not None
     assert data.y.dtype == np.int64
@@ -241,7 +245,12 @@ def test_batches(read: Reader) -> None:
     ("layer", "loss", "rest", "warning"),
     [
         ('activation = "softmax"', 'kind = "mse"', "", ":9:8: warning: mse on a softmax"),
-        ('activation = "relu"', 'kind = "cross_entropy"', "", ":7:14: warning: cross_entropy expects"),
+        (
+            'activation = "relu"',
+            'kind = "cross_entropy"',
+            "",
+            ":7:14: warning: cross_entropy expects",
+        ),
         ("", 'kind = "binary_cross_entropy"', "", "warning: binary_cross_entropy expects"),
         (
             'activation = "sigmoid"',
@@ -255,9 +264,7 @@ def test_batches(read: Reader) -> None:
         ("", 'kind = "mse"', '[[watch]]\nshow = "L"', ":14:1: warning: watches are checked"),
     ],
 )
-def test_doubts(
-    layer: str, loss: str, rest: str, warning: str | None, read: Reader
-) -> None:
+def test_doubts(layer: str, loss: str, rest: str, warning: str | None, read: Reader) -> None:
     warnings = read(layer, loss=loss, rest=rest).warnings
     if warning is None:
         assert warnings == ()
@@ -267,9 +274,9 @@ def test_doubts(
 
 
 def test_doubtful_targets(read: Reader) -> None:
-    data = DATA.replace("[1, 1]", "[1, 7]")
+    data = DATA.replace("[1, 0], [0, 1]", "[1, 0], [1, 7]")
     (warning,) = read('activation = "tanh"', data=data).warnings
-    assert warning.endswith(":12:23: warning: tanh never gives 7.0; its values go from -1.0 to 1.0")
+    assert warning.endswith(":12:26: warning: tanh never gives 7.0; its values go from -1.0 to 1.0")
     warnings = read('activation = "softmax"', loss='kind = "cross_entropy"', data=data).warnings
     assert any("does not add up to 1" in warning for warning in warnings)
 
@@ -292,7 +299,7 @@ def test_a_program(tmp_path: Path) -> None:
 
 
 def test_control_characters_do_not_survive(read: Reader) -> None:
-    scenario = read(rest=r'[[note]]' '\n' r'at = "L"' '\n' r'text = "a\u001b[31m\nb\u202e"')
+    scenario = read(rest=r"[[note]]" "\n" r'at = "L"' "\n" r'text = "a\u001b[31m\nb\u202e"')
     assert scenario.notes[0].text == "a\\x1b[31m\nb\\u202e"
 
 

@@ -15,7 +15,7 @@ Scope = Literal["app", "debugger", "program", "tensors"]
 
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "meta", "hyper"})
 _NAMED_KEYS = frozenset(key.value for key in Keys)
-_SHOWN = {"question_mark": "?", "right": "→", "left": "←", "up": "↑", "down": "↓"}
+_SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Action:
     def shown_keys(self) -> tuple[str, ...]:
         """The keys as they are written on the keyboard."""
         keys = self.keys.split(",") if self.keys else []
-        return tuple(_SHOWN.get(key, format_key(key)) for key in keys)
+        return tuple(_shown(key) for key in keys)
 
 
 STEP, RUN, CHANGE, LOOK = "Step", "Run", "Change", "Look around"
@@ -239,6 +239,13 @@ def bindings(scope: Scope) -> list[BindingType]:
         for action in ACTIONS
         if action.scope == scope and action.keys
     ]
+
+
+def _shown(key: str) -> str:
+    """Write a key as it stands on the keyboard."""
+    if key in _SHOWN:
+        return _SHOWN[key]
+    return key.upper() if key[:1] == "f" and key[1:].isdigit() else format_key(key)
 
 
 def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:

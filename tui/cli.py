@@ -23,7 +23,7 @@ class _OpenByDefault(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.commands:
-            return "open", open_scenario, args
+            return "", open_scenario, args
         return super().resolve_command(ctx, args)
 
 
@@ -103,19 +103,23 @@ def trace(scenario: str, form: str | None, iterations: int | None, output: str |
             sys.stdout.flush()
         return
     try:
-        _write_file(loaded, output, form, iterations)
+        with Path(output).open("w", encoding="utf-8") as stream:
+            _write_trace(loaded, stream, form, iterations)
     except OSError as error:
-        click.echo(f"{_printable(output)}: {error.strerror or error}", err=True)
+        reason = error.strerror or str(error)
+        click.echo(f"{_printable(output)}: the trace is not complete: {reason}", err=True)
         sys.exit(1)
 
 
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
+    import json
+
     from nnstep.engine.scenario.schema import json_schema
 
     with _quiet_when_closed():
-        click.echo(json_schema())
+        click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 def _load(name: str) -> "Scenario":
@@ -154,20 +158,6 @@ def _write_trace(
         form = "table" if stream.isatty() else "jsonl"
     write = write_table if form == "table" else write_jsonl
     write(scenario, stream, iterations)
-
-
-def _write_file(
-    scenario: "Scenario", output: str, form: str | None, iterations: int | None
-) -> None:
-    """Write a trace to a file; one that could not be finished is not left lying about."""
-    partial = Path(f"{output}.part")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            _write_trace(scenario, stream, form, iterations)
-        partial.replace(output)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from typing import IO
@@ -19,12 +20,14 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
+    MemoryError,
     NotImplementedError,
     OSError,
     RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
+    tokenize.TokenError,
 )
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MAX_HEADER = 10_000

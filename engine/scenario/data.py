@@ -28,7 +28,7 @@ def build_data(
     x_keys, y_keys = _origins(table)
     x = typed(samples.x, dtype, x_keys, report)
     if x is not None and network is not None:
-        x = as_rows(x, network.inputs, "an input row", x_keys, report)
+        x = as_rows(x, (len(samples.y), network.inputs), "an input row", x_keys, report)
     y = fit_targets(samples, network, dtype, y_keys, report)
     if x is None or y is None:
         return None

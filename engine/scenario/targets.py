@@ -35,22 +35,27 @@ def fit_targets(
             message = f"binary_cross_entropy takes targets from 0 to 1, not {y[outside]}"
             report.error((*keys, *outside), message)
             return None
-    rows = as_rows(y, units, "a target row", keys, report)
+    rows = as_rows(y, (len(samples.x), units), "a target row", keys, report)
     if rows is None or typed(y, dtype, keys, report) is None:
         return None
     return frozen(rows.astype(dtype))
 
 
-def as_rows(values: Array, width: int, what: str, keys: Keys, report: Report) -> Array | None:
-    """Return values as (rows, width); a flat list will do where the width is 1."""
+def as_rows(
+    values: Array, shape: tuple[int, int], what: str, keys: Keys, report: Report
+) -> Array | None:
+    """Return values as rows of the width that `shape` has; a flat list will do for width 1.
+
+    The number of rows in `shape` is only what the message says.
+    """
+    rows, width = shape
     if values.ndim == 1 and width == 1:
         return values.reshape(-1, 1)
     if values.ndim == 2 and values.shape[1] == width:
         return values
-    rows = 1 if values.shape == (width,) else len(values)
-    message = f"expected shape ({rows}, {width}), {what} of {width} for each sample"
-    hint = "; one sample is [[…]]" if values.shape == (width,) else ""
-    report.error(keys, f"{message}; found {values.shape}{hint}")
+    message = f"expected shape {shape}, {what} of {width} for each sample; found {values.shape}"
+    hint = "; one sample is [[…]]" if rows == 1 and values.ndim == 1 else ""
+    report.error(keys, message + hint)
     return None
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.conditions import ConditionError, evaluate
 from nnstep.engine.grammar import GrammarError, parse_expression
 from nnstep.engine.program.instruction import Program
@@ -64,7 +64,7 @@ def edited(array: Array, name: str, index: Shape, value: float, classes: int | N
             raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
     copy = array.copy()
     copy[index] = _fitting(array, name, value, classes)
-    return frozen(copy)
+    return sealed(copy)
 
 
 def _fitting(array: Array, name: str, value: float, classes: int | None) -> float:

@@ -99,11 +99,14 @@ class Debugger(Screen[None]):
         for pane in self._tensor_panes:
             pane.redraw()
         self._loss.show(snapshot)
-        self._keys.message = ""
 
     def _activity(self) -> str:
         kept = "tab kept" if self.pinned else ""
         return " · ".join(filter(None, (self.control.activity, kept)))
+
+    def on_key(self) -> None:
+        """Take the answer to the last key away; what is bound to this one runs afterwards."""
+        self._keys.message = ""
 
     def _say(self, message: str) -> None:
         self._keys.message = message

@@ -63,7 +63,7 @@ class LossPane(LineView, can_focus=True):
         """Paint the last loss, its change from the iteration before, and the best."""
         palette = self.palette
         if not len(self._losses):
-            yield "no loss yet", palette.muted
+            yield " no loss yet", palette.muted
             return
         last = float(self._losses[-1])
         text = format_value(last)

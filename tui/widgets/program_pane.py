@@ -30,9 +30,16 @@ class ProgramPane(LineView, can_focus=True):
         self._snapshot: Snapshot | None = None
         self._top = 0
         self._left = 0
+        # The label of each line, in short and in full.
+        self._labels: tuple[list[str], list[str]] = [], []
+        self._longest = 0
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot, its current line in view."""
+        program = snapshot.program
+        if self._snapshot is None or program is not self._snapshot.program:
+            self._labels = label_column(program, wide=False), label_column(program, wide=True)
+            self._longest = max(len(instruction.code) for instruction in program.instructions)
         moved = self._snapshot is None or snapshot.position != self._snapshot.position
         self._snapshot = snapshot
         if moved:
@@ -69,14 +76,15 @@ class ProgramPane(LineView, can_focus=True):
         lines = [fit(self._header(width), width, palette.tab)]
         if snapshot is not None:
             self._go_to(self._top)
-            labels = label_column(snapshot.program, wide=width >= WIDE)
+            labels = self._labels[width >= WIDE]
             code_width = width - 4 - len(labels[0])
-            self._left = max(0, min(self._left, longest_code(snapshot.program) - code_width))
+            self._left = max(0, min(self._left, self._longest - code_width))
+            current = len(labels) if snapshot.finished else snapshot.position
             for y in range(self._top, min(self._top + height - 1, len(labels))):
                 begins = y == self._top or labels[y] != labels[y - 1]
                 label = labels[y] if begins else " " * len(labels[y])
                 code = shortened(snapshot.program.instructions[y].code[self._left :], code_width)
-                state = (y > snapshot.position) - (y < snapshot.position)
+                state = (y > current) - (y < current)
                 lines.append(_instruction(label, code, state, width, palette))
         lines.extend([empty(width, palette.text)] * (height - len(lines)))
         return lines
@@ -118,7 +126,6 @@ class ProgramPane(LineView, can_focus=True):
         self.action_scroll_lines(-WHEEL_LINES)
 
 
-@lru_cache(maxsize=8)
 def label_column(program: Program, *, wide: bool) -> list[str]:
     """Return the phase and layer of each line, in words or shorter, all equally wide."""
     labels: list[str] = []
@@ -128,12 +135,6 @@ def label_column(program: Program, *, wide: bool) -> list[str]:
         labels.append(name if instruction.layer is None else f"{name} {instruction.layer}")
     width = max(map(len, labels), default=0)
     return [label.ljust(width) for label in labels]
-
-
-@lru_cache(maxsize=8)
-def longest_code(program: Program) -> int:
-    """Return the length of the longest line of code."""
-    return max(len(instruction.code) for instruction in program.instructions)
 
 
 def shortened(code: str, width: int) -> str:

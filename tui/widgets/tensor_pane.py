@@ -47,7 +47,9 @@ class TensorPane(LineView, can_focus=True):
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Paint the title, the visible blocks and the cursor lines, an edge before each."""
-        palette, view, inner = self.palette, self.view, width - 1
+        palette, view = self.palette, self.view
+        edge = ((EDGE, palette.rule),) if self._has_edge else ()
+        inner = width - len(edge)
         view.arrange(inner, max(0, height - 1 - CURSOR_LINES))
         lines = [fit(self._title(inner), inner, palette.tab)]
         lines.extend(view.paint(palette, CURSOR if self.has_focus else RESTING_CURSOR))
@@ -55,7 +57,12 @@ class TensorPane(LineView, can_focus=True):
             below = cursor_lines(view.snapshot, view.selected, inner, palette)
             lines.extend(fit(pieces, inner, palette.note) for pieces in below)
         lines.extend([empty(inner, palette.text)] * (height - len(lines)))
-        return [((EDGE, palette.rule), *line) for line in lines[:height]]
+        return [(*edge, *line) for line in lines[:height]]
+
+    @property
+    def _has_edge(self) -> bool:
+        """Whether there is something to the left."""
+        return self.region.x > 0
 
     def _title(self, width: int) -> Iterator[Piece]:
         """Paint the tabs, and how many lines there are above and below what is visible."""
@@ -85,7 +92,7 @@ class TensorPane(LineView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Select the cell, or the tab, that was clicked."""
-        x, y = event.x - len(EDGE), event.y - 1
+        x, y = event.x - self._has_edge, event.y - 1
         if y < 0:
             tab = tab_at(self.tabs, x)
             if tab is not None and tab != self.view.tab:
