@@ -36,8 +36,8 @@ _MAX_HEADER = 10_000
 def read_npz(content: bytes, inputs: str = "x", target: str = "y") -> Samples:
     """Read the arrays named `inputs` and `target` as x and y; raise `DataError`.
 
-    x gets shape (rows, columns), or (rows,) if it is flat in the file; y keeps its own shape and,
-    if it is of integers or truth values, is of int64.
+    Both keep the shape that they have in the file. x becomes float64; so does y, unless it is of
+    whole numbers or truth values and becomes int64.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -47,8 +47,9 @@ def read_npz(content: bytes, inputs: str = "x", target: str = "y") -> Samples:
         raise
     except _DAMAGED:
         raise DataError("this is no NPZ file, or a damaged one") from None
-    whole = y.dtype.kind in "bu" or y.dtype.kind == "i"
-    return Samples(x.astype(np.float64), y.astype(np.int64 if whole else np.float64))
+    with np.errstate(all="ignore"):
+        whole = y.dtype.kind in "bi" or (y.dtype.kind == "u" and bool((y < 2**63).all()))
+        return Samples(x.astype(np.float64), y.astype(np.int64 if whole else np.float64))
 
 
 def _member(archive: zipfile.ZipFile, name: str, option: str) -> Array:

@@ -20,6 +20,8 @@ from .kinds import (
     OptimizerTable,
 )
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Ordinal = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Dtype = Literal["float64", "float32", "float16"]
@@ -190,4 +192,4 @@ class Scenario(Table):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a scenario file."""
-    return msgspec.json.schema(Scenario)
+    return {"$schema": _DIALECT, **msgspec.json.schema(Scenario)}
