@@ -1,7 +1,7 @@
 """Conditions and watches: expressions over live tensors, evaluated by walking their tree."""
 
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from nnstep.engine.grammar import (
     descendants,
 )
 from nnstep.engine.operations import catalogue
-from nnstep.engine.text import did_you_mean
+from nnstep.engine.text import did_you_mean, quoted
 
 _TESTS: Mapping[str, Callable[[Any], Any]] = {
     "norm": lambda x: np.sqrt(np.sum(np.square(x))),
@@ -60,16 +60,21 @@ class ConditionError(ValueError):
     """An expression that cannot be evaluated; the message says why."""
 
 
-def check_names(node: Node, tensors: Collection[str]) -> None:
-    """Raise `ConditionError` for a name or a function in `node` that does not exist."""
+def unknown(node: Node, tensors: Collection[str]) -> Iterator[tuple[Node, str]]:
+    """Yield the parts of an expression that name what does not exist, each with a message."""
     for part in descendants(node):
         if isinstance(part, Name) and part.name not in tensors and part.name not in COUNTS:
             hint = did_you_mean(part.name, [*tensors, *COUNTS])
-            raise ConditionError(f"column {part.start + 1}: there is no '{part.name}'{hint}")
-        if isinstance(part, Call) and part.function not in FUNCTIONS:
+            yield part, f"the program has no tensor {quoted(part.name)}{hint}"
+        elif isinstance(part, Call) and part.function not in FUNCTIONS:
             hint = did_you_mean(part.function, FUNCTIONS)
-            message = f"column {part.start + 1}: there is no function '{part.function}'{hint}"
-            raise ConditionError(message)
+            yield part, f"there is no function {quoted(part.function)}{hint}"
+
+
+def check_names(node: Node, tensors: Collection[str]) -> None:
+    """Raise `ConditionError` for the first name or function that does not exist."""
+    for part, message in unknown(node, tensors):
+        raise ConditionError(f"column {part.start + 1}: {message}")
 
 
 def evaluate(node: Node, values: Mapping[str, Any]) -> Any:

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.conditions import COUNTS, FUNCTIONS
-from nnstep.engine.grammar import Call, Name, Node, descendants
+from nnstep.engine.conditions import unknown
+from nnstep.engine.grammar import Node
 from nnstep.engine.program.instruction import Phase, Program
 from nnstep.engine.scenario.model import Expectation, Network, Scenario
 from nnstep.engine.scenario.places import Keys
@@ -43,16 +43,8 @@ def _check_place(at: str, places: Collection[str], keys: Keys, report: Report) -
 
 
 def _check_names(node: Node, tensors: Collection[str], keys: Keys, report: Report) -> None:
-    """Report the names and functions of a condition that do not exist."""
-    for part in descendants(node):
-        if isinstance(part, Name) and part.name not in tensors and part.name not in COUNTS:
-            message = f"the program has no tensor {quoted(part.name)}"
-            hint = did_you_mean(part.name, [*tensors, *COUNTS])
-            report.error(keys, message + hint, offset=part.start)
-        elif isinstance(part, Call) and part.function not in FUNCTIONS:
-            message = f"there is no function {quoted(part.function)}"
-            hint = did_you_mean(part.function, FUNCTIONS)
-            report.error(keys, message + hint, offset=part.start)
+    for part, message in unknown(node, tensors):
+        report.error(keys, message, offset=part.start)
 
 
 def _check_cell(expectation: Expectation, shape: Shape | None, keys: Keys, report: Report) -> None:

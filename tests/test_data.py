@@ -25,7 +25,7 @@ IRIS = (
 
 def packed(**arrays: object) -> bytes:
     file = io.BytesIO()
-    np.savez_compressed(file, **{name: np.asarray(value) for name, value in arrays.items()})
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -85,7 +85,8 @@ def test_npz_arrays_by_name() -> None:
         x=[[1, 2]], y=np.array([3], np.uint8), other=np.asfortranarray([[1.5, 2], [3, 4]])
     )
     samples = read_npz(content)
-    assert (samples.x.dtype, samples.y.dtype) == (np.float64, np.int64)
+    assert samples.x.dtype == np.float64
+    assert samples.y.dtype == np.int64
     assert samples.y.tolist() == [3]
     assert read_npz(content, inputs="other").x.tolist() == [[1.5, 2], [3, 4]]
 
@@ -144,7 +145,9 @@ def test_generated_shapes_without_noise() -> None:
     spirals = generate("spirals", samples=9, classes=3)
     np.testing.assert_allclose(spirals.x[:3], 0, atol=1e-15)
     moons = generate("moons", samples=4)
-    np.testing.assert_allclose(moons.x, [[1, 0], [0, 0.5], [-1, 0], [2, 0.5]], atol=1e-15)
+    np.testing.assert_allclose(
+        moons.x, [[1.0, 0.0], [0.0, 0.5], [-1.0, 0.0], [2.0, 0.5]], atol=1e-15
+    )
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def pythons(node: Any) -> Any:
             return ("Index", pythons(node.value), index if isinstance(index, tuple) else (index,))
         case ast.Call():
             options = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
-            return (node.func.id, *map(pythons, node.args), options)
+            return (pythons(node.func), *map(pythons, node.args), options)
     raise AssertionError(ast.dump(node))
 
 

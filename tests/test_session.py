@@ -107,7 +107,7 @@ def test_run_until_a_condition_or_a_callable() -> None:
     step = session.run(until=lambda step: "dW1" in step.writes)
     assert step is not None
     assert step.code.startswith("dW1")
-    with pytest.raises(ConditionError, match=r"column 1: there is no 'M'"):
+    with pytest.raises(ConditionError, match=r"column 1: the program has no tensor 'M'"):
         session.run(until="M < 1")
     with pytest.raises(GrammarError):
         session.run(until="L <")

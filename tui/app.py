@@ -97,7 +97,10 @@ class NnstepApp(App[None]):
         except ScenarioError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
-            self.switch_screen(self._debugger(self._scenario))
+            debugger = self._debugger(self._scenario)
+            # Textual does not let the first screen be replaced, so that one stays underneath.
+            replace = len(self.screen_stack) > 1
+            (self.switch_screen if replace else self.push_screen)(debugger)
 
     def action_help(self) -> None:
         """Show the keys, and what the scenario is about."""

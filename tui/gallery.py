@@ -74,6 +74,6 @@ def shape_of(scenario: "Scenario") -> str:
 
 
 def summary_of(scenario: "Scenario") -> str:
-    """Return the first line of the description."""
+    """Return the first line of the description, without Markdown's marks for code."""
     lines = scenario.description.strip().splitlines()
-    return printable(lines[0].strip()) if lines else ""
+    return printable(lines[0].strip()).replace("`", "") if lines else ""

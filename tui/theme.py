@@ -35,6 +35,11 @@ DARK = Theme(
         "heat-3": "#ffd7af",
         "heat-4": "#ffaf5f",
         "heat-5": "#ff8700",
+        "block-cursor-background": "#303030",
+        "block-cursor-foreground": "#d0d0d0",
+        "block-cursor-text-style": "none",
+        "scrollbar": "#585858",
+        "scrollbar-background": "#1c1c1c",
     },
 )
 
@@ -54,7 +59,7 @@ LIGHT = Theme(
     variables={
         "muted": "#626262",
         "rule": "#9e9e9e",
-        "current": "#dadada",
+        "current": "#d0d0d0",
         "written": "#af005f",
         "read": "#005f5f",
         "heat-0": "#0000af",
@@ -63,6 +68,11 @@ LIGHT = Theme(
         "heat-3": "#875f00",
         "heat-4": "#af5f00",
         "heat-5": "#d75f00",
+        "block-cursor-background": "#d0d0d0",
+        "block-cursor-foreground": "#1c1c1c",
+        "block-cursor-text-style": "none",
+        "scrollbar": "#9e9e9e",
+        "scrollbar-background": "#e4e4e4",
     },
 )
 

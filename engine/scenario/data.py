@@ -71,6 +71,8 @@ def _batches(table: schema.Data, rows: int, report: Report) -> tuple[tuple[int, 
     if not table.batches:
         report.error(("data", "batches"), "'batches' needs at least one list of rows")
     for number, batch in enumerate(table.batches):
+        if report.is_full:
+            break
         if not batch:
             report.error(("data", "batches", number), "a batch needs at least one row")
         for place, row in enumerate(batch):

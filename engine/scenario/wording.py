@@ -52,12 +52,8 @@ def shown(number: float) -> str:
     return repr(float(number))
 
 
-def one_of(word: Any, known: Iterable[Any]) -> str:
+def one_of(word: Any, known: Iterable[str]) -> str:
     """Say that `word` is none of the known ones, and which is nearest."""
-    names = [quoted(name) if isinstance(name, str) else str(name) for name in known]
-    hint = (
-        did_you_mean(word, [name for name in known if isinstance(name, str)])
-        if isinstance(word, str)
-        else ""
-    )
-    return f"must be {listed(names, 'or')}, not {described(word)}{hint}"
+    names = list(known)
+    hint = did_you_mean(word, names) if isinstance(word, str) else ""
+    return f"must be {listed(map(quoted, names), 'or')}, not {described(word)}{hint}"

@@ -1,6 +1,9 @@
 """The gallery: the built-in scenarios to choose from."""
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
@@ -8,22 +11,32 @@ from textual.widgets.option_list import Option
 
 from nnstep.tui.actions import Action
 from nnstep.tui.gallery import Entry, entries
+from nnstep.tui.screens.debugger import Debugger
 from nnstep.tui.widgets.key_line import KeyLine
 
 
-class Gallery(Screen[Entry]):
+class Gallery(Screen[Entry | None]):
     """Lists the scenarios; Enter, or a click, opens one."""
 
     DEFAULT_CSS = """
     Gallery {
         background: $background;
-        #heading { padding: 1 2; color: $primary; text-style: bold; }
-        OptionList { height: 1fr; border: none; padding: 0 1; background: $background; }
-        OptionList:focus { border: none; }
+        #heading { height: 1; padding: 0 1; background: $panel; color: $primary; text-style: bold; }
+        OptionList, OptionList:focus {
+            height: 1fr;
+            border: none;
+            padding: 1 1 0 1;
+            background: $background;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
+            scrollbar-size-vertical: 1;
+        }
         OptionList > .option-list--option { padding: 0 1 1 1; }
         KeyLine { height: 1; }
     }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
 
     def __init__(self, actions: tuple[Action, ...]) -> None:
         super().__init__()
@@ -36,6 +49,11 @@ class Gallery(Screen[Entry]):
         yield OptionList(*(Option(_describe(entry)) for entry in self._entries), markup=False)
         yield KeyLine(tuple(action for action in self._actions if action.scope == "app"), id="keys")
 
+    def action_back(self) -> None:
+        """Go back to what was open, if anything was."""
+        if isinstance(self.app.screen_stack[-2], Debugger):
+            self.dismiss()
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open a scenario, or say why it cannot be opened."""
         entry = self._entries[event.option_index]
@@ -47,7 +65,7 @@ class Gallery(Screen[Entry]):
 
 def _describe(entry: Entry) -> Content:
     """Write an entry in two lines: its title and shape, and what it is about."""
-    about, style = entry.summary, "$text-muted"
+    about, style = entry.summary, "$muted"
     if entry.problem:
         about, style = f"cannot be opened: {entry.problem.splitlines()[0]}", "$error"
     return Content.assemble(

@@ -15,6 +15,7 @@ from nnstep.tui.widgets.tab_line import Tab, hidden_lines, tab_line
 CURRENT, DONE, PENDING = "▶", "·", " "
 WHEEL_LINES = 3
 WIDE = 44
+COMFORTABLE = 36
 
 _SHORT = {Phase.FORWARD: "fwd", Phase.BACKWARD: "back"}
 
@@ -77,7 +78,8 @@ class ProgramPane(LineView, can_focus=True):
         if snapshot is not None:
             self._go_to(self._top)
             labels = self._labels[width >= WIDE]
-            code_width = width - 4 - len(labels[0])
+            gap = " " if width >= COMFORTABLE else ""
+            code_width = width - 3 - len(gap) - len(labels[0])
             self._left = max(0, min(self._left, self._longest - code_width))
             current = len(labels) if snapshot.finished else snapshot.position
             for y in range(self._top, min(self._top + height - 1, len(labels))):
@@ -85,7 +87,7 @@ class ProgramPane(LineView, can_focus=True):
                 label = labels[y] if begins else " " * len(labels[y])
                 code = shortened(snapshot.program.instructions[y].code[self._left :], code_width)
                 state = (y > current) - (y < current)
-                lines.append(_instruction(label, code, state, width, palette))
+                lines.append(_instruction(gap + label, code, state, width, palette))
         lines.extend([empty(width, palette.text)] * (height - len(lines)))
         return lines
 
@@ -148,12 +150,12 @@ def _instruction(label: str, code: str, state: int, width: int, palette: Palette
 
     The first column is kept for breakpoints.
     """
-    pieces = [(f" {PENDING} {label} ", palette.muted), (code, palette.text)]
+    pieces = [(f" {PENDING}{label} ", palette.muted), (code, palette.text)]
     if state < 0:
-        pieces = [(f" {DONE} {label} {code}", palette.muted)]
+        pieces = [(f" {DONE}{label} {code}", palette.muted)]
     elif state == 0:
         pieces = [
-            (f" {CURRENT} ", palette.current_accent),
+            (f" {CURRENT}", palette.current_accent),
             (f"{label} ", palette.current_muted),
             (code, palette.current),
         ]

@@ -76,7 +76,8 @@ class Block:
 
     def label(self, row: int) -> str:
         """Return what stands before a row: its index, or all its leading indices."""
-        return ",".join(map(str, self.leading_index(row))).rjust(self.label_width)
+        index = ",".join(map(str, self.leading_index(row)))
+        return f"{index.rjust(self.label_width - 1)} "
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,6 @@ def _block(name: str, top: int, shape: Shape | None, width: int) -> Block:
         return Block(name, top, shape, 0, 0, 0, with_changes=False)
     columns = shape[-1] if shape else 1
     rows = prod(shape[:-1]) if columns else 0
-    label_width = max(1, len(",".join(str(length - 1) for length in shape[:-1])))
+    label_width = max(1, len(",".join(str(length - 1) for length in shape[:-1]))) + 1
     with_changes = label_width + columns * CHANGE_CELL <= width
     return Block(name, top, shape, rows, columns, label_width, with_changes)

@@ -94,7 +94,10 @@ class TensorView:
         painter = CellPainter(self.snapshot, palette, self.cursor, cursor_style)
         for y in range(self.top, self.top + self.height):
             block = self._layout.block_at(y)
-            if block is not None:
+            if block is not None and y == self.top:
+                # Never rows without a name: the title stays while the rows scroll under it.
+                yield self._block_line(painter, block, block.top)
+            elif block is not None:
                 yield self._block_line(painter, block, y)
             elif heading := self._layout.headings.get(y):
                 yield _heading_line(heading, self.width, palette)
@@ -153,7 +156,7 @@ class TensorView:
     def move_to_point(self, x: int, y: int) -> None:
         """Move the cursor to the cell at a point of the visible part."""
         block = self._layout.block_at(self.top + y)
-        if block and block.rows:
+        if block and block.rows and y > 0:
             shown = max(0, x - block.label_width) // block.cell_width
             row = max(0, self.top + y - block.top - 1)
             self._point_at(block, row, self._first_column(block) + shown)
@@ -207,7 +210,7 @@ class TensorView:
         row, column = self.cursor.row, self.cursor.column
         block = self._layout.by_name[self.cursor.name]
         y = block.top + 1 + row
-        self._reveal_lines(y - 1 if row == 0 else y, y + 1)
+        self._reveal_lines(y - 1, y + 1)
         first = self._first.get(block.name, 0)
         self._first[block.name] = min(max(first, column - block.fitting(self.width) + 1), column)
 
