@@ -19,14 +19,14 @@ from nnstep.engine.scenario.model import Scenario
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """One executed instruction.
+    """One executed instruction; `index` counts all steps of the run from 0.
 
-    `index` counts all steps of the run from 0; `writes` maps names to the arrays written.
+    `arrays` are those written, in the order of the instruction's `writes`.
     """
 
     index: int
     instruction: Instruction
-    writes: Mapping[str, Array]
+    arrays: tuple[Array, ...]
     clock: Clock
 
     @property
@@ -53,6 +53,11 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     def code(self) -> str:
         """The line of the listing."""
         return self.instruction.code
+
+    @property
+    def writes(self) -> Mapping[str, Array]:
+        """The arrays written, by name."""
+        return dict(zip(self.instruction.writes, self.arrays, strict=True))
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -97,23 +102,23 @@ class Machine:
             place = self.place
             for instruction, kernel, target in self._prepared[self.position :]:
                 if kernel is None:
-                    writes = self._next_batch()
+                    arrays = self._next_batch()
                 else:
                     array = asarray(run(kernel, tensors))
                     array.setflags(False)  # type: ignore[call-arg] # half the time of write=False
                     tensors[target] = array
-                    writes = {target: array}
+                    arrays = (array,)
                 self.place = after = place + 1
-                yield Step(place, instruction, writes, clock)
+                yield Step(place, instruction, arrays, clock)
                 place = after
                 if self.place != after:
                     break  # somebody else has stepped the machine in the meantime
 
-    def _next_batch(self) -> dict[str, Array]:
+    def _next_batch(self) -> tuple[Array, ...]:
         assert self._batches is not None, "a batch instruction is compiled for a scenario with data"
         x, y = self._batches.batch(self.clock.iteration(self.place))
         self.tensors["x"], self.tensors["y"] = x, y
-        return {"x": x, "y": y}
+        return x, y
 
 
 def _silent_context() -> contextvars.Context:

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.program.instruction import Instruction, Program
-
-if TYPE_CHECKING:
-    from nnstep.engine.machine import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +13,7 @@ class Snapshot:
 
     `place` counts the instructions executed so far, and `total` those of the whole run (None if it
     goes on for ever). `position` is the index in the program of the instruction next to run;
-    `iteration` and `epoch` are those of that instruction. `last` is the step executed last.
+    `iteration` and `epoch` are those of that instruction. `last` is the instruction executed last.
     `tensors` holds every live tensor, `before` the tensors as they stood when the last command was
     given, and `stale` the names whose values were computed from something edited since.
     `losses` has shape `(iterations so far,)`: the loss of every iteration, in order.
@@ -30,7 +26,7 @@ class Snapshot:
     iteration: int
     epoch: int
     finished: bool
-    last: "Step | None"
+    last: Instruction | None
     tensors: Mapping[str, Array]
     before: Mapping[str, Array]
     stale: frozenset[str]
@@ -44,7 +40,7 @@ class Snapshot:
     @property
     def written(self) -> tuple[str, ...]:
         """The names that the last step wrote."""
-        return tuple(self.last.writes) if self.last else ()
+        return self.last.writes if self.last else ()
 
     @property
     def read(self) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-from nnstep.engine import Session
+from nnstep.engine import Session, parse_value
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.snapshot import Snapshot
 
 Unit = Literal["op", "layer", "phase", "iteration"]
@@ -29,18 +30,18 @@ FRAME = 0.1
 
 
 class Control:
-    """Owns a session; `changed` is called whenever there is something new to show.
+    """Owns the session of a scenario; `changed` is called whenever there is something new to show.
 
     `start` begins a coroutine in the background.
     """
 
     def __init__(
         self,
-        session: Session,
+        scenario: Scenario,
         changed: Callable[[], None],
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        self._session = session
+        self._session = Session(scenario)
         self._changed = changed
         self._start_task = start
         self._queue: deque[Unit] = deque()
@@ -51,7 +52,7 @@ class Control:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.snapshot: Snapshot = session.snapshot()
+        self.snapshot: Snapshot = self._session.snapshot()
 
     @property
     def pace(self) -> str:
@@ -121,11 +122,14 @@ class Control:
         self.pause()
         await self._idle.wait()
 
-    async def edit(self, name: str, index: Shape, value: float) -> None:
-        """Change one value from here on."""
+    async def edit(self, name: str, index: Shape, text: str) -> None:
+        """Change one value, from here on, to the number that someone typed.
+
+        Raises `EditError`, a `ValueError` fit to show, if it is none or does not fit.
+        """
         await self.settle()
         before = self.snapshot.tensors
-        self._session.edit(name, index, value)
+        self._session.edit(name, index, parse_value(text))
         self._show(before)
 
     async def undo(self) -> str:

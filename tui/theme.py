@@ -1,7 +1,8 @@
 """Every colour of the app is chosen here, once for dark terminals and once for light ones.
 
 The colours are those of the 256-colour palette, so that a terminal without truecolor shows the same
-picture. Magnitude runs from blue to orange, which colour-blind readers can tell apart.
+picture. Magnitude runs from blue to orange, which colour-blind readers can tell apart. The dark
+grounds are all black where there are only 16 colours, so that text on them stays legible.
 """
 
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ DARK = Theme(
     foreground="#d0d0d0",
     background="#121212",
     surface="#1c1c1c",
-    panel="#262626",
+    panel="#2a2a2a",
     variables={
         "muted": "#8a8a8a",
         "rule": "#585858",
-        "current": "#303030",
+        "current": "#2a2a2a",
         "written": "#ff87d7",
         "read": "#5fd7d7",
         "heat-0": "#5f87ff",
@@ -35,7 +36,7 @@ DARK = Theme(
         "heat-3": "#ffd7af",
         "heat-4": "#ffaf5f",
         "heat-5": "#ff8700",
-        "block-cursor-background": "#303030",
+        "block-cursor-background": "#2a2a2a",
         "block-cursor-foreground": "#d0d0d0",
         "block-cursor-text-style": "none",
         "scrollbar": "#585858",
@@ -122,7 +123,6 @@ def palette_of(theme: Theme) -> Palette:
 def _palette(dark: bool, text: str, ground: str, surface: str, panel: str) -> Palette:
     ours = DARK if dark else LIGHT
     colors = ours.variables
-    bar = colors["current"]
 
     def style(color: str, *, bold: bool = False, on: str = ground) -> Style:
         return Style(color=color, bgcolor=on, bold=bold or None)
@@ -138,8 +138,8 @@ def _palette(dark: bool, text: str, ground: str, surface: str, panel: str) -> Pa
         title=style(text, bold=True, on=panel),
         focused_title=style(ours.primary, bold=True, on=panel),
         tab=style(colors["muted"], on=panel),
-        active_tab=style(text, bold=True, on=bar),
-        focused_tab=style(ours.primary, bold=True, on=bar),
+        active_tab=style(text, bold=True),
+        focused_tab=style(ours.primary, bold=True),
         note=style(colors["muted"], on=surface),
         note_strong=style(text, bold=True, on=surface),
         written=style(colors["written"], bold=True),
@@ -148,9 +148,9 @@ def _palette(dark: bool, text: str, ground: str, surface: str, panel: str) -> Pa
         current=style(text, bold=True, on=colors["current"]),
         current_muted=style(text, on=colors["current"]),
         current_accent=style(ours.accent or text, bold=True, on=colors["current"]),
-        bar=style(colors["muted"], on=bar),
-        bar_strong=style(text, bold=True, on=bar),
-        bar_accent=style(ours.accent or text, bold=True, on=bar),
+        bar=style(colors["muted"], on=surface),
+        bar_strong=style(text, bold=True, on=surface),
+        bar_accent=style(ours.accent or text, bold=True, on=surface),
         heat=tuple(style(color) for color in heats),
         changed_heat=tuple(style(color, bold=True) for color in heats),
     )

@@ -14,9 +14,8 @@ _ERF = np.frompyfunc(math.erf, 1, 1)
 
 
 def sigmoid(z: Array) -> Array:
-    """Return 1 / (1 + exp(-z)), elementwise; exp only ever sees numbers below zero."""
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    """Return 1 / (1 + exp(-z)), elementwise; exp only ever sees numbers up to zero."""
+    return np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
 
 
 def relu(z: Array) -> Array:

@@ -45,7 +45,6 @@ class Session:
         self._machine = Machine(self.scenario, self.program, self.seed)
         self._losses = LossHistory()
         self._edits: list[Edit] = []
-        self._last: Step | None = None
 
     # Where the session is
 
@@ -84,7 +83,7 @@ class Session:
             iteration=machine.clock.iteration(machine.place),
             epoch=machine.clock.epoch(machine.place),
             finished=self.finished,
-            last=self._last,
+            last=machine.program.instructions[machine.position - 1] if machine.place else None,
             tensors=dict(machine.tensors),
             before=before or {},
             stale=self.stale,
@@ -96,13 +95,12 @@ class Session:
     def steps(self) -> Iterator[Step]:
         """Execute to the end of the run, one step each time the next is asked for."""
         end = math.inf if self.total is None else self.total
-        loss, loss_writer = self.program.loss, self._loss_writer
+        loss_writer = self._loss_writer
         while not self.finished:
             machine = self._machine
             for step in machine.steps(end):
-                self._last = step
                 if step.instruction is loss_writer:
-                    self._losses.append(float(step.writes[loss]))
+                    self._losses.append(float(step.arrays[0]))
                 yield step
                 if machine is not self._machine:
                     break

@@ -8,7 +8,6 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.screen import Screen
 
-from nnstep.engine import Session, parse_value
 from nnstep.engine.program.instruction import Role, Tensor
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable
@@ -49,7 +48,7 @@ class Debugger(Screen[None]):
     def __init__(self, scenario: Scenario, actions: tuple[Action, ...]) -> None:
         super().__init__()
         self.scenario = scenario
-        self.control = Control(Session(scenario), self._show, self._start)
+        self.control = Control(scenario, self._show, self._start)
         self.pinned = False
         program, *tensors, loss = (Tab(digit, title) for digit, title in enumerate(PANES, 1))
         self._status = StatusLine(printable(scenario.title), id="status")
@@ -191,7 +190,7 @@ class Debugger(Screen[None]):
         current = self.control.snapshot.tensors[name][index]
 
         async def change(text: str) -> None:
-            await self.control.edit(name, index, parse_value(text))
+            await self.control.edit(name, index, text)
 
         self.app.push_screen(EditValue(cell_name(name, index), str(current), change))
 

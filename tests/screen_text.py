@@ -1,0 +1,41 @@
+"""What is on the screen, as text: the compositor's lines, and pictures of them kept in files."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+from textual.pilot import Pilot
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE = "NNSTEP_UPDATE_SNAPSHOTS"
+
+
+def screen_lines(app: App[Any]) -> list[str]:
+    """Return the lines of the screen, without the blanks at their ends."""
+    return [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+
+
+def screen_text(app: App[Any]) -> str:
+    """Return the whole screen as one text."""
+    return "\n".join(screen_lines(app)) + "\n"
+
+
+def assert_snapshot(app: App[Any], name: str) -> None:
+    """Compare the screen with the file of that name, or write it if told to."""
+    file = SNAPSHOTS / f"{name}.txt"
+    text = screen_text(app)
+    if os.environ.get(UPDATE):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8"), f"{UPDATE}=1 accepts the new screen"
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    """Let the app go on until a condition holds."""
+    for _ in range(2000):
+        await pilot.pause()
+        if condition():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("what was waited for never came")
