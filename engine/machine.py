@@ -14,6 +14,7 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.batches import Batches
 from nnstep.engine.clock import Clock
 from nnstep.engine.initial import initial_tensors
+from nnstep.engine.loss_history import LossHistory
 from nnstep.engine.program.instruction import Instruction, Phase, Program
 from nnstep.engine.scenario.model import Scenario
 
@@ -68,21 +69,30 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 class Machine:
     """Executes the program of a scenario, pass after pass.
 
-    `place` is the number of instructions executed so far, and `tensors` holds what is live.
+    `place` is the number of instructions executed so far, `tensors` holds what is live, and
+    `losses` the loss of every iteration.
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int) -> None:
-        generator = np.random.default_rng(seed)
         self.program = program
         self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
-        self.tensors = initial_tensors(scenario, program, generator)
-        self.place = 0
-        self._batches = Batches(scenario.data, generator) if scenario.data else None
+        self.tensors: dict[str, Array] = {}
+        self._scenario = scenario
         self._prepared = [
-            (instruction, instruction.kernel, instruction.writes[0])
-            for instruction in program.instructions
+            (line, line.kernel, line.writes[0], program.loss in line.writes)
+            for line in program.instructions
         ]
         self._context = _silent_context()
+        self.restart(seed)
+
+    def restart(self, seed: int) -> None:
+        """Go back to place 0, with parameters and batches drawn from `seed`."""
+        scenario, generator = self._scenario, np.random.default_rng(seed)
+        self.tensors.clear()
+        self.tensors.update(initial_tensors(scenario, self.program, generator))
+        self.losses = LossHistory()
+        self.place = 0
+        self._batches = Batches(scenario.data, generator) if scenario.data else None
 
     @property
     def position(self) -> int:
@@ -100,7 +110,7 @@ class Machine:
         tensors, clock, run, asarray = self.tensors, self.clock, self._context.run, np.asarray
         while self.place < end:
             place = self.place
-            for instruction, kernel, target in self._prepared[self.position :]:
+            for instruction, kernel, target, is_loss in self._prepared[self.position :]:
                 if kernel is None:
                     arrays = self._next_batch()
                 else:
@@ -108,11 +118,13 @@ class Machine:
                     array.setflags(False)  # type: ignore[call-arg] # half the time of write=False
                     tensors[target] = array
                     arrays = (array,)
+                    if is_loss:
+                        self.losses.append(float(array))
                 self.place = after = place + 1
                 yield Step(place, instruction, arrays, clock)
-                place = after
                 if self.place != after:
-                    break  # somebody else has stepped the machine in the meantime
+                    break  # somebody else has moved the machine in the meantime
+                place = after
 
     def _next_batch(self) -> tuple[Array, ...]:
         assert self._batches is not None, "a batch instruction is compiled for a scenario with data"

@@ -74,7 +74,9 @@ def test_keys_and_theme_are_read(tmp_path: Path) -> None:
     assert config.problems == ()
     assert config.theme == "nnstep-light"
     assert config.keys == {"step-op": "j,f11", "help": "question_mark"}
-    assert next(action for action in remapped(config.keys) if action.id == "step-op").shown_keys == (
+    assert next(
+        action for action in remapped(config.keys) if action.id == "step-op"
+    ).shown_keys == (
         "j",
         "F11",
     )
@@ -83,7 +85,7 @@ def test_keys_and_theme_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[keys", "line 1"),
+        ("[keys", "Expected ']'"),
         ('[keys]\nstep-opp = "j"', "did you mean 'step-op'?"),
         ('[keys]\nstep-op = "esc"', "there is no key 'esc'"),
         ("[keys]\nstep-op = 3", "must be text"),

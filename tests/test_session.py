@@ -291,6 +291,12 @@ def test_the_loss_of_every_iteration_is_kept() -> None:
     assert session.snapshot().losses.tolist() == losses
 
 
+def test_the_loss_of_an_expression_is_kept_under_its_own_name() -> None:
+    session = Session(expression("error = a * a", "error", a=3.0, optimized=optimizer(lr=0.25)))
+    session.run(until=lambda step: step.iteration == 2)
+    assert session.snapshot().losses.tolist() == [9.0, 2.25]
+
+
 def test_an_expression_with_data_takes_batches() -> None:
     rows = Data(np.arange(6.0).reshape(3, 2), np.ones((3, 1)), 2)
     scenario = expression(

@@ -9,12 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.binding import Binding, BindingType
-from textual.keys import Keys, _character_to_key, format_key, key_to_character
+from textual.keys import (
+    KEY_NAME_REPLACEMENTS,
+    Keys,
+    _character_to_key,
+    format_key,
+    key_to_character,
+)
 
 Scope = Literal["app", "debugger", "program", "tensors"]
 
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "meta", "hyper"})
-_NAMED_KEYS = frozenset(key.value for key in Keys)
+_NAMED_KEYS = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
 _SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"}
 
 

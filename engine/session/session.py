@@ -15,7 +15,6 @@ from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.snapshot import Snapshot
 
 from .edits import Edit, UndoError, cell_name, checked_tensor, edited
-from .loss_history import LossHistory
 from .staleness import stale_tensors
 from .units import Unit, end_of
 
@@ -33,18 +32,16 @@ class Session:
         self.program = compile_scenario(scenario)
         length = run_length(scenario, iterations)
         self.total = None if length is None else length * len(self.program)
-        self._loss_writer = next(
-            line for line in self.program.instructions if self.program.loss in line.writes
-        )
+        self.seed = scenario.seed
+        self._machine = Machine(scenario, self.program, self.seed)
+        self._edits: list[Edit] = []
         self._interrupted = threading.Event()
-        self.restart(scenario.seed)
 
     def restart(self, seed: int | None = None) -> None:
         """Go back to step 0, with the same seed or another one."""
-        self.seed = self.scenario.seed if seed is None else seed
-        self._machine = Machine(self.scenario, self.program, self.seed)
-        self._losses = LossHistory()
-        self._edits: list[Edit] = []
+        self.seed = self.seed if seed is None else seed
+        self._machine.restart(self.seed)
+        self._edits.clear()
 
     # Where the session is
 
@@ -87,23 +84,14 @@ class Session:
             tensors=dict(machine.tensors),
             before=before or {},
             stale=self.stale,
-            losses=self._losses.view(),
+            losses=machine.losses.view(),
         )
 
     # Going on
 
     def steps(self) -> Iterator[Step]:
         """Execute to the end of the run, one step each time the next is asked for."""
-        end = math.inf if self.total is None else self.total
-        loss_writer = self._loss_writer
-        while not self.finished:
-            machine = self._machine
-            for step in machine.steps(end):
-                if step.instruction is loss_writer:
-                    self._losses.append(float(step.arrays[0]))
-                yield step
-                if machine is not self._machine:
-                    break
+        return self._machine.steps(math.inf if self.total is None else self.total)
 
     def step(self, unit: Unit = "op") -> Step | None:
         """Execute to the end of a unit; return its last step, None if the run was at its end."""

@@ -1,0 +1,353 @@
+"""Panes draw the snapshot they are given: its numbers, marks and changes, and nothing more."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from rich.style import Style
+from screen_text import screen_lines
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.clock import Clock
+from nnstep.engine.machine import Step
+from nnstep.engine.program.instruction import Instruction, Phase, Program, Role, Tensor
+from nnstep.engine.snapshot import Snapshot
+from nnstep.tui.theme import DARK
+from nnstep.tui.widgets.line_view import LineView, Piece, changed_span, fit
+from nnstep.tui.widgets.loss_pane import LossPane
+from nnstep.tui.widgets.program_pane import ProgramPane
+from nnstep.tui.widgets.status_line import place_of
+from nnstep.tui.widgets.tab_line import Tab
+from nnstep.tui.widgets.tensor_blocks import lay_out
+from nnstep.tui.widgets.tensor_pane import TensorPane
+from nnstep.tui.widgets.tensor_view import TensorView
+
+CODE = (
+    Instruction(Phase.FORWARD, 1, "linear", ("x", "W1"), ("z1",), "z1 = x @ W1.T"),
+    Instruction(Phase.BACKWARD, 1, "rule", ("x", "z1"), ("dW1",), "dW1 = z1.T @ x"),
+    Instruction(Phase.UPDATE, None, "sgd", ("W1", "lr", "dW1"), ("W1",), "W1 = W1 - lr * dW1"),
+)
+TO_LR = Instruction(Phase.UPDATE, None, "decay", ("lr",), ("lr",), "lr = lr / 2")
+TENSORS = (
+    Tensor("W1", Role.PARAMETER, 1),
+    Tensor("W2", Role.PARAMETER, 2),
+    Tensor("lr", Role.RATE),
+    Tensor("v_W1", Role.BUFFER, 1),
+)
+
+
+def program(*tensors: Tensor) -> Program:
+    return Program(CODE, {tensor.name: tensor for tensor in tensors or TENSORS}, "L", (), ())
+
+
+PROGRAM = program()
+W1 = np.array([[0.15, 0.2], [0.25, 0.3]])
+LIVE = {"W1": W1, "W2": np.ones((1, 2)), "lr": np.array(0.5), "v_W1": np.zeros((2, 2))}
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    given: dict[str, Any] = {
+        "program": PROGRAM,
+        "place": 2,
+        "total": 30,
+        "position": 2,
+        "iteration": 0,
+        "epoch": 0,
+        "finished": False,
+        "last": None,
+        "tensors": LIVE,
+        "before": {},
+        "stale": frozenset(),
+        "losses": np.empty(0),
+    }
+    return Snapshot(**{**given, **changes})
+
+
+class OnePane(App[None]):
+    """A pane alone on the screen."""
+
+    CSS = "Screen { layout: vertical; }"
+
+    def __init__(self, pane: LineView) -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.pane = pane
+
+    def compose(self) -> ComposeResult:
+        yield self.pane
+
+
+@asynccontextmanager
+async def shown(pane: LineView, width: int = 60, height: int = 20) -> AsyncIterator[Pilot[None]]:
+    async with OnePane(pane).run_test(size=(width, height)) as pilot:
+        yield pilot
+
+
+def tensors() -> TensorPane:
+    return TensorPane(TensorView(Tab(2, "weights"), lambda _: True), id="weights")
+
+
+async def draw(pilot: Pilot[None], now: Snapshot, *, follow: bool = False) -> list[str]:
+    pane = cast(OnePane, pilot.app).pane
+    if isinstance(pane, TensorPane):
+        pane.view.show(now, follow=follow)
+        pane.redraw()
+    elif isinstance(pane, ProgramPane | LossPane):
+        pane.show(now)
+    await pilot.pause()
+    return screen_lines(pilot.app)
+
+
+async def test_blocks_stand_under_their_layers_with_name_shape_and_dtype() -> None:
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot())
+    titles = [line for line in lines if "float64" in line or line.startswith("─")]
+    assert [line.strip("─ ") for line in titles] == [
+        "layer 1",
+        "W1 (2, 2) float64",
+        "v_W1 (2, 2) float64",
+        "layer 2",
+        "W2 (1, 2) float64",
+        "optimizer",
+        "lr () float64",
+    ]
+
+
+async def test_a_tensor_that_is_not_computed_yet_says_so() -> None:
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors={"lr": np.array(0.5)}))
+    assert "   W1 not computed yet" in lines
+
+
+async def test_what_was_written_read_and_is_stale_is_marked() -> None:
+    step = Step(1, CODE[2], (W1,), Clock(3, 1))
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(last=step, stale=frozenset({"W2"})))
+    assert "●○ W1 (2, 2) float64" in lines
+    assert " ○ lr () float64" in lines
+    assert "   W2 (1, 2) float64 ≈ stale" in lines
+    assert "   v_W1 (2, 2) float64" in lines
+
+
+async def test_a_changed_value_shows_by_how_much() -> None:
+    earlier = {**LIVE, "W1": np.array([[0.15, 0.1], [0.25, 0.4]])}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(before=earlier))
+        assert lines[3].split() == ["0", "0.1500", "0.2000", "+0.100"]
+        assert lines[4].split() == ["1", "0.2500", "0.3000", "-0.100"]
+        await pilot.press("down", "right")
+        lines = await draw(pilot, snapshot(before=earlier))
+    assert lines[-2] == " W1[1, 1] = 0.3"
+    assert lines[-1] == " was 0.4 ▼ -0.10000000000000003"
+
+
+async def test_where_a_row_has_no_room_for_changes_there_are_arrows() -> None:
+    earlier = {**LIVE, "W1": np.array([[0.15, 0.1], [0.25, 0.4]])}
+    async with shown(tensors(), width=41) as pilot:
+        lines = await draw(pilot, snapshot(before=earlier))
+    assert lines[3].split() == ["0", "0.1500", "0.2000▲"]
+    assert lines[4].split() == ["1", "0.2500", "0.3000▼"]
+
+
+async def test_nan_and_infinity_are_words() -> None:
+    wild = {**LIVE, "W1": np.array([[np.nan, np.inf], [-np.inf, 1e300]])}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=wild, before=LIVE))
+    assert lines[3].split() == ["0", "NaN", "≠", "+inf", "≠"]
+    assert lines[4].split() == ["1", "-inf", "≠", "1.000e+300", "+1.0e+300"]
+
+
+async def test_columns_stay_where_they_are_whatever_the_values() -> None:
+    async with shown(tensors()) as pilot:
+        small = await draw(pilot, snapshot())
+        huge = await draw(pilot, snapshot(tensors={**LIVE, "W1": W1 * -1e90}))
+    ends = [len(line[3].rstrip()) for line in (small, huge)]
+    assert ends[0] == ends[1]
+
+
+async def test_a_large_matrix_is_scrolled_with_the_cursor_and_names_what_it_shows() -> None:
+    big = {**LIVE, "W1": np.arange(784 * 1024, dtype=float).reshape(784, 1024)}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=big))
+        assert lines[2] == "   W1 (784, 1024) float64                       columns 0–4"
+        await pilot.press("end", "pagedown", "down")
+        lines = await draw(pilot, snapshot(tensors=big))
+        assert lines[1].endswith("columns 1019–1023")
+        assert lines[-2] == " W1[17, 1023] = 18431.0"
+        await pilot.press("home", "pageup", "up")
+        lines = await draw(pilot, snapshot(tensors=big))
+        assert lines[-2] == " W1[0, 0] = 0.0"
+        await pilot.press("ctrl+end")
+        lines = await draw(pilot, snapshot(tensors=big))
+        assert lines[-2] == " lr = 0.5"
+
+
+async def test_the_cursor_walks_from_block_to_block() -> None:
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot())
+        pane = cast(OnePane, pilot.app).pane
+        assert isinstance(pane, TensorPane)
+        seen = []
+        for _ in range(7):
+            seen.append(pane.selected)
+            await pilot.press("down")
+    assert [name for name, _ in filter(None, seen)] == [
+        "W1", "W1", "v_W1", "v_W1", "W2", "lr", "lr",
+    ]  # fmt: skip
+
+
+async def test_more_than_two_axes_have_leading_indices_and_class_indices_are_integers() -> None:
+    kept = {"W1": np.arange(12.0).reshape(2, 3, 2), "W2": np.array([3, 1])}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=kept))
+    assert [line.split() for line in lines[3:9]] == [
+        ["0,0", "0.0000", "1.0000"],
+        ["0,1", "2.0000", "3.0000"],
+        ["0,2", "4.0000", "5.0000"],
+        ["1,0", "6.0000", "7.0000"],
+        ["1,1", "8.0000", "9.0000"],
+        ["1,2", "10.0000", "11.0000"],
+    ]
+    assert ["3", "1"] in [line.split() for line in lines]
+
+
+async def test_following_scrolls_to_what_was_written_unless_told_not_to() -> None:
+    tall = {**LIVE, "W1": np.zeros((50, 2))}
+    step = Step(1, TO_LR, (np.array(0.5),), Clock(3, 1))
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=tall, last=step), follow=False)
+        assert "●  lr () float64" not in lines
+        lines = await draw(pilot, snapshot(tensors=tall, last=step), follow=True)
+    assert "●  lr () float64" in lines
+
+
+async def test_a_click_selects_a_cell_and_the_wheel_scrolls() -> None:
+    async with shown(tensors(), height=12) as pilot:
+        await draw(pilot, snapshot())
+        pane = cast(OnePane, pilot.app).pane
+        assert isinstance(pane, TensorPane)
+        await pilot.click(TensorPane, offset=(30, 4))
+        assert pane.has_focus
+        assert pane.selected == ("W1", (1, 1))
+        pane.post_message(_wheel(pane))
+        await pilot.pause()
+        assert screen_lines(pilot.app)[1] == "   W1 (2, 2) float64"
+        assert "v_W1" in screen_lines(pilot.app)[2]
+
+
+def _wheel(pane: LineView) -> Any:
+    from textual.events import MouseScrollDown
+
+    return MouseScrollDown(pane, 5, 5, 0, 1, 0, False, False, False)
+
+
+async def test_the_listing_tells_done_current_and_pending_lines_apart() -> None:
+    async with shown(ProgramPane(Tab(1, "program"), id="program")) as pilot:
+        lines = await draw(pilot, snapshot(position=1))
+        assert lines[1:4] == [
+            " · forward 1  z1 = x @ W1.T",
+            " ▶ backward 1 dW1 = z1.T @ x",
+            "   update     W1 = W1 - lr * dW1",
+        ]
+        lines = await draw(pilot, snapshot(position=0, finished=True))
+        assert [line[1] for line in lines[1:4]] == ["·", "·", "·"]
+
+
+async def test_a_narrow_listing_is_shorter_and_scrolls_sideways() -> None:
+    async with shown(ProgramPane(Tab(1, "program"), id="program"), width=26) as pilot:
+        lines = await draw(pilot, snapshot(position=0))
+        assert lines[3] == "  update W1 = W1 - lr * d…"
+        await pilot.press("greater_than_sign")
+        lines = await draw(pilot, snapshot(position=0))
+        assert lines[3] == "  update 1 = W1 - lr * dW1"
+
+
+async def test_a_long_listing_keeps_the_current_line_in_view() -> None:
+    long = Program(CODE * 40, PROGRAM.tensors, "L", (), ())
+    async with shown(ProgramPane(Tab(1, "program"), id="program"), height=10) as pilot:
+        for position in (0, 60, 119, 3):
+            lines = await draw(pilot, snapshot(program=long, position=position))
+            assert sum("▶" in line for line in lines) == 1
+        await pilot.press("end")
+        lines = await draw(pilot, snapshot(program=long, position=3))
+        assert "W1 = W1" in lines[-1]
+
+
+async def test_the_loss_shows_last_change_best_and_a_curve() -> None:
+    losses = np.array([0.5, 0.2, np.nan, 0.3])
+    async with shown(LossPane(Tab(5, "loss"), id="loss"), height=12) as pilot:
+        assert "no loss yet" in (await draw(pilot, snapshot()))[1]
+        lines = await draw(pilot, snapshot(losses=losses[:2]))
+        assert lines[1] == " L 0.2000 ▼ -0.300    best 0.2000"
+        lines = await draw(pilot, snapshot(losses=losses))
+        assert "×" in lines[2]
+        assert lines[-1].split() == ["iteration", "0", "3"]
+
+
+def test_the_place_in_words() -> None:
+    assert place_of(snapshot(position=0)) == (
+        "step 2 of 30 · iteration 0 · epoch 0 · forward, layer 1"
+    )
+    assert place_of(snapshot(total=None)) == "step 2 · iteration 0 · epoch 0 · update"
+    assert place_of(snapshot(finished=True)).endswith("· end of the run")
+
+
+PLAIN, BOLD = Style(color="white"), Style(bold=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "span"),
+    [
+        ([("abc", PLAIN)], [("abd", PLAIN)], (2, 3)),
+        ([("abc", PLAIN)], [("abc", BOLD)], (0, 3)),
+        ([("a", PLAIN), ("bc", BOLD)], [("a", PLAIN), ("xc", BOLD)], (1, 2)),
+        ([("ab", PLAIN), ("cd", BOLD)], [("abc", PLAIN), ("d", BOLD)], (2, 3)),
+    ],
+)
+def test_only_what_differs_is_drawn(
+    old: list[Piece], new: list[Piece], span: tuple[int, int]
+) -> None:
+    assert changed_span(tuple(old), tuple(new)) == span
+
+
+def test_wide_characters_are_not_cut_in_two() -> None:
+    old, new = fit([("神経", PLAIN)], 6, PLAIN), fit([("神径", PLAIN)], 6, PLAIN)
+    start, end = changed_span(old, new)
+    assert start <= 2
+    assert end >= 4
+
+
+async def test_drawing_the_same_again_sends_nothing() -> None:
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot())
+        pane = cast(OnePane, pilot.app).pane
+        pane.refresh = lambda *regions, **_: pytest.fail(f"drawn again: {regions}")
+        await draw(pilot, snapshot())
+
+
+async def test_a_step_in_a_huge_matrix_paints_only_what_is_visible() -> None:
+    read: list[Any] = []
+
+    class Watched(np.ndarray[Any, Any]):
+        def __getitem__(self, index: Any) -> Any:
+            value = super().__getitem__(index)
+            read.append(np.size(value))
+            return value
+
+    big: Array = np.zeros((784, 1024)).view(Watched)
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot(tensors={**LIVE, "W1": big}))
+    # A row is taken first, as a view, and then the columns that fit.
+    assert len(read) < 100
+
+
+def test_a_layout_depends_on_shapes_alone() -> None:
+    names = ["W1", "v_W1", "W2", "lr"]
+    assert lay_out(names, PROGRAM, LIVE, 60) == lay_out(
+        names, PROGRAM, {name: array * 2 for name, array in LIVE.items()}, 60
+    )
