@@ -3,6 +3,7 @@
 import numpy as np
 
 from nnstep.engine.arrays import Array, sealed
+from nnstep.engine.draws import Draws
 from nnstep.engine.scenario.model import Data
 
 
@@ -10,12 +11,12 @@ class Batches:
     """Hands out one batch an iteration, for ever.
 
     With `shuffle`, the rows are put in a new order at the start of every epoch, drawn from
-    `generator`.
+    `draws`.
     """
 
-    def __init__(self, data: Data, generator: np.random.Generator) -> None:
+    def __init__(self, data: Data, draws: Draws) -> None:
         self._data = data
-        self._generator = generator
+        self._draws = draws
         self._order: Array | None = None
 
     def batch(self, iteration: int) -> tuple[Array, Array]:
@@ -25,7 +26,7 @@ class Batches:
         if data.batches is not None:
             return self._rows(np.array(data.batches[turn]))
         if data.shuffle and turn == 0:
-            self._order = self._generator.permutation(len(data.x))
+            self._order = self._draws.generator.permutation(len(data.x))
         start = turn * data.batch_size
         if self._order is not None:
             return self._rows(self._order[start : start + data.batch_size])

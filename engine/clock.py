@@ -1,10 +1,9 @@
 """Where a place is: the position in the program, the iteration and the epoch that it belongs to."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """Turns places, the number of instructions executed so far, into positions and passes."""
 
     steps_per_iteration: int

@@ -5,20 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape, frozen, sealed
+from nnstep.engine.draws import Draws
 from nnstep.engine.program.instruction import Program, Role
 from nnstep.engine.scenario.model import Initializer, Layer, Network, Scenario
 
 
-def initial_tensors(
-    scenario: Scenario, program: Program, generator: np.random.Generator
-) -> dict[str, Array]:
+def initial_tensors(scenario: Scenario, program: Program, draws: Draws) -> dict[str, Array]:
     """Return the tensors that are live before step 0.
 
-    Parameters that have no values of their own are drawn from `generator`, layer by layer, weights
+    Parameters that have no values of their own come from `draws`, layer by layer, weights
     before biases.
     """
     if scenario.network:
-        tensors = _network_parameters(scenario.network, scenario.dtype, generator)
+        tensors = _network_parameters(scenario.network, scenario.dtype, draws)
     else:
         assert scenario.expression is not None, "a scenario is a network or an expression"
         tensors = {**scenario.expression.inputs, **scenario.expression.parameters}
@@ -32,16 +31,14 @@ def initial_tensors(
     return tensors
 
 
-def _network_parameters(
-    network: Network, dtype: str, generator: np.random.Generator
-) -> dict[str, Array]:
+def _network_parameters(network: Network, dtype: str, draws: Draws) -> dict[str, Array]:
     tensors: dict[str, Array] = {}
     fan_in = network.inputs
     for number, layer in enumerate(network.layers, start=1):
         shape = (layer.units, fan_in) if network.layout == "out_in" else (fan_in, layer.units)
         for name, value, shape_ in _of_layer(layer, number, shape):
             if isinstance(value, Initializer):
-                drawn = draw(value, generator, shape_, fan_in, layer.units)
+                drawn = draw(value, draws, shape_, fan_in, layer.units)
                 tensors[name] = frozen(drawn, dtype)
             else:
                 tensors[name] = value
@@ -60,7 +57,7 @@ def _of_layer(
 
 def draw(
     initializer: Initializer,
-    generator: np.random.Generator,
+    draws: Draws,
     shape: Shape,
     fan_in: int,
     fan_out: int,
@@ -76,18 +73,18 @@ def draw(
         case "constant":
             return np.full(shape, options["value"])
         case "normal":
-            return options["mean"] + options["std"] * generator.standard_normal(shape)
+            return options["mean"] + options["std"] * draws.generator.standard_normal(shape)
         case "uniform":
-            return generator.uniform(options["low"], options["high"], shape)
+            return draws.generator.uniform(options["low"], options["high"], shape)
         case "xavier_normal":
-            return generator.standard_normal(shape) * np.sqrt(2 / (fan_in + fan_out))
+            return draws.generator.standard_normal(shape) * np.sqrt(2 / (fan_in + fan_out))
         case "xavier_uniform":
             limit = np.sqrt(6 / (fan_in + fan_out))
-            return generator.uniform(-limit, limit, shape)
+            return draws.generator.uniform(-limit, limit, shape)
         case "he_normal":
-            return generator.standard_normal(shape) * np.sqrt(2 / fan_in)
+            return draws.generator.standard_normal(shape) * np.sqrt(2 / fan_in)
         case "he_uniform":
             limit = np.sqrt(6 / fan_in)
-            return generator.uniform(-limit, limit, shape)
+            return draws.generator.uniform(-limit, limit, shape)
         case kind:
             raise ValueError(f"there is no initialiser '{kind}'")

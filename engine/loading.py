@@ -4,7 +4,6 @@ from pathlib import Path
 
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.program.errors import CompileError
-from nnstep.engine.references import check_references
 from nnstep.engine.scenario.errors import Problem, ScenarioError
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.scenario.read import build_scenario
@@ -26,14 +25,17 @@ def load(path_or_name: str | Path) -> Scenario:
     except CompileError as error:
         _report(error, scenario, report)
     else:
-        check_references(scenario, program, report)
+        if scenario.is_annotated:
+            from nnstep.engine.references import check_references
+
+            check_references(scenario, program, report)
     report.raise_errors()
     return scenario
 
 
 def _file(path_or_name: str | Path) -> str | Path:
     """Return the path itself if there is such a file, else that of the gallery's scenario."""
-    from nnstep import scenarios  # noqa: PLC0415 - the gallery is data; only a name needs it
+    from nnstep import scenarios
 
     if _exists(Path(path_or_name)):
         return path_or_name

@@ -13,6 +13,7 @@ import numpy as np
 from nnstep.engine.arrays import Array
 from nnstep.engine.batches import Batches
 from nnstep.engine.clock import Clock
+from nnstep.engine.draws import Draws
 from nnstep.engine.initial import initial_tensors
 from nnstep.engine.loss_history import LossHistory
 from nnstep.engine.program.instruction import Instruction, Phase, Program
@@ -87,12 +88,12 @@ class Machine:
 
     def restart(self, seed: int) -> None:
         """Go back to place 0, with parameters and batches drawn from `seed`."""
-        scenario, generator = self._scenario, np.random.default_rng(seed)
+        scenario, draws = self._scenario, Draws(seed)
         self.tensors.clear()
-        self.tensors.update(initial_tensors(scenario, self.program, generator))
+        self.tensors.update(initial_tensors(scenario, self.program, draws))
         self.losses = LossHistory()
         self.place = 0
-        self._batches = Batches(scenario.data, generator) if scenario.data else None
+        self._batches = Batches(scenario.data, draws) if scenario.data else None
 
     @property
     def position(self) -> int:

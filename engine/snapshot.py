@@ -1,14 +1,14 @@
 """A snapshot is everything there is to show about one place, and it never changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.program.instruction import Instruction, Program
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The state of a session at one place.
 
     `place` counts the instructions executed so far, and `total` those of the whole run (None if it

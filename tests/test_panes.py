@@ -221,9 +221,9 @@ async def test_following_scrolls_to_what_was_written_unless_told_not_to() -> Non
     step = Step(1, TO_LR, (np.array(0.5),), Clock(3, 1))
     async with shown(tensors()) as pilot:
         lines = await draw(pilot, snapshot(tensors=tall, last=step), follow=False)
-        assert "●  lr () float64" not in lines
+        assert "●○ lr () float64" not in lines
         lines = await draw(pilot, snapshot(tensors=tall, last=step), follow=True)
-    assert "●  lr () float64" in lines
+    assert "●○ lr () float64" in lines
 
 
 async def test_a_click_selects_a_cell_and_the_wheel_scrolls() -> None:
@@ -290,11 +290,10 @@ async def test_the_loss_shows_last_change_best_and_a_curve() -> None:
 
 
 def test_the_place_in_words() -> None:
-    assert place_of(snapshot(position=0)) == (
-        "step 2 of 30 · iteration 0 · epoch 0 · forward, layer 1"
-    )
-    assert place_of(snapshot(total=None)) == "step 2 · iteration 0 · epoch 0 · update"
-    assert place_of(snapshot(finished=True)).endswith("· end of the run")
+    first = ["step 2 of 30", "iteration 0", "epoch 0"]
+    assert place_of(snapshot(position=0)) == [*first, "forward, layer 1"]
+    assert place_of(snapshot(finished=True)) == [*first, "end of the run"]
+    assert place_of(snapshot(total=None))[0] == "step 2"
 
 
 PLAIN, BOLD = Style(color="white"), Style(bold=True)

@@ -294,7 +294,7 @@ def test_the_loss_of_every_iteration_is_kept() -> None:
 def test_the_loss_of_an_expression_is_kept_under_its_own_name() -> None:
     session = Session(expression("error = a * a", "error", a=3.0, optimized=optimizer(lr=0.25)))
     session.run(until=lambda step: step.iteration == 2)
-    assert session.snapshot().losses.tolist() == [9.0, 2.25]
+    assert session.snapshot().losses.tolist() == [9.0, 2.25, 0.5625]
 
 
 def test_an_expression_with_data_takes_batches() -> None:

@@ -5,9 +5,9 @@ import io
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_CSV_COLUMNS, MAX_ELEMENTS
@@ -74,8 +74,7 @@ def _columns(header: list[str], names: Sequence[str], option: str) -> list[tuple
     return [(places[name], name) for name in names]
 
 
-@dataclass(slots=True)
-class _Numbers:
+class _Numbers(Struct):
     """Some columns of the file, gathered row by row as numbers, or as names if need be."""
 
     columns: list[tuple[int, str]]

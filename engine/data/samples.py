@@ -1,17 +1,15 @@
 """What every source of data comes down to: inputs in rows, and a target for each."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """Inputs `x` and targets `y`, a row of each for every sample.
 
     `y` is of integers where the source had whole numbers or class names; `classes` are those names.

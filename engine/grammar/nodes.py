@@ -1,44 +1,40 @@
 """What an expression consists of, once parsed; every part knows where in its text it stands."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 BinaryOperator = Literal["+", "-", "*", "/", "**", "@"]
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """Where a part stands: its characters are `text[start:end]`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Number(Part):
+class Number(Part, frozen=True):
     """A literal; an int where it was written as one."""
 
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Name(Part):
+class Name(Part, frozen=True):
     """A tensor, or a count such as `iteration`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Negation(Part):
+class Negation(Part, frozen=True):
     """`-operand`."""
 
     operand: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Binary(Part):
+class Binary(Part, frozen=True):
     """`left operator right`."""
 
     operator: BinaryOperator
@@ -46,8 +42,7 @@ class Binary(Part):
     right: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Compare(Part):
+class Compare(Part, frozen=True):
     """`left operator right`, a truth value; in conditions only."""
 
     operator: Comparison
@@ -55,8 +50,7 @@ class Compare(Part):
     right: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Logical(Part):
+class Logical(Part, frozen=True):
     """`left and right`, `left or right`; in conditions only."""
 
     operator: Literal["and", "or"]
@@ -64,30 +58,26 @@ class Logical(Part):
     right: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Not(Part):
+class Not(Part, frozen=True):
     """`not operand`; in conditions only."""
 
     operand: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Transpose(Part):
+class Transpose(Part, frozen=True):
     """`operand.T`."""
 
     operand: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Index(Part):
+class Index(Part, frozen=True):
     """`operand[index]`: integers and slices of integers, one an axis."""
 
     operand: "Node"
     index: tuple[int | slice, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Part):
+class Call(Part, frozen=True):
     """`function(arguments, axis=…)`; options are integers or truth values."""
 
     function: str
@@ -98,8 +88,7 @@ class Call(Part):
 Node = Number | Name | Negation | Binary | Compare | Logical | Not | Transpose | Index | Call
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment(Part):
+class Assignment(Part, frozen=True):
     """`name = value`, one statement of a program; start and end are those of the name."""
 
     name: str

@@ -1,14 +1,14 @@
 """The operators and functions of expressions: the one list that the compiler and the help use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from . import activations, elementwise, reductions
 from .operation import Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """A function that an expression may call.
 
     `inputs` are the operation's parameters that take arrays, in order; `settings` those that take

@@ -10,11 +10,11 @@ import functools
 import inspect
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import Kernel
 
@@ -32,8 +32,7 @@ NAMESPACE: dict[str, Any] = {
 """Every name, besides tensors, that a line of a listing can have."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Formula:
+class Formula(Struct, frozen=True, eq=False):
     """An expression over named arrays, `parameters`, as a syntax tree.
 
     Names of tensors and numbers of scenarios enter the tree as constants, never as source text.

@@ -5,9 +5,10 @@ loss is divided by. Definitions are PyTorch's: https://pytorch.org/docs/stable/n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Kernel
 
@@ -25,8 +26,7 @@ from .loss_functions import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossOperation:
+class LossOperation(Struct, frozen=True, kw_only=True):
     """A loss and its derivatives, all formulas over `y` and `a`.
 
     `fused` has, for an activation that feeds its own loss, the derivative by that activation's `z`:

@@ -1,7 +1,8 @@
 """An operation is one kind of step: its value, its gradient rule and their text, in one place."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nnstep.engine.arrays import Kernel, Shape
 
@@ -20,8 +21,7 @@ def same_shape(shape: Shape, **settings: Constant) -> Shape:
     return shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """What an operation computes, and the derivative of the loss by each of its inputs.
 
     `value` is a formula over the inputs. A formula in `gradients`, one for each input that has a

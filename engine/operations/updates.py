@@ -8,9 +8,9 @@ Definitions are PyTorch's: https://pytorch.org/docs/stable/optim.html#algorithms
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import Kernel
 
@@ -19,8 +19,7 @@ from .formula import Constant, Formula, formula
 Settings = Mapping[str, Constant]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """`writes` (a buffer's prefix, `p` or `dp`) becomes the value of `formula`."""
 
     writes: str

@@ -6,7 +6,8 @@ up: `db = …`, then `db = db + …`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nnstep.engine.operations.formula import Formula, formula
 
@@ -14,8 +15,7 @@ from .instruction import Phase, Role, Tensor
 from .listing import Listing
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """An operation applied to named tensors.
 
     `inputs` maps the parameters of its formulas to tensors, and `result` is the parameter that
@@ -39,8 +39,7 @@ class Applied:
 _SUMMED = formula(lambda total, addition: total + addition)
 
 
-@dataclass(slots=True)
-class Backward:
+class Backward(Struct):
     """Writes the backward pass of `applied`, in order of application, for the tensors `wanted`."""
 
     listing: Listing

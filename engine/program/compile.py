@@ -2,7 +2,6 @@
 
 from nnstep.engine.scenario.model import Scenario
 
-from .expression import write_expression
 from .instruction import Program, Role
 from .listing import Listing
 from .network import write_network
@@ -23,6 +22,8 @@ def compile_scenario(scenario: Scenario) -> Program:
             frozen |= {f"{_LETTERS[kind]}{number}" for kind in layer.frozen}
     else:
         assert scenario.expression is not None, "a scenario is a network or an expression"
+        from .expression import write_expression
+
         reserved = reserved_names(scenario.optimizer, scenario.expression.parameters)
         write_expression(listing, scenario.expression, scenario.data, reserved, scenario.dtype)
         loss = scenario.expression.loss

@@ -1,8 +1,9 @@
 """A program is a listing that a person can read, and every line of it is one step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from nnstep.engine.arrays import Kernel
 
@@ -31,8 +32,7 @@ class Role(StrEnum):
     SCRATCH = "scratch"
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(Struct, frozen=True):
     """What is known of a tensor before anything runs.
 
     `layer` counts from 1 and is None outside a layer. A tensor of role `PARAMETER`, `BUFFER`,
@@ -47,8 +47,7 @@ class Tensor:
     start: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """One line of the listing.
 
     `kernel` computes the tensor written from a mapping of all live tensors, of which it uses those
@@ -64,8 +63,7 @@ class Instruction:
     kernel: Kernel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """The instructions of one iteration, and the tensors they are about.
 
     `tensors` is in the order in which a reader meets them. `parameters` are those that have a

@@ -5,10 +5,10 @@ for every size that a batch can have, so that one that does not fit is reported 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite, prod
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.grammar.nodes import Binary, Call, Index, Name, Negation, Node, Number, Transpose
@@ -36,8 +36,7 @@ _SUMMED = formula(lambda g, axis: g.sum(axis=axis))
 _SUMMED_TO = formula(lambda g, operand: sum_to(g, operand.shape))
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """One operation of the expression: how it is applied, and its value's formula."""
 
     applied: Applied

@@ -1,6 +1,6 @@
 """Compiling a network: dense layers, a loss, and the way back."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
 from nnstep.engine.operations.formula import call, formula

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import UnsetType
 
-from nnstep.engine.grammar import GrammarError, Node, parse_condition
 from nnstep.engine.text import printable, quoted
 
 from . import schema
 from .model import Breakpoint, Expectation, Note, Watch
 from .places import Keys
 from .report import Report
+
+if TYPE_CHECKING:
+    from nnstep.engine.grammar import Node
 
 _PRINTED_NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)", re.ASCII
@@ -66,7 +69,9 @@ def build_expectations(
     )
 
 
-def _parsed(text: str, keys: Keys, report: Report) -> Node | None:
+def _parsed(text: str, keys: Keys, report: Report) -> "Node | None":
+    from nnstep.engine.grammar import GrammarError, parse_condition
+
     try:
         return parse_condition(text)
     except GrammarError as error:

@@ -1,13 +1,13 @@
 """What is wrong with a scenario file, and where."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nnstep.engine.text import printable
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """A mistake in a file, or a doubt about it; line and column count from 1, in characters."""
 
     path: str

@@ -1,17 +1,16 @@
 """From a key of the scenario to its line and column; needed only when there is something to say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import tree_sitter
 import tree_sitter_toml
+from msgspec import Struct
 
 from .places import Keys, Part
 from .strings import string_value, written_offset
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """Where a value is named and where it is; `rest` is what could not be found inside it."""
 
     key: tree_sitter.Node | None

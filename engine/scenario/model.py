@@ -5,35 +5,35 @@ defaults are filled in, and an initialiser is a rule that the machine draws from
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.grammar.nodes import Assignment, Node
+
+if TYPE_CHECKING:
+    from nnstep.engine.grammar.nodes import Assignment, Node
 
 Layout = Literal["out_in", "in_out"]
 Reduction = Literal["mean", "batch_mean", "sum"]
 Options = Mapping[str, float | str | bool | tuple[float, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Activation:
+class Activation(Struct, frozen=True):
     """An activation function by its name, with its options (`slope`, `alpha`, `approximate`)."""
 
     kind: str = "identity"
     options: Options = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Initializer:
+class Initializer(Struct, frozen=True):
     """How a parameter gets its first value: `zeros`, `he_normal`, …, with options (`std`, …)."""
 
     kind: str
     options: Options = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One dense layer: `units` outputs, its parameters or the rules they are drawn by.
 
     `weights` has the shape of the network's layout, `(units, inputs)` or `(inputs, units)`;
@@ -47,8 +47,7 @@ class Layer:
     frozen: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """A loss by its name; `delta` is Huber's."""
 
     kind: str
@@ -58,8 +57,7 @@ class Loss:
     delta: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """A stack of dense layers and the loss on its last activation."""
 
     inputs: int
@@ -70,30 +68,27 @@ class Network:
     l2: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A scenario that is a few lines of arithmetic: what it computes, and what it is given.
 
     `code` is the text that the positions in `statements` count into.
     """
 
     code: str
-    statements: tuple[Assignment, ...]
+    statements: "tuple[Assignment, ...]"
     loss: str
     parameters: Mapping[str, Array]
     inputs: Mapping[str, Array]
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(Struct, frozen=True):
     """Gradient clipping, by the norm of all gradients together or value by value."""
 
     kind: Literal["norm", "value"]
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
-class Optimizer:
+class Optimizer(Struct, frozen=True):
     """An update rule by PyTorch's name, all its options filled in with PyTorch's defaults."""
 
     kind: str
@@ -102,8 +97,7 @@ class Optimizer:
     clip: Clip | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True):
     """The samples, a row each, and the order in which iterations take them.
 
     `x` has shape `(rows, inputs)`. `y` has the shape of the output, or `(rows,)` if it holds class
@@ -132,34 +126,30 @@ class Data:
         return tuple(dict.fromkeys(size for size in sizes if size))
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Where the run ends; with neither, it goes on for ever."""
 
     iterations: int | None = None
     epochs: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Breakpoint:
+class Breakpoint(Struct, frozen=True):
     """Stop (or, with `log`, print) before the line that writes `at`, when `when` holds."""
 
     at: str
-    when: Node | None = None
+    when: "Node | None" = None
     hits: int = 1
     log: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """An expression shown at every stop; `text` is as the author wrote it."""
 
     text: str
-    show: Node
+    show: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What the lecturer says at a line of an iteration (of every iteration, if None)."""
 
     at: str
@@ -167,8 +157,7 @@ class Note:
     iteration: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """A printed number that a tensor's cell must round to; `value` keeps the printed digits."""
 
     at: str
@@ -177,8 +166,7 @@ class Expectation:
     cell: Shape = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """Everything one scenario file says. Exactly one of `network` and `expression` is not None."""
 
     title: str
@@ -197,3 +185,8 @@ class Scenario:
     notes: tuple[Note, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether there is anything besides the run itself: breakpoints, watches, notes, …"""
+        return bool(self.breakpoints or self.watches or self.notes or self.expectations)

@@ -1,11 +1,11 @@
 """Reading a scenario: the file, its keys, what they mean together, and what is doubtful in it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from msgspec import UnsetType
+from msgspec.structs import replace
 
 from nnstep.engine.text import printable
 
@@ -18,7 +18,6 @@ from .loss import build_loss
 from .model import Data, Expression, Network, Optimizer, Run, Scenario
 from .network import build_network
 from .optimizer import build_optimizer
-from .program import build_program
 from .report import Report
 from .source import read_source
 from .wording import described
@@ -104,6 +103,8 @@ def _network(file: schema.Scenario, report: Report) -> Network | None:
 def _expression(file: schema.Scenario, report: Report) -> Expression | None:
     if isinstance(file.program, UnsetType):
         return None
+    from .program import build_program
+
     has_data = not isinstance(file.data, UnsetType)
     return build_program(file.program, has_data=has_data, report=report)
 

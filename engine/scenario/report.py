@@ -1,8 +1,9 @@
 """Everything there is to say about one scenario: mistakes and doubts, by key, placed at the end."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from .errors import Problem, ScenarioError
 from .places import Keys, Part
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 _MOST_PROBLEMS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class _Remark:
+class _Remark(Struct, frozen=True):
     keys: Keys
     message: str
     part: Part
@@ -71,6 +71,6 @@ class Report:
 
     @cached_property
     def _locator(self) -> "Locator":
-        from .locate import Locator  # noqa: PLC0415 - a parser is loaded only to place a problem
+        from .locate import Locator
 
         return Locator(self.source.text)

@@ -3,9 +3,10 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from nnstep.engine.data.files import FileError, read_bytes
 from nnstep.engine.limits import MAX_KEY_PARTS, MAX_SCENARIO_BYTES
@@ -23,8 +24,7 @@ _DEEP = 100
 _DEFINED_TWICE = ("Cannot ", "Duplicate ")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A scenario file as it was read: the path as given, the text, and its TOML table."""
 
     path: str
@@ -76,7 +76,7 @@ def _syntax_error(path: str, text: str, message: str) -> ScenarioError:
     if place and place[1]:
         offset = _offset(text, int(place[1]), int(place[2]))
     if what.startswith(_DEFINED_TWICE):
-        from .locate import statement_key  # noqa: PLC0415 - loaded only to place a problem
+        from .locate import statement_key
 
         if found := statement_key(text, offset):
             offset, key = found

@@ -2,11 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from nnstep.engine.data.csv import read_csv
 from nnstep.engine.data.errors import DataError
-from nnstep.engine.data.files import read_data_file
-from nnstep.engine.data.generate import generate
-from nnstep.engine.data.npz import read_npz
 from nnstep.engine.data.samples import Samples, one_hot, standardized
 from nnstep.engine.text import quoted
 
@@ -71,12 +67,18 @@ def _is_given(table: schema.Data, name: str) -> bool:
 
 def _file(table: schema.Data, report: Report) -> Samples:
     """Read a CSV or an NPZ file; raise `DataError`."""
+    from nnstep.engine.data.files import read_data_file
+
     name = str(table.file)
     kind = name.lower().rpartition(".")[2]
     if kind == "csv":
+        from nnstep.engine.data.csv import read_csv
+
         inputs, target = _columns(table, "inputs"), _columns(table, "target")
         return read_csv(read_data_file(report.source.folder, name), inputs, target)
     if kind == "npz":
+        from nnstep.engine.data.npz import read_npz
+
         x, y = _array(table, "inputs", "x"), _array(table, "target", "y")
         return read_npz(read_data_file(report.source.folder, name), x, y)
     raise DataError(f"{quoted(name)} is neither a .csv nor an .npz file")
@@ -100,6 +102,8 @@ def _array(table: schema.Data, option: str, default: str) -> str:
 
 def _generated(table: schema.Data, seed: int) -> Samples:
     """Generate points; raise `DataError`."""
+    from nnstep.engine.data.generate import generate
+
     return generate(
         str(table.generate),
         samples=table.samples or None,

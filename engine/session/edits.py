@@ -1,12 +1,9 @@
 """Edits: one cell of one tensor gets another value, in an array of its own."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, sealed
-from nnstep.engine.conditions import ConditionError, evaluate
-from nnstep.engine.grammar import GrammarError, parse_expression
 from nnstep.engine.program.instruction import Program
 from nnstep.engine.text import did_you_mean, quoted
 
@@ -19,8 +16,7 @@ class UndoError(ValueError):
     """There is nothing that could be undone; the message says why, and is fit to show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """What an edit changed, and what it takes to undo it."""
 
     place: int
@@ -91,6 +87,9 @@ def parse_value(text: str) -> float:
 
     Raises `EditError` with a message fit to show.
     """
+    from nnstep.engine.conditions import ConditionError, evaluate
+    from nnstep.engine.grammar import GrammarError, parse_expression
+
     word = text.strip().lower()
     if word in _NON_FINITE:
         return float(word)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.conditions import check_names, holds
-from nnstep.engine.grammar import parse_condition
 from nnstep.engine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.scenario.model import Scenario
@@ -136,6 +134,9 @@ class Session:
             return lambda step: False
         if callable(until):
             return until
+        from nnstep.engine.conditions import check_names, holds
+        from nnstep.engine.grammar import parse_condition
+
         condition = parse_condition(until)
         check_names(condition, self.program.tensors)
         return lambda step: holds(condition, self._names(step))

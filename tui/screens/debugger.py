@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events, work
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.screen import Screen
 
+from nnstep.engine.arrays import Shape
 from nnstep.engine.program.instruction import Role, Tensor
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable
@@ -64,6 +66,7 @@ class Debugger(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
+        self._arrange(self.app.size)
         yield self._status
         for pane in self._panes:
             pane.add_class("pane")
@@ -124,28 +127,32 @@ class Debugger(Screen[None]):
         pane.turn_to(view, tuple(each.tab for each in self._views))
         return pane
 
+    @property
+    def selected(self) -> tuple[str, Shape] | None:
+        """The name and the index of the cell under the cursor, of the pane looked at last."""
+        return self._active.selected
+
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which tensors were looked at last."""
         if isinstance(event.widget, TensorPane):
             self._active = event.widget.view
 
     def on_resize(self, event: events.Resize) -> None:
-        """Arrange the panes for the size of the terminal; what was looked at stays in view."""
-        width, height = event.size
-        narrow = width < WIDE[0] or height < WIDE[1]
+        """Arrange the panes for another size; what was looked at stays in view."""
         in_tensors = isinstance(self.focused, TensorPane)
-        for name, applies in (
-            ("-narrow", narrow),
-            ("-wide", not narrow and width < ROOMY_WIDTH),
-            ("-tiny", width < TINY_WIDTH),
-        ):
-            self.set_class(applies, name)
-        if not narrow:
-            for pane, view in zip(self._tensor_panes, self._views, strict=True):
-                pane.turn_to(view, (view.tab,))
-        pane = self._activate(self._active)
+        pane = self._arrange(event.size)
         if in_tensors:
             self._go_to(pane)
+
+    def _arrange(self, size: Size) -> TensorPane:
+        """Choose the arrangement, and which view each pane shows; return the active one's."""
+        narrow = size.width < WIDE[0] or size.height < WIDE[1]
+        self.set_class(narrow, "-narrow")
+        self.set_class(not narrow and size.width < ROOMY_WIDTH, "-wide")
+        self.set_class(size.width < TINY_WIDTH, "-tiny")
+        for pane, view in zip(self._tensor_panes, self._views, strict=True):
+            pane.turn_to(view, (view.tab,))
+        return self._activate(self._active)
 
     # Stepping and running.
 
@@ -183,10 +190,10 @@ class Debugger(Screen[None]):
         from nnstep.tui.screens.edit import EditValue
 
         await self.control.settle()
-        if self._active.selected is None:
+        if self.selected is None:
             self._say("There is no value to edit here yet.")
             return
-        name, index = self._active.selected
+        name, index = self.selected
         current = self.control.snapshot.tensors[name][index]
 
         async def change(text: str) -> None:

@@ -27,30 +27,29 @@ class StatusLine(LineView):
     def _pieces(self, width: int) -> Iterator[Piece]:
         if self._snapshot is None:
             return
-        palette = self.palette
-        text = f" {place_of(self._snapshot)}"
+        palette, parts = self.palette, place_of(self._snapshot)
+        activity = f" · {self._activity}" if self._activity else ""
+        if len(" · ".join(parts)) + 1 + len(activity) > width and activity:
+            # What is running says more than the phase, which will be another one in no time.
+            parts = parts[:-1]
+        text = f" {' · '.join(parts)}"
         yield text, palette.bar_strong
-        taken = len(text)
-        if self._activity:
-            activity = f" · {self._activity}"
-            yield activity, palette.bar_accent
-            taken += len(activity)
+        yield activity, palette.bar_accent
+        taken = len(text) + len(activity)
         if len(self._title) + 3 <= width - taken:
             yield f"{self._title} ".rjust(width - taken), palette.bar
 
 
-def place_of(snapshot: Snapshot) -> str:
-    """Write where a snapshot was taken: `step 412 of 980 · iteration 37 · …`."""
+def place_of(snapshot: Snapshot) -> list[str]:
+    """Write where a snapshot was taken: step, iteration, epoch, and the phase with its layer."""
     current = snapshot.current
     of_total = "" if snapshot.total is None else f" of {snapshot.total}"
     phase = current.phase.value
     if current.layer is not None:
         phase += f", layer {current.layer}"
-    return " · ".join(
-        (
-            f"step {snapshot.place}{of_total}",
-            f"iteration {snapshot.iteration}",
-            f"epoch {snapshot.epoch}",
-            "end of the run" if snapshot.finished else phase,
-        )
-    )
+    return [
+        f"step {snapshot.place}{of_total}",
+        f"iteration {snapshot.iteration}",
+        f"epoch {snapshot.epoch}",
+        "end of the run" if snapshot.finished else phase,
+    ]
