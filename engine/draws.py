@@ -15,6 +15,6 @@ class Draws:
         self._seed = seed
 
     @cached_property
-    def generator(self) -> np.random.Generator:
+    def generator(self) -> "np.random.Generator":
         """The generator; every draw of a run comes from it, in order."""
         return np.random.default_rng(self._seed)

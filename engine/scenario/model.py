@@ -188,5 +188,5 @@ class Scenario(Struct, frozen=True):
 
     @property
     def is_annotated(self) -> bool:
-        """Whether there is anything besides the run itself: breakpoints, watches, notes, …"""
+        """Whether there is anything besides the run itself: breakpoints, watches and the like."""
         return bool(self.breakpoints or self.watches or self.notes or self.expectations)
