@@ -46,7 +46,7 @@ class Terminal:
             stderr=slave,
             env={**kept, "TERM": "xterm-256color", **(environment or {})},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - no threads here, and nothing else does it
         )
 
     def __enter__(self) -> Self:
@@ -122,6 +122,11 @@ class Terminal:
     def signal(self, number: signal.Signals) -> None:
         """Send the program a signal."""
         self.process.send_signal(number)
+
+
+def _take_terminal() -> None:
+    """Make standard input the controlling terminal, so that hanging up reaches the program."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 _COLOURS = {"COLORTERM", "NO_COLOR", "TEXTUAL", "TEXTUAL_DRIVER", "COLUMNS", "LINES"}

@@ -184,7 +184,7 @@ async def test_keys_can_be_remapped() -> None:
 
 async def test_a_wrong_configuration_is_told_and_not_a_crash() -> None:
     config = Config(theme="sunshine", problems=("config.toml: no [such] thing",))
-    async with NnstepApp(small(), config).run_test(size=NARROW) as pilot:
+    async with NnstepApp(small(), config).run_test(size=NARROW, notifications=True) as pilot:
         for problem in ("no [such] thing", "there is no theme 'sunshine'"):
             await until(pilot, lambda text=problem: text in screen_text(pilot.app))
 
@@ -257,7 +257,7 @@ async def test_titles_are_never_markup() -> None:
         data=scenario.data,
         warnings=(f"beware of {title}",),
     )
-    async with app_of(strange).run_test(size=WIDE) as pilot:
+    async with app_of(strange).run_test(size=WIDE, notifications=True) as pilot:
         await pilot.pause()
         assert title in screen_lines(pilot.app)[0]
         await until(pilot, lambda: "beware of [red]bold[/red]" in screen_text(pilot.app))

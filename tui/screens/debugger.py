@@ -150,8 +150,9 @@ class Debugger(Screen[None]):
         self.set_class(narrow, "-narrow")
         self.set_class(not narrow and size.width < ROOMY_WIDTH, "-wide")
         self.set_class(size.width < TINY_WIDTH, "-tiny")
-        for pane, view in zip(self._tensor_panes, self._views, strict=True):
-            pane.turn_to(view, (view.tab,))
+        if not narrow:
+            for pane, view in zip(self._tensor_panes, self._views, strict=True):
+                pane.turn_to(view, (view.tab,))
         return self._activate(self._active)
 
     # Stepping and running.

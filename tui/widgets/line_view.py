@@ -100,12 +100,13 @@ class LineView(Widget):
         self.app.theme_changed_signal.subscribe(self, self._change_theme)
 
     def _change_theme(self, theme: Theme) -> None:
-        self.palette = palette_of(theme)
-        self.repaint()
+        if (palette := palette_of(theme)) is not self.palette:
+            self.palette = palette
+            self.repaint()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Draw everything at the new size."""
-        self.repaint()
+        """Draw everything at the new size, unless that has been done already."""
+        self.redraw()
 
     def on_focus(self) -> None:
         """Show that keys arrive here."""
