@@ -98,7 +98,7 @@ async def test_what_was_computed_from_it_is_marked_as_stale() -> None:
         await ask(pilot, "2")
         await answer(pilot, "7")
         assert any("z1" in line and "≈ stale" in line for line in screen_lines(pilot.app))
-        await pilot.press("i", "f", "f")
+        await pilot.press("i", "i")
         assert "≈" not in screen_text(pilot.app)
 
 

@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pseudo_terminal import Terminal, nnstep
+from terminal import Terminal
 
-BASELINE = [sys.executable, str(Path(__file__).with_name("baseline.py"))]
+BASELINE = [str(Path(__file__).with_name("baseline.py"))]
+NNSTEP = ["-m", "nnstep.tui"]
 NARROW, WIDE = (80, 24), (120, 36)
 READY, BASELINE_READY = "q quit", "ready, numpy"
 KEYS = 60
 LAUNCHES = 7
 IDLE_SECONDS = 3.0
+PATIENCE = 20.0
 
 Row = tuple[str, float, float]
 
@@ -24,8 +26,8 @@ Row = tuple[str, float, float]
 def launch(command: Sequence[str], ready: str) -> float:
     """Seconds from the start of the process to the first full paint."""
     start = time.perf_counter()
-    with Terminal(command) as terminal:
-        terminal.wait_for_text(ready)
+    with Terminal(*command) as terminal:
+        terminal.wait_for(lambda: ready in terminal.text)
         return time.perf_counter() - start
 
 
@@ -34,13 +36,15 @@ def keys(
 ) -> tuple[list[float], list[int]]:
     """For each press of a key: seconds to the last byte, and how many bytes came."""
     seconds, counts = [], []
-    with Terminal(command, size) as terminal:
-        terminal.wait_for_text(ready)
-        terminal.until_quiet(0.3)
+    with Terminal(*command, columns=size[0], lines=size[1]) as terminal:
+        terminal.wait_for(lambda: ready in terminal.text)
+        terminal.quiet()
         for _ in range(KEYS):
             start = time.perf_counter()
-            terminal.send(key)
-            count, last = terminal.until_quiet(0.05)
+            terminal.press(key)
+            count, last = len(terminal.read(PATIENCE)), time.perf_counter()
+            while more := terminal.read(0.05):
+                count, last = count + len(more), time.perf_counter()
             seconds.append(last - start)
             counts.append(count)
     return seconds, counts
@@ -48,13 +52,13 @@ def keys(
 
 def idle(command: Sequence[str], ready: str) -> tuple[float, float]:
     """Resident memory in MiB, and processor seconds while nothing is pressed."""
-    with Terminal(command) as terminal:
-        terminal.wait_for_text(ready)
-        terminal.until_quiet(0.5)
-        before = processor_seconds(terminal.process.pid)
+    with Terminal(*command) as terminal:
+        terminal.wait_for(lambda: ready in terminal.text)
+        terminal.quiet()
+        before = processor_seconds(terminal.process)
         time.sleep(IDLE_SECONDS)
-        used = processor_seconds(terminal.process.pid) - before
-        status = Path(f"/proc/{terminal.process.pid}/status").read_text()
+        used = processor_seconds(terminal.process) - before
+        status = Path(f"/proc/{terminal.process}/status").read_text()
         resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(resident.split()[1]) / 1024, used
 
@@ -66,7 +70,7 @@ def processor_seconds(pid: int) -> float:
 
 def help_seconds(command: Sequence[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run([sys.executable, *command], capture_output=True, check=True)
     return time.perf_counter() - start
 
 
@@ -101,7 +105,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def rows() -> Iterator[Row]:
     """What is measured, the ratio or size, and the most that it may be."""
     static, lines = [*BASELINE, "static"], [*BASELINE, "lines"]
-    mazur = nnstep("mazur")
+    mazur = [*NNSTEP, "mazur"]
     ours, theirs = [], []
     for _ in range(LAUNCHES):
         ours.append(launch(mazur, READY))
@@ -119,12 +123,12 @@ def rows() -> Iterator[Row]:
         most = 2048 if size == NARROW else 4096
         yield f"bytes of a step, {name}, median", statistics.median(counts), most
     with tempfile.TemporaryDirectory() as folder:
-        small, _ = keys(nnstep(network(Path(folder), 2, 2)), READY, WIDE)
-        large, _ = keys(nnstep(network(Path(folder), 784, 128)), READY, WIDE)
+        small, _ = keys([*NNSTEP, network(Path(folder), 2, 2)], READY, WIDE)
+        large, _ = keys([*NNSTEP, network(Path(folder), 784, 128)], READY, WIDE)
     ratio = statistics.median(large) / statistics.median(small)
     yield "a step's redraw, 784x128 weights / 2x2", ratio, 1.5
-    click = [sys.executable, "-c", "import click"]
-    ratios = [help_seconds(nnstep("--help")) / help_seconds(click) for _ in range(LAUNCHES)]
+    click = ["-c", "import click"]
+    ratios = [help_seconds([*NNSTEP, "--help"]) / help_seconds(click) for _ in range(LAUNCHES)]
     yield "nnstep --help / Python importing click", statistics.median(ratios), 2
     (memory, used), (base_memory, base_used) = idle(mazur, READY), idle(lines, BASELINE_READY)
     yield "resident memory, idle / one widget", memory / base_memory, 1.3

@@ -140,31 +140,36 @@ def empty(width: int, blank: Style) -> Line:
     return ((" " * width, blank),)
 
 
+def columns(text: str) -> int:
+    """Return how many columns a text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def changed_span(old: Line, new: Line) -> tuple[int, int]:
     """Return the columns, first and one past the last, in which two different lines differ."""
-    head = _common(old, new)
-    tail = _common(old[head:][::-1], new[head:][::-1])
-    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
-    start, width = _width(old[:head]), max(_width(before), _width(after))
-    one_by_one, then = _characters(before), _characters(after)
-    if not len(one_by_one) == len(then) == width:
-        return start, start + width
-    return (
-        start + _common(one_by_one, then),
-        start + width - _common(one_by_one[::-1], then[::-1]),
-    )
+    start = _same_columns(old, new, 1)
+    end = _width(old) - _same_columns(old[::-1], new[::-1], -1)
+    return start, max(start, end)
+
+
+def _same_columns(old: Line, new: Line, direction: int) -> int:
+    """Return how many columns two lines begin with alike (direction 1), or end with (-1)."""
+    same = 0
+    for (old_text, old_style), (new_text, new_style) in zip(old, new, strict=False):
+        if old_text != new_text or old_style != new_style:
+            if old_style == new_style:
+                same += _common(old_text[::direction], new_text[::direction])
+            break
+        same += columns(old_text)
+    return same
+
+
+def _common(old: str, new: str) -> int:
+    """Return how many columns two texts begin with alike."""
+    pairs = enumerate(zip(old, new, strict=False))
+    length = next((i for i, (a, b) in pairs if a != b), min(len(old), len(new)))
+    return columns(old[:length])
 
 
 def _width(line: Sequence[Piece]) -> int:
-    return cell_len("".join([text for text, _ in line]))
-
-
-def _characters(line: Sequence[Piece]) -> list[Piece]:
-    """Take a line apart into styled characters."""
-    return [(character, style) for text, style in line for character in text]
-
-
-def _common(old: Sequence[Piece], new: Sequence[Piece]) -> int:
-    """Return how many pieces both sequences begin with."""
-    count = min(len(old), len(new))
-    return next((i for i in range(count) if old[i] != new[i]), count)
+    return sum([columns(text) for text, _ in line])

@@ -117,10 +117,14 @@ class CellPainter:
             yield text, style
         else:
             yield text.rjust(VALUE_WIDTH), style
-        if block.with_changes:
-            yield f" {format_change(earlier, value):<{CHANGE_WIDTH}}", palette.muted
+        plain = palette.text if style.reverse or style.underline else style
+        if not block.with_changes:
+            yield direction(earlier, value), plain
+        elif change := format_change(earlier, value):
+            yield f" {change:<{CHANGE_WIDTH}}", palette.muted
         else:
-            yield direction(earlier, value), palette.muted
+            # In the style of the number, so that a row of one heat is sent in one piece.
+            yield " " * (CHANGE_WIDTH + 1), plain
 
     def _number_style(self, block: Block, value: Number, *, changed: bool) -> Style:
         """Return the style of a number: its heat, unless there is something graver to say."""

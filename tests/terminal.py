@@ -1,0 +1,115 @@
+"""A real pseudo-terminal with a program in it, and what a person would see on it."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import pyte
+
+PATIENCE = 20.0
+
+
+class Terminal:
+    """Runs a command on a pseudo-terminal of a size, and keeps all that it sends."""
+
+    def __init__(self, *command: str, columns: int = 80, lines: int = 24, **environment: str):
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.sent = b""
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        ready, go = os.pipe()
+        self.process, self._terminal = pty.fork()
+        if self.process == 0:
+            os.read(ready, 1)
+            kept = {name: value for name, value in os.environ.items() if name != "COLORTERM"}
+            os.execve(
+                sys.executable,
+                [sys.executable, *command],
+                {**kept, "TERM": "xterm-256color", **environment},
+            )
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
+        self.found = termios.tcgetattr(self._terminal)
+        os.write(go, b"x")
+        os.close(ready)
+        os.close(go)
+        self.status: int | None = None
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self.status is None:
+            os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+        os.close(self._terminal)
+
+    def press(self, keys: str) -> None:
+        """Type something."""
+        os.write(self._terminal, keys.encode())
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program."""
+        os.kill(self.process, number)
+
+    def read(self, seconds: float) -> bytes:
+        """Take what arrives within a time, or the first of it."""
+        readable, _, _ = select.select([self._terminal], [], [], seconds)
+        try:
+            data = os.read(self._terminal, 65536) if readable else b""
+        except OSError:
+            data = b""
+        self.sent += data
+        # pyte does not know these two, and would print them.
+        self._stream.feed(data.replace(b"\x1b[>25u", b"").replace(b"\x1b[<u", b""))
+        return data
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Read until a condition holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"this never came to what was waited for:\n{self.text}")
+            self.read(0.05)
+
+    def quiet(self) -> bytes:
+        """Read until nothing comes any more, and return what came."""
+        start = len(self.sent)
+        while self.read(0.3):
+            pass
+        return self.sent[start:]
+
+    def end(self) -> int:
+        """Wait for the program to end and return its exit status, negative for a signal."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            self.read(0.05)
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            if process:
+                self.status = os.waitstatus_to_exitcode(status)
+                while self.read(0.1):
+                    pass
+                return self.status
+        raise AssertionError("the program never ended")
+
+    @property
+    def is_as_found(self) -> bool:
+        """Whether the terminal's settings are those from before the program started."""
+        return termios.tcgetattr(self._terminal) == self.found

@@ -1,0 +1,138 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NNSTEP = [sys.executable, "-m", "nnstep.tui"]
+
+
+def run(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*NNSTEP, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+    )
+
+
+def test_version_and_help() -> None:
+    assert run("--version").stdout == "nnstep 0.1.0\n"
+    text = run("--help").stdout
+    for word in ("FILE|NAME", "list", "trace", "schema", "--version"):
+        assert word in text
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trace", "--help"]])
+def test_help_is_quick_because_it_imports_little(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom nnstep.tui.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not {"textual", "numpy", "rich", "msgspec"} & set(result.stderr.split())
+
+
+def test_the_list_of_scenarios() -> None:
+    lines = run("list").stdout.splitlines()
+    assert lines[0].split(maxsplit=2) == ["mazur", "2-2-2", "Mazur's 2-2-2 network, by hand"]
+    assert any("expression" in line for line in lines)
+
+
+def test_the_schema_is_json() -> None:
+    assert "$defs" in json.loads(run("schema").stdout)
+
+
+def test_a_trace_is_json_lines_unless_told_otherwise() -> None:
+    result = run("trace", "mazur", "--iterations", "2")
+    first, *steps = (json.loads(line) for line in result.stdout.splitlines())
+    assert first["type"] == "scenario"
+    assert [step["step"] for step in steps] == list(range(32))
+    table = run("trace", "mazur", "--iterations", "1", "--format", "table").stdout
+    assert "z1 = x @ W1.T + b1" in table
+    assert "{" not in table
+
+
+def test_a_trace_can_go_to_a_file(tmp_path: Path) -> None:
+    output = tmp_path / "trace.jsonl"
+    result = run("trace", "mazur", "--iterations", "1", "--output", str(output))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert output.read_text() == run("trace", "mazur", "--iterations", "1").stdout
+
+
+@pytest.mark.parametrize("output", ["missing/trace.jsonl", "/dev/full"])
+def test_a_file_that_cannot_be_written_is_told(output: str, tmp_path: Path) -> None:
+    result = run("trace", "mazur", "--output", output, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{output}: the trace is not complete: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_closed_pipe_ends_it_quietly() -> None:
+    command = f"{sys.executable} -m nnstep.tui trace mazur | head -n 1"
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.count("\n") == 1
+
+
+def test_warnings_of_a_trace_go_to_stderr(tmp_path: Path) -> None:
+    (tmp_path / "doubtful.toml").write_text(
+        "format = 1\n[network]\ninputs = 1\n[[network.layers]]\nunits = 2\nactivation = 'softmax'\n"
+        "[loss]\nkind = 'mse'\n[data]\nx = [[1.0]]\ny = [[0.0, 1.0]]\n",
+        encoding="utf-8",
+    )
+    result = run("trace", "doubtful.toml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stderr.startswith("warning: ")
+    assert all(json.loads(line) for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("command", [[], ["trace"]])
+def test_a_mistake_in_a_scenario_is_its_text_alone(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text('format = 1\ntitel = "x"\n', encoding="utf-8")
+    result = run(*command, "wrong.toml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "wrong.toml:2:1: unknown key 'titel' (did you mean 'title'?)" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_name_that_is_nothing_is_told_with_a_suggestion() -> None:
+    result = run("trace", "mazu")
+    assert result.returncode == 2
+    assert result.stderr == "mazu: no such file or built-in scenario (did you mean mazur?)\n"
+    assert "\x1b" not in run("trace", "\x1b[31mred").stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["mazur"]])
+def test_without_a_terminal_one_sentence_names_trace(arguments: list[str]) -> None:
+    result = run(*arguments, TERM="xterm-256color")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "nnstep trace" in result.stderr
+
+
+def test_with_a_driver_of_its_own_the_app_does_not_ask_for_a_terminal() -> None:
+    result = run("mazur", TEXTUAL_DRIVER="nowhere:Driver", TERM="dumb")
+    assert "needs a terminal" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_there_is_no_such_command_yet(command: str) -> None:
+    assert command not in run("--help").stdout.split()
