@@ -24,6 +24,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
+        self._unseen = b""
         size = struct.pack("HHHH", lines, columns, 0, 0)
         ready, go = os.pipe()
         self.process, self._terminal = pty.fork()
@@ -72,13 +73,15 @@ class Terminal:
         except OSError:
             data = b""
         self.sent += data
-        # pyte does not know these two, and would print them.
-        self._stream.feed(data.replace(b"\x1b[>25u", b"").replace(b"\x1b[<u", b""))
+        self._unseen += data
         return data
 
     @property
     def text(self) -> str:
-        """What is on the screen."""
+        """What is on the screen; worked out only when asked for, so that reading is quick."""
+        # pyte does not know these two, and would print them.
+        self._stream.feed(self._unseen.replace(b"\x1b[>25u", b"").replace(b"\x1b[<u", b""))
+        self._unseen = b""
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:

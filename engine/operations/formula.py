@@ -89,7 +89,7 @@ def formula(function: Kernel) -> Formula:
     if not isinstance(function, FunctionType):
         raise TypeError("a formula is a lambda expression")
     code = function.__code__
-    node = _lambdas(function.__module__)[code.co_firstlineno]
+    node = _lambda_at(function.__module__, code.co_firstlineno)
     return Formula(code.co_varnames[: code.co_argcount], node.body)
 
 
@@ -121,16 +121,19 @@ def _function(parameters: tuple[str, ...], body: ast.expr) -> Kernel:
     return function
 
 
+def _lambda_at(module: str, line: int) -> ast.Lambda:
+    """Return the lambda expression that starts on a line of a module."""
+    statement = next(s for s in _statements(module) if s.lineno <= line <= (s.end_lineno or 0))
+    found = [node for node in ast.walk(statement) if isinstance(node, ast.Lambda)]
+    here = [node for node in found if node.lineno == line]
+    if len(here) != 1:
+        raise ValueError(f"{module}:{line}: there must be one formula on a line")
+    return here[0]
+
+
 @functools.cache
-def _lambdas(module: str) -> Mapping[int, ast.Lambda]:
-    """Map line numbers of a module to the lambda expression that starts there."""
-    found: dict[int, ast.Lambda] = {}
-    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
-        if isinstance(node, ast.Lambda):
-            if node.lineno in found:
-                raise ValueError(f"{module}:{node.lineno}: two formulas on one line")
-            found[node.lineno] = node
-    return found
+def _statements(module: str) -> list[ast.stmt]:
+    return ast.parse(inspect.getsource(sys.modules[module])).body
 
 
 class _Filled(ast.NodeTransformer):
