@@ -226,6 +226,23 @@ async def test_following_scrolls_to_what_was_written_unless_told_not_to() -> Non
     assert "●○ lr () float64" in lines
 
 
+async def test_the_title_and_the_cursor_show_where_the_focus_is() -> None:
+    def is_reversed(app: App[None]) -> bool:
+        return any(
+            segment.style.reverse
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style
+        )
+
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot())
+        assert is_reversed(pilot.app)
+        pilot.app.screen.set_focus(None)
+        await pilot.pause()
+        assert not is_reversed(pilot.app)
+
+
 async def test_a_click_selects_a_cell_and_the_wheel_scrolls() -> None:
     async with shown(tensors(), height=12) as pilot:
         await draw(pilot, snapshot())

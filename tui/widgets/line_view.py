@@ -108,12 +108,9 @@ class LineView(Widget):
         """Draw everything at the new size, unless that has been done already."""
         self.redraw()
 
-    def on_focus(self) -> None:
-        """Show that keys arrive here."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Show that keys arrive elsewhere."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show whether keys arrive here."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
 
