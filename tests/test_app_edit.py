@@ -132,3 +132,14 @@ async def test_buffers_data_and_the_learning_rate_can_be_edited() -> None:
         await ask(pilot, "3")
         await answer(pilot, "0.75")
         assert value(pilot, "x", 0, 0) == 0.75
+
+
+async def test_a_reader_stays_at_the_value_that_was_edited() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await ask(pilot, "n", "n", "n", "2")
+        await answer(pilot, "0.5")
+        assert debugger(pilot).selected == ("W1", (0, 0))
+        assert "3 z/a" in screen_text(pilot.app)
+        assert "W1 (2, 2) float64" in screen_text(pilot.app)
+        await pilot.press("plus")
+        assert "W1 (2, 2) float64" in screen_text(pilot.app)

@@ -1,6 +1,6 @@
 """The README's tables are made from the code's own lists, so that they cannot disagree.
 
-`UPDATE_README=1 pytest tests/test_readme.py` writes them anew.
+`NNSTEP_UPDATE_README=1 pytest tests/test_readme.py` writes them anew.
 """
 
 import ast
@@ -62,7 +62,7 @@ def test_the_readme_says_what_the_code_says(name: str, expected: str) -> None:
     pattern = re.compile(rf"(<!-- {name} -->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
     found = pattern.search(text)
     assert found is not None
-    if os.environ.get("UPDATE_README"):
+    if os.environ.get("NNSTEP_UPDATE_README"):
         updated = pattern.sub(lambda match: match[1] + expected + "\n" + match[3], text)
         README.write_text(updated, encoding="utf-8")
     else:

@@ -52,6 +52,7 @@ class Debugger(Screen[None]):
         self.scenario = scenario
         self.control = Control(scenario, self._show, self._start)
         self.pinned = False
+        self._place = 0
         program, *tensors, loss = (Tab(digit, title) for digit, title in enumerate(PANES, 1))
         self._status = StatusLine(printable(scenario.title), id="status")
         self._program = ProgramPane(program, id="program")
@@ -89,9 +90,13 @@ class Debugger(Screen[None]):
     # Showing.
 
     def _show(self) -> None:
-        """Hand the snapshot of the moment to every pane."""
+        """Hand the snapshot of the moment to every pane.
+
+        Only a step brings what it wrote into view; after an edit, a reader stays where it was made.
+        """
         snapshot, control = self.control.snapshot, self.control
-        follow = control.is_calm and not self.pinned and snapshot.place > 0
+        stepped, self._place = snapshot.place > self._place, snapshot.place
+        follow = stepped and control.is_calm and not self.pinned
         for view in self._views:
             view.show(snapshot, follow=follow)
             if follow and self.is_narrow and view.holds(snapshot.written[0]):
