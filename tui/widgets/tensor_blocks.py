@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+from msgspec import Struct
+
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.instruction import Program, Role, Tensor
 from nnstep.tui.numbers import CHANGE_WIDTH, VALUE_WIDTH
@@ -32,8 +34,7 @@ _HEADINGS = {
 _ORDER = ("data", "constants", "parameters", "values", "layers", "loss", "gradients", "optimizer")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One tensor in a pane: its title on line `top`, its rows on the lines below.
 
     The tensor is seen as a matrix: its last axis runs along a row, all others count the rows. One

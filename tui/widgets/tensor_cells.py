@@ -5,8 +5,8 @@ Marks are glyphs first and colours second. Whatever is not in the visible column
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.style import Style
 
 from nnstep.engine.arrays import Array
@@ -30,8 +30,7 @@ CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """The cell that a pane points at: a tensor, and its row and column seen as a matrix."""
 
     name: str
@@ -39,8 +38,7 @@ class Cursor:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True, eq=False):
     """All that decides how a block looks. Arrays never change, so the same ones look the same."""
 
     array: Array | None
@@ -52,8 +50,7 @@ class Look:
         return self.array is other.array and self.before is other.before and self.rest == other.rest
 
 
-@dataclass(frozen=True, slots=True)
-class CellPainter:
+class CellPainter(Struct, frozen=True):
     """Paints blocks of one snapshot in one palette; `cursor_style` marks the cell at `cursor`."""
 
     snapshot: Snapshot

@@ -48,16 +48,16 @@ class TensorPane(LineView, can_focus=True):
     def paint(self, width: int, height: int) -> list[Line]:
         """Paint the title, the visible blocks and the cursor lines, an edge before each."""
         palette, view = self.palette, self.view
-        edge = ((EDGE, palette.rule),) if self._has_edge else ()
+        edge: Line = ((EDGE, palette.rule),) if self._has_edge else ()
         inner = width - len(edge)
         view.arrange(inner, max(0, height - 1 - CURSOR_LINES))
-        lines = [fit(self._title(inner), inner, palette.tab)]
-        lines.extend(view.paint(palette, CURSOR if self.has_focus else RESTING_CURSOR))
+        lines = [edge + fit(self._title(inner), inner, palette.tab)]
+        lines.extend(view.paint(palette, CURSOR if self.has_focus else RESTING_CURSOR, edge))
         if view.snapshot is not None:
             below = cursor_lines(view.snapshot, view.selected, inner, palette)
-            lines.extend(fit(pieces, inner, palette.note) for pieces in below)
-        lines.extend([empty(inner, palette.text)] * (height - len(lines)))
-        return [(*edge, *line) for line in lines[:height]]
+            lines.extend(edge + fit(pieces, inner, palette.note) for pieces in below)
+        lines.extend([edge + empty(inner, palette.text)] * (height - len(lines)))
+        return lines[:height]
 
     @property
     def _has_edge(self) -> bool:

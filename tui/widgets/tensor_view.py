@@ -36,7 +36,7 @@ class TensorView:
         self._first: dict[str, int] = {}
         self._awaited: str | None = None
         # The lines of each block as they were painted last, by row; the title is row -1.
-        self._drawn: dict[str, tuple[Look, dict[int, Line]]] = {}
+        self._drawn: dict[str, tuple[Look, Line, dict[int, Line]]] = {}
 
     def show(self, snapshot: Snapshot, *, follow: bool) -> None:
         """Take a snapshot; with `follow`, what its last step wrote comes into view."""
@@ -87,38 +87,60 @@ class TensorView:
 
     # Painting.
 
-    def paint(self, palette: Palette, cursor_style: Style) -> Iterator[Line]:
-        """Paint the visible lines."""
+    def paint(self, palette: Palette, cursor_style: Style, edge: Line) -> Iterator[Line]:
+        """Paint the visible lines, each after `edge`.
+
+        A line that looks as it did is the very same object, so that comparing it costs nothing.
+        """
         if self.snapshot is None:
             return
         painter = CellPainter(self.snapshot, palette, self.cursor, cursor_style)
+        drawn: dict[str, dict[int, Line]] = {}
+        blank = edge + empty(self.width, palette.text)
         for y in range(self.top, self.top + self.height):
             block = self._layout.block_at(y)
             if block is not None and y == self.top:
                 # Never rows without a name: the title stays while the rows scroll under it.
-                yield self._block_line(painter, block, block.top)
+                yield self._block_line(painter, block, block.top, edge, drawn)
             elif block is not None:
-                yield self._block_line(painter, block, y)
+                yield self._block_line(painter, block, y, edge, drawn)
             elif heading := self._layout.headings.get(y):
-                yield _heading_line(heading, self.width, palette)
+                yield _heading_line(heading, self.width, palette, edge)
             else:
-                yield empty(self.width, palette.text)
+                yield blank
 
-    def _block_line(self, painter: CellPainter, block: Block, y: int) -> Line:
-        """Return a line of a block, painted only if the block looks different from last time."""
+    def _block_line(
+        self,
+        painter: CellPainter,
+        block: Block,
+        y: int,
+        edge: Line,
+        drawn: dict[str, dict[int, Line]],
+    ) -> Line:
+        """Return a line of a block; `drawn` gathers the lines of the blocks met while painting."""
         first = self._first_column(block)
-        look = painter.look(block, first, self.width)
-        if (drawn := self._drawn.get(block.name)) is None or not drawn[0].same_as(look):
-            drawn = self._drawn[block.name] = look, {}
+        lines = drawn.get(block.name)
+        if lines is None:
+            lines = drawn[block.name] = self._lines_so_far(painter, block, first, edge)
         row = y - block.top - 1
-        if row not in drawn[1]:
+        if row not in lines:
             pieces = (
                 painter.title(block, first, self.width)
                 if row < 0
                 else painter.row(block, row, first, self.width)
             )
-            drawn[1][row] = fit(pieces, self.width, painter.palette.text)
-        return drawn[1][row]
+            lines[row] = edge + fit(pieces, self.width, painter.palette.text)
+        return lines[row]
+
+    def _lines_so_far(
+        self, painter: CellPainter, block: Block, first: int, edge: Line
+    ) -> dict[int, Line]:
+        """Return the lines of a block that were painted before, none if it looks different now."""
+        look = painter.look(block, first, self.width)
+        known = self._drawn.get(block.name)
+        if known is None or known[1] != edge or not known[0].same_as(look):
+            known = self._drawn[block.name] = look, edge, {}
+        return known[2]
 
     def _first_column(self, block: Block) -> int:
         """Return the first column shown of a block."""
@@ -216,7 +238,7 @@ class TensorView:
 
 
 @lru_cache(maxsize=64)
-def _heading_line(heading: str, width: int, palette: Palette) -> Line:
+def _heading_line(heading: str, width: int, palette: Palette, edge: Line) -> Line:
     rule = f" {'─' * (width - 3 - len(heading))}"
     pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
-    return fit(pieces, width, palette.text)
+    return edge + fit(pieces, width, palette.text)
