@@ -1,6 +1,6 @@
 """Takes the pictures in this folder: the real app, driven by keys, at three sizes, dark and light.
 
-    python screenshots/make.py [FOLDER]
+Run it with `python screenshots/make.py [FOLDER]`.
 """
 
 import asyncio
