@@ -92,6 +92,10 @@ class Terminal:
                 raise AssertionError(f"this never came to what was waited for:\n{self.text}")
             self.read(0.05)
 
+    def wait_for_text(self, text: str) -> None:
+        """Read until the screen shows a text."""
+        self.wait_for(lambda: text in self.text)
+
     def quiet(self) -> bytes:
         """Read until nothing comes any more, and return what came."""
         start = len(self.sent)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
+from textual.dom import DOMNode
 
-from nnstep.tui.actions import ACTIONS, bindings, key_name, remapped
+from nnstep.tui.actions import ACTIONS, Action, bindings, key_name, remapped
 from nnstep.tui.config import Config, read_config
 from nnstep.tui.screens.debugger import Debugger
 from nnstep.tui.widgets.program_pane import ProgramPane
@@ -17,14 +19,14 @@ def test_every_id_is_there_once() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
-def test_every_key_exists(action: object) -> None:
-    keys = getattr(action, "keys").split(",")  # noqa: B009
+def test_every_key_exists(action: Action) -> None:
+    keys = action.keys.split(",")
     assert all(key == "" or key_name(key) == key for key in keys)
 
 
 @pytest.mark.parametrize("owner", [Debugger, ProgramPane, TensorPane])
-def test_every_command_is_an_action_of_its_owner(owner: type) -> None:
-    for binding in owner.BINDINGS:
+def test_every_command_is_an_action_of_its_owner(owner: type[DOMNode]) -> None:
+    for binding in Binding.make_bindings(owner.BINDINGS):
         name = binding.action.partition("(")[0]
         target = Debugger if name.startswith("screen.") else owner
         assert hasattr(target, f"action_{name.removeprefix('screen.')}")

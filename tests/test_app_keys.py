@@ -1,5 +1,8 @@
 """Every key of the debugger does what the help says, at every size."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import pytest
 from building import network, optimizer
 from screen_text import screen_lines, screen_text, until
@@ -24,8 +27,12 @@ def small() -> Scenario:
     return network((2, 2, 1), run=Run(iterations=3))
 
 
-def app_of(scenario: Scenario | None = None, **keys: str) -> NnstepApp:
-    return NnstepApp(scenario or small(), Config(keys))
+def app_of(scenario: Scenario | None = None, keys: Mapping[str, str] | None = None) -> NnstepApp:
+    return NnstepApp(scenario or small(), Config(keys or {}))
+
+
+def shows(pilot: Pilot[None], text: str) -> bool:
+    return text in screen_text(pilot.app)
 
 
 def debugger(pilot: Pilot[None]) -> Debugger:
@@ -131,7 +138,7 @@ async def test_zoom_shows_a_pane_alone_and_all_again() -> None:
 
 async def test_help_lists_every_action_with_its_keys_and_the_description() -> None:
     scenario = load(path("mazur"))
-    async with app_of(scenario, quit="x").run_test(size=(100, 200)) as pilot:
+    async with app_of(scenario, {"quit": "x"}).run_test(size=(100, 200)) as pilot:
         await pilot.press("?")
         await until(pilot, lambda: "best-known worked example" in screen_text(pilot.app))
         text = screen_text(pilot.app)
@@ -165,7 +172,7 @@ async def test_q_quits_at_once() -> None:
 
 
 async def test_ctrl_c_says_how_to_quit() -> None:
-    async with app_of(quit="x").run_test(size=NARROW) as pilot:
+    async with app_of(keys={"quit": "x"}).run_test(size=NARROW) as pilot:
         await pilot.press("ctrl+c")
         assert said(pilot) == "x quits."
         await pilot.press("s")
@@ -174,7 +181,7 @@ async def test_ctrl_c_says_how_to_quit() -> None:
 
 async def test_keys_can_be_remapped() -> None:
     keys = {"step-op": "j", "run": "g"}
-    async with app_of(**keys).run_test(size=NARROW) as pilot:
+    async with app_of(keys=keys).run_test(size=NARROW) as pilot:
         await pilot.press("s", "f11")
         assert place(pilot) == 0
         await pilot.press("j")
@@ -186,7 +193,7 @@ async def test_a_wrong_configuration_is_told_and_not_a_crash() -> None:
     config = Config(theme="sunshine", problems=("config.toml: no [such] thing",))
     async with NnstepApp(small(), config).run_test(size=NARROW, notifications=True) as pilot:
         for problem in ("no [such] thing", "there is no theme 'sunshine'"):
-            await until(pilot, lambda text=problem: text in screen_text(pilot.app))
+            await until(pilot, partial(shows, pilot, problem))
 
 
 async def test_a_theme_can_be_configured_and_changed() -> None:

@@ -47,7 +47,7 @@ def test_a_step_sends_little(columns: int, lines: int, budget: int) -> None:
         for place in range(1, 49):
             before = len(terminal.sent)
             terminal.press("s")
-            terminal.wait_for(lambda place=place: f"step {place} of" in terminal.text)
+            terminal.wait_for_text(f"step {place} of")
             terminal.read(0.05)
             sizes.append(len(terminal.sent) - before)
         assert statistics.median(sizes) <= budget
@@ -109,9 +109,16 @@ def test_a_mistake_in_the_scenario_comes_before_the_terminal(tmp_path: Path) -> 
         assert b"no such file" in terminal.sent
 
 
-@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TEXTUAL_COLOR_SYSTEM": "standard"}])
-def test_fewer_colours_show_the_same_text(environment: dict[str, str]) -> None:
-    with opened() as colourful, Terminal(*OPEN, "mazur", **environment) as plain:
+@pytest.mark.parametrize(
+    ("variable", "setting"), [("NO_COLOR", "1"), ("TEXTUAL_COLOR_SYSTEM", "standard")]
+)
+def test_fewer_colours_show_the_same_text(
+    monkeypatch: pytest.MonkeyPatch, variable: str, setting: str
+) -> None:
+    with opened() as colourful:
+        monkeypatch.setenv(variable, setting)
+        plain = Terminal(*OPEN, "mazur")
+    with plain:
         plain.wait_for(lambda: plain.text == colourful.text)
 
 
