@@ -42,3 +42,8 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     """Return words as a sentence has them: `a, b and c`."""
     *most, end = words
     return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def cell_name(name: str, index: tuple[int, ...]) -> str:
+    """Write a cell as NumPy would: `W1[0, 1]`, a single number by its name alone."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name

@@ -6,8 +6,9 @@ import pytest
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from nnstep.tui.actions import ACTIONS, Action, bindings, key_name, remapped
+from nnstep.tui.actions import ACTIONS, Action, bindings, remapped
 from nnstep.tui.config import Config, read_config
+from nnstep.tui.keys import key_name
 from nnstep.tui.screens.debugger import Debugger
 from nnstep.tui.widgets.program_pane import ProgramPane
 from nnstep.tui.widgets.tensor_pane import TensorPane

@@ -271,3 +271,12 @@ async def test_titles_are_never_markup() -> None:
         await pilot.press("?")
         await pilot.pause()
         assert title in screen_text(pilot.app)
+
+
+async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> None:
+    async with NnstepApp().run_test(size=NARROW, notifications=True) as pilot:
+        await pilot.press("ctrl+c")
+        await until(pilot, partial(shows, pilot, "q quits."))
+        await pilot.press("ctrl+q", "enter", "question_mark")
+        await pilot.press("ctrl+c")
+        await until(pilot, partial(shows, pilot, "Escape goes back."))

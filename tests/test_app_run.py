@@ -81,7 +81,7 @@ async def test_a_paced_run_moves_line_by_line() -> None:
 async def test_the_speed_changes_during_a_run() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press(*["-"] * len(PACES))
-        assert said(pilot) == "Speed: 1 ops/s"
+        assert said(pilot) == "Speed: 1 op/s"
         await pilot.press("space")
         await flat_out(pilot)
         await until(pilot, lambda: control(pilot).snapshot.finished)
@@ -105,10 +105,14 @@ async def test_keys_are_alive_while_an_instruction_takes_long(
         await until(pilot, under_way.is_set)
         await pilot.press("2", "down", "right")
         assert debugger(pilot).selected == ("W1", (1, 1))
-        await pilot.press("s", "space")
+        await pilot.press("s")
+        held.set()
+        await until(pilot, lambda: place(pilot) == 2 and not control(pilot).is_busy)
+        held.clear()
+        await pilot.press("space", "s", "s", "s", "space")
         held.set()
         await until(pilot, lambda: not control(pilot).is_busy)
-        assert place(pilot) == 2
+        assert place(pilot) == 3
 
 
 async def test_a_long_unit_goes_on_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:

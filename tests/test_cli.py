@@ -136,3 +136,15 @@ def test_with_a_driver_of_its_own_the_app_does_not_ask_for_a_terminal() -> None:
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_there_is_no_such_command_yet(command: str) -> None:
     assert command not in run("--help").stdout.split()
+
+
+def test_a_locale_without_greek_stops_no_trace(tmp_path: Path) -> None:
+    file = tmp_path / "greek.toml"
+    code = 'format = 1\ntitle = "Σ η"\n[program]\ncode = "L = a * a"\nloss = "L"\n'
+    file.write_text(f"{code}parameters = {{ a = 3.0 }}\n", encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for form, title in (("jsonl", '"title":"Σ η"'), ("table", r"\u03a3 \u03b7")):
+        command = [sys.executable, "-m", "nnstep.tui", "trace", str(file), "--format", form]
+        result = subprocess.run(command, env={**os.environ, **ascii_only}, capture_output=True)
+        assert result.returncode == 0
+        assert title in result.stdout.decode()

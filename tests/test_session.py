@@ -256,7 +256,15 @@ def test_class_indices_and_small_dtypes_limit_what_can_be_typed() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0.5", 0.5), (" -1e-3 ", -1e-3), ("1/4", 0.25), ("2 ** 3", 8.0), ("inf", np.inf)],
+    [
+        ("0.5", 0.5),
+        ("+.5", 0.5),
+        ("+inf", np.inf),
+        (" -1e-3 ", -1e-3),
+        ("1/4", 0.25),
+        ("2 ** 3", 8.0),
+        ("inf", np.inf),
+    ],
 )
 def test_numbers_can_be_typed_in_many_ways(text: str, value: float) -> None:
     assert parse_value(text) == value
@@ -264,7 +272,13 @@ def test_numbers_can_be_typed_in_many_ways(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "type a number"), ("abc", "'abc' is not a number"), ("1 +", "column"), ("1/0", "inf")],
+    [
+        ("", "type a number"),
+        ("abc", "'abc' is not a number"),
+        ("1 +", "column"),
+        ("1/0", "inf"),
+        ("1,5", "after a point"),
+    ],
 )
 def test_what_is_not_a_number_is_refused_with_a_reason(text: str, message: str) -> None:
     with pytest.raises(EditError, match=message):

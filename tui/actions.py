@@ -9,18 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.binding import Binding, BindingType
-from textual.keys import (
-    KEY_NAME_REPLACEMENTS,
-    Keys,
-    _character_to_key,
-    format_key,
-    key_to_character,
-)
+from textual.keys import format_key
 
 Scope = Literal["app", "debugger", "program", "tensors"]
 
-_MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "meta", "hyper"})
-_NAMED_KEYS = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
 _SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"}
 
 
@@ -233,7 +225,7 @@ ACTIONS: tuple[Action, ...] = (
         "app",
     ),
     Action("theme", "", "Theme", "choose other colours", PROGRAM, "change_theme", "app"),
-    Action("interrupt", "ctrl+c", "Pause", "pause; it does not quit", PROGRAM, "interrupt"),
+    Action("interrupt", "ctrl+c", "Pause", "pause; it does not quit", PROGRAM, "interrupt", "app"),
     Action("quit", "q", "Quit", "quit at once", PROGRAM, "quit", "app", footer="quit"),
 )
 
@@ -259,18 +251,3 @@ def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
     return tuple(
         replace(action, keys=keys[action.id]) if action.id in keys else action for action in ACTIONS
     )
-
-
-def key_name(key: str) -> str | None:
-    """Return Textual's name of a key (`question_mark` for `?`), None if no such key exists.
-
-    Textual takes any name for a key, and one that it does not know never fires.
-    """
-    if len(key) == 1:
-        return _character_to_key(key) if key.isprintable() else None
-    *modifiers, base = key.split("+")
-    if not base or not _MODIFIERS.issuperset(modifiers):
-        return None
-    character = key_to_character(base)
-    known = base in _NAMED_KEYS or (character is not None and character.isprintable())
-    return key if known else None

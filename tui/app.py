@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class NnstepApp(App[None]):
-    """Opens a scenario in the debugger, or the gallery to choose one."""
+class NnstepApp(App[None], inherit_bindings=False):
+    """Opens a scenario in the debugger, or the gallery to choose one.
+
+    Textual's own keys are not inherited: every key is in the list of actions.
+    """
 
     TITLE = "nnstep"
     ALLOW_SELECT = False
@@ -101,6 +104,17 @@ class NnstepApp(App[None]):
             # Textual does not let the first screen be replaced, so that one stays underneath.
             replace = len(self.screen_stack) > 1
             (self.switch_screen if replace else self.push_screen)(debugger)
+
+    def action_interrupt(self) -> None:
+        """Pause what is running; where nothing can be, say how to leave."""
+        from nnstep.tui.screens.debugger import Debugger
+
+        if isinstance(self.screen, Debugger):
+            self.screen.action_interrupt()
+        elif self.screen.is_modal:
+            self.notify("Escape goes back.", markup=False)
+        else:
+            self.notify(f"{self.key_of('quit')} quits.", markup=False)
 
     def action_help(self) -> None:
         """Show the keys, and what the scenario is about."""

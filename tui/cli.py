@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -56,6 +57,8 @@ def main(ctx: click.Context) -> None:
     With a scenario FILE, or the NAME of a built-in one, open it; with neither, choose from the
     built-in scenarios.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without Greek is no mistake
     if ctx.invoked_subcommand is None:
         _run_app(None)
 
@@ -73,9 +76,12 @@ def list_scenarios() -> None:
     from nnstep.tui.gallery import entries
 
     with _quiet_when_closed():
-        for entry in entries():
+        listed = list(entries())
+        names = max(len(entry.name) for entry in listed)
+        shapes = max(len(entry.shape) for entry in listed)
+        for entry in listed:
             about = f"(broken) {entry.problem}" if entry.problem else entry.title
-            click.echo(f"{entry.name:<20} {entry.shape:<12} {about}")
+            click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}")
 
 
 @main.command()
@@ -171,6 +177,8 @@ def _write_trace(
 
     if form is None:
         form = "table" if stream.isatty() else "jsonl"
+    if form == "jsonl" and isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
     write = write_table if form == "table" else write_jsonl
     write(scenario, stream, iterations)
 

@@ -16,7 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from nnstep.tui.actions import ACTIONS, Action, key_name, remapped
+from nnstep.tui.actions import ACTIONS, Action, remapped
+from nnstep.tui.keys import key_name
 
 
 @dataclass(frozen=True, slots=True)

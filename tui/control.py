@@ -25,6 +25,9 @@ DEFAULT_PACE = PACES.index(10)
 # Up to this many operations a second, a reader can follow every one.
 CALM_PACE = 10
 
+# Of the steps that a held key asks for while one is under way, no more than these wait.
+MOST_WAITING = 8
+
 AT_ONCE = 0.02
 FRAME = 0.1
 
@@ -44,7 +47,7 @@ class Control:
         self._session = Session(scenario)
         self._changed = changed
         self._start_task = start
-        self._queue: deque[Unit] = deque()
+        self._queue: deque[Unit] = deque(maxlen=MOST_WAITING)
         self._pace = DEFAULT_PACE
         self._busy = False
         self._running = False
@@ -58,7 +61,9 @@ class Control:
     def pace(self) -> str:
         """The speed of a run in words."""
         operations = PACES[self._pace]
-        return "flat out" if operations is None else f"{operations} ops/s"
+        if operations is None:
+            return "flat out"
+        return "1 op/s" if operations == 1 else f"{operations} ops/s"
 
     @property
     def activity(self) -> str:
@@ -85,7 +90,7 @@ class Control:
         if self._busy:
             self._queue.append(unit)
             if self._running:
-                self.pause()
+                self._stop()
             return
         before = self.snapshot.tensors
         if self._session.advance(unit, None if unit == "op" else AT_ONCE):
@@ -102,7 +107,11 @@ class Control:
             self._begin(self._run())
 
     def pause(self) -> None:
-        """Have whatever is under way end after the instruction it is at."""
+        """Have all that is under way, or was asked for meanwhile, end after this instruction."""
+        self._queue.clear()
+        self._stop()
+
+    def _stop(self) -> None:
         if self._busy:
             self._stopping = True
             self._session.interrupt()
@@ -118,7 +127,6 @@ class Control:
 
     async def settle(self) -> None:
         """Pause and wait until the session is free, then take its state."""
-        self._queue.clear()
         self.pause()
         await self._idle.wait()
 
@@ -180,9 +188,14 @@ class Control:
             self._show(before)
 
     async def _run(self) -> None:
-        """Run to the end at the pace of the moment, showing at most ten snapshots a second."""
+        """Run to the end at the pace of the moment, showing at most ten snapshots a second.
+
+        Where a reader can follow, changes are those of the step; else, those since the run began.
+        """
+        beginning = self.snapshot.tensors
         while not self._stopping and not self._session.finished:
-            before, pace, started = self.snapshot.tensors, PACES[self._pace], time.monotonic()
+            pace, started = PACES[self._pace], time.monotonic()
+            before = self.snapshot.tensors if self.is_calm else beginning
             if pace is None:
                 await asyncio.to_thread(self._session.advance, "run", FRAME)
             else:

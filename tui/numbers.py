@@ -7,6 +7,8 @@ value that is not finite at a glance, so it is a word.
 
 import math
 
+import numpy as np
+
 VALUE_WIDTH = 10
 CHANGE_WIDTH = 9
 HEAT_LEVELS = 6
@@ -14,6 +16,9 @@ HEAT_LEVELS = 6
 INCREASED, DECREASED, OTHERWISE_CHANGED = "▲", "▼", "≠"
 
 Number = float | int
+
+# From here on four decimals would round to 10000.0000, a column too wide.
+_ROUNDED_UP = 9999.99995
 
 
 def format_value(value: Number) -> str:
@@ -23,7 +28,7 @@ def format_value(value: Number) -> str:
         return text if len(text) <= VALUE_WIDTH else _scientific(value)
     if not math.isfinite(value):
         return format_non_finite(value)
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
+    if value == 0 or 1e-3 <= abs(value) < _ROUNDED_UP:
         return f"{value:.4f}"
     return _scientific(value)
 
@@ -40,6 +45,13 @@ def format_non_finite(value: float) -> str:
     return "+inf" if value > 0 else "-inf"
 
 
+def format_exact(value: np.generic) -> str:
+    """Write a value with all the digits that its dtype has, and no more."""
+    if value.dtype.kind == "f" and not np.isfinite(value):
+        return format_non_finite(float(value))
+    return str(value)
+
+
 def format_change(old: Number, new: Number) -> str:
     """Write by how much `new` differs from `old`: signed, three significant digits.
 
@@ -54,11 +66,10 @@ def format_change(old: Number, new: Number) -> str:
         return text if len(text) <= CHANGE_WIDTH else f"{float(difference):+.2e}"
     if not math.isfinite(difference):
         return OTHERWISE_CHANGED
-    for digits in (3, 2):
-        text = f"{difference:+#.{digits}g}".rstrip(".")
-        if len(text) <= CHANGE_WIDTH:
-            break
-    return text
+    if 1e-3 <= abs(difference) < 1e4:
+        return f"{difference:+#.3g}".rstrip(".")
+    text = f"{difference:+.2e}"
+    return text if len(text) <= CHANGE_WIDTH else f"{difference:+.1e}"
 
 
 def direction(old: Number, new: Number) -> str:

@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.program.instruction import Program
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import cell_name, did_you_mean, quoted
 
 
 class EditError(ValueError):
@@ -28,11 +28,6 @@ class Edit(Struct, frozen=True):
     def cell(self) -> str:
         """The cell as a listing would write it: `W1[0, 1]`."""
         return cell_name(self.name, self.index)
-
-
-def cell_name(name: str, index: Shape) -> str:
-    """Return `W1[0, 1]`, or the bare name of a single number."""
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def checked_tensor(name: str, program: Program, tensors: dict[str, Array]) -> Array:
@@ -79,7 +74,7 @@ def _fitting(array: Array, name: str, value: float, classes: int | None) -> floa
     return value
 
 
-_NON_FINITE = {"nan", "inf", "+inf", "-inf"}
+_NON_FINITE = {"nan", "inf", "-inf"}
 
 
 def parse_value(text: str) -> float:
@@ -90,13 +85,15 @@ def parse_value(text: str) -> float:
     from nnstep.engine.conditions import ConditionError, evaluate
     from nnstep.engine.grammar import GrammarError, parse_expression
 
-    word = text.strip().lower()
+    word = text.strip().lower().removeprefix("+")
     if word in _NON_FINITE:
         return float(word)
+    if "," in word:
+        raise EditError("write the decimals after a point, as in 1.5")
     if not word:
         raise EditError("type a number, such as 0.5, -1e-3 or 1/3")
     try:
-        value = float(evaluate(parse_expression(text), {}))
+        value = float(evaluate(parse_expression(word), {}))
     except GrammarError as error:
         raise EditError(f"column {error.start + 1}: {error.message}") from None
     except KeyError as error:

@@ -12,7 +12,7 @@ from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.snapshot import Snapshot
 
-from .edits import Edit, UndoError, cell_name, checked_tensor, edited
+from .edits import Edit, UndoError, checked_tensor, edited
 from .staleness import stale_tensors
 from .units import Unit, end_of
 
@@ -175,7 +175,7 @@ class Session:
             raise UndoError(f"{steps} run since {last.cell} was edited; restart or edit it back")
         self._edits.pop()
         self._machine.tensors[last.name] = last.before
-        return cell_name(last.name, last.index)
+        return last.cell
 
     def _classes(self, name: str, array: Array) -> int | None:
         network = self.scenario.network

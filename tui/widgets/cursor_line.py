@@ -3,21 +3,19 @@
 The table rounds; here stand the exact value, the exact value that it had, and the difference.
 """
 
-import math
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.snapshot import Snapshot
-from nnstep.tui.numbers import direction, is_same
+from nnstep.engine.text import cell_name as cell_name
+from nnstep.tui.numbers import direction, format_exact, is_same
 from nnstep.tui.theme import Palette
 from nnstep.tui.widgets.line_view import Piece
 
 CURSOR_LINES = 2
-
-
-def cell_name(name: str, index: Shape) -> str:
-    """Write a cell as NumPy would: `W1[0, 1]`, a 0-d tensor by its name alone."""
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def cursor_lines(
@@ -30,22 +28,24 @@ def cursor_lines(
     array, before = snapshot.tensors[name], snapshot.before.get(name)
     first = [
         (f" {cell_name(name, index)}", palette.note_strong),
-        (f" = {array[index]}", palette.note_strong),
+        (f" = {format_exact(array[index])}", palette.note_strong),
     ]
     if before is None or before is array or before.shape != array.shape:
         return first, []
     return first, list(_change(before[index], array[index], width, palette))
 
 
-def _change(old: float, new: float, width: int, palette: Palette) -> Iterator[Piece]:
+def _change(old: Any, new: Any, width: int, palette: Palette) -> Iterator[Piece]:
     """Paint the earlier value and the difference, with fewer digits if all do not fit."""
-    was = f" was {old}"
+    was = f" was {format_exact(old)}"
     yield was, palette.note
-    if is_same(old, new):
+    before, after = old.item(), new.item()
+    if is_same(before, after):
         return
-    difference = float(new) - float(old)
-    arrow = direction(old, new)
-    yield f" {arrow}", palette.note_strong
-    if math.isfinite(difference):
-        exact, short = f" {difference:+}", f" {difference:+.6g}"
-        yield exact if len(was) + 2 + len(exact) <= width else short, palette.note
+    yield f" {direction(before, after)}", palette.note_strong
+    with np.errstate(all="ignore"):
+        difference = new - old
+    if np.isfinite(difference):
+        exact, short = format_exact(difference), f"{difference.item():+.6g}"
+        signed = exact if exact.startswith("-") else f"+{exact}"
+        yield f" {signed if len(was) + 3 + len(signed) <= width else short}", palette.note
