@@ -59,5 +59,8 @@ def _report(error: CompileError, scenario: Scenario, report: Report) -> None:
     if error.name is None or scenario.expression is None:
         report.error(("program", "code"), error.message, offset=error.start)
         return
+    if error.name == "loss" and error.name not in scenario.expression.parameters:
+        report.error(("program", "loss"), error.message)
+        return
     given_as = "parameters" if error.name in scenario.expression.parameters else "inputs"
     report.error(("program", given_as, error.name), error.message, part="key")

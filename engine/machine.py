@@ -90,7 +90,7 @@ class Machine:
         """Go back to place 0, with parameters and batches drawn from `seed`."""
         scenario, draws = self._scenario, Draws(seed)
         self.tensors.clear()
-        self.tensors.update(initial_tensors(scenario, self.program, draws))
+        self.tensors.update(self._context.run(initial_tensors, scenario, self.program, draws))
         self.losses = LossHistory()
         self.place = 0
         self._batches = Batches(scenario.data, draws) if scenario.data else None

@@ -99,7 +99,8 @@ def test_warnings_of_a_trace_go_to_stderr(tmp_path: Path) -> None:
     )
     result = run("trace", "doubtful.toml", cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stderr.startswith("warning: ")
+    assert result.stderr.startswith("doubtful.toml:")
+    assert result.stderr.count("warning: ") == 1
     assert all(json.loads(line) for line in result.stdout.splitlines())
 
 
@@ -115,7 +116,9 @@ def test_a_mistake_in_a_scenario_is_its_text_alone(command: list[str], tmp_path:
 def test_a_name_that_is_nothing_is_told_with_a_suggestion() -> None:
     result = run("trace", "mazu")
     assert result.returncode == 2
-    assert result.stderr == "mazu: no such file or built-in scenario (did you mean mazur?)\n"
+    assert result.stderr == (
+        "mazu:1:1: no such file, and no built-in scenario of that name (did you mean 'mazur'?)\n"
+    )
     assert "\x1b" not in run("trace", "\x1b[31mred").stderr
 
 
@@ -145,6 +148,24 @@ def test_a_locale_without_greek_stops_no_trace(tmp_path: Path) -> None:
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for form, title in (("jsonl", '"title":"Σ η"'), ("table", r"\u03a3 \u03b7")):
         command = [sys.executable, "-m", "nnstep.tui", "trace", str(file), "--format", form]
-        result = subprocess.run(command, env={**os.environ, **ascii_only}, capture_output=True)
+        result = subprocess.run(
+            command, env={**os.environ, **ascii_only}, capture_output=True, check=False
+        )
         assert result.returncode == 0
         assert title in result.stdout.decode()
+
+
+def test_a_name_too_long_for_a_file_is_no_crash() -> None:
+    result = run("trace", "a" * 300)
+    assert result.returncode == 2
+    assert result.stderr.endswith("no such file, and no built-in scenario of that name\n")
+
+
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "nnstep.tui", "trace", "xor"]
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert result.stderr == "the output is not complete: No space left on device\n"

@@ -116,6 +116,8 @@ def test_inputs_have_no_gradient() -> None:
         ("L = a * (1 / 0)", "this constant is inf", "1 / 0"),
         ("L = a + log(0)", "this constant is -inf", "log"),
         ("L = softmax(a)", "softmax needs at least one axis", "softmax"),
+        ("L = sum(M, 0, axis=1)", "'axis' is given twice", "sum"),
+        ("L = sum(M, 0, 2)", "'keepdims' is True or False", "sum"),
         ("L = sum(big.T + big)", "more than 10,000,000 elements", "big.T"),
     ],
 )
@@ -136,6 +138,18 @@ def test_a_wrong_name_among_the_parameters_is_named() -> None:
         compile_scenario(expression("L = lr * 2", "L", lr=1.0, optimized=optimizer()))
     with pytest.raises(CompileError, match="no line assigns the loss 'M'"):
         compile_scenario(expression("L = a", "M", a=1.0))
+
+
+def test_a_name_whose_gradient_is_a_word_of_python_is_refused() -> None:
+    with pytest.raises(CompileError, match="the name of its gradient, 'del', is a word"):
+        compile_scenario(expression("L = el * 2", "L", el=1.0))
+
+
+def test_a_program_that_would_not_fit_into_memory_is_refused() -> None:
+    lines = "\n".join(f"m{n} = a + a.T" for n in range(20))
+    code = f"{lines}\nL = sum(m0)"
+    with pytest.raises(CompileError, match="more than 200,000,000 elements together"):
+        compile_scenario(expression(code, "L", a=np.ones((1, 3100))))
 
 
 def test_shapes_are_checked_for_every_size_of_batch() -> None:
@@ -183,7 +197,10 @@ def test_every_tensor_of_a_run_has_the_scenarios_dtype(dtype: str, kind: str) ->
     session = Session(scenario, iterations=2)
     session.run()
     assert {str(a.dtype) for n, a in session.values().items() if n != "t"} == {dtype}
-    code = "k = 3\nL = mean(softmax(W * k) ** 2) + maximum(W[0], 0.5) + sqrt(sum(W * W))"
+    code = """
+    k = 3
+    L = mean(softmax(W * k) ** 2) + maximum(W[0], 0.5) + sqrt(sum(W * W)) + sum(2 ** W)
+    """
     session = Session(expression(code, "L", dtype=dtype, W=[1.0, 2.0]))
     session.run()
     assert {str(array.dtype) for array in session.values().values()} == {dtype}

@@ -1,6 +1,7 @@
 """A session steps by units, edits, knows what is stale, and is the same run every time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,7 +251,7 @@ def test_class_indices_and_small_dtypes_limit_what_can_be_typed() -> None:
     with pytest.raises(EditError, match="100000 is too large for float16"):
         half.edit("W1", (0, 0), 1e5)
     counted = Session(network(optimized=optimizer("adam")))
-    with pytest.raises(EditError, match=r"t holds whole numbers, not 0\.5"):
+    with pytest.raises(EditError, match=r"t holds whole numbers from 0, not 0\.5"):
         counted.edit("t", (), 0.5)
 
 
@@ -319,3 +320,29 @@ def test_an_expression_with_data_takes_batches() -> None:
     session = Session(scenario, iterations=2)
     sizes = [len(step.writes["x"]) for step in session.steps() if "x" in step.writes]
     assert sizes == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("index", "value"), [(0, 1.0), ((0.5, 0), 1.0), ((0, 0), "a"), ((0, 0), None), ((0, 0), 1j)]
+)
+def test_an_edit_of_the_wrong_kind_is_refused_in_words(index: Any, value: Any) -> None:
+    with pytest.raises(EditError, match="takes whole numbers and a number"):
+        Session(network()).edit("W1", index, value)
+
+
+def test_the_count_of_updates_cannot_be_negative() -> None:
+    session = Session(network(optimized=optimizer("adam")))
+    with pytest.raises(EditError, match="t holds whole numbers from 0, not -5"):
+        session.edit("t", (), -5)
+
+
+def test_units_and_iterations_are_checked() -> None:
+    with pytest.raises(ValueError, match="there is no unit 'bogus'"):
+        Session(network()).step("bogus")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="iterations is a whole number from 0, not -1"):
+        Session(network(), iterations=-1)
+
+
+def test_settings_too_large_for_the_dtype_warn_nobody() -> None:
+    with np.errstate(all="raise"):
+        Session(network(dtype="float16", optimized=optimizer(lr=1e10)), iterations=1).run()

@@ -108,10 +108,11 @@ class NnstepApp(App[None], inherit_bindings=False):
     def action_interrupt(self) -> None:
         """Pause what is running; where nothing can be, say how to leave."""
         from nnstep.tui.screens.debugger import Debugger
+        from nnstep.tui.screens.help import Help
 
         if isinstance(self.screen, Debugger):
             self.screen.action_interrupt()
-        elif self.screen.is_modal:
+        elif isinstance(self.screen, Help):
             self.notify("Escape goes back.", markup=False)
         else:
             self.notify(f"{self.key_of('quit')} quits.", markup=False)

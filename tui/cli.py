@@ -28,6 +28,14 @@ class _OpenByDefault(click.Group):
             return "", open_scenario, args
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what does not fit into memory is told in a sentence."""
+        try:
+            return super().invoke(ctx)
+        except MemoryError:
+            click.echo("there is not enough memory for this scenario", err=True)
+            sys.exit(1)
+
 
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
@@ -57,6 +65,8 @@ def main(ctx: click.Context) -> None:
     With a scenario FILE, or the NAME of a built-in one, open it; with neither, choose from the
     built-in scenarios.
     """
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without Greek is no mistake
     if ctx.invoked_subcommand is None:
@@ -103,7 +113,7 @@ def trace(scenario: str, form: str | None, iterations: int | None, output: str |
     """Print every step of a run."""
     loaded = _load(scenario)
     for warning in loaded.warnings:
-        click.echo(f"warning: {_printable(warning)}", err=True)
+        click.echo(_printable(warning), err=True)
     if output is None:
         with _quiet_when_closed():
             _write_trace(loaded, sys.stdout, form, iterations)
@@ -112,6 +122,8 @@ def trace(scenario: str, form: str | None, iterations: int | None, output: str |
     try:
         with Path(output).open("w", encoding="utf-8") as stream:
             _write_trace(loaded, stream, form, iterations)
+    except BrokenPipeError:
+        sys.exit(0)
     except OSError as error:
         reason = error.strerror or str(error)
         click.echo(f"{_printable(output)}: the trace is not complete: {reason}", err=True)
@@ -132,11 +144,10 @@ def schema() -> None:
 def _load(name: str) -> "Scenario":
     """Read the scenario that someone means; a mistake in it is all that is said."""
     from nnstep.engine import ScenarioError, load
-    from nnstep.tui.gallery import NoSuchScenarioError, find
 
     try:
-        return load(find(name))
-    except (ScenarioError, NoSuchScenarioError) as error:
+        return load(name)
+    except ScenarioError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
 
@@ -189,9 +200,17 @@ def _quiet_when_closed() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Python flushes stdout once more at exit, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(0)
+    except OSError as error:
+        _discard_output()
+        click.echo(f"the output is not complete: {error.strerror or error}", err=True)
+        sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Send what is left in stdout's buffer nowhere: Python flushes it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _printable(text: str) -> str:

@@ -5,7 +5,6 @@ Nothing here imports NumPy until a scenario is read.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,6 @@ from nnstep.engine.text import printable
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
-
-
-class NoSuchScenarioError(LookupError):
-    """Neither a file nor a built-in scenario has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +30,6 @@ class Entry:
 def built_in() -> dict[str, Path]:
     """Return the built-in scenarios by name, in the order of a course."""
     return {name: scenarios.path(name) for name in scenarios.names()}
-
-
-def find(name: str) -> Path:
-    """Return the file that someone means by a path, or by the name of a built-in scenario."""
-    path = Path(name)
-    if path.exists():
-        return path
-    names = built_in()
-    if name in names:
-        return names[name]
-    close = get_close_matches(name, names, 1)
-    hint = f"did you mean {close[0]}?" if close else "'nnstep list' shows the built-in ones"
-    raise NoSuchScenarioError(f"{printable(name)}: no such file or built-in scenario ({hint})")
 
 
 def entries() -> Iterator[Entry]:

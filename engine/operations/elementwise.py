@@ -5,6 +5,8 @@ input's shape. Subgradients at kinks and ties are PyTorch's: `abs` has 0 at 0, a
 of `maximum` and `minimum` share the gradient by halves.
 """
 
+import math
+
 import numpy as np
 
 from nnstep.engine.arrays import Kernel, Shape
@@ -120,6 +122,18 @@ COS = _unary(
     value=lambda x: np.cos(x),
     dx=lambda dout, x: -dout * np.sin(x),
 )
+
+POWER_OF_CONSTANT = _unary(
+    "power",
+    value=lambda x, base: base**x,
+    dx=lambda dout, out, log_base: dout * out * log_base,
+)
+
+
+def constant_to_the(base: float) -> Operation:
+    """Return the operation `base ** x`; 0 ** x has the derivative 0, as in PyTorch."""
+    log_base = math.log(base) if base > 0 else 0.0 if base == 0 else math.nan
+    return POWER_OF_CONSTANT.with_settings(base=base, log_base=log_base)
 
 
 def power_of(n: float) -> Operation:

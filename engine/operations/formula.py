@@ -8,6 +8,7 @@ formula is ever written down twice, and what is shown is what runs.
 import ast
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Mapping
 from types import FunctionType
@@ -171,6 +172,8 @@ def _literal(value: Constant) -> ast.expr:
     if isinstance(value, tuple):
         parts = [_index_part(item) for item in value]
         return parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
+    if isinstance(value, float) and math.isnan(value):
+        return ast.Attribute(ast.Name("np", ast.Load()), "nan", ast.Load())
     if isinstance(value, float | int) and not isinstance(value, bool) and value < 0:
         return ast.UnaryOp(ast.USub(), ast.Constant(-value))
     return ast.Constant(value)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Kernel, Shape
 
@@ -41,15 +42,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     def with_settings(self, **settings: Constant) -> "Operation":
         """Return the operation with its settings' values filled in."""
-        return Operation(
-            name=self.name,
-            value=self.value,
-            gradients=self.gradients,
-            shape=self.shape,
-            output=self.output,
-            broadcasts=self.broadcasts,
-            settings={**self.settings, **settings},
-        )
+        return replace(self, settings={**self.settings, **settings})
 
     @property
     def value_formula(self) -> Formula:

@@ -5,14 +5,14 @@ for every size that a batch can have, so that one that does not fit is reported 
 """
 
 from collections.abc import Mapping
-from math import isfinite, prod
+from math import prod
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.grammar.nodes import Binary, Call, Index, Name, Negation, Node, Number, Transpose
-from nnstep.engine.limits import MAX_ELEMENTS
+from nnstep.engine.limits import MAX_ELEMENTS, MAX_LIVE
 from nnstep.engine.operations import elementwise
 from nnstep.engine.operations.activations import IDENTITY
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
@@ -43,19 +43,28 @@ class Written(Struct, frozen=True):
     value: Formula
 
 
+def _largest(shapes: Shapes) -> int:
+    return max(prod(shape) for shape in shapes)
+
+
 class Lowering:
-    """Applies the operations of expressions, keeping the shape of every tensor."""
+    """Applies the operations of expressions, keeping the shape of every tensor.
+
+    A tensor and its gradient count as live from where they are computed on: a program that would
+    not fit into memory is refused before it runs.
+    """
 
     def __init__(self, shapes: Mapping[str, Shapes], temporaries: Temporaries, dtype: str) -> None:
         self.shapes = dict(shapes)
         self.written: list[Written] = []
+        self._live = 2 * sum(_largest(variants) for variants in self.shapes.values())
         self._temporaries = temporaries
         self._dtype = dtype
 
     def value(self, node: Node, target: str | None = None) -> Operand:
         """Write the operations for `node`; return the tensor (`target`, if given) or constant."""
         if isinstance(node, Number):
-            return _finite(node.value, node)
+            return self._finite(node.value, node)
         if isinstance(node, Name):
             return self._known(node)
         operation, operands = self._operation(node)
@@ -107,6 +116,8 @@ class Lowering:
         left, right = self.value(node.left), self.value(node.right)
         if node.operator == "**" and isinstance(left, str) and not isinstance(right, str):
             return elementwise.power_of(right), {"x": left}
+        if node.operator == "**" and isinstance(right, str) and not isinstance(left, str):
+            return elementwise.constant_to_the(left), {"x": right}
         if node.operator != "@":
             return OPERATORS[node.operator], {"a": left, "b": right}
         try:
@@ -147,9 +158,13 @@ class Lowering:
             if name not in function.settings:
                 message = f"'{node.function}' has no '{name}'; it is called as {function.usage}"
                 raise CompileError(message, node.start, node.end)
+            if name in settings:
+                raise CompileError(f"'{name}' is given twice", node.start, node.end)
             settings[name] = option
         if not isinstance(settings.get("axis", 0), int):
             raise CompileError("'axis' is a whole number", node.start, node.end)
+        if not isinstance(settings.get("keepdims", False), bool):
+            raise CompileError("'keepdims' is True or False", node.start, node.end)
         return settings
 
     def _shapes_of(self, operand: Operand) -> Shapes:
@@ -168,8 +183,13 @@ class Lowering:
             )
         except ShapeError as error:
             raise CompileError(str(error), node.start, node.end) from None
-        if max(prod(shape) for shape in shapes) > MAX_ELEMENTS:
+        largest = _largest(shapes)
+        if largest > MAX_ELEMENTS:
             message = f"the result would have more than {MAX_ELEMENTS:,} elements"
+            raise CompileError(message, node.start, node.end)
+        self._live += 2 * largest
+        if self._live > MAX_LIVE:
+            message = f"with this, all tensors would have more than {MAX_LIVE:,} elements together"
             raise CompileError(message, node.start, node.end)
         return shapes
 
@@ -179,7 +199,7 @@ class Lowering:
         values = operation.value_formula
         with np.errstate(all="ignore"):
             arguments = (np.float64(constants[name]) for name in values.parameters)
-            return _finite(float(values.function(*arguments)), node)
+            return self._finite(float(values.function(*arguments)), node)
 
     def _write(
         self,
@@ -211,8 +231,10 @@ class Lowering:
         axes = 0 if added == 1 else tuple(range(added))
         return _SUMMED.bind(axis=axes).on(g=gradient)
 
-
-def _finite(value: float, node: Node) -> float:
-    if not isfinite(value):
-        raise CompileError(f"this constant is {value}, not a finite number", node.start, node.end)
-    return value
+    def _finite(self, value: float, node: Node) -> float:
+        with np.errstate(all="ignore"):
+            stored = np.dtype(self._dtype).type(value)
+        if not np.isfinite(stored):
+            message = f"this constant is {stored} in {self._dtype}, not a finite number"
+            raise CompileError(message, node.start, node.end)
+        return value

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Set
 from itertools import count
 
 from nnstep.engine.grammar.nodes import Assignment
-from nnstep.engine.operations import functions
+from nnstep.engine.operations.formula import NAMESPACE
 from nnstep.engine.scenario.model import Expression
 
 from .errors import CompileError
 
-_LISTING_NAMES = {"np", "len", "int", *(name for name in vars(functions) if name[0].islower())}
+_LISTING_NAMES = {*NAMESPACE, "next", "batches"}
 
 
 def check_names(expression: Expression, batch: Set[str], reserved: Set[str]) -> None:
@@ -37,10 +37,12 @@ def check_names(expression: Expression, batch: Set[str], reserved: Set[str]) -> 
 
 
 def _problem(name: str, names: Set[str], reserved: Set[str]) -> str | None:
-    if keyword.iskeyword(name):
-        return f"'{name}' is a word of Python's; choose another name"
+    for word in (name, f"d{name}"):
+        if keyword.iskeyword(word):
+            its = "" if word == name else f", the name of its gradient, '{word}',"
+            return f"'{name}'{its} is a word of Python's; choose another name"
     if name in _LISTING_NAMES:
-        return f"'{name}' is a function; choose another name"
+        return f"'{name}' is a function of the listing; choose another name"
     if name in reserved:
         return f"'{name}' belongs to the optimizer; choose another name"
     if name.startswith("d") and name[1:] in names:

@@ -1,5 +1,7 @@
 """Edits: one cell of one tensor gets another value, in an array of its own."""
 
+import operator
+
 import numpy as np
 from msgspec import Struct
 
@@ -42,32 +44,38 @@ def checked_tensor(name: str, program: Program, tensors: dict[str, Array]) -> Ar
     raise EditError(f"there is no tensor {quoted(name)}{hint}")
 
 
-def edited(array: Array, name: str, index: Shape, value: float, classes: int | None) -> Array:
+def edited(array: Array, name: str, index: Shape, value: float, below: int | None) -> Array:
     """Return a copy of `array` with `value` at `index`; raise `EditError` if it does not fit.
 
-    `classes` is the number of classes where the tensor holds class indices.
+    A tensor of whole numbers counts from 0; `below` limits one that holds class indices.
     """
-    if len(index) != array.ndim:
+    try:
+        place = tuple(map(operator.index, index))
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise EditError(f"{name}[…] = … takes whole numbers and a number") from None
+    if len(place) != array.ndim:
         wanted = f"{array.ndim} indices" if array.ndim != 1 else "1 index"
-        raise EditError(f"{name} has shape {array.shape} and takes {wanted}, not {len(index)}")
-    for axis, (item, size) in enumerate(zip(index, array.shape, strict=True)):
+        raise EditError(f"{name} has shape {array.shape} and takes {wanted}, not {len(place)}")
+    for axis, (item, size) in enumerate(zip(place, array.shape, strict=True)):
         if not -size <= item < size:
             raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
     copy = array.copy()
-    copy[index] = _fitting(array, name, value, classes)
+    whole = array.dtype.kind == "i"
+    copy[place] = _counted(name, number, below) if whole else _fitting(array, number)
     return sealed(copy)
 
 
-def _fitting(array: Array, name: str, value: float, classes: int | None) -> float:
-    """Return `value` as the array can hold it."""
-    if np.issubdtype(array.dtype, np.integer):
-        if not float(value).is_integer():
-            raise EditError(f"{name} holds whole numbers, not {value}")
-        if classes is not None and not 0 <= value < classes:
-            raise EditError(f"{name} holds classes from 0 to {classes - 1}, not {value:g}")
-        if abs(value) > np.iinfo(array.dtype).max:
-            raise EditError(f"{value:g} is too large for {array.dtype}")
-        return int(value)
+def _counted(name: str, value: float, below: int | None) -> int:
+    """Return a value for a tensor that counts, or that holds class indices."""
+    if not value.is_integer() or not 0 <= value < 2**31:
+        raise EditError(f"{name} holds whole numbers from 0, not {value:g}")
+    if below is not None and value >= below:
+        raise EditError(f"{name} holds classes from 0 to {below - 1}, not {value:g}")
+    return int(value)
+
+
+def _fitting(array: Array, value: float) -> float:
     with np.errstate(over="ignore"):
         if np.isfinite(value) and not np.isfinite(array.dtype.type(value)):
             raise EditError(f"{value:g} is too large for {array.dtype}")

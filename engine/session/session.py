@@ -26,6 +26,8 @@ class Session:
     """
 
     def __init__(self, scenario: Scenario, *, iterations: int | None = None) -> None:
+        if iterations is not None and (type(iterations) is not int or iterations < 0):
+            raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
         self.scenario = scenario
         self.program = compile_scenario(scenario)
         length = run_length(scenario, iterations)

@@ -15,6 +15,8 @@ def end_of(unit: Unit, machine: Machine) -> int:
     A layer ends where (phase, layer) changes, a phase where the phase does, and an iteration before
     the next batch.
     """
+    if unit not in UNITS:
+        raise ValueError(f"there is no unit {unit!r}; there are {', '.join(UNITS)}")
     program, position = machine.program, machine.position
     rest = len(program) - position
     if unit == "op":
