@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .conditions import ConditionError
+    from .grammar import GrammarError
     from .loading import load
     from .machine import Step
     from .scenario.errors import ScenarioError
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot
 
 __all__ = [
+    "ConditionError",
     "EditError",
+    "GrammarError",
     "Scenario",
     "ScenarioError",
     "Session",
@@ -33,6 +37,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ConditionError": "conditions",
+    "GrammarError": "grammar",
     "EditError": "session.edits",
     "Scenario": "scenario.model",
     "ScenarioError": "scenario.errors",

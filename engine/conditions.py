@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Kernel
 from nnstep.engine.grammar import (
     Binary,
     Call,
@@ -22,20 +22,25 @@ from nnstep.engine.grammar import (
     descendants,
 )
 from nnstep.engine.operations import catalogue
+from nnstep.engine.operations.catalogue import Function
+from nnstep.engine.operations.operation import Operation
 from nnstep.engine.text import did_you_mean, quoted
 
-_TESTS: Mapping[str, Callable[[Any], Any]] = {
-    "norm": lambda x: np.sqrt(np.sum(np.square(x))),
-    "isnan": np.isnan,
-    "isinf": np.isinf,
-    "isfinite": np.isfinite,
-    "any": np.any,
-    "all": np.all,
-}
-"""Functions of conditions that are not operations of programs."""
 
-FUNCTIONS = frozenset({*_TESTS, *catalogue.FUNCTIONS})
-"""The names of the functions that conditions and watches may call."""
+def _test(name: str, value: Kernel) -> Function:
+    return Function(Operation(name=name, value=value, gradients={}), ("x",))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    **catalogue.FUNCTIONS,
+    "norm": _test("norm", lambda x: np.sqrt(np.sum(x**2))),
+    "isnan": _test("isnan", lambda x: np.isnan(x)),
+    "isinf": _test("isinf", lambda x: np.isinf(x)),
+    "isfinite": _test("isfinite", lambda x: np.isfinite(x)),
+    "any": _test("any", lambda x: np.any(x)),
+    "all": _test("all", lambda x: np.all(x)),
+}
+"""What conditions and watches may call: all that programs may, and some tests."""
 
 COUNTS = frozenset({"iteration", "epoch", "step", "loss"})
 """The names that conditions may use besides those of tensors."""
@@ -61,14 +66,18 @@ class ConditionError(ValueError):
 
 
 def unknown(node: Node, tensors: Collection[str]) -> Iterator[tuple[Node, str]]:
-    """Yield the parts of an expression that name what does not exist, each with a message."""
+    """Yield the parts of an expression that name or call what there is not, with a message."""
     for part in descendants(node):
         if isinstance(part, Name) and part.name not in tensors and part.name not in COUNTS:
             hint = did_you_mean(part.name, [*tensors, *COUNTS])
             yield part, f"the program has no tensor {quoted(part.name)}{hint}"
-        elif isinstance(part, Call) and part.function not in FUNCTIONS:
-            hint = did_you_mean(part.function, FUNCTIONS)
-            yield part, f"there is no function {quoted(part.function)}{hint}"
+        elif isinstance(part, Call):
+            function = FUNCTIONS.get(part.function)
+            if function is None:
+                hint = did_you_mean(part.function, FUNCTIONS)
+                yield part, f"there is no function {quoted(part.function)}{hint}"
+            elif problem := function.misuse(len(part.arguments), part.options):
+                yield part, problem
 
 
 def check_names(node: Node, tensors: Collection[str]) -> None:
@@ -127,18 +136,25 @@ def _value(node: Node, values: Mapping[str, Any]) -> Any:
 
 
 def _call(node: Call, values: Mapping[str, Any]) -> Any:
-    arguments = [np.asarray(_value(argument, values)) for argument in node.arguments]
-    test = _TESTS.get(node.function)
-    if test is not None:
-        return test(*arguments)
-    function = catalogue.FUNCTIONS.get(node.function)
+    function = FUNCTIONS.get(node.function)
     if function is None:
         raise ConditionError(f"there is no function '{node.function}'")
+    if problem := function.misuse(len(node.arguments), node.options):
+        raise ConditionError(problem)
+    arguments = [np.asarray(_value(argument, values)) for argument in node.arguments]
     count = len(function.inputs)
-    given: dict[str, Any] = dict(zip(function.settings, arguments[count:], strict=False))
-    settings = {name: value.item() for name, value in given.items()}
+    given = dict(zip(function.settings, arguments[count:], strict=False))
+    settings = {name: _setting(name, value) for name, value in given.items()}
     formula = function.operation.with_settings(**settings, **node.options).value_formula
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
-    if len(inputs) < count or len(arguments) > count + len(function.settings):
-        raise ConditionError(f"the call is {function.usage}")
     return formula.function(*(inputs[parameter] for parameter in formula.parameters))
+
+
+def _setting(name: str, value: Array) -> float:
+    """Return a setting that was given by position; an axis is a whole number."""
+    number = float(value)
+    if name != "axis":
+        return number
+    if not number.is_integer():
+        raise ConditionError(f"'axis' is a whole number, not {number:g}")
+    return int(number)

@@ -107,7 +107,7 @@ def test_inputs_have_no_gradient() -> None:
         ("L = exq(a)", r"did you mean 'exp'\?", "exq"),
         ("L = maximum(a)", r"too few arguments; it is called as maximum\(a, b\)", "maximum"),
         ("L = exp(a, b)", r"too many arguments; it is called as exp\(x\)", "exp"),
-        ("L = exp(a, axis=0)", "'exp' has no 'axis'", "exp"),
+        ("L = exp(a, axis=0)", r"there is no 'axis' in exp\(x\)", "exp"),
         ("L = sum(M, axis=2)", r"axis 2 of an array of shape \(2, 3\)", "sum"),
         ("L = sum(M @ M)", r"shapes \(2, 3\) and \(2, 3\) do not fit for '@'", "M @"),
         ("L = sum(M + v)", r"shapes \(2, 3\) and \(2,\) do not broadcast", "M + v"),

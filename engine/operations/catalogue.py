@@ -1,6 +1,6 @@
 """The operators and functions of expressions: the one list that the compiler and the help use."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -23,6 +23,20 @@ class Function(Struct, frozen=True):
     def usage(self) -> str:
         """How it is called, such as `sum(x, axis, keepdims)`."""
         return f"{self.operation.name}({', '.join(self.inputs + self.settings)})"
+
+    def misuse(self, arguments: int, options: Collection[str]) -> str | None:
+        """Say what is wrong with a call that has so many arguments and these options by name."""
+        if arguments < len(self.inputs):
+            return f"too few arguments; it is called as {self.usage}"
+        positional = self.settings[: max(0, arguments - len(self.inputs))]
+        if arguments > len(self.inputs) + len(positional):
+            return f"too many arguments; it is called as {self.usage}"
+        for name in options:
+            if name not in self.settings:
+                return f"there is no '{name}' in {self.usage}"
+            if name in positional:
+                return f"'{name}' is given twice"
+        return None
 
 
 _UNARY = ("exp", "log", "sqrt", "abs", "sin", "cos")

@@ -132,35 +132,23 @@ class Lowering:
             hint = did_you_mean(node.function, FUNCTIONS)
             message = f"there is no function '{node.function}'{hint}"
             raise CompileError(message, node.start, node.end)
-        arrays = node.arguments[: len(function.inputs)]
-        if len(arrays) < len(function.inputs):
-            message = f"too few arguments; it is called as {function.usage}"
-            raise CompileError(message, node.start, node.end)
+        if problem := function.misuse(len(node.arguments), node.options):
+            raise CompileError(problem, node.start, node.end)
         settings = self._settings(node, function)
-        operands = [self.value(argument) for argument in arrays]
+        operands = [self.value(argument) for argument in node.arguments[: len(function.inputs)]]
         operation = function.operation.with_settings(**settings)
         return operation, dict(zip(function.inputs, operands, strict=True))
 
     def _settings(self, node: Call, function: Function) -> dict[str, Constant]:
         """Return the settings of a call, given after the arrays or by name."""
+        settings: dict[str, Constant] = dict(node.options)
         extra = node.arguments[len(function.inputs) :]
-        if len(extra) > len(function.settings):
-            message = f"too many arguments; it is called as {function.usage}"
-            raise CompileError(message, node.start, node.end)
-        settings: dict[str, Constant] = {}
         for name, argument in zip(function.settings, extra, strict=False):
             value = self.value(argument)
             if isinstance(value, str):
                 message = f"'{name}' is a number, not a tensor; the call is {function.usage}"
                 raise CompileError(message, argument.start, argument.end)
             settings[name] = value
-        for name, option in node.options.items():
-            if name not in function.settings:
-                message = f"'{node.function}' has no '{name}'; it is called as {function.usage}"
-                raise CompileError(message, node.start, node.end)
-            if name in settings:
-                raise CompileError(f"'{name}' is given twice", node.start, node.end)
-            settings[name] = option
         if not isinstance(settings.get("axis", 0), int):
             raise CompileError("'axis' is a whole number", node.start, node.end)
         if not isinstance(settings.get("keepdims", False), bool):

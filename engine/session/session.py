@@ -102,7 +102,8 @@ class Session:
         """Execute until a condition holds after a step, or to the end of the run.
 
         `until` is a condition such as `"L < 0.1"` or a function of the step. Returns the last step,
-        None if the run was at its end. Raises `GrammarError` for a condition that does not parse.
+        None if the run was at its end. Raises `GrammarError` for a condition that does not parse,
+        and `ConditionError` for one that names, calls or combines what there is not.
         """
         reached = self._reached(until)
         step = None
