@@ -29,7 +29,7 @@ def write_update(listing: Listing, optimizer: Optimizer, trained: Sequence[str])
     if optimizer.clip and trained:
         _write_clip(listing, optimizer.clip, trained)
     lines = UPDATES[optimizer.kind](_settings(optimizer))
-    if trained and any(COUNT in line.formula.parameters for line in lines):
+    if trained and _count_updates(lines):
         count = Tensor(COUNT, Role.BUFFER)
         listing.add(Phase.UPDATE, "count", count, COUNTED, {COUNT: COUNT})
     start = float(optimizer.options.get("initial_accumulator_value", 0.0))  # type: ignore[arg-type]
@@ -43,11 +43,24 @@ def reserved_names(optimizer: Optimizer | None, parameters: Iterable[str]) -> fr
     if optimizer is None:
         return frozenset()
     lines = UPDATES[optimizer.kind](_settings(optimizer))
-    prefixes = {line.writes for line in lines} - {"p", "dp"}
-    buffers = {f"{prefix}_{name}" for prefix in prefixes for name in parameters}
-    shared = {name for name in (COUNT,) if any(name in line.formula.parameters for line in lines)}
-    clip = {NORM, FACTOR} if optimizer.clip else set()
-    return frozenset({RATE, *buffers, *shared, *clip})
+    names = {RATE}
+    for parameter in parameters:
+        names |= {_tensor(line.writes, parameter) for line in lines} - {parameter, f"d{parameter}"}
+    if _count_updates(lines):
+        names.add(COUNT)
+    if optimizer.clip:
+        names |= {NORM, FACTOR}
+    return frozenset(names)
+
+
+def _count_updates(lines: Sequence[Line]) -> bool:
+    return any(COUNT in line.formula.parameters for line in lines)
+
+
+def _tensor(name: str, parameter: str) -> str:
+    """Return the tensor that a name in an update rule stands for; buffers carry the parameter's."""
+    fixed = {"p": parameter, "dp": f"d{parameter}", RATE: RATE, COUNT: COUNT}
+    return fixed.get(name, f"{name}_{parameter}")
 
 
 def _settings(optimizer: Optimizer) -> dict[str, Constant]:
@@ -78,9 +91,8 @@ def _write_clip(listing: Listing, clip: Clip, trained: Sequence[str]) -> None:
 
 def _write_line(listing: Listing, optimizer: str, parameter: str, line: Line, start: float) -> None:
     """Add one line of an update rule for one parameter, declaring the buffer that it writes."""
-    fixed = {"p": parameter, "dp": f"d{parameter}", RATE: RATE, COUNT: COUNT}
-    names = {name: fixed.get(name, f"{name}_{parameter}") for name in line.formula.parameters}
-    target = fixed.get(line.writes, f"{line.writes}_{parameter}")
+    names = {name: _tensor(name, parameter) for name in line.formula.parameters}
+    target = _tensor(line.writes, parameter)
     layer = listing.tensors[parameter].layer
     tensor = Tensor(target, Role.BUFFER, layer, of=parameter, start=start)
     listing.add(Phase.UPDATE, optimizer, tensor, line.formula, names)
