@@ -12,6 +12,12 @@ MAX_ELEMENTS = 10_000_000
 MAX_PARAMETERS = 50_000_000
 """Numbers in all weights and biases of a network together."""
 
+MAX_LIVE = 200_000_000
+"""Numbers in all tensors of an iteration together, at eight bytes each at most 1.6 GB."""
+
+MAX_LAYERS = 1_000
+"""Layers of a network."""
+
 MAX_AXES = 16
 """Lists inside one another in an array."""
 
@@ -25,4 +31,4 @@ MAX_COUNT = 2**53
 """Iterations, epochs, hits, seeds: the whole numbers that every reader of JSON keeps exact."""
 
 MAX_TABLES = 10_000
-"""Tables in a list of the scenario: layers, breakpoints, notes."""
+"""Tables in a list of the scenario: breakpoints, watches, notes, expectations."""

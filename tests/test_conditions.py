@@ -70,7 +70,11 @@ def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("sum(W, 1.5)", "'axis' is a whole number"), ("W[5, 0]", "out of bounds"), ("W @ bad[0]", "matmul")],
+    [
+        ("sum(W, 1.5)", "'axis' is a whole number"),
+        ("W[5, 0]", "out of bounds"),
+        ("W @ bad[0]", "matmul"),
+    ],
 )
 def test_what_does_not_fit_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConditionError, match=message):

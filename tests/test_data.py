@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnstep.engine import Scenario, ScenarioError
+from nnstep.engine import Scenario, ScenarioError, load
 from nnstep.engine.data.csv import read_csv
 from nnstep.engine.data.errors import DataError
 from nnstep.engine.data.generate import generate
 from nnstep.engine.data.npz import read_npz
 from nnstep.engine.data.samples import one_hot, standardized
 from nnstep.engine.limits import MAX_DATA_BYTES
-from nnstep.engine.scenario.read import read_scenario
 
 IRIS = (
     b"\xef\xbb\xbfwidth, length ,species\r\n1,2.5,virginica\r\n\r\n3,nan,setosa\r\n5,6,setosa\r\n"
@@ -34,6 +33,9 @@ def zipped(name: str, content: bytes) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, content)
     return file.getvalue()
+
+
+BOMB = zipped("x.npy", b"\0" * (MAX_DATA_BYTES + 1))
 
 
 def header_only(shape: str, descr: str = "<f8") -> bytes:
@@ -108,7 +110,7 @@ def test_npz_arrays_by_name() -> None:
         (zipped("x.npy", header_only("(5")), "no NPZ file"),
         (zipped("x.npy", header_only("(-5, -5)")), "is empty"),
         (zipped("x.npy", b"\x93NUMPY\x09\x00"), "no NPZ file"),
-        (zipped("x.npy", b"\0" * (MAX_DATA_BYTES + 1)), "larger than 64 MiB"),
+        (BOMB, "larger than 64 MiB"),
     ],
 )
 def test_npz_mistakes(content: bytes, message: str) -> None:
@@ -195,6 +197,10 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside" / "iris.csv").write_bytes(IRIS.replace(b"nan", b"4"))
     (tmp_path / "inside" / "a.npz").write_bytes(packed(x=[[1, 2], [3, 1e300]], y=[0, 1]))
+    (tmp_path / "inside" / "no_y.npz").write_bytes(packed(x=[[1]]))
+    pickled = packed(x=np.array([{}], dtype=object), y=[1])
+    (tmp_path / "inside" / "pickled.npz").write_bytes(pickled)
+    (tmp_path / "inside" / "bomb.npz").write_bytes(BOMB)
     (tmp_path / "inside" / "folder.csv").mkdir()
     (tmp_path / "outside.csv").write_bytes(IRIS)
     (tmp_path / "inside" / "link.csv").symlink_to("../outside.csv")
@@ -208,7 +214,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
             data=data, inputs=inputs, units=units, loss=loss, activation=activation
         )
         Path("inside/s.toml").write_text(text, encoding="utf-8")
-        return read_scenario("inside/s.toml")
+        return load("inside/s.toml")
 
     return reader
 
@@ -277,10 +283,14 @@ def test_a_column_of_one_value_is_only_centred(read: Reader) -> None:
         ),
         (CSV + "samples = 3", "13:1: 'samples' goes with 'generate', not with 'file'"),
         ('file = "a.npz"\ninputs = ["x"]', "11:10: in an NPZ file, 'inputs' is the name of one"),
+        ('file = "no_y.npz"', "10:8: the file has no array 'y'"),
+        ('file = "pickled.npz"', "10:8: array 'x' does not hold real numbers"),
+        ('file = "bomb.npz"', "10:8: array 'x' is larger than 64 MiB"),
         ('file = "a.npz"\ntarget = "z"', "11:10: the file has no array 'z'"),
         ('file = "a.npz"', "10:8: expected shape (2, 2), a target row of 2 for each sample"),
         ('generate = "moons"\nclasses = 3', "11:11: moons has two classes"),
         ('generate = "blobs"\nclasses = 3', "10:12: expected shape (100, 2), a target row of 2"),
+        ('generate = "blobs"\nsamples = 1', "10:12: there must be at least two classes"),
         ('generate = "moons"\nsamples = 100_000_000', "11:11: at most 5,000,000 samples"),
         ('generate = "moons"\nnoise = -1', "11:9: 'noise' must be a number >= 0, not -1"),
     ],

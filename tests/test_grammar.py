@@ -26,7 +26,7 @@ from nnstep.engine.grammar import (
     parse_expression,
     parse_program,
 )
-from nnstep.engine.grammar.limits import MAX_DEPTH, MAX_STATEMENTS, MAX_TEXT
+from nnstep.engine.grammar.limits import MAX_DEPTH, MAX_DIGITS, MAX_STATEMENTS, MAX_TEXT
 
 _PYTHON = {
     "Add": "+",
@@ -295,6 +295,9 @@ def test_mistakes_in_programs(text: str, start: int, message: str) -> None:
         "+".join("a" * 10_000),
         "**".join("a" * 10_000),
         "9" * 50_000,
+        "0" * 5_000,
+        "x[" + "0" * 5_000 + "]",
+        "0." + "0" * 400,
         "a" * (MAX_TEXT + 1),
         "a " * 49_000,
     ],
@@ -309,6 +312,7 @@ def test_a_huge_expression_is_refused_and_not_followed(text: str) -> None:
 def test_the_limits_leave_room() -> None:
     parse_expression(" + ".join("a" * MAX_DEPTH))
     parse_expression("(" * (MAX_DEPTH - 1) + "a" + ")" * (MAX_DEPTH - 1))
+    parse_expression("0" * MAX_DIGITS + " + 0." + "1" * (MAX_DIGITS - 2))
     lines = [f"a{number} = 1" for number in range(MAX_STATEMENTS)]
     assert len(parse_program("\n".join(lines))) == MAX_STATEMENTS
     with pytest.raises(GrammarError, match="more than 10,000 lines"):

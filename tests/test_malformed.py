@@ -24,6 +24,7 @@ _SPLINTERS = [
     "[", "]]", "{", "}", "=", ".", ",", "#", "\n", "\r", "\0", "\x1b", "é", "𝕏", "\u202e",
     "nan", "-inf", "0", "-1", "1e999", "true", "1979-05-27", '"x"', "[[1, 2], [3]]", "{ kind = 3 }",
     "units", "[network]", "[[network.layers]]", "[program]", "999999999999999999999", "L", "W1[9]",
+    "0" * 5000, "1.7e308", 'dtype = "float16"',
 ]  # fmt: skip
 
 
@@ -76,7 +77,8 @@ def test_scenarios_with_other_values(folder: Path, text: str, seed: int) -> None
         key = lines[number].split(" = ")[0]
         value = chance.choice(
             ["-1", "0", "3", "1e400", "nan", "true", '"relu"', '"a b"', "[]", "[[1.5, 2]]", "{}",
-             "07:30:00", '"""\nc = d @ (\n"""', "{ kind = 'normal', std = 1 }", "[[0], [5]]"]
+             "07:30:00", '"""\nc = d @ (\n"""', "{ kind = 'normal', std = 1 }", "[[0], [5]]",
+             "70000.0", "{ kind = 'uniform', low = -1.7e308, high = 1.7e308 }", '"float16"']
         )  # fmt: skip
         lines[number] = f"{key} = {value}"
     check(folder, "\n".join(lines).encode())

@@ -15,7 +15,6 @@ from nnstep.engine import Scenario, load
 from nnstep.engine.scenario import kinds
 from nnstep.engine.scenario.convert import kind_of
 from nnstep.engine.scenario.model import Activation, Clip, Initializer, Run
-from nnstep.engine.scenario.read import read_scenario
 from nnstep.engine.scenario.schema import json_schema
 
 LAYER = "[[network.layers]]\nunits = 2\n"
@@ -42,7 +41,7 @@ def read(tmp_path: Path) -> Reader:
             f"[loss]\n{loss}\n{data}\n{rest}",
             encoding="utf-8",
         )
-        return read_scenario(path)
+        return load(path)
 
     return reader
 
@@ -131,7 +130,7 @@ def test_the_layout_decides_the_shape_of_weights(
         f'weights = {np.ones(shape).tolist()}\n[loss]\nkind = "mse"\n'
         "[data]\nx = [[1, 2, 3]]\ny = [[1, 2]]\n"
     )
-    network = read_scenario(path).network
+    network = load(path).network
     assert network is not None
     assert isinstance(network.layers[0].weights, np.ndarray)
     assert network.layers[0].weights.shape == shape
@@ -224,7 +223,7 @@ def test_flat_lists_are_columns_where_the_width_is_one(read: Reader, tmp_path: P
         'format = 1\n[network]\ninputs = 1\n[[network.layers]]\nunits = 1\n[loss]\nkind = "mse"\n'
         "[data]\nx = [1, nan, 3]\ny = [2, 4, inf]\n"
     )
-    data = read_scenario(path).data
+    data = load(path).data
     assert data is not None
     assert data.x.shape == data.y.shape == (3, 1)
     assert np.isnan(data.x[1, 0])

@@ -6,6 +6,9 @@ MAX_TEXT = 100_000
 MAX_TOKENS = 50_000
 """Names, numbers and signs in one text."""
 
+MAX_DIGITS = 400
+"""Characters in one number."""
+
 MAX_STATEMENTS = 10_000
 """Assignments in one program."""
 

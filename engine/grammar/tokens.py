@@ -12,7 +12,7 @@ from msgspec import Struct
 from nnstep.engine.text import quoted
 
 from .errors import GrammarError
-from .limits import MAX_TEXT, MAX_TOKENS
+from .limits import MAX_DIGITS, MAX_TEXT, MAX_TOKENS
 
 WORD_OPERATORS = frozenset({"and", "or", "not"})
 
@@ -125,6 +125,9 @@ def _not_in_an_expression(text: str, start: int, found: str) -> GrammarError:
 
 
 def _check_number(text: str, token: Token) -> None:
+    if len(token.text) > MAX_DIGITS:
+        message = f"a number has at most {MAX_DIGITS} characters, this one {len(token.text):,}"
+        raise GrammarError(message, token.start, token.end)
     if stuck := _STUCK_TO_NUMBER.match(text, token.end):
         found = quoted(token.text + stuck.group())
         message = f"{found} is no number; write 1, 1.5 or 1e-3, and a product with '*'"

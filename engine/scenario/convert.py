@@ -1,7 +1,7 @@
 """From TOML tables to the structures of the schema, every key looked at even after a mistake."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -18,6 +18,8 @@ from .wording import described, expectation, one_of
 _Table = TypeVar("_Table", bound=Struct)
 _Type = Any
 """A type as the schema writes it: a structure, a union, `list[…]`, `Literal[…]`, `Annotated[…]`."""
+_origin: Callable[[_Type], Any] = get_origin
+"""`get_origin`, declared to return more than its own annotation knows of: `Annotated`, `Union`."""
 
 
 def convert(wanted: type[_Table], table: Mapping[str, Any], report: Report) -> _Table:
@@ -127,10 +129,6 @@ def _options(wanted: _Type) -> Iterator[_Type]:
             yield from _options(option)
     elif wanted is not UnsetType:
         yield wanted
-
-
-def _origin(wanted: _Type) -> Any:
-    return get_origin(wanted)
 
 
 def _is_table(wanted: _Type) -> bool:

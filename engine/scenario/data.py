@@ -10,7 +10,8 @@ from .model import Data, Network
 from .numbers import typed
 from .places import Keys
 from .report import Report
-from .sources import read_samples
+from .settings import check_settings
+from .sources import is_given, read_samples
 from .targets import as_rows, fit_targets
 
 
@@ -23,7 +24,7 @@ def build_data(
     one of its own.
     """
     samples = read_samples(table, seed, report)
-    if samples is None:
+    if not check_settings(table, dtype, ("data",), report) or samples is None:
         return None
     x_keys, y_keys = _origins(table)
     x = typed(samples.x, dtype, x_keys, report)
@@ -56,7 +57,8 @@ def _in_batches(
     widest = max((layer.units for layer in network.layers), default=0) if network else 0
     if largest * widest > MAX_ELEMENTS:
         message = f"a batch of {largest:,} rows is too large for a layer of {widest:,} units"
-        report.error(("data", "batch_size"), f"{message}: more than {MAX_ELEMENTS:,} numbers")
+        keys = ("data", "batches" if batches else "batch_size")
+        report.error(keys, f"{message}: more than {MAX_ELEMENTS:,} numbers")
     return Data(x, y, size, table.shuffle, batches)
 
 
@@ -65,7 +67,7 @@ def _batches(table: schema.Data, rows: int, report: Report) -> tuple[tuple[int, 
     if isinstance(table.batches, UnsetType):
         return None
     for option in ("batch_size", "shuffle"):
-        if getattr(table, option) not in (UNSET, False):
+        if is_given(table, option):
             message = f"'batches' and '{option}' exclude each other"
             report.error(("data", option), message, part="key")
     if not table.batches:

@@ -6,6 +6,7 @@ from . import kinds
 from .convert import kind_of
 from .model import Loss, Reduction
 from .report import Report
+from .settings import check_settings
 
 CLASSIFICATION = ("binary_cross_entropy", "cross_entropy")
 _DEFAULT_REDUCTIONS: dict[str, Reduction] = {
@@ -14,9 +15,10 @@ _DEFAULT_REDUCTIONS: dict[str, Reduction] = {
 }
 
 
-def build_loss(table: kinds.LossTable, report: Report) -> Loss:
+def build_loss(table: kinds.LossTable, dtype: str, report: Report) -> Loss:
     """Return the loss that a `[loss]` table describes."""
     kind = kind_of(table)
+    check_settings(table, dtype, ("loss",), report)
     if table.from_logits and kind not in CLASSIFICATION:
         report.error(("loss", "from_logits"), f"{kind} takes no logits; the cross-entropies do")
     reduction = table.reduction

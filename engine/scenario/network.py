@@ -1,11 +1,12 @@
 """The layers of a network: defaults filled in, every array of the shape its layout asks for."""
 
+import math
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.limits import MAX_ELEMENTS, MAX_PARAMETERS
+from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_PARAMETERS
 
 from . import kinds, schema
 from .convert import kind_and_options
@@ -13,12 +14,20 @@ from .model import Activation, Initializer, Layer, Loss, Network
 from .numbers import finite, read_array, typed
 from .places import Keys
 from .report import Report
+from .settings import check_settings
 
 _DEFAULT_INITIALIZER = Initializer("xavier_uniform")
 
 
-def build_network(table: schema.Network, loss: Loss, report: Report) -> Network | None:
-    """Return the network that a `[network]` table describes; None if a layer has a mistake."""
+def build_network(table: schema.Network, loss: Loss | None, report: Report) -> Network | None:
+    """Return the network that a `[network]` table describes.
+
+    It is None if a layer has a mistake; so it is without a loss, its layers checked all the same.
+    """
+    check_settings(table, table.dtype, ("network",), report)
+    if len(table.layers) > MAX_LAYERS:
+        report.error(("network", "layers"), f"a network has at most {MAX_LAYERS:,} layers")
+        return None
     layers: list[Layer] = []
     inputs = table.inputs
     parameters = 0
@@ -31,7 +40,7 @@ def build_network(table: schema.Network, loss: Loss, report: Report) -> Network 
         if built := _layer(layer, inputs, table, keys, report):
             layers.append(built)
         inputs = layer.units
-    if len(layers) < len(table.layers):
+    if loss is None or len(layers) < len(table.layers):
         return None
     return Network(table.inputs, tuple(layers), loss, table.layout, table.input_gradient, table.l2)
 
@@ -48,6 +57,8 @@ def _layer(
     shape = (table.units, inputs) if network.layout == "out_in" else (inputs, table.units)
     weights = _weights(table, shape, network, keys, report)
     bias = _bias(table, network.dtype, (*keys, "bias"), report)
+    if isinstance(table.activation, Struct):
+        check_settings(table.activation, network.dtype, (*keys, "activation"), report)
     if bias is None and "bias" in table.frozen and table.bias is False:
         at = table.frozen.index("bias")
         report.error((*keys, "frozen", at), "this layer has no bias to freeze")
@@ -64,7 +75,7 @@ def _weights(
     if isinstance(table.weights, UnsetType):
         if isinstance(table.init, UnsetType):
             return _DEFAULT_INITIALIZER
-        return _initializer(table.init, (*keys, "init"), report)
+        return _initializer(table.init, network.dtype, (*keys, "init"), report)
     if table.init is not UNSET:
         report.error((*keys, "init"), "'init' and 'weights' exclude each other", part="key")
         return None
@@ -85,13 +96,24 @@ def _bias(
         case list() as values:
             return _parameter(values, (table.units,), dtype, keys, report)
         case rule:
-            return _initializer(rule, keys, report)
+            return _initializer(rule, dtype, keys, report)
 
 
-def _initializer(chosen: str | Struct, keys: Keys, report: Report) -> Initializer | None:
-    if isinstance(chosen, kinds.Uniform) and chosen.low > chosen.high:
-        report.error((*keys, "high"), f"'high' must not be below 'low', {chosen.low}")
+def _initializer(
+    chosen: str | Struct, dtype: str, keys: Keys, report: Report
+) -> Initializer | None:
+    """Return the rule that a name or a table chooses; None if a number in it is mistaken."""
+    if isinstance(chosen, Struct) and not check_settings(chosen, dtype, keys, report):
         return None
+    if isinstance(chosen, kinds.Uniform):
+        problem = None
+        if chosen.low > chosen.high:
+            problem = f"'high' must not be below 'low', {chosen.low}"
+        elif not math.isfinite(chosen.high - chosen.low):
+            problem = f"the interval from 'low', {chosen.low}, to 'high' is too wide"
+        if problem:
+            report.error((*keys, "high"), problem)
+            return None
     return Initializer(*kind_and_options(chosen))
 
 

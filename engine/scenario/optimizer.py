@@ -7,10 +7,14 @@ from . import kinds
 from .convert import kind_of
 from .model import Clip, Optimizer
 from .report import Report
+from .settings import check_settings
 
 
-def build_optimizer(table: kinds.OptimizerTable, report: Report) -> Optimizer:
+def build_optimizer(table: kinds.OptimizerTable, dtype: str, report: Report) -> Optimizer:
     """Return the optimizer that an `[optimizer]` table describes."""
+    check_settings(table, dtype, ("optimizer",), report)
+    if not isinstance(table.clip, UnsetType):
+        check_settings(table.clip, dtype, ("optimizer", "clip"), report)
     if isinstance(table, kinds.Sgd) and table.nesterov:
         if not table.momentum:
             report.error(("optimizer", "nesterov"), "nesterov needs momentum > 0")

@@ -1,13 +1,12 @@
 """The `[program]` table: a few lines of arithmetic and what they are given."""
 
-import keyword
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.grammar import Assignment, GrammarError, parse_program
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import quoted
 
 from . import schema
 from .model import Expression
@@ -16,19 +15,19 @@ from .places import Keys
 from .report import Report
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BATCH = ("x", "y")
 
 
-def build_program(table: schema.Program, *, has_data: bool, report: Report) -> Expression | None:
-    """Return the expression that a `[program]` table describes; None if there are mistakes."""
+def build_program(table: schema.Program, report: Report) -> Expression | None:
+    """Return the expression that a `[program]` table describes; None if there are mistakes.
+
+    What the names in it may be, and whether the loss is among them, the compiler knows.
+    """
     parameters = _values(table.parameters, table.dtype, ("program", "parameters"), report)
     inputs = _values(table.inputs, table.dtype, ("program", "inputs"), report)
     for name in table.inputs:
         if name in table.parameters:
             message = f"{quoted(name)} is a parameter already"
             report.error(("program", "inputs", name), message, part="key")
-    if has_data:
-        _refuse_batch_names(table, report)
     statements = _statements(table, report)
     if parameters is None or inputs is None or statements is None:
         return None
@@ -36,19 +35,14 @@ def build_program(table: schema.Program, *, has_data: bool, report: Report) -> E
 
 
 def _statements(table: schema.Program, report: Report) -> tuple[Assignment, ...] | None:
-    """Parse the code, and see that it assigns the loss."""
+    """Parse the code, and see that it has a line."""
     try:
         statements = parse_program(table.code)
     except GrammarError as error:
         report.error(("program", "code"), error.message, offset=error.start)
         return None
-    assigned = [statement.name for statement in statements]
-    if not assigned:
+    if not statements:
         report.error(("program", "code"), "the code has no line; a line is 'name = value'")
-        return None
-    if table.loss not in assigned:
-        message = f"no line of the code assigns {quoted(table.loss)}"
-        report.error(("program", "loss"), message + did_you_mean(table.loss, assigned))
         return None
     return statements
 
@@ -60,7 +54,7 @@ def _values(
     arrays: dict[str, Array] = {}
     for name, value in table.items():
         place = (*keys, name)
-        if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name):
+        if not _IDENTIFIER.fullmatch(name):
             message = f"{quoted(name)} cannot be a name in a program"
             report.error(place, message, part="key")
             continue
@@ -71,11 +65,3 @@ def _values(
         if array is not None:
             arrays[name] = array
     return arrays if len(arrays) == len(table) else None
-
-
-def _refuse_batch_names(table: schema.Program, report: Report) -> None:
-    for option in ("parameters", "inputs"):
-        for name in _BATCH:
-            if name in getattr(table, option):
-                message = f"'{name}' is a name of the batch, which [data] gives"
-                report.error(("program", option, name), message, part="key")

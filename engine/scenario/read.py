@@ -15,27 +15,21 @@ from .convert import convert
 from .data import build_data
 from .doubts import report_doubts
 from .loss import build_loss
+from .memory import check_memory
 from .model import Data, Expression, Network, Optimizer, Run, Scenario
 from .network import build_network
 from .optimizer import build_optimizer
 from .report import Report
-from .source import read_source
 from .wording import described
 
 _FORMAT = 1
 
 
-def read_scenario(path: str | Path) -> Scenario:
-    """Read a scenario file.
-
-    Raises `ScenarioError`, which lists every mistake found with its file, line and column. The
-    names and shapes in a program's code are not looked at; that is the compiler's part.
-    """
-    return build_scenario(Report(read_source(path)))
-
-
 def build_scenario(report: Report) -> Scenario:
-    """Return what the report's file says; raise `ScenarioError` if it has mistakes."""
+    """Return what the report's file says; raise `ScenarioError` if it has mistakes.
+
+    The names and shapes in a program's code are not looked at; that is the compiler's part.
+    """
     table = report.source.table
     _check_format(table, report)
     _check_parts(table, report)
@@ -54,7 +48,7 @@ def build_scenario(report: Report) -> Scenario:
         seed=seed,
         network=network,
         expression=_expression(file, report),
-        optimizer=_optimizer(file, report),
+        optimizer=_optimizer(file, dtype, report),
         data=_data(file, network, dtype, seed, report),
         run=_run(file.run, report),
         breakpoints=build_breakpoints(file.breakpoint, report),
@@ -63,6 +57,9 @@ def build_scenario(report: Report) -> Scenario:
         expectations=build_expectations(file.expect, report),
     )
     report.raise_errors()
+    if scenario.network is not None and scenario.data is not None:
+        check_memory(scenario.network, scenario.optimizer, scenario.data, report)
+        report.raise_errors()
     report_doubts(scenario, report)
     return replace(scenario, warnings=report.warnings())
 
@@ -95,9 +92,12 @@ def _check_parts(table: Mapping[str, Any], report: Report) -> None:
 
 
 def _network(file: schema.Scenario, report: Report) -> Network | None:
-    if isinstance(file.network, UnsetType) or isinstance(file.loss, UnsetType):
+    if isinstance(file.network, UnsetType):
         return None
-    return build_network(file.network, build_loss(file.loss, report), report)
+    loss = None
+    if not isinstance(file.loss, UnsetType):
+        loss = build_loss(file.loss, file.network.dtype, report)
+    return build_network(file.network, loss, report)
 
 
 def _expression(file: schema.Scenario, report: Report) -> Expression | None:
@@ -105,14 +105,13 @@ def _expression(file: schema.Scenario, report: Report) -> Expression | None:
         return None
     from .program import build_program
 
-    has_data = not isinstance(file.data, UnsetType)
-    return build_program(file.program, has_data=has_data, report=report)
+    return build_program(file.program, report)
 
 
-def _optimizer(file: schema.Scenario, report: Report) -> Optimizer | None:
+def _optimizer(file: schema.Scenario, dtype: str, report: Report) -> Optimizer | None:
     if isinstance(file.optimizer, UnsetType):
         return None
-    return build_optimizer(file.optimizer, report)
+    return build_optimizer(file.optimizer, dtype, report)
 
 
 def _data(

@@ -31,23 +31,23 @@ def read_samples(table: schema.Data, seed: int, report: Report) -> Samples | Non
     try:
         samples = _file(table, report) if source == "file" else _generated(table, seed)
     except DataError as error:
-        _report(error, table, report)
+        _report(error, source, table, report)
         return None
     return _prepared(samples, table, report)
 
 
 def _source(table: schema.Data, report: Report) -> str | None:
     """Return which of the three sources is meant; None if that is unclear or mixed up."""
-    given = [name for name in _OPTIONS if _is_given(table, name)]
+    given = [name for name in _OPTIONS if is_given(table, name)]
     if not given:
-        report.error(("data",), "'x' and 'y' are missing, or 'file', or 'generate'")
+        report.error(("data",), _missing(table))
         return None
     source, *others = given
     strangers = {
         name: owner
         for owner, options in _OPTIONS.items()
         for name in options
-        if name not in _OPTIONS[source] and _is_given(table, name)
+        if name not in _OPTIONS[source] and is_given(table, name)
     }
     for name in others:
         report.error(("data", name), f"'{source}' and '{name}' exclude each other", part="key")
@@ -55,14 +55,28 @@ def _source(table: schema.Data, report: Report) -> str | None:
         if owner not in given:
             message = f"'{name}' goes with '{owner}', not with '{source}'"
             report.error(("data", name), message, part="key")
-    if source == "x" and not _is_given(table, "y"):
+    if source == "x" and not is_given(table, "y"):
         report.error(("data",), "the key 'y' is missing")
         return None
     return None if others or strangers else source
 
 
-def _is_given(table: schema.Data, name: str) -> bool:
-    return getattr(table, name) not in (UNSET, False)
+def is_given(table: schema.Data, name: str) -> bool:
+    """Tell whether the table asks for this; what is not there has the value UNSET or False."""
+    value = getattr(table, name)
+    return value is not UNSET and value is not False
+
+
+def _missing(table: schema.Data) -> str:
+    """Say which key a table without a source lacks, as far as its options tell."""
+    owners = [
+        source
+        for source, options in _OPTIONS.items()
+        if any(is_given(table, name) for name in options)
+    ]
+    if len(owners) == 1:
+        return f"the key '{owners[0]}' is missing"
+    return "'x' and 'y' are missing, or 'file', or 'generate'"
 
 
 def _file(table: schema.Data, report: Report) -> Samples:
@@ -125,8 +139,9 @@ def _prepared(samples: Samples, table: schema.Data, report: Report) -> Samples:
     return Samples(x, one_hot(y), None) if table.one_hot else Samples(x, y, samples.classes)
 
 
-def _report(error: DataError, table: schema.Data, report: Report) -> None:
-    keys: Keys = ("data", error.option)
+def _report(error: DataError, source: str, table: schema.Data, report: Report) -> None:
+    """Report a mistake at the option at fault, or at the source if the option is left out."""
+    keys: Keys = ("data", error.option if is_given(table, error.option) else source)
     if error.element is not None and isinstance(getattr(table, error.option), list):
         keys = (*keys, error.element)
     report.error(keys, error.message)

@@ -67,8 +67,13 @@ def _are_indices(y: Array, units: int) -> bool:
 
 def _indices(y: Array, units: int, keys: Keys, report: Report) -> Array | None:
     if y.dtype != np.int64:
-        at = first(y != np.floor(y)) or (0,) * y.ndim
-        message = f"class indices are whole numbers from 0 to {units - 1}, not {y[at]}"
+        at = first((y != np.floor(y)) | (y < 0) | (y >= units))
+        message = f"class indices are whole numbers from 0 to {units - 1}"
+        if at is None:
+            at = (0,) * y.ndim
+            message += f": write {int(y[at])}, not {y[at]}"
+        else:
+            message += f", not {y[at]}"
         report.error((*keys, *at), message)
         return None
     outside = first((y < 0) | (y >= units))
