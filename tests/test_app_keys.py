@@ -19,6 +19,7 @@ from nnstep.tui.screens.debugger import Debugger
 from nnstep.tui.screens.gallery import Gallery
 from nnstep.tui.screens.help import Help
 from nnstep.tui.widgets.key_line import KeyLine
+from nnstep.tui.widgets.line_view import LineView
 
 NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
 
@@ -267,10 +268,69 @@ async def test_titles_are_never_markup() -> None:
     async with app_of(strange).run_test(size=WIDE, notifications=True) as pilot:
         await pilot.pause()
         assert title in screen_lines(pilot.app)[0]
+        assert said(pilot) == "1 warning: ? shows it."
+        pilot.app.push_screen(Help(ACTIONS, title, title, (f"beware of {title}",)))
         await until(pilot, lambda: "beware of [red]bold[/red]" in screen_text(pilot.app))
-        await pilot.press("?")
-        await pilot.pause()
         assert title in screen_text(pilot.app)
+
+
+async def test_the_focused_title_is_told_by_more_than_colour() -> None:
+    def reversed_text(pilot: Pilot[None]) -> str:
+        return "".join(
+            segment.text
+            for strip in pilot.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style and segment.style.reverse
+        )
+
+    for size in (NARROW, WIDE):
+        async with app_of().run_test(size=size) as pilot:
+            await pilot.pause()
+            for digit, title in enumerate(("program", "weights", "z/a", "gradients", "loss"), 1):
+                await pilot.press(str(digit))
+                await pilot.pause()
+                assert reversed_text(pilot).startswith(f" {digit} {title} ")
+
+
+async def test_an_expression_has_parameters_and_values() -> None:
+    async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
+        assert "2 parameters  3 values  4 gradients" in screen_lines(pilot.app)[1]
+
+
+async def test_mazur_is_whole_on_a_wide_screen() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
+        await pilot.press("i", "i")
+        assert not set("↑↓…") & set(screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("name", ["mazur", "two-layer"])
+@pytest.mark.parametrize("size", [NARROW, WIDE, ROOMY])
+async def test_panes_stay_where_they_are_while_stepping(name: str, size: tuple[int, int]) -> None:
+    async with app_of(load(path(name))).run_test(size=size) as pilot:
+        panes = list(debugger(pilot).query(LineView))
+        before = [pane.region for pane in panes]
+        await pilot.press("s", "i", "s", "f", "f")
+        await pilot.pause()
+        assert [pane.region for pane in panes] == before
+
+
+async def test_the_active_tab_is_in_view_on_the_smallest_screen() -> None:
+    async with app_of().run_test(size=(40, 10)) as pilot:
+        await pilot.press("4")
+        assert "│ 4 gradients" in screen_lines(pilot.app)[1]
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_the_question_for_a_value_leaves_the_panes_in_view(size: tuple[int, int]) -> None:
+    async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+        await pilot.press("i", "2")
+        before = screen_lines(pilot.app)[:-2]
+        await pilot.press("e")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 2)
+        await pilot.pause()
+        after = screen_lines(pilot.app)
+        assert after[:-2] == before
+        assert after[-2].split()[:5] == ["New", "value", "of", "W1[0,", "0]"]
 
 
 async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> None:

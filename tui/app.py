@@ -124,7 +124,8 @@ class NnstepApp(App[None], inherit_bindings=False):
         scenario = self._scenario
         title = printable(scenario.title) if scenario else ""
         text = printable(scenario.description, keep_newlines=True) if scenario else ""
-        self.push_screen(Help(self.actions, title, text))
+        warnings = scenario.warnings if scenario else ()
+        self.push_screen(Help(self.actions, title, text, warnings))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Fill the command palette from the list of actions."""

@@ -88,13 +88,11 @@ class Palette:
     strong: Style
     muted: Style
     rule: Style
-    accent: Style
     heading: Style
     title: Style
     focused_title: Style
     tab: Style
     active_tab: Style
-    focused_tab: Style
     note: Style
     note_strong: Style
     written: Style
@@ -133,13 +131,11 @@ def _palette(dark: bool, text: str, ground: str, surface: str, panel: str) -> Pa
         strong=style(text, bold=True),
         muted=style(colors["muted"]),
         rule=style(colors["rule"]),
-        accent=style(ours.accent or text, bold=True),
         heading=style(colors["muted"], bold=True),
         title=style(text, bold=True, on=panel),
-        focused_title=style(ours.primary, bold=True, on=panel),
+        focused_title=Style(color=ours.primary, bgcolor=ground, bold=True, reverse=True),
         tab=style(colors["muted"], on=panel),
-        active_tab=style(text, bold=True),
-        focused_tab=style(ours.primary, bold=True),
+        active_tab=Style(color=text, bgcolor=ground, bold=True, underline=True),
         note=style(colors["muted"], on=surface),
         note_strong=style(text, bold=True, on=surface),
         written=style(colors["written"], bold=True),

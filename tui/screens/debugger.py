@@ -1,43 +1,33 @@
 """The debugger: the program, the tensors and the loss of one run, and the keys that drive it."""
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.geometry import Size
+from textual.layout import Layout
 from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.program.instruction import Role, Tensor
 from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.text import printable
-from nnstep.tui.actions import PANES, Action, bindings
+from nnstep.engine.text import cell_name, printable
+from nnstep.tui.actions import Action, bindings
 from nnstep.tui.control import Control, Unit
-from nnstep.tui.widgets.cursor_line import cell_name
+from nnstep.tui.screens.arrangement import TENSOR_COLUMN, Arrangement, Needs, is_narrow
+from nnstep.tui.screens.panes import ROLES, has_role, tabs_of
+from nnstep.tui.widgets.cell_line import CellLine
 from nnstep.tui.widgets.key_line import KeyLine
 from nnstep.tui.widgets.line_view import LineView
 from nnstep.tui.widgets.loss_pane import LossPane
 from nnstep.tui.widgets.program_pane import ProgramPane
+from nnstep.tui.widgets.program_rows import natural_width
 from nnstep.tui.widgets.status_line import StatusLine
-from nnstep.tui.widgets.tab_line import Tab
 from nnstep.tui.widgets.tensor_pane import TensorPane
 from nnstep.tui.widgets.tensor_view import TensorView
 
 if TYPE_CHECKING:
     from nnstep.tui.app import NnstepApp
-
-WIDE = (120, 36)
-ROOMY_WIDTH = 176
-TINY_WIDTH = 64
-
-# What each of the three views shows.
-_ROLES = {
-    "weights": {Role.PARAMETER, Role.BUFFER, Role.RATE, Role.SCRATCH},
-    "values": {Role.DATA, Role.CONSTANT, Role.VALUE, Role.LOSS},
-    "gradients": {Role.GRADIENT},
-}
 
 
 class Debugger(Screen[None]):
@@ -53,25 +43,28 @@ class Debugger(Screen[None]):
         self.control = Control(scenario, self._show, self._start)
         self.pinned = False
         self._place = 0
-        program, *tensors, loss = (Tab(digit, title) for digit, title in enumerate(PANES, 1))
+        program, *tensors, loss = tabs_of(scenario)
+        self._arrangement = Arrangement()
         self._status = StatusLine(printable(scenario.title), id="status")
         self._program = ProgramPane(program, id="program")
-        self._views = tuple(map(TensorView, tensors, map(_has_role, _ROLES.values())))
+        self._views = tuple(map(TensorView, tensors, map(has_role, ROLES.values())))
         self._tensor_panes = tuple(
-            TensorPane(view, id=name) for view, name in zip(self._views, _ROLES, strict=True)
+            TensorPane(view, id=name) for view, name in zip(self._views, ROLES, strict=True)
         )
         self._loss = LossPane(loss, id="loss")
         self._keys = KeyLine(actions, id="keys")
         self._panes: tuple[LineView, ...] = (self._program, *self._tensor_panes, self._loss)
         self._active = self._views[0]
+        self._cell = CellLine(self._active, id="cell")
+        for view in self._views:
+            view.show(self.control.snapshot, follow=False)
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
-        self._arrange(self.app.size)
+        self._arrange()
         yield self._status
-        for pane in self._panes:
-            pane.add_class("pane")
-            yield pane
+        yield from self._panes
+        yield self._cell
         yield self._keys
 
     def _start(self, work: Coroutine[Any, Any, None]) -> object:
@@ -80,8 +73,9 @@ class Debugger(Screen[None]):
     def on_mount(self) -> None:
         """Show the state before the first step."""
         self._show()
-        for warning in self.scenario.warnings:
-            self.notify(printable(warning), severity="warning", markup=False)
+        if count := len(self.scenario.warnings):
+            what = "1 warning" if count == 1 else f"{count} warnings"
+            self._say(f"{what}: {self.app.key_of('help')} shows {'it' if count == 1 else 'them'}.")
 
     def on_unmount(self) -> None:
         """Leave no run behind."""
@@ -105,6 +99,7 @@ class Debugger(Screen[None]):
         self._program.show(snapshot)
         for pane in self._tensor_panes:
             pane.redraw()
+        self._cell.show(self._active)
         self._loss.show(snapshot)
 
     def _activity(self) -> str:
@@ -118,47 +113,65 @@ class Debugger(Screen[None]):
     def _say(self, message: str) -> None:
         self._keys.message = message
 
-    @property
-    def is_narrow(self) -> bool:
-        """Whether the tensor views take turns in one pane."""
-        return self.has_class("-narrow")
+    # Arranging.
 
-    def _activate(self, view: TensorView) -> TensorPane:
-        """Make a view the one that is shown where there is room for one; return its pane."""
-        self._active = view
-        if not self.is_narrow:
-            return self._tensor_panes[self._views.index(view)]
-        pane = self._tensor_panes[0]
-        pane.turn_to(view, tuple(each.tab for each in self._views))
-        return pane
+    @property
+    def layout(self) -> Layout:
+        """What places the panes."""
+        return self._arrangement
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
         """The name and the index of the cell under the cursor, of the pane looked at last."""
         return self._active.selected
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the tensor views take turns in one pane."""
+        return is_narrow(self.app.size)
+
+    def _activate(self, view: TensorView) -> TensorPane:
+        """Make a view the one that is shown where there is room for one; return its pane."""
+        self._active = view
+        pane = self._tensor_panes[self._views.index(view)]
+        if self.is_narrow:
+            pane = self._tensor_panes[0]
+            pane.turn_to(view, tuple(each.tab for each in self._views))
+        for each in self._tensor_panes:
+            each.look_at(each is pane)
+        self._cell.show(view)
+        return pane
+
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which tensors were looked at last."""
         if isinstance(event.widget, TensorPane):
-            self._active = event.widget.view
+            self._activate(event.widget.view)
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange the panes for another size; what was looked at stays in view."""
         in_tensors = isinstance(self.focused, TensorPane)
-        pane = self._arrange(event.size)
+        pane = self._arrange()
         if in_tensors:
             self._go_to(pane)
 
-    def _arrange(self, size: Size) -> TensorPane:
+    def _arrange(self) -> TensorPane:
         """Choose the arrangement, and which view each pane shows; return the active one's."""
-        narrow = size.width < WIDE[0] or size.height < WIDE[1]
-        self.set_class(narrow, "-narrow")
-        self.set_class(not narrow and size.width < ROOMY_WIDTH, "-wide")
-        self.set_class(size.width < TINY_WIDTH, "-tiny")
-        if not narrow:
+        program = self.control.snapshot.program
+        self._arrangement.needs = Needs(
+            natural_width(program), self._views[0].lines_at(TENSOR_COLUMN - 1)
+        )
+        if not self.is_narrow:
             for pane, view in zip(self._tensor_panes, self._views, strict=True):
                 pane.turn_to(view, (view.tab,))
-        return self._activate(self._active)
+        active = self._activate(self._active)
+        self._place_panes()
+        return active
+
+    def _place_panes(self) -> None:
+        regions = self._arrangement.regions(self.app.size)
+        for pane in self._panes:
+            pane.display = pane.id in regions
+        self.refresh(layout=True)
 
     # Stepping and running.
 
@@ -239,7 +252,7 @@ class Debugger(Screen[None]):
 
     def _go_to(self, pane: LineView) -> None:
         """Focus a pane; if one was shown alone, it takes that place."""
-        if self.has_class("-zoom"):
+        if self._arrangement.zoomed:
             self._zoom(pane)
         pane.focus()
 
@@ -250,20 +263,22 @@ class Debugger(Screen[None]):
             at = self.focused.view.tab.digit - 1
         self.action_pane((at + direction) % len(self._panes) + 1)
 
+    def on_tensor_pane_cursor_moved(self) -> None:
+        """Show the cell that the cursor is on now."""
+        self._cell.show(self._active)
+
     def on_tensor_pane_tab_clicked(self, message: TensorPane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
         self.action_pane(message.digit)
 
     def action_zoom(self) -> None:
         """Show the focused pane alone, or all panes again."""
-        alone = self.has_class("-zoom")
         focused = self.focused if isinstance(self.focused, LineView) else self._program
-        self._zoom(None if alone else focused)
+        self._zoom(None if self._arrangement.zoomed else focused)
 
     def _zoom(self, zoomed: LineView | None) -> None:
-        self.set_class(zoomed is not None, "-zoom")
-        for pane in self._panes:
-            pane.set_class(pane is zoomed, "-zoomed")
+        self._arrangement.zoomed = zoomed.id if zoomed else None
+        self._place_panes()
 
     def action_pin(self) -> None:
         """Stop following the step, or start again."""
@@ -275,8 +290,3 @@ class Debugger(Screen[None]):
         """Go to the gallery."""
         self.control.pause()
         self.app.open_gallery()
-
-
-def _has_role(roles: set[Role]) -> Callable[[Tensor], bool]:
-    """Return the question whether a tensor has one of some roles."""
-    return lambda tensor: tensor.role in roles

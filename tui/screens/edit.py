@@ -1,11 +1,14 @@
-"""The question for a new value: it starts with the exact present one, and mistakes stay."""
+"""The question for a new value: it starts with the exact present one, and mistakes stay.
+
+It stands on the last lines of the screen, so that the cell that is changed stays in view.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -17,12 +20,14 @@ class EditValue(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", show=False)]
     DEFAULT_CSS = """
     EditValue {
-        align: center middle;
+        align: left bottom;
         background: transparent;
-        Vertical { width: 60; max-width: 100%; height: auto; background: $panel; padding: 1 2; }
+        Vertical { height: auto; background: $panel; padding: 0 1; }
+        Horizontal { height: 1; }
         Input, Input:focus { border: none; height: 1; padding: 0; background: $background; }
-        #prompt { text-style: bold; margin-bottom: 1; }
-        #reason { color: $muted; margin-top: 1; }
+        Input { width: 1fr; }
+        #prompt { text-style: bold; width: auto; margin-right: 1; }
+        #reason { color: $muted; }
         #reason.-error { color: $error; }
     }
     """
@@ -36,10 +41,11 @@ class EditValue(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Ask, with the present value filled in, and leave a line for what is wrong."""
         with Vertical():
-            yield Static(Content(f"New value of {self._cell}"), id="prompt")
-            field = Input(self._current, select_on_focus=True)
-            field.cursor_blink = False
-            yield field
+            with Horizontal():
+                yield Static(Content(f"New value of {self._cell}"), id="prompt")
+                field = Input(self._current, select_on_focus=True)
+                field.cursor_blink = False
+                yield field
             yield Static(Content("Enter changes it, Escape leaves it."), id="reason")
 
     async def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Markdown, Static
 
+from nnstep.engine.text import printable
 from nnstep.tui.actions import Action
 
 MARKS = """\
@@ -21,7 +22,7 @@ MARKS = """\
 
 
 class Help(Screen[None]):
-    """Shows the actions, the marks, and the description of a scenario if one is open."""
+    """Shows what a scenario is about, its warnings if it has any, the actions, and the marks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1", "dismiss", show=False)
@@ -36,18 +37,28 @@ class Help(Screen[None]):
     }
     """
 
-    def __init__(self, actions: tuple[Action, ...], title: str, description: str) -> None:
+    def __init__(
+        self,
+        actions: tuple[Action, ...],
+        title: str,
+        description: str,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
         self._actions = actions
         self._title = title
         self._description = description
+        self._warnings = warnings
 
     def compose(self) -> ComposeResult:
-        """Show what the scenario is about first, then the keys, then the marks."""
+        """Show what the scenario is about first, and what is doubtful, then the keys."""
         with VerticalScroll():
             if self._title:
                 yield Static(Content(self._title), classes="heading")
                 yield Markdown(self._description, open_links=False)
+            if self._warnings:
+                yield Static(Content("Warnings"), classes="heading")
+                yield Static(Content("\n".join(map(printable, self._warnings))))
             for group, actions in groupby(self._actions, lambda action: action.group):
                 yield Static(Content(group), classes="heading")
                 yield Static(_table(list(actions)))

@@ -21,6 +21,10 @@ from textual.widget import Widget
 
 from nnstep.tui.theme import Palette, palette_of
 
+WHEEL_LINES = 3
+# The line between a pane and what is to its left.
+EDGE = "│"
+
 Piece = tuple[str, Style]
 Line = tuple[Piece, ...]
 
@@ -45,6 +49,17 @@ class LineView(Widget):
         """Return the `height` lines that are visible now, each made by `fit`."""
         raise NotImplementedError
 
+    def fit_to(self, width: int, height: int) -> None:
+        """Get ready to paint so many columns and lines."""
+
+    @property
+    def edge(self) -> Line:
+        """What every line begins with: a rule, if there is something to the left."""
+        return ((EDGE, self.palette.rule),) if self.region.x > 0 else ()
+
+    def scroll_by(self, lines: int) -> None:
+        """Scroll, in a pane that can have more than it shows."""
+
     def redraw(self) -> None:
         """Paint again and have the spans that differ from the screen drawn."""
         size = self.size
@@ -52,8 +67,10 @@ class LineView(Widget):
             self._painted = Size(0, 0)
         elif size != self._painted:
             self.refresh()
-        elif regions := self._update(self.paint(*size)):
-            self.refresh(*regions)
+        else:
+            self.fit_to(*size)
+            if regions := self._update(self.paint(*size)):
+                self.refresh(*regions)
 
     def _update(self, lines: list[Line]) -> list[Region]:
         """Take new lines in place of the old, and return where they differ."""
@@ -87,6 +104,7 @@ class LineView(Widget):
         if self._painted != self.size:
             self._painted = self.size
             self._filters, self._ground = self.get_line_filters(), self.background_colors[1]
+            self.fit_to(*self.size)
             self._lines = self.paint(*self.size)
             self._strips = [self._strip(line) for line in self._lines]
         strips = self._strips[crop.y : crop.bottom]
@@ -107,6 +125,16 @@ class LineView(Widget):
     def on_resize(self, _event: events.Resize) -> None:
         """Draw everything at the new size, unless that has been done already."""
         self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down."""
+        event.stop()
+        self.scroll_by(WHEEL_LINES)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up."""
+        event.stop()
+        self.scroll_by(-WHEEL_LINES)
 
     def watch_has_focus(self, has_focus: bool) -> None:
         """Show whether keys arrive here."""

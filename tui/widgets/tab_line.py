@@ -21,16 +21,37 @@ class Tab:
 
 
 def tab_line(
-    tabs: tuple[Tab, ...], active: int, palette: Palette, *, focused: bool
+    tabs: tuple[Tab, ...],
+    active: int,
+    palette: Palette,
+    width: int,
+    hint: str = "",
+    *,
+    focused: bool,
 ) -> Iterator[Piece]:
-    """Paint the tabs, the active one standing out; a lone tab is a plain title."""
-    for tab in tabs:
+    """Paint the tabs, the active one standing out; a lone tab is a plain title.
+
+    `hint` is written at the right if there is room for all of it.
+    """
+    left = width
+    for tab in in_order(tabs, active, width):
+        left -= len(tab.text)
         if tab.digit != active:
             yield tab.text, palette.tab
-        elif len(tabs) == 1:
-            yield tab.text, palette.focused_title if focused else palette.title
+        elif focused:
+            yield tab.text, palette.focused_title
         else:
-            yield tab.text, palette.focused_tab if focused else palette.active_tab
+            yield tab.text, palette.title if len(tabs) == 1 else palette.active_tab
+    if 0 < len(hint) <= left:
+        yield hint.rjust(left), palette.tab
+
+
+def in_order(tabs: tuple[Tab, ...], active: int, width: int) -> tuple[Tab, ...]:
+    """Return the tabs from left to right: beginning with the active one if not all fit."""
+    if sum(len(tab.text) for tab in tabs) <= width:
+        return tabs
+    at = next(i for i, tab in enumerate(tabs) if tab.digit == active)
+    return tabs[at:] + tabs[:at]
 
 
 def hidden_lines(above: int, below: int) -> str:

@@ -1,8 +1,9 @@
 """Where everything stands in a tensor pane: which line of it belongs to which tensor.
 
 A pane is a column of blocks, one a tensor, gathered under headings: all of layer 1, then layer 2,
-and so on. A block is a title and its rows. Only shapes decide where things stand, never values, so
-a layout is made once and a matrix of any size costs the same.
+and so on. A block is a title and its rows; a single number stands beside its title if there is
+room. Only shapes decide where things stand, never values, so a layout is made once and a matrix of
+any size costs the same.
 """
 
 from bisect import bisect_right
@@ -17,8 +18,12 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.instruction import Program, Role, Tensor
 from nnstep.tui.numbers import CHANGE_WIDTH, VALUE_WIDTH
 
+# A number, and an arrow or its change; between two cells of a row there is a blank.
 PLAIN_CELL = VALUE_WIDTH + 1
 CHANGE_CELL = VALUE_WIDTH + 1 + CHANGE_WIDTH
+GAP = 1
+# The title of a single number without its name: marks, shape and dtype.
+TITLE_WIDTH = len("●○  () float64 ≈ ")
 
 _HEADINGS = {
     Role.DATA: "data",
@@ -48,20 +53,25 @@ class Block(Struct, frozen=True):
     columns: int
     label_width: int
     with_changes: bool
+    beside_title: bool = False
 
     @property
     def end(self) -> int:
         """The line after the last."""
-        return self.top + 1 + self.rows
+        return self.line_of(self.rows)
+
+    def line_of(self, row: int) -> int:
+        """Return the line of the pane that a row stands on."""
+        return self.top + row + (not self.beside_title)
 
     @property
     def cell_width(self) -> int:
-        """How many columns of the screen a number takes."""
-        return CHANGE_CELL if self.with_changes else PLAIN_CELL
+        """How many columns of the screen a number takes, the gap after it included."""
+        return (CHANGE_CELL if self.with_changes else PLAIN_CELL) + GAP
 
     def fitting(self, width: int) -> int:
         """Return how many columns of the tensor fit in `width` columns of the screen."""
-        return max(1, (width - self.label_width) // self.cell_width)
+        return max(1, (width + GAP - self.label_width) // self.cell_width)
 
     def leading_index(self, row: int) -> Shape:
         """Return the indices of a row along all axes but the last."""
@@ -147,8 +157,10 @@ def _block(name: str, top: int, shape: Shape | None, width: int) -> Block:
     """Make the block of a tensor."""
     if shape is None:
         return Block(name, top, shape, 0, 0, 0, with_changes=False)
+    if not shape and (room := width - TITLE_WIDTH - len(name)) >= PLAIN_CELL:
+        return Block(name, top, shape, 1, 1, 0, room >= CHANGE_CELL, beside_title=True)
     columns = shape[-1] if shape else 1
     rows = prod(shape[:-1]) if columns else 0
     label_width = max(1, len(",".join(str(length - 1) for length in shape[:-1]))) + 1
-    with_changes = label_width + columns * CHANGE_CELL <= width
+    with_changes = label_width + columns * (CHANGE_CELL + GAP) - GAP <= width
     return Block(name, top, shape, rows, columns, label_width, with_changes)

@@ -23,11 +23,12 @@ from nnstep.tui.numbers import (
 )
 from nnstep.tui.theme import Palette
 from nnstep.tui.widgets.line_view import Piece
-from nnstep.tui.widgets.tensor_blocks import Block
+from nnstep.tui.widgets.tensor_blocks import TITLE_WIDTH, Block
 
 WRITTEN, READ, STALE = "●", "○", "≈"
 CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
+NO_CURSOR = Style()
 
 
 class Cursor(Struct, frozen=True):
@@ -82,15 +83,22 @@ class CellPainter(Struct, frozen=True):
         yield f" {name}", palette.strong
         about = f" {array.shape} {array.dtype}"
         if name in snapshot.stale:
-            about += f" {STALE} stale"
+            about += f" {STALE}" if block.beside_title else f" {STALE} stale"
         if (shown := block.fitting(width)) < block.columns:
             last = min(first + shown, block.columns) - 1
             where = f"columns {first}–{last} "
             about += where.rjust(width - 3 - len(name) - len(about))
         yield about, palette.muted
+        if block.beside_title:
+            yield " " * (TITLE_WIDTH - 3 - len(about)), palette.muted
+            yield from self._cells(block, 0, 0, width)
 
     def row(self, block: Block, row: int, first: int, width: int) -> Iterator[Piece]:
         """Paint one row of a block, from column `first` on."""
+        yield block.label(row), self.palette.muted
+        yield from self._cells(block, row, first, width)
+
+    def _cells(self, block: Block, row: int, first: int, width: int) -> Iterator[Piece]:
         array = self.snapshot.tensors[block.name]
         before = self.snapshot.before.get(block.name)
         last = min(first + block.fitting(width), block.columns)
@@ -98,7 +106,6 @@ class CellPainter(Struct, frozen=True):
         old = new
         if before is not None and before is not array and before.shape == array.shape:
             old = values_of(before, block, row, first, last)
-        yield block.label(row), self.palette.muted
         for column, (value, earlier) in enumerate(zip(new, old, strict=True), first):
             yield from self._cell(block, Cursor(block.name, row, column), value, earlier)
 
@@ -116,12 +123,12 @@ class CellPainter(Struct, frozen=True):
             yield text.rjust(VALUE_WIDTH), style
         plain = palette.text if style.reverse or style.underline else style
         if not block.with_changes:
-            yield direction(earlier, value), plain
+            yield f"{direction(earlier, value)} ", plain
         elif change := format_change(earlier, value):
-            yield f" {change:<{CHANGE_WIDTH}}", palette.muted
+            yield f" {change:<{CHANGE_WIDTH + 1}}", palette.muted
         else:
             # In the style of the number, so that a row of one heat is sent in one piece.
-            yield " " * (CHANGE_WIDTH + 1), plain
+            yield " " * (CHANGE_WIDTH + 2), plain
 
     def _number_style(self, block: Block, value: Number, *, changed: bool) -> Style:
         """Return the style of a number: its heat, unless there is something graver to say."""

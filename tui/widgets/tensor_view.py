@@ -32,7 +32,7 @@ class TensorView:
         self._program: Program | None = None
         self._names: list[str] = []
         self._layout = Layout((), {}, 0)
-        self._laid_out_for: object = None
+        self._shapes: list[Shape | None] = []
         self._first: dict[str, int] = {}
         self._awaited: str | None = None
         # The lines of each block as they were painted last, by row; the title is row -1.
@@ -41,9 +41,14 @@ class TensorView:
     def show(self, snapshot: Snapshot, *, follow: bool) -> None:
         """Take a snapshot; with `follow`, what its last step wrote comes into view."""
         self.snapshot = snapshot
-        if snapshot.program is not self._program:
+        if new := snapshot.program is not self._program:
             self._program = snapshot.program
             self._names = names_of(snapshot.program, self._belongs)
+        arrays = [snapshot.tensors.get(name) for name in self._names]
+        shapes = [None if array is None else array.shape for array in arrays]
+        if new or shapes != self._shapes:
+            self._shapes = shapes
+            self._lay_out()
         if follow:
             written = [name for name in snapshot.written if name in self._names]
             self._awaited = written[0] if written else None
@@ -54,23 +59,29 @@ class TensorView:
 
     def arrange(self, width: int, height: int) -> None:
         """Fit everything into a size; a reader's place stays, as far as it exists."""
-        snapshot = self.snapshot
-        if snapshot is None:
-            return
-        resized = (width, height) != (self.width, self.height)
+        resized, widened = (width, height) != (self.width, self.height), width != self.width
         self.width, self.height = width, height
-        arrays = [snapshot.tensors.get(name) for name in self._names]
-        wanted = (width, [None if array is None else array.shape for array in arrays])
-        if wanted != self._laid_out_for:
-            self._layout = lay_out(self._names, snapshot.program, snapshot.tensors, width)
-            self._laid_out_for = wanted
-            self._keep_cursor()
+        if widened:
+            self._lay_out()
         self._go_to(self.top)
         if resized:
             self._reveal_cursor()
         if self._awaited is not None:
             self._reveal_block(self._layout.by_name[self._awaited])
             self._awaited = None
+
+    def _lay_out(self) -> None:
+        """Place the tensors anew: there are others, or their shapes or the width have changed."""
+        if self.snapshot is not None:
+            program, tensors = self.snapshot.program, self.snapshot.tensors
+            self._layout = lay_out(self._names, program, tensors, self.width)
+            self._keep_cursor()
+
+    def lines_at(self, width: int) -> int:
+        """Return how many lines all the tensors take, visible or not, in so many columns."""
+        if self.snapshot is None:
+            return 0
+        return lay_out(self._names, self.snapshot.program, self.snapshot.tensors, width).height
 
     @property
     def hidden(self) -> tuple[int, int]:
@@ -178,7 +189,7 @@ class TensorView:
     def move_to_point(self, x: int, y: int) -> None:
         """Move the cursor to the cell at a point of the visible part."""
         block = self._layout.block_at(self.top + y)
-        if block and block.rows and y > 0:
+        if block and block.rows and (y > 0 or block.beside_title):
             shown = max(0, x - block.label_width) // block.cell_width
             row = max(0, self.top + y - block.top - 1)
             self._point_at(block, row, self._first_column(block) + shown)
@@ -231,8 +242,8 @@ class TensorView:
             return
         row, column = self.cursor.row, self.cursor.column
         block = self._layout.by_name[self.cursor.name]
-        y = block.top + 1 + row
-        self._reveal_lines(y - 1, y + 1)
+        y = block.line_of(row)
+        self._reveal_lines(y - (not block.beside_title), y + 1)
         first = self._first.get(block.name, 0)
         self._first[block.name] = min(max(first, column - block.fitting(self.width) + 1), column)
 
