@@ -94,13 +94,16 @@ class Debugger(Screen[None]):
         for view in self._views:
             view.show(snapshot, follow=follow)
             if follow and self.is_narrow and view.holds(snapshot.written[0]):
-                self._activate(view)
+                self._choose(view)
         self._status.show(snapshot, self._activity())
         self._program.show(snapshot)
+        self._redraw_tensors()
+        self._loss.show(snapshot)
+
+    def _redraw_tensors(self) -> None:
         for pane in self._tensor_panes:
             pane.redraw()
         self._cell.show(self._active)
-        self._loss.show(snapshot)
 
     def _activity(self) -> str:
         kept = "tab kept" if self.pinned else ""
@@ -131,15 +134,20 @@ class Debugger(Screen[None]):
         return is_narrow(self.app.size)
 
     def _activate(self, view: TensorView) -> TensorPane:
-        """Make a view the one that is shown where there is room for one; return its pane."""
+        """Show a view as the one looked at; return its pane."""
+        pane = self._choose(view)
+        self._redraw_tensors()
+        return pane
+
+    def _choose(self, view: TensorView) -> TensorPane:
+        """Make a view the one looked at, in the only pane where there is one; return its pane."""
         self._active = view
         pane = self._tensor_panes[self._views.index(view)]
         if self.is_narrow:
             pane = self._tensor_panes[0]
             pane.turn_to(view, tuple(each.tab for each in self._views))
         for each in self._tensor_panes:
-            each.look_at(each is pane)
-        self._cell.show(view)
+            each.looked_at = each is pane
         return pane
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:

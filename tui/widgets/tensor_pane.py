@@ -36,15 +36,8 @@ class TensorPane(LineView, can_focus=True):
         self.tabs: tuple[Tab, ...] = (view.tab,)
 
     def turn_to(self, view: TensorView, tabs: tuple[Tab, ...]) -> None:
-        """Show a view, one of those that `tabs` stand for."""
+        """Have a view, one of those that `tabs` stand for, drawn from now on."""
         self.view, self.tabs = view, tabs
-        self.redraw()
-
-    def look_at(self, looked_at: bool) -> None:
-        """Show the cursor, or show none."""
-        if looked_at != self.looked_at:
-            self.looked_at = looked_at
-            self.redraw()
 
     def fit_to(self, width: int, height: int) -> None:
         """Arrange the view under the title and after the edge."""
