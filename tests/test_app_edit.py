@@ -143,3 +143,11 @@ async def test_a_reader_stays_at_the_value_that_was_edited() -> None:
         assert "W1 (2, 2) float64" in screen_text(pilot.app)
         await pilot.press("plus")
         assert "W1 (2, 2) float64" in screen_text(pilot.app)
+
+
+async def test_the_cell_that_is_edited_comes_into_view() -> None:
+    async with app_of(load(path("two-layer"))).run_test(size=NARROW) as pilot:
+        await pilot.press("i", "n", "2")
+        assert " W1 (3, 2)" not in screen_text(pilot.app)
+        await ask(pilot)
+        assert " W1 (3, 2)" in screen_text(pilot.app)

@@ -221,6 +221,8 @@ class Debugger(Screen[None]):
             self._say("There is no value to edit here yet.")
             return
         name, index = self.selected
+        self._active.reveal_cursor()
+        self._redraw_tensors()
         current = self.control.snapshot.tensors[name][index]
 
         async def change(text: str) -> None:

@@ -65,7 +65,7 @@ class TensorView:
             self._lay_out()
         self._go_to(self.top)
         if resized:
-            self._reveal_cursor()
+            self.reveal_cursor()
         if self._awaited is not None:
             self._reveal_block(self._layout.by_name[self._awaited])
             self._awaited = None
@@ -210,7 +210,7 @@ class TensorView:
         """Put the cursor on the cell of a block nearest to a row and column, and show it."""
         row, column = min(max(row, 0), block.rows - 1), min(max(column, 0), block.columns - 1)
         self.cursor = Cursor(block.name, row, column)
-        self._reveal_cursor()
+        self.reveal_cursor()
 
     def _keep_cursor(self) -> None:
         """Put the cursor on a cell that exists: the one it was on, or else the first."""
@@ -237,7 +237,8 @@ class TensorView:
         heading = block.top - 1 in self._layout.headings
         self._reveal_lines(block.top - heading, block.end)
 
-    def _reveal_cursor(self) -> None:
+    def reveal_cursor(self) -> None:
+        """Scroll as little as shows the cell under the cursor."""
         if self.cursor is None:
             return
         row, column = self.cursor.row, self.cursor.column
