@@ -129,12 +129,12 @@ class TensorView:
         drawn: dict[str, dict[int, Line]],
     ) -> Line:
         """Return a line of a block; `drawn` gathers the lines of the blocks met while painting."""
-        first = self._first_column(block)
         lines = drawn.get(block.name)
         if lines is None:
-            lines = drawn[block.name] = self._lines_so_far(painter, block, first, edge)
+            lines = drawn[block.name] = self._lines_so_far(painter, block, edge)
         row = y - block.top - 1
         if row not in lines:
+            first = self._first_column(block)
             pieces = (
                 painter.title(block, first, self.width)
                 if row < 0
@@ -143,11 +143,9 @@ class TensorView:
             lines[row] = edge + fit(pieces, self.width, painter.palette.text)
         return lines[row]
 
-    def _lines_so_far(
-        self, painter: CellPainter, block: Block, first: int, edge: Line
-    ) -> dict[int, Line]:
+    def _lines_so_far(self, painter: CellPainter, block: Block, edge: Line) -> dict[int, Line]:
         """Return the lines of a block that were painted before, none if it looks different now."""
-        look = painter.look(block, first, self.width)
+        look = painter.look(block, self._first_column(block), self.width)
         known = self._drawn.get(block.name)
         if known is None or known[1] != edge or not known[0].same_as(look):
             known = self._drawn[block.name] = look, edge, {}
