@@ -140,6 +140,7 @@ async def test_another_seed_is_another_run() -> None:
         await pilot.press("i", "R")
         await until(pilot, lambda: place(pilot) == 0)
         assert "new seed" in said(pilot)
+        assert f"seed {control(pilot).seed}" in screen_lines(pilot.app)[0]
         assert (control(pilot).snapshot.tensors["W1"] != first).any()
         again = control(pilot).snapshot.tensors["W1"]
         await pilot.press("i", "r")

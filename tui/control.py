@@ -73,6 +73,11 @@ class Control:
         return "computing" if self._busy else ""
 
     @property
+    def seed(self) -> int:
+        """What parameters and batches are drawn from."""
+        return self._session.seed
+
+    @property
     def is_busy(self) -> bool:
         """Whether something goes on in the background."""
         return self._busy

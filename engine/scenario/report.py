@@ -42,11 +42,6 @@ class Report:
         self._warnings.append(_Remark(keys, f"warning: {message}", part, None))
 
     @property
-    def has_errors(self) -> bool:
-        """Whether a mistake was noted."""
-        return bool(self._errors)
-
-    @property
     def is_full(self) -> bool:
         """Whether so many mistakes were noted that no more are kept."""
         return len(self._errors) >= _MOST_PROBLEMS

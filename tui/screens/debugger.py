@@ -106,8 +106,10 @@ class Debugger(Screen[None]):
         self._cell.show(self._active)
 
     def _activity(self) -> str:
+        seed = self.control.seed
+        drawn = f"seed {seed}" if seed != self.scenario.seed else ""
         kept = "tab kept" if self.pinned else ""
-        return " · ".join(filter(None, (self.control.activity, kept)))
+        return " · ".join(filter(None, (self.control.activity, drawn, kept)))
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""

@@ -64,10 +64,16 @@ class Gallery(Screen[Entry | None]):
 
 
 def _describe(entry: Entry) -> Content:
-    """Write an entry in two lines: its title and shape, and what it is about."""
+    """Write an entry in two lines: its name, title and shape, and what it is about."""
     about, style = entry.summary, "$muted"
     if entry.problem:
         about, style = f"cannot be opened: {entry.problem.splitlines()[0]}", "$error"
     return Content.assemble(
-        (entry.title, "bold"), "  ", (entry.shape, "$secondary"), "\n", (about, style)
+        (entry.name, "$primary"),
+        "  ",
+        (entry.title, "bold"),
+        "  ",
+        (entry.shape, "$secondary"),
+        "\n",
+        (about, style),
     )
