@@ -191,7 +191,7 @@ def test_every_tensor_of_a_run_has_the_scenarios_dtype(dtype: str, kind: str) ->
         activations=("gelu", "softmax"),
         rows=3,
         dtype=dtype,
-        loss=Loss("cross_entropy", "mean"),
+        loss=Loss("cross_entropy", "batch_mean"),
         optimized=optimizer(kind, 0.01, clip=Clip("norm", 0.1)),
     )
     session = Session(scenario, iterations=2)

@@ -51,7 +51,7 @@ def test_listings_of_the_gallery(name: str) -> None:
     [
         (Loss("huber", "batch_mean", delta=0.5), ("leaky_relu", "softplus")),
         (Loss("mae", "sum"), ("elu", "silu")),
-        (Loss("cross_entropy", "mean", from_logits=True), ("gelu", "identity")),
+        (Loss("cross_entropy", "batch_mean", from_logits=True), ("gelu", "identity")),
         (Loss("cross_entropy", "sum", fuse=False), ("relu", "softmax")),
         (Loss("binary_cross_entropy", "mean", from_logits=True), ("tanh", "identity")),
     ],

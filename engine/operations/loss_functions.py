@@ -71,4 +71,4 @@ def cross_entropy_with_logits(a: Array, y: Array, reduction: str | None = None) 
 
 def _cross_entropy(logs: Array, a: Array, y: Array, reduction: str | None) -> Array:
     rows = y if y.ndim == a.ndim else one_hot(y, a)
-    return _reduced(-np.where(rows == 0, 0, rows * logs).sum(axis=-1), reduction or "mean")
+    return _reduced(-np.where(rows == 0, 0, rows * logs).sum(axis=-1), reduction or "batch_mean")

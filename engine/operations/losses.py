@@ -30,8 +30,9 @@ class LossOperation(Struct, frozen=True, kw_only=True):
     """A loss and its derivatives, all formulas over `y` and `a`.
 
     `fused` has, for an activation that feeds its own loss, the derivative by that activation's `z`:
-    stable where the chain through `da` is not. `rows` says that the elements that are reduced are
-    whole rows. `usual` is the reduction that the listing need not name.
+    stable where the chain through `da` is not. `usual` is the reduction that the listing need not
+    name. `class_indices` says that `y` holds one class a row. The elements of a cross-entropy are
+    whole rows, so that its reductions are `batch_mean` and `sum` only.
     """
 
     name: str
@@ -39,7 +40,6 @@ class LossOperation(Struct, frozen=True, kw_only=True):
     value: Kernel
     da: Kernel
     fused: Mapping[str, Kernel] = field(default_factory=dict)
-    rows: bool = False
     class_indices: bool = False
 
     def value_formula(self, reduction: str, delta: float) -> Formula:
@@ -58,8 +58,6 @@ class LossOperation(Struct, frozen=True, kw_only=True):
     def _reduced(self, derivative: Formula, reduction: str) -> Formula:
         if self.class_indices:
             derivative = derivative.on(y=_ONE_HOT)
-        if self.rows and reduction == "mean":
-            reduction = "batch_mean"
         return _DIVIDED[reduction].on(g=derivative)
 
 
@@ -113,14 +111,12 @@ CROSS_ENTROPY = LossOperation(
     value=lambda a, y, reduction: cross_entropy(a, y, reduction=reduction),
     da=lambda y, a: np.where(y == 0, 0, -y / a),
     fused={"softmax": lambda y, a: a - y},
-    rows=True,
 )
 CROSS_ENTROPY_WITH_LOGITS = LossOperation(
     name="cross_entropy_with_logits",
     usual="batch_mean",
     value=lambda a, y, reduction: cross_entropy_with_logits(a, y, reduction=reduction),
     da=lambda y, a: softmax(a) - y,
-    rows=True,
 )
 _WEIGHTED_CROSS_ENTROPY = replace(
     CROSS_ENTROPY,

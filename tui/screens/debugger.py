@@ -187,17 +187,20 @@ class Debugger(Screen[None]):
 
     def action_step(self, unit: Unit) -> None:
         """Execute a unit."""
-        if self.control.snapshot.finished:
-            self._say("This is the end of the run: r starts it again.")
-        else:
+        if not self._say_at_end():
             self.control.step(unit)
 
     def action_run(self) -> None:
         """Run, or pause."""
-        if self.control.snapshot.finished and not self.control.is_busy:
-            self._say("This is the end of the run: r starts it again.")
-        else:
+        if self.control.is_busy or not self._say_at_end():
             self.control.toggle_run()
+
+    def _say_at_end(self) -> bool:
+        """Tell, and say, whether the run is at its end."""
+        if self.control.snapshot.finished:
+            again = self.app.key_of("restart")
+            self._say(f"This is the end of the run: {again} starts it again.")
+        return self.control.snapshot.finished
 
     def action_change_speed(self, faster: int) -> None:
         """Run faster or slower."""
