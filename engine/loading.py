@@ -20,6 +20,8 @@ def load(path_or_name: str | Path) -> Scenario:
     """
     report = Report(read_source(_file(path_or_name)))
     scenario = build_scenario(report)
+    if scenario.network and not scenario.is_annotated:
+        return scenario  # the reader has seen all there is: only code can fail to compile
     try:
         program = compile_scenario(scenario)
     except CompileError as error:
