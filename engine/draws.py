@@ -1,6 +1,8 @@
 """The one seeded source of random numbers of a run."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -18,3 +20,12 @@ class Draws:
     def generator(self) -> "np.random.Generator":
         """The generator; every draw of a run comes from it, in order."""
         return np.random.default_rng(self._seed)
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """Where the generator stands; to set it is to draw the same numbers again."""
+        return self.generator.bit_generator.state
+
+    @state.setter
+    def state(self, state: Mapping[str, Any]) -> None:
+        self.generator.bit_generator.state = state

@@ -5,15 +5,17 @@ marked read-only, and no array that was handed out ever changes.
 """
 
 import contextvars
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.batches import Batches
+from nnstep.engine.batches import Batches, Cursor
 from nnstep.engine.clock import Clock
 from nnstep.engine.draws import Draws
+from nnstep.engine.edit import Edit
 from nnstep.engine.initial import initial_tensors
 from nnstep.engine.loss_history import LossHistory
 from nnstep.engine.program.instruction import Instruction, Phase, Program
@@ -67,63 +69,116 @@ class Step(msgspec.Struct, frozen=True, gc=False):
         return self.instruction.reads
 
 
+class State(msgspec.Struct, frozen=True):
+    """Where a run is, and all that going on from there depends on.
+
+    `written` are the arrays written in the pass under way, in the order of the program.
+    """
+
+    place: int
+    tensors: Mapping[str, Array]
+    written: Sequence[Array] = ()
+    cursor: Cursor | None = None
+
+
+Record = tuple[Array, ...]
+"""All arrays that one pass wrote, in the order of the program's instructions and their writes."""
+
+
 class Machine:
     """Executes the program of a scenario, pass after pass.
 
-    `place` is the number of instructions executed so far, `tensors` holds what is live, and
-    `losses` the loss of every iteration.
+    `place` is the number of instructions executed so far, `tensors` holds what is live, `written`
+    what the pass under way has written, and `losses` the loss of every iteration. `finished_pass`,
+    if there is one, is handed the record of every pass.
     """
 
-    def __init__(self, scenario: Scenario, program: Program, seed: int) -> None:
+    def __init__(self, scenario: Scenario, program: Program) -> None:
         self.program = program
         self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
         self.tensors: dict[str, Array] = {}
-        self._scenario = scenario
-        self._prepared = [
-            (line, line.kernel, line.writes[0], program.loss in line.writes)
-            for line in program.instructions
-        ]
-        self._context = _silent_context()
-        self.restart(seed)
-
-    def restart(self, seed: int) -> None:
-        """Go back to place 0, with parameters and batches drawn from `seed`."""
-        scenario, draws = self._scenario, Draws(seed)
-        self.tensors.clear()
-        self.tensors.update(self._context.run(initial_tensors, scenario, self.program, draws))
+        self.written: list[Array] = []
         self.losses = LossHistory()
+        self.finished_pass: Callable[[Record], None] | None = None
         self.place = 0
-        self._batches = Batches(scenario.data, draws) if scenario.data else None
+        self._edits: Sequence[Edit] = ()
+        self._moves = 0
+        self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
+        self._prepared = [(line, line.kernel, line.writes[0]) for line in program.instructions]
+        loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
+        self._after_loss = loss + 1
+        self._context = _silent_context()
 
     @property
     def position(self) -> int:
         """The index in the program of the instruction next to run."""
         return self.clock.position(self.place)
 
-    def steps(self, end: float) -> Iterator[Step]:
-        """Execute instructions, one each time the next step is asked for.
+    def losses_until(self, place: int) -> int:
+        """Return how many losses have been computed at a place."""
+        return (place - self._after_loss) // len(self.program) + 1
 
-        The last is that before place `end`, the beginning of a pass, or infinity.
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where the shuffling of the data stands, None if they are not shuffled."""
+        return self._batches.cursor if self._batches else None
+
+    def restore(self, state: State, losses: LossHistory, edits: Sequence[Edit] = ()) -> None:
+        """Go to another state; `edits` are those to make from there on, in order of their places.
+
+        An edit at the state's own place is made at once.
+        """
+        self.place = state.place
+        self.tensors.clear()
+        self.tensors.update(state.tensors)
+        self.written = list(state.written)
+        self.losses = losses
+        self._edits = [edit for edit in edits if edit.place >= state.place]
+        self._moves += 1
+        if self._batches:
+            self._batches.restore(state.cursor)
+        self._make_edits()
+
+    def edit(self, edit: Edit) -> None:
+        """Make an edit here and now; none of those that were to come will be made."""
+        self._edits = ()
+        self._moves += 1
+        edit.apply(self.tensors)
+
+    def steps(self, end: float) -> Iterator[Step]:
+        """Execute instructions, one each time the next step is asked for; the last before `end`.
 
         NaN and infinity are values like any other: NumPy's warnings are off while an instruction
         runs, in a context of the machine's own, so the caller's error state is never touched.
         """
         tensors, clock, run, asarray = self.tensors, self.clock, self._context.run, np.asarray
         while self.place < end:
-            place = self.place
-            for instruction, kernel, target, is_loss in self._prepared[self.position :]:
+            place, moves, record = self.place, self._moves, self.written.append
+            start = place - self.position
+            after_loss, after_pass = start + self._after_loss, start + clock.steps_per_iteration
+            due = self._before_edit(after_loss if place < after_loss else after_pass)
+            last = None if end == math.inf else int(end) - start
+            for instruction, kernel, target in self._prepared[place - start : last]:
                 if kernel is None:
                     arrays = self._next_batch()
                 else:
                     array = asarray(run(kernel, tensors))
                     array.setflags(False)  # type: ignore[call-arg] # half the time of write=False
                     tensors[target] = array
+                    record(array)
                     arrays = (array,)
-                    if is_loss:
-                        self.losses.append(float(array))
                 self.place = after = place + 1
+                if after == due:
+                    if after == after_loss:
+                        self.losses.put(clock.iteration(start), float(array))
+                    if after == after_pass:
+                        self._finish_pass()
+                    due = after_loss if after < after_loss else after_pass
+                    if self._edits:
+                        self._make_edits()
+                        due = self._before_edit(due)
                 yield Step(place, instruction, arrays, clock)
-                if self.place != after:
+                if self._moves != moves:
                     break  # somebody else has moved the machine in the meantime
                 place = after
 
@@ -131,7 +186,32 @@ class Machine:
         assert self._batches is not None, "a batch instruction is compiled for a scenario with data"
         x, y = self._batches.batch(self.clock.iteration(self.place))
         self.tensors["x"], self.tensors["y"] = x, y
+        self.written += (x, y)
         return x, y
+
+    def _before_edit(self, place: int) -> int:
+        """Return the place, or that of the next edit if it comes before."""
+        return min(place, self._edits[0].place) if self._edits else place
+
+    def _finish_pass(self) -> None:
+        """Hand the record of the pass over, and begin the next one."""
+        record, self.written = tuple(self.written), []
+        if self.finished_pass:
+            self.finished_pass(record)
+
+    def _make_edits(self) -> None:
+        """Make the edits that belong at this place."""
+        while self._edits and self._edits[0].place == self.place:
+            self._edits[0].apply(self.tensors)
+            self._edits = self._edits[1:]
+
+
+def initial_state(scenario: Scenario, program: Program, seed: int) -> State:
+    """Return the state at place 0, with parameters and batches drawn from `seed`."""
+    draws = Draws(seed)
+    tensors = _silent_context().run(initial_tensors, scenario, program, draws)
+    batches = Batches(scenario.data, draws) if scenario.data else None
+    return State(0, tensors, cursor=batches.cursor if batches else None)
 
 
 def _silent_context() -> contextvars.Context:

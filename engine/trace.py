@@ -31,7 +31,7 @@ def traced_iterations(scenario: Scenario, iterations: int | None) -> int | None:
 
 def write_jsonl(scenario: Scenario, stream: TextIO, iterations: int | None = None) -> None:
     """Write a line that describes the run, then one for each step."""
-    session = Session(scenario, iterations=traced_iterations(scenario, iterations))
+    session = Session(scenario, iterations=traced_iterations(scenario, iterations), history=None)
     stream.write(_line(_description(session)))
     for step in session.steps():
         stream.write(_line(_step(step)))
@@ -94,7 +94,7 @@ def _with_names(values: Any) -> Any:
 
 def write_table(scenario: Scenario, stream: TextIO, iterations: int | None = None) -> None:
     """Write the steps for a person to read: place, part, code, and what was written."""
-    session = Session(scenario, iterations=traced_iterations(scenario, iterations))
+    session = Session(scenario, iterations=traced_iterations(scenario, iterations), history=None)
     stream.write(f"{scenario.title}\n")
     iteration = -1
     for step in session.steps():

@@ -1,0 +1,139 @@
+"""What is remembered of every branch, within a budget of bytes.
+
+The record of every pass is kept until the budget is reached; then the oldest go. Keyframes stay:
+the tensors at the beginning of every so many passes, from which what lies between is run again. If
+they take too much themselves, every other one goes.
+"""
+
+from bisect import bisect_right
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.batches import Cursor
+from nnstep.engine.machine import Record
+
+from .branch import Branch
+from .record import ARRAY_BYTES, BLOCK_BYTES, footprint
+
+# A keyframe holds at least one number for so many that are computed when its passes run again.
+_MOST_SPACING = 64
+_NUMBERS_BETWEEN = 1 << 20
+# The last passes stay, whatever the budget: the next step back needs them.
+_LEAST_RECORDS = 2
+# Memory that is touched for the first time is slow: to keep a record larger than this costs as much
+# as to run its pass again. Of such records only so many bytes are kept.
+_LARGE_RECORD, _MOST_OF_LARGE = 1 << 18, 1 << 24
+# The place in the dictionary, the tuple, and its pointers.
+_RECORD_BYTES, _POINTER_BYTES = 250, 8
+
+
+class Keyframe(Struct, frozen=True):
+    """The tensors at the beginning of a pass that are not computed in it, before any edit there."""
+
+    iteration: int
+    tensors: Mapping[str, Array]
+    cursor: Cursor | None
+
+
+class Store:
+    """Keeps records and keyframes by branch and iteration, in at most `budget` bytes.
+
+    `shared` are arrays that live as long as the session, and count for nothing. `carried` tells how
+    many numbers a keyframe holds, in how many arrays.
+    """
+
+    def __init__(
+        self, budget: int, shared: Collection[Array], carried: Collection[Array], steps: int
+    ) -> None:
+        self.budget = budget
+        self._bytes_of_records = 0
+        self._steps = steps
+        self._shared = shared
+        self._records: dict[tuple[Branch, int], tuple[Record, int]] = {}
+        self._footprints: dict[tuple[int, ...], int] = {}
+        self._keyframes: dict[Branch, list[Keyframe]] = {}
+        self._keyframe_bytes = sum(
+            array.nbytes + ARRAY_BYTES + BLOCK_BYTES + _RECORD_BYTES for array in carried
+        )
+        numbers = sum(array.size for array in carried) or 1
+        self.spacing = max(1, min(_MOST_SPACING, _NUMBERS_BETWEEN // numbers))
+
+    def put(self, branch: Branch, iteration: int, record: Record) -> None:
+        """Keep the record of a pass, and let go of others if that is too much."""
+        if (branch, iteration) in self._records:
+            return
+        size = self._footprint(record)
+        self._records[branch, iteration] = record, size
+        self._bytes_of_records += size
+        most = self.budget - self._bytes_of_keyframes
+        if size > _LARGE_RECORD:
+            most = min(most, _MOST_OF_LARGE)
+        while self._bytes_of_records > most and len(self._records) > _LEAST_RECORDS:
+            self._drop(next(iter(self._records)))
+
+    def _drop(self, key: tuple[Branch, int]) -> None:
+        self._bytes_of_records -= self._records.pop(key)[1]
+
+    def record(self, branch: Branch, iteration: int) -> Record | None:
+        """Return what a pass wrote, None if that is no longer (or not yet) known."""
+        owner = branch.owner(iteration, self._steps)
+        found = self._records.get((owner, iteration))
+        return found[0] if found else None
+
+    def wants_keyframe(self, branch: Branch, iteration: int) -> bool:
+        """Tell whether the tensors at the beginning of a pass are to be kept."""
+        if iteration % self.spacing:
+            return False
+        keyframes = self._keyframes.get(branch)
+        return not keyframes or keyframes[-1].iteration < iteration
+
+    def put_keyframe(self, branch: Branch, keyframe: Keyframe) -> None:
+        """Keep the tensors at the beginning of a pass."""
+        self._keyframes.setdefault(branch, []).append(keyframe)
+        while self._bytes_of_keyframes > self.budget // 2 and self._thin():
+            pass
+
+    def keyframe(self, branch: Branch, iteration: int) -> Keyframe | None:
+        """Return the last keyframe at or before a pass, None if only the origin is left."""
+        each: Branch | None = branch
+        while each is not None:
+            keyframes = self._keyframes.get(each, [])
+            at = bisect_right(keyframes, iteration, key=lambda keyframe: keyframe.iteration)
+            if at:
+                return keyframes[at - 1]
+            iteration, each = min(iteration, each.fork // self._steps), each.parent
+        return None
+
+    @property
+    def bytes(self) -> int:
+        """The memory that all records and keyframes take together."""
+        return self._bytes_of_records + self._bytes_of_keyframes
+
+    @property
+    def _bytes_of_keyframes(self) -> int:
+        return self._keyframe_bytes * sum(map(len, self._keyframes.values()))
+
+    def _thin(self) -> bool:
+        """Let every other keyframe go; tell whether there was one to go."""
+        before = self._bytes_of_keyframes
+        self.spacing *= 2
+        for branch, keyframes in self._keyframes.items():
+            self._keyframes[branch] = [k for k in keyframes if k.iteration % self.spacing == 0]
+        return self._bytes_of_keyframes < before
+
+    def forget(self, branch: Branch, iteration: int) -> None:
+        """Let go of what a branch has from a pass on; the keyframe at its beginning stays."""
+        for key in [key for key in self._records if key[0] is branch and key[1] >= iteration]:
+            self._drop(key)
+        keyframes = self._keyframes.get(branch, [])
+        self._keyframes[branch] = [k for k in keyframes if k.iteration <= iteration]
+
+    def _footprint(self, record: Record) -> int:
+        """Return the bytes of a record; those of batches of one size are all alike."""
+        shape = record[0].shape
+        if shape not in self._footprints:
+            own = footprint(record, self._shared)
+            self._footprints[shape] = own + _RECORD_BYTES + _POINTER_BYTES * len(record)
+        return self._footprints[shape]

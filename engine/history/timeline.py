@@ -1,0 +1,229 @@
+"""The timeline: a machine that can be taken to any place of any branch of its run.
+
+Going back puts the tensors of a place together from what was recorded; where records have been
+thinned out, it runs the program again from the last keyframe. Both give the same bits. An edit in
+the past starts a branch, and the old future stays.
+"""
+
+from collections.abc import Callable
+from itertools import count
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.batches import Cursor
+from nnstep.engine.edit import Edit
+from nnstep.engine.machine import Machine, Record, State, initial_state
+from nnstep.engine.program.instruction import Program
+from nnstep.engine.scenario.model import Scenario
+
+from .branch import Branch
+from .record import count_written, tensors_at
+from .store import Keyframe, Store
+
+MAIN = "main"
+
+
+class Timeline:
+    """The branches of a run, and the machine, which is at a place of one of them.
+
+    At most `budget` bytes of the past are kept; with None nothing is, and going back runs the
+    program from step 0. `finished_pass`, if there is one, is called after every pass that is kept.
+    """
+
+    def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
+        self.program = program
+        self.machine = Machine(scenario, program)
+        if budget is not None:
+            self.machine.finished_pass = self._keep
+        self.finished_pass: Callable[[], None] | None = None
+        self._scenario = scenario
+        origin = initial_state(scenario, program, seed)
+        data = (scenario.data.x, scenario.data.y) if scenario.data else ()
+        written = {name for line in program.instructions for name in line.writes}
+        carried = [array for name, array in origin.tensors.items() if name in written]
+        self.store = Store(budget or 0, [*data, *origin.tensors.values()], carried, len(program))
+        self.current = Branch(MAIN, seed, origin)
+        self.branches = [self.current]
+        # The branch that was left last: the one to compare with.
+        self.left: Branch | None = None
+        self.machine.restore(origin, self.current.losses)
+
+    @property
+    def place(self) -> int:
+        """The number of instructions executed so far."""
+        return self.machine.place
+
+    @property
+    def newest(self) -> int:
+        """The furthest place that the branch has reached."""
+        return max(self.current.newest, self.machine.place)
+
+    # Moving
+
+    def seek(self, place: int) -> None:
+        """Go to a place of the branch; one that it has not reached yet is run to."""
+        self._leave()
+        self._take(self.machine, self.current, place)
+
+    def _take(self, machine: Machine, branch: Branch, place: int) -> None:
+        """Take a machine to a place of a branch."""
+        iteration, position = divmod(place, len(self.program))
+        state = self._recorded(branch, iteration, position) or self._before(branch, iteration)
+        machine.restore(state, branch.losses, branch.edits)
+        for _ in machine.steps(place):
+            pass
+
+    def is_near(self, place: int) -> bool:
+        """Tell whether a place is reached without running the program again."""
+        return self._recorded(self.current, *divmod(place, len(self.program))) is not None
+
+    def seek_back(self, place: int, newest: int) -> None:
+        """Go back to a place as if the run had not gone on from there further than `newest`."""
+        if place < self.place:
+            self.seek(place)
+        self.current.newest = max(newest, place)
+
+    def _leave(self) -> None:
+        """Note how far the branch has come."""
+        self.current.newest, self.current.place = self.newest, self.place
+
+    def _recorded(self, branch: Branch, iteration: int, position: int) -> State | None:
+        """Return the state at a position of a pass, if all it is made of is still there."""
+        before = self.store.record(branch, iteration - 1) if iteration else None
+        if iteration and before is None:
+            return None
+        record = self.store.record(branch, iteration) if position else ()
+        if record is None:
+            return None
+        place = iteration * len(self.program) + position
+        written = record[: count_written(self.program, position)]
+        edits = [edit for edit in branch.edits if edit.place < place]
+        tensors = tensors_at(self.program, branch.origin.tensors, edits, place, before, written)
+        return State(place, tensors, written, self._cursor(branch, iteration))
+
+    def _before(self, branch: Branch, iteration: int) -> State:
+        """Return the last state known from which running on leads into a pass.
+
+        What the pass before it wrote is still live in it, so that has to be run as well.
+        """
+        if state := self._recorded(branch, iteration, 0):
+            return state
+        keyframe = self.store.keyframe(branch, iteration - 1)
+        if keyframe is None:
+            return branch.origin
+        place = keyframe.iteration * len(self.program)
+        return State(place, keyframe.tensors, cursor=keyframe.cursor)
+
+    def _cursor(self, branch: Branch, iteration: int) -> Cursor | None:
+        """Return a cursor from which the batches of a pass follow."""
+        keyframe = self.store.keyframe(branch, iteration)
+        return keyframe.cursor if keyframe else branch.origin.cursor
+
+    def _keep(self, record: Record) -> None:
+        """Remember a pass that the machine has just come to the end of."""
+        machine, steps = self.machine, len(self.program)
+        iteration = machine.place // steps
+        self.store.put(self.current.owner(iteration - 1, steps), iteration - 1, record)
+        owner = self.current.owner(iteration, steps)
+        if self.store.wants_keyframe(owner, iteration):
+            tensors = {name: machine.tensors[name] for name in owner.origin.tensors}
+            self.store.put_keyframe(owner, Keyframe(iteration, tensors, machine.cursor))
+        if self.finished_pass:
+            self.finished_pass()
+
+    # Changing the course
+
+    def edit(self, edit: Edit) -> None:
+        """Make an edit here. In the past it starts a branch; else what comes after goes."""
+        if self.place < self.newest:
+            self.fork(self.current.edits_until(self.place))
+        self.current.edits = (*self.current.edits, edit)
+        self._cut()
+        self.machine.edit(edit)
+
+    def fork(self, edits: tuple[Edit, ...]) -> Branch:
+        """Start a branch here, with these edits, and go on in it."""
+        self._leave()
+        losses = self.machine.losses_until(self.place)
+        branch = self.current.forked(self._free_name("b"), self.place, len(self.program), losses)
+        branch.edits = edits
+        self.branches.append(branch)
+        self._enter(branch, self.place)
+        return branch
+
+    def _enter(self, branch: Branch, place: int) -> None:
+        """Go to a place of a branch."""
+        if branch is not self.current:
+            self.left, self.current = self.current, branch
+        self._take(self.machine, branch, place)
+
+    def take_back(self, edits: tuple[Edit, ...]) -> None:
+        """Have only these edits on the branch, whose newest place is this one."""
+        self.current.edits = edits
+        self._cut()
+        self.seek(self.place)
+
+    def _cut(self) -> None:
+        """Forget what was computed after this place, with other edits than there are now."""
+        steps = len(self.program)
+        self.current.cut(self.place, steps, self.machine.losses_until(self.place))
+        self.store.forget(self.current, self.place // steps)
+
+    def switch(self, branch: Branch, place: int | None = None) -> None:
+        """Go to a branch, to a place or else to where it was left."""
+        self._leave()
+        self._enter(branch, branch.place if place is None else place)
+
+    def delete(self, branch: Branch) -> None:
+        """Forget a branch that nothing has left and that the machine is not on."""
+        self.branches.remove(branch)
+        if self.left is branch:
+            self.left = None
+        self.store.forget(branch, 0)
+
+    def has_children(self, branch: Branch) -> bool:
+        """Tell whether another branch leaves this one."""
+        return any(each.parent is branch for each in self.branches)
+
+    def begin_again(self, seed: int) -> None:
+        """Go to step 0 of the run with this seed that has no edits, made anew if need be."""
+        self._leave()
+        for branch in self.branches:
+            if branch.parent is None and not branch.edits and branch.seed == seed:
+                break
+        else:
+            origin = initial_state(self._scenario, self.program, seed)
+            branch = Branch(self._free_name("run"), seed, origin)
+            self.branches.append(branch)
+        self._enter(branch, 0)
+        if not self.has_children(branch):
+            self._cut()
+
+    def _free_name(self, prefix: str) -> str:
+        names = {branch.name for branch in self.branches}
+        return next(name for n in count(1) if (name := f"{prefix}{n}") not in names)
+
+    # Looking back
+
+    def ghost(self, place: int, branch: Branch | None = None) -> Machine:
+        """Return another machine at a place that a branch, or this one, has reached."""
+        machine = Machine(self._scenario, self.program)
+        self._take(machine, branch or self.current, place)
+        return machine
+
+    def tensors_at(self, place: int, branch: Branch | None = None) -> dict[str, Array]:
+        """Return the tensors at a place that a branch, or this one, has reached."""
+        branch = branch or self.current
+        if branch is self.current and place == self.place:
+            return dict(self.machine.tensors)
+        state = self._recorded(branch, *divmod(place, len(self.program)))
+        if state is None:
+            return self.ghost(place, branch).tensors
+        tensors = dict(state.tensors)
+        for edit in branch.edits:
+            if edit.place == place:
+                edit.apply(tensors)
+        return tensors
+
+    def reached(self, branch: Branch) -> int:
+        """Return the furthest place that a branch has reached."""
+        return self.newest if branch is self.current else branch.newest
