@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -145,9 +146,18 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
     count = len(function.inputs)
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
-    formula = function.operation.with_settings(**settings, **node.options).value_formula
+    parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
-    return formula.function(*(inputs[parameter] for parameter in formula.parameters))
+    return compute(*(inputs[parameter] for parameter in parameters))
+
+
+@lru_cache(maxsize=256)
+def _compiled(
+    name: str, settings: tuple[tuple[str, float | bool], ...]
+) -> tuple[tuple[str, ...], Kernel]:
+    """Return the parameters of a function with its settings, and the function itself."""
+    formula = FUNCTIONS[name].operation.with_settings(**dict(settings)).value_formula
+    return tuple(formula.parameters), formula.function
 
 
 def _setting(name: str, value: Array) -> float:

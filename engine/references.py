@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.conditions import unknown
-from nnstep.engine.grammar import Node
+from nnstep.engine.grammar import Node, parse_condition
 from nnstep.engine.program.instruction import Phase, Program
 from nnstep.engine.scenario.model import Expectation, Network, Scenario
 from nnstep.engine.scenario.places import Keys
@@ -20,7 +20,9 @@ def check_references(scenario: Scenario, program: Program, report: Report) -> No
     for index, breakpoint_ in enumerate(scenario.breakpoints):
         _check_place(breakpoint_.at, places, ("breakpoint", index, "at"), report)
         if breakpoint_.when is not None:
-            _check_names(breakpoint_.when, tensors, ("breakpoint", index, "when"), report)
+            _check_names(
+                parse_condition(breakpoint_.when), tensors, ("breakpoint", index, "when"), report
+            )
     for index, watch in enumerate(scenario.watches):
         _check_names(watch.show, tensors, ("watch", index, "show"), report)
     for index, note in enumerate(scenario.notes):

@@ -27,9 +27,9 @@ def build_breakpoints(
     """Return the breakpoints whose conditions could be parsed."""
     breakpoints = []
     for index, table in enumerate(tables):
-        when = None
-        if not isinstance(table.when, UnsetType):
-            when = _parsed(table.when, ("breakpoint", index, "when"), report)
+        when = None if isinstance(table.when, UnsetType) else table.when
+        if when is not None:
+            _parsed(when, ("breakpoint", index, "when"), report)
         log = None if isinstance(table.log, UnsetType) else printable(table.log)
         breakpoints.append(Breakpoint(table.at, when, table.hits, log))
     return tuple(breakpoints)

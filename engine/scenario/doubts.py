@@ -18,8 +18,6 @@ _RANGES = {
 }
 _PROBABILITIES = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}
 _NOT_YET = {
-    "breakpoint": "breakpoints",
-    "watch": "watches",
     "note": "notes",
     "expect": "expectations",
 }

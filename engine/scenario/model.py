@@ -134,10 +134,10 @@ class Run(Struct, frozen=True):
 
 
 class Breakpoint(Struct, frozen=True):
-    """Stop (or, with `log`, print) before the line that writes `at`, when `when` holds."""
+    """Stop (or, with `log`, print) where `at` says, when the condition `when` holds."""
 
     at: str
-    when: "Node | None" = None
+    when: str | None = None
     hits: int = 1
     log: str | None = None
 

@@ -1,0 +1,167 @@
+"""A trigger is a breakpoint or a watchpoint made ready: at which lines to look, and for what.
+
+A breakpoint stops before its line, or before the first line of its phase or layer. But a condition
+that reads what those lines write is about their result: it is looked at once they have run.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.clock import Clock
+from nnstep.engine.conditions import COUNTS, ConditionError, check_names, evaluate, holds
+from nnstep.engine.grammar import Name, Node, descendants, parse_condition
+from nnstep.engine.program.instruction import Program
+
+from .locations import spans_of
+from .logs import braced
+from .points import Breakpoint, Point, Watchpoint
+
+Values = Mapping[str, Any]
+
+
+def values_at(program: Program, clock: Clock, step: int, tensors: Mapping[str, Array]) -> Values:
+    """Return what conditions may name: the counts of a step, the loss, and the live tensors."""
+    counts = {"iteration": clock.iteration(step), "epoch": clock.epoch(step), "step": step}
+    loss = {"loss": tensors[program.loss]} if program.loss in tensors else {}
+    return {**counts, **loss, **tensors}
+
+
+def names_in(node: Node) -> frozenset[str]:
+    """Return the names that an expression reads."""
+    return frozenset(part.name for part in descendants(node) if isinstance(part, Name))
+
+
+def parsed(text: str, program: Program) -> Node:
+    """Parse a condition about a program; raise `GrammarError` or `ConditionError`."""
+    node = parse_condition(text)
+    check_names(node, program.tensors)
+    return node
+
+
+class Trigger:
+    """Looks `before` and `after` some lines; `reads` are the names that an edit could change.
+
+    `look` says what is seen at a place, and `fires` whether to stop, given what was seen before.
+    """
+
+    def __init__(self, point: Point, program: Program) -> None:
+        self.point = point
+        self.before: frozenset[int] = frozenset()
+        self.after: frozenset[int] = frozenset()
+        self.reads: frozenset[str] = frozenset()
+        # The lines at which the listing shows it.
+        self.lines: frozenset[int] = frozenset()
+        self._program = program
+        self._condition: Node | None = None
+        match point:
+            case Breakpoint(at=None):
+                if point.when is None:
+                    raise ConditionError("a breakpoint needs a location, a condition or both")
+                self._look_everywhere(parsed(point.when, program))
+            case Breakpoint():
+                self._look_at(point)
+            case Watchpoint():
+                self._look_everywhere(parsed(point.expression, program))
+
+    def _look_everywhere(self, node: Node) -> None:
+        """Look wherever the value of an expression can change."""
+        self._condition = node
+        self.reads = self._tensors_in([node])
+        lines = self._program.instructions
+        self.after = frozenset(
+            i for i, line in enumerate(lines) if not self.reads.isdisjoint(line.writes)
+        )
+        names = names_in(node)
+        if "step" in names:
+            self.before = frozenset(range(len(lines)))
+        elif names & {"iteration", "epoch"}:
+            self.before = frozenset({0})
+
+    def _look_at(self, point: Breakpoint) -> None:
+        """Look before a stretch of lines, or after it if its results are asked for."""
+        assert point.at is not None, "that is the other kind"
+        nodes = [] if point.when is None else [parsed(point.when, self._program)]
+        self._condition = nodes[0] if nodes else None
+        nodes += [parsed(text, self._program) for text in braced(point.log or "")]
+        reads = self._tensors_in(nodes)
+        before, after = set(), set()
+        spans = spans_of(point.at, self._program)
+        self.lines = frozenset(first for first, _ in spans)
+        for first, end in spans:
+            lines = self._program.instructions[first:end]
+            written = [name for line in lines for name in line.writes]
+            if reads.isdisjoint(written):
+                before.add(first)
+            else:
+                after.add(end - 1)
+        self.before, self.after = frozenset(before), frozenset(after)
+
+    def _tensors_in(self, nodes: Iterable[Node]) -> frozenset[str]:
+        names = frozenset[str]().union(*map(names_in, nodes))
+        loss = {self._program.loss} if "loss" in names else set()
+        return (names - COUNTS) | loss
+
+    @property
+    def is_logging(self) -> bool:
+        """Whether it prints something and does not stop."""
+        return isinstance(self.point, Breakpoint) and self.point.log is not None
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether what was seen before matters, so that an edit is to be looked at too."""
+        return bool(self.reads)
+
+    def step_looked_at(self, place: int) -> int:
+        """Return the step whose counts hold at a place: the next, or the one just executed."""
+        before = place % len(self._program) in self.before or place == 0
+        return place if before else place - 1
+
+    def look(self, values: Values) -> Any:
+        """Return what is seen: whether a condition holds, or the value of a watched expression."""
+        if isinstance(self.point, Breakpoint):
+            return self._condition is None or holds(self._condition, values)
+        assert self._condition is not None, "a watchpoint has an expression"
+        try:
+            return np.asarray(evaluate(self._condition, values))
+        except (KeyError, ConditionError):
+            return None
+
+    def fires(self, seen: Any, now: Any) -> bool:
+        """Tell whether what is seen now, and was seen the last time, is a reason to stop."""
+        match self.point:
+            case Breakpoint(at=None):
+                return bool(now) and not seen
+            case Breakpoint():
+                return bool(now)
+            case Watchpoint(mode="changes"):
+                return not _same(seen, now)
+            case Watchpoint(value=value):
+                return _crossed(seen, now, value)
+
+
+def _same(one: Array | None, other: Array | None) -> bool:
+    """Tell whether two values are the same; NaN is the same as NaN."""
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=True))
+
+
+def _crossed(one: Array | None, other: Array | None, value: float) -> bool:
+    """Tell whether any element has gone from one side of a value to the other, or onto it."""
+    if one is None or other is None or one.shape != other.shape:
+        return False
+    return bool(np.any(np.sign(one - value) * np.sign(other - value) < 0)) or bool(
+        np.any((one != value) & (other == value))
+    )
+
+
+def lines_looked_at(triggers: Collection[Trigger], length: int) -> tuple[int, ...]:
+    """Return the positions at which at least one of the triggers looks, in order."""
+    positions: set[int] = set()
+    for trigger in triggers:
+        positions |= trigger.before
+        positions |= {(line + 1) % length for line in trigger.after}
+    return tuple(sorted(positions))
