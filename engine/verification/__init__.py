@@ -1,0 +1,1 @@
+"""Verification: the gradients of a program against central differences of its loss."""

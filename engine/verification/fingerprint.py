@@ -1,0 +1,127 @@
+"""Fingerprints: which mistake was made, from how a gradient is related to the numeric one."""
+
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+
+from .point import Point, run
+from .verdict import Cell, Fingerprint
+
+LOUD = 1e-3
+"""The share of the largest gradient below which a cell has no say: its digits may be too few."""
+
+NEAR = 1e-4
+"""By how much, relatively, cells may differ from a relation that holds for all."""
+
+
+class Counts:
+    """What means are taken over: of the loss over its batch, and of means in an expression.
+
+    `rows` is the number of samples, None without data. `averages` tells whether the loss is a mean
+    over them. `divided` has the counts that the loss is divided by.
+    """
+
+    def __init__(self, point: Point) -> None:
+        self.rows = _rows(point)
+        self.averages = self.rows is not None and _is_mean_over_rows(point)
+        self.divided = {
+            point.tensors[line.reads[0]].size // point.tensors[line.writes[0]].size
+            for line in point.forward
+            if line.operation == "mean"
+        }
+        if self.rows is not None and self.averages:
+            self.divided |= {self.rows, _outputs(point, self.rows)}
+        self.divided.discard(1)
+
+    @property
+    def all(self) -> set[int]:
+        """The counts that a sum might be divided by, rightly or not."""
+        return self.divided | ({self.rows} if self.rows and self.rows > 1 else set())
+
+
+def common_ratio(cells: Sequence[Cell]) -> float | None:
+    """Return the number by which every gradient is a multiple of the numeric one, if there is one.
+
+    Cells that are small beside the others have no say.
+    """
+    analytic = np.array([cell.analytic for cell in cells])
+    numeric = np.array([cell.numeric for cell in cells])
+    loud = _loud(analytic, numeric)
+    analytic, numeric = analytic[loud], numeric[loud]
+    ratio = float(np.median(analytic / numeric))
+    return ratio if _near(analytic, ratio * numeric) else None
+
+
+def is_transposed(cells: Sequence[Cell], gradient: Array) -> bool:
+    """Tell whether a square gradient is, at the cells, the transpose of the numeric one."""
+    if gradient.ndim < 2 or gradient.shape != gradient.T.shape:
+        return False
+    numeric = np.array([cell.numeric for cell in cells])
+    across = np.array([gradient.T[cell.index] for cell in cells])
+    loud = _loud(across, numeric)
+    return bool(loud.any()) and _near(across[loud], numeric[loud])
+
+
+def named(ratio: float, counts: Counts, only_biases: bool) -> tuple[list[Fingerprint], int | None]:
+    """Return the mistakes that give a ratio, the likeliest first, and the count they are about.
+
+    `only_biases` tells that the ratio is a bias's, and that the weights beside it are right.
+    """
+    found = []
+    if _is(ratio, -1):
+        found.append(Fingerprint.SIGN)
+    missing = _count_near(ratio, counts.divided)
+    if missing:
+        found.append(Fingerprint.SUM_FOR_MEAN if only_biases else Fingerprint.MISSING_MEAN)
+    divided = _count_near(1 / ratio, counts.all) if ratio else None
+    if divided:
+        found.append(Fingerprint.MEAN_FOR_SUM)
+    if _is(ratio, 2) and not (found and only_biases):
+        found.append(Fingerprint.DOUBLED)
+    if _is(ratio, 0.5) and not (found and only_biases):
+        found.append(Fingerprint.HALVED)
+    return found, missing or divided
+
+
+def _is(ratio: float, expected: float) -> bool:
+    return abs(ratio - expected) <= NEAR * abs(expected)
+
+
+def _count_near(ratio: float, counts: Collection[int]) -> int | None:
+    return next((count for count in sorted(counts) if _is(ratio, count)), None)
+
+
+def _loud(analytic: Array, numeric: Array) -> Array:
+    size = np.maximum(np.abs(analytic), np.abs(numeric))
+    return (size >= LOUD * size.max(initial=0.0)) & (size > 0)
+
+
+def _near(a: Array, b: Array) -> bool:
+    return bool(np.all(np.abs(a - b) <= NEAR * np.maximum(np.abs(a), np.abs(b))))
+
+
+def _rows(point: Point) -> int | None:
+    takes_data = any("x" in line.writes for line in point.program.instructions)
+    return len(point.tensors["x"]) if takes_data and "x" in point.tensors else None
+
+
+def _outputs(point: Point, rows: int) -> int:
+    """Return the number of elements that the loss is reduced from."""
+    loss = next(line for line in point.forward if point.program.loss in line.writes)
+    a = point.tensors[loss.reads[0]]
+    return a.size if a.ndim and len(a) == rows else rows
+
+
+def _is_mean_over_rows(point: Point) -> bool:
+    """Tell whether the loss stays the same when every row of the batch comes twice."""
+    batch = {name: point.given[name] for name in ("x", "y") if name in point.given}
+    twice: dict[str, Array] = {name: np.concatenate([rows, rows]) for name, rows in batch.items()}
+    try:
+        tensors = run(point.forward, {**point.given, **twice})
+    except ValueError:
+        return False  # an expression can be written for a batch of one size only
+    loss = float(tensors[point.program.loss])
+    return math.isclose(loss, point.loss, rel_tol=1e-9) and math.isfinite(loss)

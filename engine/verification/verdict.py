@@ -1,0 +1,185 @@
+"""Verdicts: how near a gradient must be to the numeric one, and what came of a verification."""
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.text import cell_name
+
+STEP = 1e-5
+"""The step h of the central difference (L(w + h) - L(w - h)) / 2h, for |w| up to 1."""
+
+PASS_BELOW = 1e-6
+FINE_BELOW = 1e-4
+SUSPICIOUS_BELOW = 1e-2
+"""The thresholds of the relative error, as in https://cs231n.github.io/neural-networks-3/#gradcheck."""
+
+SMALLEST_SCALE = 1e-8
+
+
+class Verdict(StrEnum):
+    """What is to be said of a gradient, from good to bad."""
+
+    PASS = "pass"
+    FINE = "fine"
+    UNDECIDED = "undecided"
+    SUSPICIOUS = "suspicious"
+    NOT_FINITE = "not finite"
+    FAIL = "fail"
+
+    @property
+    def severity(self) -> int:
+        """The place in the order from good to bad."""
+        return list(Verdict).index(self)
+
+
+GOOD = frozenset({Verdict.PASS, Verdict.FINE})
+BAD = frozenset({Verdict.SUSPICIOUS, Verdict.FAIL})
+
+
+class Fingerprint(StrEnum):
+    """A mistake that can be told by how the gradient and the numeric one are related."""
+
+    MISSING_MEAN = "1/m missing"
+    SIGN = "sign"
+    DOUBLED = "factor 2"
+    HALVED = "factor 1/2"
+    MEAN_FOR_SUM = "mean for sum"
+    SUM_FOR_MEAN = "sum for mean"
+    TRANSPOSED = "transposed"
+
+
+class Cell(Struct, frozen=True):
+    """One cell of a parameter: its gradient by the program's rules, and by differences."""
+
+    index: Shape
+    analytic: float
+    numeric: float
+    verdict: Verdict
+
+    @property
+    def error(self) -> float:
+        """The relative error of the one against the other."""
+        return relative_error(self.analytic, self.numeric)
+
+
+class TensorCheck(Struct, frozen=True, kw_only=True):
+    """What came of the gradient of one parameter.
+
+    Of `size` cells `checked` were compared, `skipped` are at a kink, for `undecided` ones the
+    numeric gradient is lost in rounding errors, and for `not_finite` ones one of the two is no
+    finite number. `worst` is the worst cell of those compared and those not finite. A gradient that
+    does not have the shape of its parameter fails without a cell compared.
+
+    `fingerprint` names the mistake, if it has left one, and `alternatives` what else it may be.
+    `ratio` is that of the gradient to the numeric one, where all cells agree on it, and `divisor`
+    the count that a mean was, or was not, taken over.
+    """
+
+    name: str
+    shape: Shape
+    gradient_shape: Shape
+    verdict: Verdict
+    checked: int = 0
+    skipped: int = 0
+    undecided: int = 0
+    not_finite: int = 0
+    worst: Cell | None = None
+    fingerprint: Fingerprint | None = None
+    alternatives: tuple[Fingerprint, ...] = ()
+    ratio: float | None = None
+    divisor: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of its cells."""
+        return math.prod(self.shape)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the gradient has the shape of the parameter."""
+        return self.gradient_shape == self.shape
+
+    @property
+    def cell(self) -> str:
+        """The worst cell, such as `W1[0, 2]`; nothing if there is none."""
+        return cell_name(self.name, self.worst.index) if self.worst else ""
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """What came of all the gradients of a program at one point; `tensors` has the worst first.
+
+    `chosen` is the number of cells that were to be tried, and `tried` that of those which were,
+    less if it was `cancelled`. `rows` is the number of samples in the batch, None without data, and
+    `averages` tells that the loss is a mean over them.
+    """
+
+    tensors: tuple[TensorCheck, ...]
+    loss: float
+    chosen: int
+    tried: int
+    cancelled: bool = False
+    rows: int | None = None
+    averages: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict; that of a tensor without one, only if there is no other."""
+        decided = [one.verdict for one in self.tensors if one.verdict is not Verdict.UNDECIDED]
+        return max(decided, key=lambda v: v.severity, default=Verdict.UNDECIDED)
+
+    @property
+    def total(self) -> int:
+        """The number of cells of all parameters."""
+        return sum(one.size for one in self.tensors)
+
+    @property
+    def checked(self) -> int:
+        """The number of cells whose two gradients were compared."""
+        return sum(one.checked for one in self.tensors)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only some of the cells were to be tried."""
+        return self.chosen < sum(one.size for one in self.tensors if one.fits)
+
+    @property
+    def worst_error(self) -> float:
+        """The largest relative error of all cells compared."""
+        return max(
+            (one.worst.error for one in self.tensors if one.checked and one.worst), default=0.0
+        )
+
+
+def relative_error(analytic: float, numeric: float) -> float:
+    """Return |a - n| / max(|a|, |n|, 1e-8), inf where one of them is not finite."""
+    if not (math.isfinite(analytic) and math.isfinite(numeric)):
+        return math.inf
+    scale = max(abs(analytic), abs(numeric), SMALLEST_SCALE)
+    return abs(analytic - numeric) / scale
+
+
+def by_error(error: float) -> Verdict:
+    """Return the verdict for a relative error."""
+    if error < PASS_BELOW:
+        return Verdict.PASS
+    if error < FINE_BELOW:
+        return Verdict.FINE
+    return Verdict.SUSPICIOUS if error < SUSPICIOUS_BELOW else Verdict.FAIL
+
+
+def worst_first(tensors: Sequence[TensorCheck]) -> tuple[TensorCheck, ...]:
+    """Return the tensors from the worst verdict to the best, and from the largest error down.
+
+    Of those that are alike, `tensors` being in the order of the forward pass, the last comes first:
+    the gradient reaches it first, with the mistake that it hands on.
+    """
+
+    def goodness(one: TensorCheck) -> tuple[int, float]:
+        return -one.verdict.severity, -float(f"{one.worst.error:.0e}") if one.worst else 0.0
+
+    last_first = list(reversed(tensors))
+    return tuple(sorted(last_first, key=goodness))

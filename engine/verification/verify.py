@@ -1,0 +1,95 @@
+"""Verifying gradients: every parameter of a program, by central differences in float64."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.program.instruction import Program
+
+from .compare import compared
+from .fingerprint import Counts
+from .point import Point
+from .probe import Probe
+from .sample import chosen_cells
+from .summary import Outcomes, tensor_checks
+from .verdict import Verification, worst_first
+
+DEFAULT_CELLS = 2000
+"""More cells than these are sampled; they take a few seconds with 784 inputs and a batch of 64."""
+
+Progress = Callable[[int, int], None]
+"""Told at the start, and from time to time, how many cells of how many have been tried."""
+
+Cancelled = Callable[[], bool]
+
+
+def verify(
+    program: Program,
+    tensors: Mapping[str, Array],
+    *,
+    cells: int | None = DEFAULT_CELLS,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+    seed: int = 0,
+) -> Verification:
+    """Compare the gradients that a program computes with difference quotients of its loss.
+
+    `tensors` are live ones, of which the parameters, the constants and the batch are used; they
+    stay as they are. The forward, loss and backward instructions of the program run on a copy in
+    float64. Of more than `cells` cells in all parameters a sample is taken, drawn from `seed`; None
+    is no limit. `cancelled` is asked before every cell, and ends the verification with what has
+    been compared so far.
+
+    Raises `KeyError` with the name of a tensor that the program needs and that is not given.
+    """
+    with np.errstate(all="ignore"):
+        point = Point(program, tensors, seed)
+        counts = Counts(point)
+        chosen = chosen_cells(_comparable(point), cells, seed)
+        outcomes = _tried(point, chosen, progress, cancelled)
+        checks = tensor_checks(point, outcomes, counts)
+    total, tried = _count(chosen), _count(outcomes)
+    return Verification(
+        tensors=worst_first(checks),
+        loss=point.loss,
+        chosen=total,
+        tried=tried,
+        cancelled=tried < total,
+        rows=counts.rows,
+        averages=counts.averages,
+    )
+
+
+def _comparable(point: Point) -> dict[str, Shape]:
+    """Return the shapes of the parameters whose gradient has the same."""
+    shapes = {name: point.tensors[name].shape for name in point.gradients}
+    return {name: shape for name, shape in shapes.items() if point.gradients[name].shape == shape}
+
+
+def _tried(
+    point: Point,
+    chosen: Mapping[str, Sequence[Shape]],
+    progress: Progress | None,
+    cancelled: Cancelled | None,
+) -> dict[str, Outcomes]:
+    """Compare the chosen cells, one after the other, until all are done or it is cancelled."""
+    outcomes: dict[str, Outcomes] = {name: [] for name in chosen}
+    done, total = 0, _count(chosen)
+    often = max(1, total // 100)
+    if progress:
+        progress(0, total)
+    for name, indices in chosen.items():
+        probe, gradient = Probe(point, name), point.gradients[name]
+        for index in indices:
+            if cancelled and cancelled():
+                return outcomes
+            outcomes[name].append(compared(probe, index, float(gradient[index])))
+            done += 1
+            if progress and (done % often == 0 or done == total):
+                progress(done, total)
+    return outcomes
+
+
+def _count(lists: Mapping[str, Sequence[object]]) -> int:
+    return sum(map(len, lists.values()))
