@@ -208,9 +208,9 @@ def test_editing_a_buffer_or_target_makes_its_results_stale() -> None:
     assert session.stale == {"L", "da2", "dz2"}
 
 
-def test_undo_takes_back_edits_while_nothing_has_run() -> None:
+def test_undo_takes_back_edits_one_by_one() -> None:
     session = Session(network())
-    with pytest.raises(UndoError, match="nothing has been edited"):
+    with pytest.raises(UndoError, match="there is no edit to undo"):
         session.undo()
     session.step("layer")
     session.step("layer")
@@ -223,10 +223,6 @@ def test_undo_takes_back_edits_while_nothing_has_run() -> None:
     assert session.undo() == "W1[0, 1]"
     assert session.value("W1") is before
     assert session.stale == frozenset()
-    session.edit("W1", (0, 1), 0.5)
-    session.step()
-    with pytest.raises(UndoError, match=r"1 step has run since W1\[0, 1\] was edited"):
-        session.undo()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
-"""Edits: one cell of one tensor gets another value, in an array of its own."""
+"""What may be edited: a live tensor, a cell that it has, a value that it can hold."""
 
 import operator
+from collections.abc import Mapping
 
 import numpy as np
-from msgspec import Struct
 
-from nnstep.engine.arrays import Array, Shape, sealed
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.edit import Edit
 from nnstep.engine.program.instruction import Program
-from nnstep.engine.text import cell_name, did_you_mean, quoted
+from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.text import did_you_mean, quoted
 
 
 class EditError(ValueError):
@@ -15,24 +17,31 @@ class EditError(ValueError):
 
 
 class UndoError(ValueError):
-    """There is nothing that could be undone; the message says why, and is fit to show."""
+    """There is nothing to undo, or to make again; the message says so, and is fit to show."""
 
 
-class Edit(Struct, frozen=True):
-    """What an edit changed, and what it takes to undo it."""
-
-    place: int
-    name: str
-    index: Shape
-    before: Array
-
-    @property
-    def cell(self) -> str:
-        """The cell as a listing would write it: `W1[0, 1]`."""
-        return cell_name(self.name, self.index)
+class PlaceError(ValueError):
+    """A place that the run does not have; the message says which ones it has."""
 
 
-def checked_tensor(name: str, program: Program, tensors: dict[str, Array]) -> Array:
+def checked_edit(
+    scenario: Scenario,
+    program: Program,
+    tensors: Mapping[str, Array],
+    place: int,
+    name: str,
+    index: Shape,
+    value: float,
+) -> Edit:
+    """Return the edit that gives a cell a value; raise `EditError` if any of them does not fit."""
+    array = checked_tensor(name, program, tensors)
+    below = None
+    if name == "y" and scenario.network is not None and array.dtype.kind == "i":
+        below = scenario.network.layers[-1].units
+    return Edit(place, name, *_cell(array, name, index, value, below))
+
+
+def checked_tensor(name: str, program: Program, tensors: Mapping[str, Array]) -> Array:
     """Return a live tensor by its name, or raise `EditError` saying why there is none."""
     if name in tensors:
         return tensors[name]
@@ -44,8 +53,10 @@ def checked_tensor(name: str, program: Program, tensors: dict[str, Array]) -> Ar
     raise EditError(f"there is no tensor {quoted(name)}{hint}")
 
 
-def edited(array: Array, name: str, index: Shape, value: float, below: int | None) -> Array:
-    """Return a copy of `array` with `value` at `index`; raise `EditError` if it does not fit.
+def _cell(
+    array: Array, name: str, index: Shape, value: float, below: int | None
+) -> tuple[Shape, float]:
+    """Return the index and the value of an edit; raise `EditError` if they do not fit.
 
     A tensor of whole numbers counts from 0; `below` limits one that holds class indices.
     """
@@ -60,10 +71,9 @@ def edited(array: Array, name: str, index: Shape, value: float, below: int | Non
     for axis, (item, size) in enumerate(zip(place, array.shape, strict=True)):
         if not -size <= item < size:
             raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
-    copy = array.copy()
     whole = array.dtype.kind == "i"
-    copy[place] = _counted(name, number, below) if whole else _fitting(array, number)
-    return sealed(copy)
+    place = tuple(item % size for item, size in zip(place, array.shape, strict=True))
+    return place, _counted(name, number, below) if whole else _fitting(array, number)
 
 
 def _counted(name: str, value: float, below: int | None) -> int:

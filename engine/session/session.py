@@ -1,91 +1,71 @@
 """The session: what every front end talks to."""
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.machine import Machine, Step, run_length
+from nnstep.engine.history.timeline import Timeline
+from nnstep.engine.limits import DEFAULT_HISTORY
+from nnstep.engine.machine import Step, run_length
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.snapshot import Snapshot
+from nnstep.engine.stops.points import Breakpoint, Logged, Stop
 
-from .edits import Edit, UndoError, checked_tensor, edited
-from .staleness import stale_tensors
-from .units import Unit, end_of
+from .branches import Branches
+from .changes import Changes
+from .edits import PlaceError, checked_edit
+from .inspection import Inspection
+from .stopping import Stops
+from .units import Unit, end_of, start_of
+from .views import snapshot_of
+
+if TYPE_CHECKING:
+    from .origin import Change
 
 Until = str | Callable[[Step], bool]
+Target = Unit | Literal["run"] | int
 
 
-class Session:
+class Session(Inspection):
     """A scenario being stepped. The scenario itself never changes.
 
-    `iterations` overrides the scenario's own end of the run.
+    `iterations` overrides the scenario's own end of the run, and `history` is how many bytes of the
+    past are kept; what does not fit is computed again when it is asked for. With None nothing is
+    kept, and faults are not looked for.
+
+    `stops` are its breakpoints and watchpoints, `branches` the courses of its run, and `watches`
+    the expressions to show.
     """
 
-    def __init__(self, scenario: Scenario, *, iterations: int | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        iterations: int | None = None,
+        history: int | None = DEFAULT_HISTORY,
+    ) -> None:
         if iterations is not None and (type(iterations) is not int or iterations < 0):
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
-        self.scenario = scenario
-        self.program = compile_scenario(scenario)
-        length = run_length(scenario, iterations)
-        self.total = None if length is None else length * len(self.program)
-        self.seed = scenario.seed
-        self._machine = Machine(scenario, self.program, self.seed)
-        self._edits: list[Edit] = []
-        self._interrupted = threading.Event()
-
-    def restart(self, seed: int | None = None) -> None:
-        """Go back to step 0, with the same seed or another one."""
-        self.seed = self.seed if seed is None else seed
-        self._machine.restart(self.seed)
-        self._edits.clear()
-
-    # Where the session is
-
-    @property
-    def place(self) -> int:
-        """The number of instructions executed so far."""
-        return self._machine.place
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run has come to its end."""
-        return self.total is not None and self._machine.place >= self.total
-
-    @property
-    def stale(self) -> frozenset[str]:
-        """The tensors whose values were computed from something edited since."""
-        edits = [(edit.name, edit.place) for edit in self._edits]
-        return stale_tensors(self.program, self.place, edits)
-
-    def value(self, name: str) -> Array:
-        """Return the present value of a tensor, read-only; raise `KeyError` if it is not live."""
-        return self._machine.tensors[name]
-
-    def values(self) -> Mapping[str, Array]:
-        """Return all live tensors by name."""
-        return dict(self._machine.tensors)
+        program, length = compile_scenario(scenario), run_length(scenario, iterations)
+        total = None if length is None else length * len(program)
+        super().__init__(Timeline(scenario, program, scenario.seed, history), scenario, total)
+        self._changes = Changes(self._timeline)
+        self.branches = Branches(self._timeline, self._changes, self._examination)
+        self.stops = Stops(self._timeline)
+        for point in scenario.breakpoints:
+            after = max(0, point.hits - 1)
+            self.stops.add(Breakpoint(0, point.at, point.when, after, log=point.log))
+        self.watches: list[str] = [watch.text for watch in scenario.watches]
+        self.log: list[Logged] = []
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
-        machine = self._machine
-        return Snapshot(
-            program=self.program,
-            place=machine.place,
-            total=self.total,
-            position=machine.position,
-            iteration=machine.clock.iteration(machine.place),
-            epoch=machine.clock.epoch(machine.place),
-            finished=self.finished,
-            last=machine.program.instructions[machine.position - 1] if machine.place else None,
-            tensors=dict(machine.tensors),
-            before=before or {},
-            stale=self.stale,
-            losses=machine.losses.view(),
-        )
+        self._examination.examine()
+        return snapshot_of(self._timeline, self.stops, self.watches, self.total, before or {})
 
     # Going on
 
@@ -95,15 +75,16 @@ class Session:
 
     def step(self, unit: Unit = "op") -> Step | None:
         """Execute to the end of a unit; return its last step, None if the run was at its end."""
-        end = end_of(unit, self._machine)
+        end = self._end_of(unit)
         return self.run(lambda step: self.place >= end)
 
     def run(self, until: Until | None = None) -> Step | None:
         """Execute until a condition holds after a step, or to the end of the run.
 
         `until` is a condition such as `"L < 0.1"` or a function of the step. Returns the last step,
-        None if the run was at its end. Raises `GrammarError` for a condition that does not parse,
-        and `ConditionError` for one that names, calls or combines what there is not.
+        None if the run was at its end. Nothing else stops it. Raises `GrammarError` for a condition
+        that does not parse, and `ConditionError` for one that names, calls or combines what there
+        is not.
         """
         reached = self._reached(until)
         step = None
@@ -112,76 +93,172 @@ class Session:
                 break
         return step
 
-    def advance(self, unit: Unit | Literal["run"], budget: float | None = None) -> bool:
-        """Execute towards the end of a unit, or of the run, for at most `budget` seconds.
-
-        Returns whether the end was reached; if not, another call goes on. `interrupt` stops it
-        after the instruction under way.
-        """
-        self._interrupted.clear()
-        end = None if unit == "run" else end_of(unit, self._machine)
-        deadline = None if budget is None else time.monotonic() + budget
-        for _ in self.steps():
-            if end is not None and self.place >= end:
-                return True
-            if self._interrupted.is_set() or (deadline and time.monotonic() >= deadline):
-                return self.finished
-        return True
-
-    def interrupt(self) -> None:
-        """Make `advance`, called from another thread, return after its present instruction."""
-        self._interrupted.set()
+    def _end_of(self, unit: Unit) -> int:
+        return end_of(unit, self.program, self._machine.clock, self.place)
 
     def _reached(self, until: Until | None) -> Callable[[Step], bool]:
         if until is None:
             return lambda step: False
         if callable(until):
             return until
-        from nnstep.engine.conditions import check_names, holds
-        from nnstep.engine.grammar import parse_condition
+        from nnstep.engine.conditions import holds
+        from nnstep.engine.stops.trigger import parsed, values_at
 
-        condition = parse_condition(until)
-        check_names(condition, self.program.tensors)
-        return lambda step: holds(condition, self._names(step))
+        condition, machine = parsed(until, self.program), self._machine
+        return lambda step: holds(
+            condition, values_at(self.program, machine.clock, step.index, machine.tensors)
+        )
 
-    def _names(self, step: Step) -> Mapping[str, Any]:
-        tensors = self._machine.tensors
-        counts = {"iteration": step.iteration, "epoch": step.epoch, "step": step.index}
-        loss = {"loss": tensors[self.program.loss]} if self.program.loss in tensors else {}
-        return {**counts, **loss, **tensors}
+    def advance(self, target: Target, budget: float | None = None) -> Stop | None:
+        """Execute towards a place, the end of a unit or ("run") of the run, until something stops.
+
+        That is a breakpoint, a watchpoint, or a value that is not finite for the first time. Ends
+        after at most `budget` seconds, or by `interrupt`, and then returns None: another call goes
+        on. What logpoints print is added to `log`.
+        """
+        from .advance import advance
+
+        self._interrupted.clear()
+        deadline = math.inf if budget is None else time.monotonic() + budget
+        stop, logged = advance(
+            self._timeline,
+            self._examination,
+            self.stops,
+            self._place_of(target),
+            lambda: self._interrupted.is_set() or time.monotonic() >= deadline,
+        )
+        self.log.extend(logged)
+        return stop
+
+    def _place_of(self, target: Target) -> float:
+        total = math.inf if self.total is None else self.total
+        if target == "run":
+            return total
+        return min(total, target if isinstance(target, int) else self._end_of(target))
+
+    def interrupt(self) -> None:
+        """Make what was called from another thread return after its present instruction."""
+        self._interrupted.set()
+
+    # Going back
+
+    def seek(self, place: int) -> None:
+        """Go to a place, back or on; raise `PlaceError` if the run has none such.
+
+        All tensors, buffers and the data cursor are as they were there, bit for bit.
+        """
+        if type(place) is not int or place < 0 or (self.total is not None and place > self.total):
+            last = "" if self.total is None else f" to {self.total}"
+            raise PlaceError(f"the steps are counted from 0{last}, not {place!r}")
+        self._examination.leave()
+        self._timeline.seek(place)
+
+    def back(self, unit: Unit = "op") -> int:
+        """Go back to where the last unit begins, and return that place."""
+        self.seek(self.place_before(unit))
+        return self.place
+
+    def place_before(self, unit: Unit) -> int:
+        """Return the last place before this one at which a unit begins."""
+        return start_of(unit, self.program, self._machine.clock, self.place)
+
+    def back_to_stop(self) -> Stop | None:
+        """Go back to the last place before this one at which something stops, or else to step 0.
+
+        Returns None, and goes nowhere, if it is interrupted.
+        """
+        from .advance import alarms
+
+        self._interrupted.clear()
+        self._examination.leave()
+        stop = self.stops.previous(self._interrupted.is_set)
+        if self._interrupted.is_set():
+            return None
+        for fault in alarms(self._timeline.current):
+            if stop.place < fault.place < self.place:
+                stop = Stop(fault.place, "fault", f"{fault}.")
+        self._timeline.seek(stop.place)
+        return stop
+
+    def go_to_last_change(self, name: str, index: Shape) -> "Change | None":
+        """Go to where a cell got its value, and return what gave it; None goes nowhere."""
+        change = self.last_change(name, index)
+        if change is not None:
+            self.seek(change.place)
+        return change
+
+    def restart(self, seed: int | None = None) -> None:
+        """Go to step 0 of a run without edits, with the same seed or another one.
+
+        A run that was edited, or left for another seed, stays as a branch.
+        """
+        self._examination.leave()
+        self._changes.clear()
+        self._timeline.begin_again(self.seed if seed is None else seed)
 
     # Changing things
 
     def edit(self, name: str, index: Shape, value: float) -> None:
         """Give one cell of a live tensor another value, from here on.
 
-        Raises `EditError` for a name, an index or a value that does not fit. What was computed from
-        the old value is stale until it is computed again.
+        In the past this starts a branch, and the old future stays on its own. Raises `EditError`
+        for a name, an index or a value that does not fit. What was computed from the old value is
+        stale until it is computed again.
         """
-        machine = self._machine
-        before = checked_tensor(name, self.program, machine.tensors)
-        after = edited(before, name, index, value, self._classes(name, before))
-        self._edits.append(Edit(machine.place, name, index, before))
-        machine.tensors[name] = after
+        tensors = self._machine.tensors
+        edit = checked_edit(self.scenario, self.program, tensors, self.place, name, index, value)
+        self._examination.leave()
+        self._changes.make(edit)
 
     def undo(self) -> str:
-        """Take back the last edit, if nothing has run since; return the cell that it had changed.
+        """Go back to where the last edit was made, without it; return the cell that it changed.
 
-        Raises `UndoError` saying why there is nothing to undo.
+        Raises `UndoError` if there is nothing to undo.
         """
-        if not self._edits:
-            raise UndoError("nothing has been edited")
-        last = self._edits[-1]
-        if last.place != self.place:
-            ran = self.place - last.place
-            steps = "1 step has" if ran == 1 else f"{ran} steps have"
-            raise UndoError(f"{steps} run since {last.cell} was edited; restart or edit it back")
-        self._edits.pop()
-        self._machine.tensors[last.name] = last.before
-        return last.cell
+        self._examination.leave()
+        return self._changes.undo().cell
 
-    def _classes(self, name: str, array: Array) -> int | None:
-        network = self.scenario.network
-        if name == "y" and network is not None and array.dtype.kind == "i":
-            return network.layers[-1].units
-        return None
+    def redo(self) -> str:
+        """Make the edit that was undone last once more; return its cell.
+
+        What was run after it is still there. Raises `UndoError` if there is nothing to make again.
+        """
+        self._examination.leave()
+        return self._changes.redo().cell
+
+    def save(self, path: str | Path) -> Path:
+        """Write the session to a file that `nnstep` opens, and return its path, `.session` added.
+
+        Raises `SessionFileError` if it cannot be written.
+        """
+        from nnstep.engine.saving.files import SUFFIX, write_session
+        from nnstep.engine.saving.reference import reference_to
+        from nnstep.engine.saving.state import save
+
+        target = Path(path)
+        if target.suffix.lower() != SUFFIX:
+            target = target.with_name(target.name + SUFFIX)
+        write_session(target, save(self), reference_to(self.scenario))
+        return target
+
+    # Watching
+
+    def watch(self, expression: str) -> None:
+        """Have an expression shown at every place; raise as `evaluate` does for a wrong one."""
+        from nnstep.engine.stops.trigger import parsed
+
+        parsed(expression, self.program)
+        if expression not in self.watches:
+            self.watches.append(expression)
+
+    def toggle_watch(self, expression: str) -> bool:
+        """Have an expression shown, or no longer; return whether it is."""
+        if expression in self.watches:
+            self.watches.remove(expression)
+            return False
+        self.watch(expression)
+        return True
+
+    def unwatch(self, expression: str) -> None:
+        """Show an expression no longer; raise `ValueError` if it is not shown."""
+        self.watches.remove(expression)

@@ -2,42 +2,51 @@
 
 from typing import Literal
 
-from nnstep.engine.machine import Machine
-from nnstep.engine.program.instruction import Instruction, Program
+from nnstep.engine.clock import Clock
+from nnstep.engine.program.instruction import Program
+from nnstep.engine.text import listed
 
 Unit = Literal["op", "layer", "phase", "iteration", "epoch"]
 UNITS: tuple[Unit, ...] = ("op", "layer", "phase", "iteration", "epoch")
 
 
-def end_of(unit: Unit, machine: Machine) -> int:
-    """Return the place at which the unit that begins or goes on at the machine's place ends.
+def end_of(unit: Unit, program: Program, clock: Clock, place: int) -> int:
+    """Return the place at which the unit that begins or goes on at a place ends.
 
     A layer ends where (phase, layer) changes, a phase where the phase does, and an iteration before
     the next batch.
     """
-    if unit not in UNITS:
-        raise ValueError(f"there is no unit {unit!r}; there are {', '.join(UNITS)}")
-    program, position = machine.program, machine.position
-    rest = len(program) - position
-    if unit == "op":
-        return machine.place + 1
-    if unit == "iteration":
-        return machine.place + rest
-    if unit == "epoch":
-        clock = machine.clock
-        iterations_left = -(clock.iteration(machine.place) + 1) % clock.iterations_per_epoch
-        return machine.place + rest + iterations_left * len(program)
-    return machine.place + _length(program, position, unit)
+    length, start = _length(unit, program, clock), place - clock.position(place)
+    if unit in ("layer", "phase"):
+        begins = _begins(unit, program)
+        return next(start + at for at in (*begins, length) if start + at > place)
+    return (place // length + 1) * length
 
 
-def _length(program: Program, position: int, unit: Literal["layer", "phase"]) -> int:
-    """Return how many instructions from `position` on are in the same layer or phase."""
+def start_of(unit: Unit, program: Program, clock: Clock, place: int) -> int:
+    """Return the last place before `place` at which a unit begins; 0 has none before it."""
+    if place <= 0:
+        return 0
+    length = _length(unit, program, clock)
+    if unit in ("layer", "phase"):
+        start = (place - 1) // length * length
+        return max(start + at for at in _begins(unit, program) if start + at < place)
+    return (place - 1) // length * length
 
-    def part(instruction: Instruction) -> tuple[str, int | None]:
-        return instruction.phase, instruction.layer if unit == "layer" else None
 
-    here = part(program.instructions[position])
-    for end in range(position + 1, len(program)):
-        if part(program.instructions[end]) != here:
-            return end - position
-    return len(program) - position
+def _length(unit: Unit, program: Program, clock: Clock) -> int:
+    """Return after how many instructions a unit, or the pass that it is a part of, comes again."""
+    match unit:
+        case "op":
+            return 1
+        case "layer" | "phase" | "iteration":
+            return len(program)
+        case "epoch":
+            return len(program) * clock.iterations_per_epoch
+    raise ValueError(f"there is no unit {unit!r}; there are {listed(UNITS)}")
+
+
+def _begins(unit: Unit, program: Program) -> tuple[int, ...]:
+    """Return the positions at which a layer or a phase of a pass begins."""
+    parts = [(line.phase, line.layer if unit == "layer" else None) for line in program.instructions]
+    return tuple(i for i, part in enumerate(parts) if i == 0 or part != parts[i - 1])
