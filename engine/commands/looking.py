@@ -1,0 +1,194 @@
+"""Commands that only look: at values, at the listing, at the past."""
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.grammar import Name, descendants
+from nnstep.engine.snapshot import Snapshot
+from nnstep.engine.text import cell_name
+
+from .command import Answer, Command
+from .going import go
+from .journey import part, place_lines, watch_lines
+from .reading import blaming, cell, expression, value_of
+from .typed import Typed
+
+if TYPE_CHECKING:
+    from nnstep.engine.session.series import Series
+    from nnstep.engine.session.session import Session
+
+_LAST_CHANGED = re.compile(r"^last\s+changed(?!\S)")
+_LINE_WIDTH = 80
+# A curve is told in words by so many of its values.
+_TOLD = 10
+
+
+def _print(session: "Session", text: Typed) -> Answer:
+    array = value_of(text, session)
+    lines = array_lines(text.text, array)
+    names = {
+        each.name
+        for each in descendants(expression(text, session.program))
+        if isinstance(each, Name)
+    }
+    if not session.stale.isdisjoint(names):
+        lines.append("Stale: it was computed before a change, and not again since.")
+    return Answer(tuple(lines))
+
+
+def array_lines(name: str, array: Array) -> list[str]:
+    """Write an array under its name, with all digits that its dtype has."""
+    if array.ndim == 0:
+        return [f"{name} = {array[()]} ({array.dtype})"]
+    text = np.array2string(
+        array,
+        max_line_width=_LINE_WIDTH,
+        floatmode="unique",
+        suppress_small=False,
+        separator=" ",
+        threshold=1000,
+        edgeitems=3,
+    )
+    return [f"{name}: shape {array.shape}, {array.dtype}", *text.splitlines()]
+
+
+def _who(session: "Session", text: Typed) -> Answer:
+    asked = text.part(0, len(text.text.rstrip("? ")))
+    if found := asked.cut(_LAST_CHANGED):
+        asked = found[1]
+    name, index = cell(asked, session)
+    change = session.last_change(name, index)
+    if change is None:
+        return Answer((f"{cell_name(name, index)} is as it was at the first step.",))
+    return go(session, change.place, f"{change}.")
+
+
+def _where(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    snapshot = session.snapshot()
+    return Answer((*place_lines(snapshot), *watch_lines(snapshot.watches)))
+
+
+def _list(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    snapshot = session.snapshot()
+    parts = [part(line) for line in session.program.instructions]
+    width = max(map(len, parts))
+    return Answer(
+        tuple(
+            f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code}"
+            for i, line in enumerate(session.program.instructions)
+        )
+    )
+
+
+def _marks(snapshot: Snapshot, position: int) -> str:
+    """Write the number of a line; `>` is next to run, `*` has a breakpoint, `o` a disabled one."""
+    here = ">" if position == snapshot.position and not snapshot.finished else " "
+    enabled = snapshot.breakpoints.get(position)
+    point = " " if enabled is None else "*" if enabled else "o"
+    return f"{here}{point}{position + 1:>4}"
+
+
+def _tensors(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    values, tensors = session.values(), session.program.tensors
+    width = max(map(len, tensors))
+    lines = []
+    for name, tensor in tensors.items():
+        array = values.get(name)
+        about = "no value yet" if array is None else f"shape {array.shape}, {array.dtype}"
+        lines.append(f"{name:<{width}}  {tensor.role}, {about}")
+    return Answer(tuple(lines))
+
+
+def _plot(session: "Session", text: Typed) -> Answer:
+    expression(text, session.program)
+    with blaming(text):
+        series = session.series(text.text)
+    return Answer(tuple(_told(series)), plot=series, interrupted=not series.complete)
+
+
+def _told(series: "Series") -> list[str]:
+    """Tell a curve in words: where it is lowest and highest, and some of its values."""
+    values, count = series.values, len(series.values)
+    if not count:
+        return [f"{series.text} has not been computed in any iteration yet."]
+    lines = [f"{series.text} in {count} iteration{'s' if count > 1 else ''}"]
+    finite = np.flatnonzero(np.isfinite(values))
+    if len(finite):
+        low, high = finite[np.argmin(values[finite])], finite[np.argmax(values[finite])]
+        lines[0] += (
+            f": lowest {values[low]:.6g} in iteration {low}, "
+            f"highest {values[high]:.6g} in iteration {high}"
+        )
+    if len(finite) < count:
+        lines.append(f"In {count - len(finite)} of them it is not a finite number.")
+    told = np.unique(np.linspace(0, count - 1, min(count, _TOLD)).round().astype(int))
+    lines += (f"Iteration {at}: {values[at]:.6g}" for at in told)
+    if not series.complete:
+        lines.append("Interrupted: there are more iterations.")
+    return lines
+
+
+def _verify(session: "Session", text: Typed) -> Answer:
+    from nnstep.engine.verification.report import report_lines
+
+    text.nothing()
+    verification = session.verify()
+    lines = tuple(report_lines(verification))
+    return Answer(lines, verification=verification, interrupted=verification.cancelled)
+
+
+def _faults(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    lines = [
+        f"{number}. {fault.level.capitalize()}: {fault}. {fault.advice}"
+        for number, fault in enumerate(session.faults, 1)
+    ]
+    return Answer(tuple(lines) or ("No fault has been found.",))
+
+
+COMMANDS = (
+    Command(
+        "print",
+        "EXPRESSION",
+        "show the value of an expression, all digits of it",
+        "print dW2 * 2",
+        _print,
+        ("p",),
+    ),
+    Command(
+        "who",
+        "CELL",
+        "find what last changed a cell, and go there",
+        "who W1[0, 2]",
+        _who,
+        (),
+        "Also as a question: who last changed W1[0, 2]?",
+    ),
+    Command("where", "", "show where the run is, and what is watched", "where", _where),
+    Command(
+        "list",
+        "",
+        "show the program: > is next to run, * a breakpoint",
+        "list",
+        _list,
+        ("l",),
+    ),
+    Command("tensors", "", "list the tensors, with shapes", "tensors", _tensors),
+    Command(
+        "plot",
+        "EXPRESSION",
+        "show an expression over all iterations so far",
+        "plot norm(dW1)",
+        _plot,
+    ),
+    Command(
+        "verify", "", "compare the gradients with difference quotients", "verify", _verify, ("v",)
+    ),
+    Command("faults", "", "list the faults found, and what to do about them", "faults", _faults),
+)

@@ -1,0 +1,121 @@
+"""Reading the arguments of a command: expressions, cells, values and units, with columns."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.conditions import unknown
+from nnstep.engine.grammar import GrammarError, Index, Name, Node, parse_condition
+from nnstep.engine.program.instruction import Program
+from nnstep.engine.session.edits import checked_tensor, parse_value
+from nnstep.engine.session.units import UNITS, Unit
+from nnstep.engine.stops.logs import braced
+from nnstep.engine.text import did_you_mean, listed, quoted
+
+from .errors import CommandError
+from .typed import Typed
+
+if TYPE_CHECKING:
+    from nnstep.engine.session.session import Session
+
+_WRITTEN_DOWN = re.compile(r"\+?(nan|inf)|-inf|[+-]?[\d.,]+", re.IGNORECASE)
+
+
+@contextmanager
+def blaming(text: Typed) -> Iterator[None]:
+    """Say of what goes wrong inside that this piece is to blame."""
+    try:
+        yield
+    except CommandError:
+        raise
+    except ValueError as error:
+        raise text.error(str(error)) from None
+
+
+def expression(text: Typed, program: Program, what: str = "an expression") -> Node:
+    """Parse an expression or a condition about a program; `what` is what is missing if it is."""
+    if not text:
+        raise text.error(f"{what} is missing")
+    try:
+        node = parse_condition(text.text)
+    except GrammarError as error:
+        raise CommandError(error.message, text.start + error.start) from None
+    for part, message in unknown(node, program.tensors):
+        raise CommandError(message, text.start + part.start)
+    return node
+
+
+def value_of(text: Typed, session: "Session") -> Array:
+    """Return the present value of an expression."""
+    expression(text, session.program)
+    with blaming(text):
+        return session.evaluate(text.text)
+
+
+def cell(text: Typed, session: "Session") -> tuple[str, Shape]:
+    """Read a cell of a live tensor, such as `W1[0, -1]` or `lr`; return its name and its index."""
+    match expression(text, session.program, "a cell, such as W1[0, 1],"):
+        case Name(name):
+            index: tuple[int | slice, ...] = ()
+        case Index(Name(name), index):
+            pass
+        case _:
+            raise text.error("that is no cell; write one as in W1[0, 1], or lr")
+    with blaming(text):
+        array = checked_tensor(name, session.program, session.values())
+    return name, _in_range(text, name, index, array.shape)
+
+
+def _in_range(text: Typed, name: str, index: tuple[int | slice, ...], shape: Shape) -> Shape:
+    """Return an index counted from the beginning of each axis."""
+    example = f"{name}[{', '.join('0' * len(shape))}]" if shape else name
+    if len(index) != len(shape) or any(isinstance(item, slice) for item in index):
+        raise text.error(f"{name} has shape {shape}; write one of its cells as in {example}")
+    cells = tuple(item for item in index if isinstance(item, int))
+    for axis, (item, size) in enumerate(zip(cells, shape, strict=True)):
+        if not -size <= item < size:
+            raise text.error(f"index {item} is outside axis {axis} of {name}, which has {size}")
+    return tuple(item % size for item, size in zip(cells, shape, strict=True))
+
+
+def value(text: Typed, session: "Session") -> float:
+    """Read a number: one that is written down, or computed from live tensors."""
+    if not text:
+        raise text.error("a value is missing, such as 0.5, nan or W1[0, 1] * 2")
+    if _WRITTEN_DOWN.fullmatch(text.text):
+        return constant(text)
+    array = value_of(text, session)
+    if array.size != 1:
+        raise text.error(f"a cell holds one number, and this has shape {array.shape}")
+    number = float(array.reshape(())[()])
+    if not np.isfinite(number):
+        raise text.error(f"that is {number}; type nan, inf or -inf if you mean it")
+    return number
+
+
+def constant(text: Typed) -> float:
+    """Read a number that does not depend on any tensor."""
+    with blaming(text):
+        return parse_value(text.text)
+
+
+def unit(word: Typed) -> Unit:
+    """Read a unit of stepping, in the singular or the plural."""
+    for known in UNITS:
+        if word.text in (known, f"{known}s"):
+            return known
+    hint = did_you_mean(word.text, UNITS)
+    units = listed(UNITS, "or")
+    raise word.error(f"there is no unit {quoted(word.text)}{hint}; a unit is {units}")
+
+
+def check_braced(text: Typed, program: Program) -> None:
+    """Check the expressions in braces of a text to be printed."""
+    at = 0
+    for inner in braced(text.text):
+        at = text.text.index(f"{{{inner}}}", at) + 1
+        expression(text.part(at, at + len(inner)), program)

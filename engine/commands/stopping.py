@@ -1,0 +1,123 @@
+"""Commands about stops: breakpoints, watchpoints, and the expressions that are watched."""
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from nnstep.engine.stops.points import Breakpoint, Point
+from nnstep.engine.text import did_you_mean, listed, quoted
+
+from .command import Answer, Command
+from .journey import watch_lines
+from .points import checked_breakpoint, parse_breakpoint, parse_watchpoint
+from .reading import expression
+from .typed import Typed
+
+if TYPE_CHECKING:
+    from nnstep.engine.session.session import Session
+
+
+def _break(session: "Session", text: Typed) -> Answer:
+    clauses = parse_breakpoint(text)
+    if not clauses.at and clauses.when is None:
+        clauses = replace(clauses, at=Typed(f"line {session.snapshot().position + 1}", text.start))
+    point = session.stops.add(checked_breakpoint(clauses, session.program))
+    return Answer((f"{_kind(point)} {point.number}: {point}",))
+
+
+def _breakpoints(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    lines = [
+        f"{point.number}: {point}{'' if point.enabled else ' (disabled)'}"
+        for point in session.stops.points
+    ]
+    return Answer(tuple(lines) or ("There are no breakpoints.",))
+
+
+def delete_point(session: "Session", text: Typed) -> Answer:
+    """Take a breakpoint or a watchpoint away."""
+    point = session.stops.remove(_number(session, text))
+    return Answer((f"{_kind(point)} {point.number} is deleted: {point}",))
+
+
+def _enable(session: "Session", text: Typed) -> Answer:
+    point = session.stops.enable(_number(session, text), True)
+    return Answer((f"{_kind(point)} {point.number} is enabled: {point}",))
+
+
+def _disable(session: "Session", text: Typed) -> Answer:
+    point = session.stops.enable(_number(session, text), False)
+    return Answer((f"{_kind(point)} {point.number} is disabled: {point}",))
+
+
+def _number(session: "Session", text: Typed) -> int:
+    """Read the number of a breakpoint or watchpoint that there is."""
+    number = text.number("a breakpoint's number")
+    known = [point.number for point in session.stops.points]
+    if number not in known:
+        there_is = f"there is {listed(map(str, known))}" if known else "none is set"
+        raise text.error(f"there is no breakpoint {number}; {there_is}")
+    return number
+
+
+def _kind(point: Point) -> str:
+    return "Breakpoint" if isinstance(point, Breakpoint) else "Watchpoint"
+
+
+# Watching
+
+
+def _watch(session: "Session", text: Typed) -> Answer:
+    watched, point = parse_watchpoint(text)
+    expression(watched, session.program)
+    if point is not None:
+        added = session.stops.add(point)
+        return Answer((f"{_kind(added)} {added.number}: {added}",))
+    session.watch(watched.text)
+    shown = session.snapshot().watches[session.watches.index(watched.text)]
+    return Answer(tuple(watch_lines([shown])))
+
+
+def _unwatch(session: "Session", text: Typed) -> Answer:
+    if text.text not in session.watches:
+        if not session.watches:
+            raise text.error("nothing is watched")
+        hint = did_you_mean(text.text, session.watches)
+        raise text.error(f"{quoted(text.text)} is not watched{hint}")
+    session.unwatch(text.text)
+    return Answer((f"{text.text} is no longer watched.",))
+
+
+def _watches(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    return Answer(tuple(watch_lines(session.snapshot().watches)) or ("Nothing is watched.",))
+
+
+COMMANDS = (
+    Command(
+        "break",
+        '[LOCATION] [if CONDITION] [after N] [every N] [log "TEXT"]',
+        "stop at a line, or where a condition becomes true",
+        "break dW1 if norm(dW1) > 1",
+        _break,
+        ("b",),
+        "LOCATION is a tensor, which stands for the line that writes it, a phase as in backward or "
+        "backward 2, layer 2, or line 7; without one and without a condition it is the line next "
+        "to run. after N lets it pass N times, every N stops only each Nth time, and log prints "
+        'the text and goes on: break L every 10 log "L = {L}".',
+    ),
+    Command("breakpoints", "", "list breakpoints and watchpoints", "breakpoints", _breakpoints),
+    Command("enable", "N", "have a disabled breakpoint stop again", "enable 1", _enable),
+    Command("disable", "N", "have a breakpoint stop no more", "disable 1", _disable),
+    Command(
+        "watch",
+        "EXPRESSION [changes | crosses VALUE]",
+        "show an expression at every stop, or stop when it changes",
+        "watch W1[0, 1]",
+        _watch,
+        ("w",),
+        "With changes or crosses it is a watchpoint: it stops, and is listed with the breakpoints.",
+    ),
+    Command("unwatch", "WATCHED", "show an expression no longer", "unwatch W1[0, 1]", _unwatch),
+    Command("watches", "", "show what is watched", "watches", _watches),
+)
