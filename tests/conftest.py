@@ -8,6 +8,12 @@ from scenario_texts import Mistakes
 from nnstep.engine import ScenarioError, load
 
 
+@pytest.fixture(autouse=True)
+def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test find, or leave, a session where a person's are kept."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistakes:
     """A function that loads a text as `s.toml` and returns what is said of it."""

@@ -75,7 +75,7 @@ async def test_nan_and_infinity_can_be_meant() -> None:
         assert "-inf" in screen_text(pilot.app)
 
 
-async def test_an_edit_is_undone_exactly_until_something_runs() -> None:
+async def test_an_edit_is_undone_exactly() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         before = value(pilot, "W1", 0, 0)
         await ask(pilot, "2")
@@ -84,11 +84,14 @@ async def test_an_edit_is_undone_exactly_until_something_runs() -> None:
         await until(pilot, lambda: value(pilot, "W1", 0, 0) == before)
         assert said(pilot) == "W1[0, 0] is again what it was."
         await pilot.press("u")
-        await until(pilot, lambda: said(pilot) == "nothing has been edited")
+        await until(pilot, lambda: said(pilot) == "there is no edit to undo")
         await ask(pilot, "2")
         await answer(pilot, "7")
         await pilot.press("s", "u")
-        await until(pilot, lambda: "1 step has run since" in said(pilot))
+        await until(pilot, lambda: said(pilot) == "W1[0, 0] is again what it was.")
+        assert value(pilot, "W1", 0, 0) == before
+        await pilot.press("U")
+        await until(pilot, lambda: said(pilot) == "W1[0, 0] is changed again.")
         assert value(pilot, "W1", 0, 0) == 7
 
 

@@ -9,7 +9,7 @@ from screen_text import screen_lines, screen_text, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
-from nnstep.engine import load
+from nnstep.engine import Session, load
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.scenarios import path
 from nnstep.tui.actions import ACTIONS
@@ -159,7 +159,8 @@ async def test_the_palette_offers_the_same_actions_and_runs_them() -> None:
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Debugger) and place(pilot) == 1)
     offered = {
-        command.title for command in pilot.app.get_system_commands(Debugger(small(), ACTIONS))
+        command.title
+        for command in pilot.app.get_system_commands(Debugger(Session(small()), ACTIONS))
     }
     assert offered == {
         action.label for action in ACTIONS if action.scope in {"app", "debugger"}

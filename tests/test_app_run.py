@@ -34,7 +34,7 @@ async def test_space_runs_to_the_end() -> None:
 async def test_a_run_without_end_is_paused_and_stepped_on() -> None:
     async with app_of(network()).run_test(size=NARROW) as pilot:
         await flat_out(pilot)
-        await pilot.press("f5")
+        await pilot.press("space")
         await until(pilot, lambda: place(pilot) > 1000)
         assert "running, flat out" in screen_lines(pilot.app)[0]
         assert " of " not in screen_lines(pilot.app)[0]
@@ -65,14 +65,16 @@ async def test_a_step_during_a_run_stops_it_first() -> None:
 
 async def test_a_paced_run_moves_line_by_line() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
-        await pilot.press("space")
         seen = set()
+        show = control(pilot)._changed
 
-        def watch() -> bool:
+        def watched() -> None:
             seen.add(place(pilot))
-            return place(pilot) >= 4
+            show()
 
-        await until(pilot, watch)
+        control(pilot)._changed = watched
+        await pilot.press("space")
+        await until(pilot, lambda: place(pilot) >= 4)
         assert "running, 10 ops/s" in screen_lines(pilot.app)[0]
         await pilot.press("space")
         assert {1, 2, 3, 4} <= seen

@@ -1,22 +1,18 @@
 """Panes draw the snapshot they are given: its numbers, marks and changes, and nothing more."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from one_pane import CODE, LIVE, PROGRAM, TO_LR, W1, OnePane, shown, snapshot
 from rich.style import Style
 from screen_text import screen_lines
-from textual.app import App, ComposeResult
+from textual.app import App
 from textual.pilot import Pilot
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.clock import Clock
-from nnstep.engine.machine import Step
-from nnstep.engine.program.instruction import Instruction, Phase, Program, Role, Tensor
+from nnstep.engine.program.instruction import Program
 from nnstep.engine.snapshot import Snapshot
-from nnstep.tui.theme import DARK
 from nnstep.tui.widgets.cell_line import CellLine
 from nnstep.tui.widgets.line_view import LineView, Piece, changed_span, fit
 from nnstep.tui.widgets.loss_pane import LossPane
@@ -27,67 +23,6 @@ from nnstep.tui.widgets.tab_line import Tab, in_order
 from nnstep.tui.widgets.tensor_blocks import lay_out
 from nnstep.tui.widgets.tensor_pane import TensorPane
 from nnstep.tui.widgets.tensor_view import TensorView
-
-CODE = (
-    Instruction(Phase.FORWARD, 1, "linear", ("x", "W1"), ("z1",), "z1 = x @ W1.T"),
-    Instruction(Phase.BACKWARD, 1, "rule", ("x", "z1"), ("dW1",), "dW1 = z1.T @ x"),
-    Instruction(Phase.UPDATE, None, "sgd", ("W1", "lr", "dW1"), ("W1",), "W1 = W1 - lr * dW1"),
-)
-TO_LR = Instruction(Phase.UPDATE, None, "decay", ("lr",), ("lr",), "lr = lr / 2")
-TENSORS = (
-    Tensor("W1", Role.PARAMETER, 1),
-    Tensor("W2", Role.PARAMETER, 2),
-    Tensor("lr", Role.RATE),
-    Tensor("v_W1", Role.BUFFER, 1),
-)
-
-
-def program(*tensors: Tensor) -> Program:
-    return Program(CODE, {tensor.name: tensor for tensor in tensors or TENSORS}, "L", (), ())
-
-
-PROGRAM = program()
-W1 = np.array([[0.15, 0.2], [0.25, 0.3]])
-LIVE = {"W1": W1, "W2": np.ones((1, 2)), "lr": np.array(0.5), "v_W1": np.zeros((2, 2))}
-
-
-def snapshot(**changes: Any) -> Snapshot:
-    given: dict[str, Any] = {
-        "program": PROGRAM,
-        "place": 2,
-        "total": 30,
-        "position": 2,
-        "iteration": 0,
-        "epoch": 0,
-        "finished": False,
-        "last": None,
-        "tensors": LIVE,
-        "before": {},
-        "stale": frozenset(),
-        "losses": np.empty(0),
-    }
-    return Snapshot(**{**given, **changes})
-
-
-class OnePane(App[None]):
-    """A pane alone on the screen."""
-
-    CSS = "Screen { layout: vertical; }"
-
-    def __init__(self, pane: LineView) -> None:
-        super().__init__()
-        self.register_theme(DARK)
-        self.theme = DARK.name
-        self.pane = pane
-
-    def compose(self) -> ComposeResult:
-        yield self.pane
-
-
-@asynccontextmanager
-async def shown(pane: LineView, width: int = 60, height: int = 20) -> AsyncIterator[Pilot[None]]:
-    async with OnePane(pane).run_test(size=(width, height)) as pilot:
-        yield pilot
 
 
 def tensors() -> TensorPane:
@@ -135,9 +70,8 @@ async def test_a_tensor_that_is_not_computed_yet_says_so() -> None:
 
 
 async def test_what_was_written_read_and_is_stale_is_marked() -> None:
-    step = Step(1, CODE[2], (W1,), Clock(3, 1))
     async with shown(tensors()) as pilot:
-        lines = await draw(pilot, snapshot(last=step, stale=frozenset({"W2"})))
+        lines = await draw(pilot, snapshot(last=CODE[2], stale=frozenset({"W2"})))
     assert "●○ W1 (2, 2) float64" in lines
     assert " ○ lr () float64       0.5000" in lines
     assert "   W2 (1, 2) float64 ≈ stale" in lines
@@ -220,11 +154,10 @@ async def test_more_than_two_axes_have_leading_indices_and_class_indices_are_int
 
 async def test_following_scrolls_to_what_was_written_unless_told_not_to() -> None:
     tall = {**LIVE, "W1": np.zeros((50, 2))}
-    step = Step(1, TO_LR, (np.array(0.5),), Clock(3, 1))
     async with shown(tensors()) as pilot:
-        lines = await draw(pilot, snapshot(tensors=tall, last=step), follow=False)
+        lines = await draw(pilot, snapshot(tensors=tall, last=TO_LR), follow=False)
         assert not any("●○ lr () float64" in line for line in lines)
-        lines = await draw(pilot, snapshot(tensors=tall, last=step), follow=True)
+        lines = await draw(pilot, snapshot(tensors=tall, last=TO_LR), follow=True)
     assert any("●○ lr () float64" in line for line in lines)
 
 
@@ -319,10 +252,10 @@ async def test_a_long_listing_keeps_the_current_line_in_view() -> None:
     long = Program(CODE * 40, PROGRAM.tensors, "L", (), ())
     async with shown(ProgramPane(Tab(1, "program"), id="program"), height=10) as pilot:
         for position in (0, 60, 119, 3):
-            lines = await draw(pilot, snapshot(program=long, position=position))
+            lines = await draw(pilot, snapshot(program=long, place=position, position=position))
             assert sum("▶" in line for line in lines) == 1
         await pilot.press("end")
-        lines = await draw(pilot, snapshot(program=long, position=3))
+        lines = await draw(pilot, snapshot(program=long, place=3, position=3))
         assert "W1 = W1" in lines[-1]
 
 
@@ -394,9 +327,10 @@ def test_the_active_tab_is_the_first_where_not_all_fit() -> None:
 
 def test_the_place_in_words() -> None:
     first = ["step 2 of 30", "iteration 0", "epoch 0"]
-    assert place_of(snapshot(position=0)) == [*first, "forward, layer 1"]
-    assert place_of(snapshot(finished=True)) == [*first, "end of the run"]
-    assert place_of(snapshot(total=None))[0] == "step 2"
+    forward = place_of(snapshot(position=0))
+    assert list(forward.values()) == [*first, "forward, layer 1", "branch main"]
+    assert place_of(snapshot(finished=True))["phase"] == "end of the run"
+    assert place_of(snapshot(total=None))["step"] == "step 2"
 
 
 PLAIN, BOLD = Style(color="white"), Style(bold=True)

@@ -11,7 +11,7 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
-Scope = Literal["app", "debugger", "program", "tensors"]
+Scope = Literal["app", "debugger", "program", "tensors", "timeline", "watches"]
 
 _SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"}
 
@@ -21,7 +21,8 @@ class Action:
     """One thing to do: `command` is what Textual runs, `scope` is where the keys are listened to.
 
     `keys` is a comma-separated list; an action without keys is reached through the palette.
-    `footer` is its word on the last line, None if it has no place there.
+    `footer` is its word on the last line, None if it has no place there; where there is not room
+    for all, those of the lowest `rank` come first.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Action:
     command: str
     scope: Scope = "debugger"
     footer: str | None = None
+    rank: int = 0
 
     @property
     def shown_keys(self) -> tuple[str, ...]:
@@ -40,10 +42,11 @@ class Action:
         return tuple(_shown(key) for key in keys)
 
 
-STEP, RUN, CHANGE, LOOK = "Step", "Run", "Change", "Look around"
+STEP, BACK, RUN, CHANGE, ASK, LOOK = "Step", "Back", "Run", "Change", "Ask", "Look around"
 IN_PROGRAM, IN_TENSORS, PROGRAM = "In the program pane", "In a tensor pane", "nnstep"
+IN_WATCHES, IN_TIMELINE = "In the watch pane", "In the timeline"
 
-PANES = ("program", "weights", "z/a", "gradients", "loss")
+PANES = ("program", "weights", "z/a", "gradients", "loss", "watch", "timeline")
 
 ACTIONS: tuple[Action, ...] = (
     Action("step-op", "s,f11", "Step", "run one operation", STEP, "step('op')", footer="op"),
@@ -55,6 +58,7 @@ ACTIONS: tuple[Action, ...] = (
         STEP,
         "step('layer')",
         footer="layer",
+        rank=1,
     ),
     Action(
         "step-phase",
@@ -64,6 +68,7 @@ ACTIONS: tuple[Action, ...] = (
         STEP,
         "step('phase')",
         footer="phase",
+        rank=2,
     ),
     Action(
         "step-iteration",
@@ -74,13 +79,99 @@ ACTIONS: tuple[Action, ...] = (
         "step('iteration')",
         footer="iteration",
     ),
-    Action("run", "space,f5", "Run or pause", "run, or pause", RUN, "run", footer="run"),
+    Action("back-op", "S", "Step back", "one operation back", BACK, "back('op')", footer="back"),
+    Action(
+        "back-layer", "N", "Layer back", "back to where the layer begins", BACK, "back('layer')"
+    ),
+    Action(
+        "back-phase", "F", "Phase back", "back to where the phase begins", BACK, "back('phase')"
+    ),
+    Action(
+        "back-iteration",
+        "I",
+        "Iteration back",
+        "back to where the iteration begins",
+        BACK,
+        "back('iteration')",
+    ),
+    Action("first", "g", "First step", "go to the first step", BACK, "go_to_edge(0)"),
+    Action("newest", "G", "Newest step", "go to the newest step", BACK, "go_to_edge(-1)"),
+    Action("run", "space", "Run or pause", "run, or pause", RUN, "run", footer="run"),
+    Action(
+        "continue",
+        "c,f5",
+        "Continue",
+        "go on to the next stop: a breakpoint, a watchpoint, a value that is not finite",
+        RUN,
+        "to_stop(1)",
+        footer="stop",
+    ),
+    Action(
+        "continue-back",
+        "C",
+        "Continue back",
+        "go back to the previous stop",
+        RUN,
+        "to_stop(-1)",
+    ),
+    Action(
+        "breakpoint",
+        "b",
+        "Breakpoint",
+        "set or remove a breakpoint on this line",
+        RUN,
+        "toggle_breakpoint",
+        footer="break",
+        rank=1,
+    ),
     Action("faster", "plus,equals_sign", "Faster", "run faster", RUN, "change_speed(1)"),
     Action("slower", "minus", "Slower", "run slower", RUN, "change_speed(-1)"),
     Action("restart", "r", "Restart", "start again with the same seed", RUN, "restart"),
     Action("reseed", "R", "New seed", "start again with a new seed", RUN, "reseed"),
     Action("edit", "e", "Edit", "change the value under the cursor", CHANGE, "edit", footer="edit"),
-    Action("undo", "u", "Undo", "take the last change back", CHANGE, "undo", footer="undo"),
+    Action("undo", "u", "Undo", "take the last change back", CHANGE, "undo", footer="undo", rank=2),
+    Action("redo", "U", "Redo", "make that change again", CHANGE, "redo"),
+    Action("recover", "y", "Take up", "take the earlier session up again", CHANGE, "recover"),
+    Action(
+        "watch",
+        "w",
+        "Watch",
+        "watch the cell under the cursor, or no longer",
+        ASK,
+        "watch",
+        footer="watch",
+        rank=2,
+    ),
+    Action(
+        "last-change",
+        "l",
+        "Last change",
+        "who last changed the cell under the cursor: go there",
+        ASK,
+        "last_change",
+    ),
+    Action(
+        "verify", "v", "Verify", "verify the gradients here", ASK, "verify", footer="verify", rank=2
+    ),
+    Action(
+        "fault",
+        "exclamation_mark",
+        "Fault",
+        "go to the next fault, or to the first again",
+        ASK,
+        "go_to_fault",
+    ),
+    Action(
+        "timeline",
+        "t",
+        "Timeline",
+        "show the timeline and the branches, or hide them",
+        LOOK,
+        "timeline",
+        footer="timeline",
+        rank=1,
+    ),
+    Action("prompt", "colon", "Prompt", "type a command", ASK, "prompt", footer="prompt"),
     Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom"),
     Action("pin", "k", "Keep", "keep this tab: stop or start following", LOOK, "pin"),
     Action("next-pane", "tab", "Next pane", "go to the next pane", LOOK, "next_pane(1)"),
@@ -110,6 +201,15 @@ ACTIONS: tuple[Action, ...] = (
         "run one operation",
         IN_PROGRAM,
         "screen.step('op')",
+        "program",
+    ),
+    Action(
+        "back-arrow",
+        "left",
+        "Step back",
+        "one operation back",
+        IN_PROGRAM,
+        "screen.back('op')",
         "program",
     ),
     Action("program-up", "up", "Up", "scroll up", IN_PROGRAM, "scroll_lines(-1)", "program"),
@@ -203,6 +303,71 @@ ACTIONS: tuple[Action, ...] = (
         IN_TENSORS,
         "pane_edge(-1)",
         "tensors",
+    ),
+    Action("watch-up", "up", "Up", "a watch up", IN_WATCHES, "select(-1)", "watches"),
+    Action("watch-down", "down", "Down", "a watch down", IN_WATCHES, "select(1)", "watches"),
+    Action("scrub-back", "left", "Back", "an iteration back", IN_TIMELINE, "scrub(-1)", "timeline"),
+    Action("scrub-on", "right", "On", "an iteration on", IN_TIMELINE, "scrub(1)", "timeline"),
+    Action(
+        "scrub-page-back",
+        "pageup",
+        "Far back",
+        "a tenth of the curve back",
+        IN_TIMELINE,
+        "scrub_page(-1)",
+        "timeline",
+    ),
+    Action(
+        "scrub-page-on",
+        "pagedown",
+        "Far on",
+        "a tenth of the curve on",
+        IN_TIMELINE,
+        "scrub_page(1)",
+        "timeline",
+    ),
+    Action(
+        "scrub-first", "home", "First", "the first step", IN_TIMELINE, "scrub_edge(0)", "timeline"
+    ),
+    Action(
+        "scrub-newest",
+        "end",
+        "Newest",
+        "the newest step",
+        IN_TIMELINE,
+        "scrub_edge(-1)",
+        "timeline",
+    ),
+    Action(
+        "mark-back",
+        "less_than_sign",
+        "Previous mark",
+        "the edit, fault or branch before",
+        IN_TIMELINE,
+        "mark(-1)",
+        "timeline",
+    ),
+    Action(
+        "mark-on",
+        "greater_than_sign",
+        "Next mark",
+        "the next edit, fault or branch",
+        IN_TIMELINE,
+        "mark(1)",
+        "timeline",
+    ),
+    Action("branch-up", "up", "Branch up", "a branch up", IN_TIMELINE, "branch(-1)", "timeline"),
+    Action(
+        "branch-down", "down", "Branch down", "a branch down", IN_TIMELINE, "branch(1)", "timeline"
+    ),
+    Action(
+        "branch-go",
+        "enter",
+        "Switch",
+        "go to the branch selected",
+        IN_TIMELINE,
+        "enter",
+        "timeline",
     ),
     Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
     Action(

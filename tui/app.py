@@ -15,8 +15,11 @@ from nnstep.tui.config import Config
 from nnstep.tui.theme import DARK, THEMES
 
 if TYPE_CHECKING:
+    from nnstep.engine import Session
+    from nnstep.engine.saving.opening import Opened
     from nnstep.engine.scenario.model import Scenario
     from nnstep.tui.gallery import Entry
+    from nnstep.tui.recovery import Offer
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -33,10 +36,18 @@ class NnstepApp(App[None], inherit_bindings=False):
     CSS_PATH = "screens/debugger.tcss"
     BINDINGS = bindings("app")
 
-    def __init__(self, scenario: "Scenario | None" = None, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        scenario: "Scenario | None" = None,
+        config: Config | None = None,
+        opened: "Opened | None" = None,
+    ) -> None:
         super().__init__()
         self._scenario = scenario
+        self._opened = opened
         self._config = config or Config()
+        # Whether somebody has asked to quit; the app may also end with its terminal.
+        self.quits = False
         self.actions = remapped(self._config.keys)
         for theme in THEMES:
             self.register_theme(theme)
@@ -77,9 +88,17 @@ class NnstepApp(App[None], inherit_bindings=False):
         return next(action.shown_keys[0] for action in self.actions if action.id == action_id)
 
     def _debugger(self, scenario: "Scenario") -> Screen[None]:
+        from nnstep.engine import Session
         from nnstep.tui.screens.debugger import Debugger
 
-        return Debugger(scenario, self.actions)
+        session = Session(scenario, history=self.history)
+        opened, self._opened = self._opened, None
+        return Debugger(session, self.actions, opened=opened)
+
+    @property
+    def history(self) -> int:
+        """How many bytes of the past are kept."""
+        return self._config.history
 
     def open_gallery(self) -> None:
         """Let someone choose a scenario and open it."""
@@ -100,10 +119,26 @@ class NnstepApp(App[None], inherit_bindings=False):
         except ScenarioError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
-            debugger = self._debugger(self._scenario)
-            # Textual does not let the first screen be replaced, so that one stays underneath.
-            replace = len(self.screen_stack) > 1
-            (self.switch_screen if replace else self.push_screen)(debugger)
+            self._show(self._debugger(self._scenario))
+
+    def show_session(self, session: "Session", offer: "Offer | None", warning: str) -> None:
+        """Go on with a session that was restored, from what was offered or from a file."""
+        from nnstep.tui.screens.debugger import Debugger
+
+        self._show(Debugger(session, self.actions, continued=offer))
+        if warning:
+            self.notify(warning, severity="warning", markup=False)
+
+    def _show(self, debugger: Screen[None]) -> None:
+        """Show a debugger in place of the one on the screen."""
+        # Textual does not let the first screen be replaced, so that one stays underneath.
+        replace = len(self.screen_stack) > 1
+        (self.switch_screen if replace else self.push_screen)(debugger)
+
+    async def action_quit(self) -> None:
+        """Quit at once; the session is not kept."""
+        self.quits = True
+        await super().action_quit()
 
     def action_interrupt(self) -> None:
         """Pause what is running; where nothing can be, say how to leave."""

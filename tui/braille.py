@@ -1,80 +1,159 @@
-"""A curve in braille: two dots across and four down in every character.
+"""Curves in braille: two dots across and four down in every character.
 
 More values than dots are gathered column by column, and a column shows everything from its smallest
-value to its largest, so no peak vanishes. Values that are not finite are left out and marked.
+value to its largest, so no peak vanishes. Values that are not finite are left out and marked. The
+first of several curves is a line, those behind it are dotted, with one dot across.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 
 from nnstep.engine.arrays import Array
 
 MARK = "×"
+BLANK = "\u2800"
 LOG_RANGE = 1000.0
 
-_BLANK = 0x2800
+Index = TypeVar("Index", int, Array)
+
+LINE, DOTTED = 2, 1
+
 _NOWHERE = np.iinfo(np.int64).max
 # The bit of each dot in a character, by row from the top and by column.
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """The characters of a curve, top row first, and the values at its lower and upper edge."""
+class Scale:
+    """The values at the lower and upper edge, NaN where there is no finite value to show."""
 
-    rows: tuple[str, ...]
     low: float
     high: float
     log: bool
 
 
-def curve(values: Array, width: int, height: int) -> Curve:
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The characters of a curve, top row first, and its scale."""
+
+    rows: tuple[str, ...]
+    scale: Scale
+
+
+def curve(values: Array, width: int, height: int, count: int = 0) -> Curve:
     """Draw `values`, of shape `(n,)`, in `width` × `height` characters.
 
-    The scale is logarithmic when all values are positive and the largest is more than a thousand
-    times the smallest.
+    There is room for `count` values if that is more than `n`: the rest stays blank.
     """
-    values = np.asarray(values, dtype=np.float64)
+    return curves([values], width, height, count)[0]
+
+
+def curves(several: Sequence[Array], width: int, height: int, count: int = 0) -> tuple[Curve, ...]:
+    """Draw curves with one scale, and equally far along, to be laid over one another."""
+    several = [np.asarray(values, dtype=np.float64) for values in several]
+    count = max(count, *map(len, several))
+    scale = scale_of(several)
+    if not count or width < 1 or height < 1:
+        return (Curve(("",), scale),) * len(several)
+    kinds = [LINE] + [DOTTED] * (len(several) - 1)
+    return tuple(
+        Curve(_rows(values, scale, width, height, count, across), scale)
+        for values, across in zip(several, kinds, strict=True)
+    )
+
+
+def scale_of(several: Sequence[Array]) -> Scale:
+    """Return the scale on which all values of some curves can be seen.
+
+    It is logarithmic when all are positive and the largest is more than a thousand times the
+    smallest.
+    """
+    finite = [shown for values in several if len(shown := values[np.isfinite(values)])]
+    if not finite:
+        return Scale(math.nan, math.nan, log=False)
+    low = float(min(values.min() for values in finite))
+    high = float(max(values.max() for values in finite))
+    return Scale(low, high, log=low > 0 and high / LOG_RANGE > low)
+
+
+def layered(front: str, behind: str) -> Iterator[tuple[str, bool]]:
+    """Lay a row of characters over another: what is blank in front shows what is behind.
+
+    Returns the runs of characters, and whether each is in front.
+    """
+    pairs = zip(front, behind, strict=True)
+    for blank, run in groupby(pairs, key=lambda pair: pair[0] == BLANK):
+        yield "".join([pair[blank] for pair in run]), not blank
+
+
+def column_of(index: Index, count: int, columns: int) -> Index:
+    """Return the column of dots that shows a value, of `count` values on so many columns.
+
+    Of an array of indices, return all columns.
+    """
+    if count > columns:
+        return ((index + 1) * columns - 1) // count
+    steps = max(1, count - 1)
+    return (2 * index * (columns - 1) + steps) // (2 * steps)
+
+
+def index_at(column: int, count: int, columns: int) -> int:
+    """Return the first value that a column of dots shows, or the nearest one to it."""
+    if count > columns:
+        return column * count // columns
+    return min(count - 1, round(column * (count - 1) / max(1, columns - 1)))
+
+
+def _rows(
+    values: Array, scale: Scale, width: int, height: int, count: int, across: int
+) -> tuple[str, ...]:
+    """Draw one curve, with so many dots across a character."""
     finite = np.isfinite(values)
-    if width < 1 or height < 1 or not finite.any():
-        return Curve((MARK * max(width if len(values) else 0, 0),), 0.0, 0.0, log=False)
-    low, high = float(values[finite].min()), float(values[finite].max())
-    log = low > 0 and high / LOG_RANGE > low
-    levels = _levels(values[finite], low, high, log=log, dots=4 * height)
-    tops, bottoms, missing = _columns(levels, finite, 2 * width)
-    rows = _characters(_dots(tops, bottoms, width, height), width, height)
-    return Curve(_mark(rows, missing), low, high, log)
+    levels = _levels(values[finite], scale, dots=4 * height)
+    tops, bottoms, missing = _columns(levels, finite, across * width, count)
+    dots = np.zeros((4 * height, 2 * width), dtype=bool)
+    rows = np.arange(4 * height)[:, None]
+    step = 2 // across
+    dots[:, : len(tops) * step : step] = (rows >= tops) & (rows <= bottoms)
+    return _mark(_characters(dots, width, height), np.flatnonzero(missing) // across)
 
 
-def _levels(values: Array, low: float, high: float, *, log: bool, dots: int) -> Array:
+def _levels(values: Array, scale: Scale, *, dots: int) -> Array:
     """Return the row of dots of each value, not rounded; 0 is the top one."""
-    if log:
-        values, low, high = np.log10(values), np.log10(low), np.log10(high)
+    low, high = scale.low, scale.high
+    if scale.log:
+        values, low, high = np.log10(values), math.log10(low), math.log10(high)
     # Halved first: the difference of two values near 1e308 would overflow.
     half = high / 2 - low / 2
     share = (values / 2 - low / 2) / half if half > 0 else np.full(len(values), 0.5)
     return (1 - share) * (dots - 1)
 
 
-def _columns(levels: Array, finite: Array, columns: int) -> tuple[Array, Array, Array]:
+def _columns(levels: Array, finite: Array, columns: int, count: int) -> tuple[Array, Array, Array]:
     """Return the topmost and the lowest dot of each column, and where a value is missing.
 
-    `levels` are those of the finite values alone. In a column without any, top is below bottom.
+    `levels` are those of the finite values alone, and there are columns for `count` values. In a
+    column without any, top is below bottom.
     """
-    count, where = len(finite), np.flatnonzero(finite)
-    if 1 < count < columns:
+    known, where = len(finite), np.flatnonzero(finite)
+    if known and 1 < count < columns:
         # Fewer values than columns: straight lines between them.
-        at = np.linspace(0, count - 1, columns)
+        at = np.linspace(0, count - 1, columns)[: column_of(known - 1, count, columns) + 1]
         finite = finite[np.round(at).astype(np.int64)]
-        everywhere = np.interp(at, where, levels)
+        everywhere = np.interp(at, where, levels) if len(where) else np.zeros(len(at))
     else:
-        everywhere = np.zeros(count)
+        everywhere = np.zeros(known)
         everywhere[where] = levels
     dots = np.round(everywhere).astype(np.int64)
     top, bottom = np.where(finite, dots, _NOWHERE), np.where(finite, dots, -1)
-    if count > columns:
+    if count > columns and known:
         starts = np.arange(columns) * count // columns
+        starts = starts[starts < known]
         top, bottom = np.minimum.reduceat(top, starts), np.maximum.reduceat(bottom, starts)
         finite = np.logical_and.reduceat(finite, starts)
     return *_joined(top, bottom), ~finite
@@ -91,23 +170,15 @@ def _joined(top: Array, bottom: Array) -> tuple[Array, Array]:
     return joined_top, joined_bottom
 
 
-def _dots(tops: Array, bottoms: Array, width: int, height: int) -> Array:
-    """Return a boolean array of shape `(4 height, 2 width)`: the dots that are set."""
-    rows = np.arange(4 * height)[:, None]
-    dots = np.zeros((4 * height, 2 * width), dtype=bool)
-    dots[:, : len(tops)] = (rows >= tops) & (rows <= bottoms)
-    return dots
-
-
 def _characters(dots: Array, width: int, height: int) -> tuple[str, ...]:
-    """Gather the dots of each character and return the rows of text."""
+    """Gather the dots of each character, from shape `(4 height, 2 width)`, into rows of text."""
     cells = dots.reshape(height, 4, width, 2)
-    codes = (cells * _BITS[None, :, None, :]).sum(axis=(1, 3)) + _BLANK
+    codes = (cells * _BITS[None, :, None, :]).sum(axis=(1, 3)) + ord(BLANK)
     return tuple("".join(map(chr, row)) for row in codes.tolist())
 
 
 def _mark(rows: tuple[str, ...], missing: Array) -> tuple[str, ...]:
-    """Put a mark at the top over every value that is not finite."""
-    marked = set((np.flatnonzero(missing) // 2).tolist())
+    """Put a mark at the top of every character over which a value is not finite."""
+    marked = set(missing.tolist())
     top = "".join(MARK if x in marked else character for x, character in enumerate(rows[0]))
     return (top, *rows[1:])

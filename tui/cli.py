@@ -1,4 +1,4 @@
-"""The command line: `nnstep`, `nnstep FILE|NAME`, `list`, `trace` and `schema`.
+"""The command line: `nnstep`, `nnstep FILE|NAME`, `list`, `run`, `trace` and `schema`.
 
 NumPy and Textual are imported by what needs them, so `--help` and `--version` are quick.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
+    from nnstep.engine.saving.opening import Opened
     from nnstep.engine.scenario.model import Scenario
 
 
@@ -94,6 +95,52 @@ def list_scenarios() -> None:
             click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}")
 
 
+@main.command("run")
+@click.argument("scenario", metavar="FILE|NAME")
+@click.option(
+    "--command",
+    "commands",
+    multiple=True,
+    metavar="TEXT",
+    help="Execute a command; the option may be given several times.",
+)
+@click.option(
+    "--commands",
+    "script",
+    metavar="PATH",
+    help="Execute the commands in a file, one a line, before those.",
+)
+@click.option("--plain", is_flag=True, help="Then read commands line by line, in plain text.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many iterations the run has, whatever the scenario says.",
+)
+def run_scenario(
+    scenario: str,
+    commands: tuple[str, ...],
+    script: str | None,
+    plain: bool,
+    iterations: int | None,
+) -> None:
+    """Run a scenario without a screen, by commands.
+
+    The commands are those of the prompt in the app; the command 'help' lists them. Without any,
+    run to the end or to the first stop, and say where and why that is.
+
+    The exit status is 1 if a command fails, and no other is executed then (but --plain goes on).
+    What a command finds, such as a wrong gradient, is no failure. Without commands, it is 1 if a
+    value that is not finite has stopped the run.
+    """
+    loaded = _load_and_warn(scenario)
+    from nnstep.tui.run import run
+
+    with _quiet_when_closed():
+        status = run(loaded, commands=commands, script=script, plain=plain, iterations=iterations)
+    sys.exit(status)
+
+
 @main.command()
 @click.argument("scenario", metavar="FILE|NAME")
 @click.option(
@@ -111,9 +158,7 @@ def list_scenarios() -> None:
 @click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
 def trace(scenario: str, form: str | None, iterations: int | None, output: str | None) -> None:
     """Print every step of a run."""
-    loaded = _load(scenario)
-    for warning in loaded.warnings:
-        click.echo(_printable(warning), err=True)
+    loaded = _load_and_warn(scenario)
     if output is None:
         with _quiet_when_closed():
             _write_trace(loaded, sys.stdout, form, iterations)
@@ -152,10 +197,19 @@ def _load(name: str) -> "Scenario":
         sys.exit(2)
 
 
+def _load_and_warn(name: str) -> "Scenario":
+    """Read the scenario that someone means, and say what is doubtful about it."""
+    scenario = _load(name)
+    for warning in scenario.warnings:
+        click.echo(_printable(warning), err=True)
+    return scenario
+
+
 def _run_app(name: str | None) -> None:
     """Open a scenario, or the gallery, on the terminal, and exit with the app's status."""
     with _nothing_collected():
-        scenario = None if name is None else _load(name)
+        opened = None if name is None else _opened(name)
+        scenario = opened.scenario if opened else None if name is None else _load(name)
         from nnstep.tui.terminal import why_not_here
 
         if reason := why_not_here():
@@ -164,9 +218,23 @@ def _run_app(name: str | None) -> None:
         from nnstep.tui.app import NnstepApp
         from nnstep.tui.config import config_path, read_config
 
-        app = NnstepApp(scenario, read_config(config_path()))
+        app = NnstepApp(scenario, read_config(config_path()), opened)
     app.run()
     sys.exit(app.return_code or 0)
+
+
+def _opened(name: str) -> "Opened | None":
+    """Read a session file, None if a name is not that of one; a mistake is all that is said."""
+    if not name.lower().endswith(".session"):
+        return None
+    from nnstep.engine.saving.errors import SessionFileError
+    from nnstep.engine.saving.opening import open_session
+
+    try:
+        return open_session(name)
+    except SessionFileError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
 
 
 @contextmanager

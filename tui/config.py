@@ -1,6 +1,7 @@
 """The user's configuration file: other keys and another theme.
 
     theme = "nnstep-light"
+    history = 64                # megabytes of the past that are kept
 
     [keys]
     step-op = "j,f11"
@@ -16,16 +17,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from nnstep.engine.limits import DEFAULT_HISTORY
 from nnstep.tui.actions import ACTIONS, Action, remapped
 from nnstep.tui.keys import key_name
+
+_DEFAULT_MEGABYTES, _MOST_MEGABYTES = DEFAULT_HISTORY >> 20, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the file asks for, and what was wrong with it."""
+    """What the file asks for, and what was wrong with it; `history` is in bytes."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
     theme: str | None = None
+    history: int = DEFAULT_HISTORY
     problems: tuple[str, ...] = ()
 
 
@@ -50,8 +55,12 @@ def read_config(path: Path) -> Config:
     if theme is not None and not isinstance(theme, str):
         problems.append("theme must be a name in quotation marks")
         theme = None
-    problems += [f"unknown setting {name!r} (known: theme, [keys])" for name in document]
-    return Config(keys, theme, tuple(f"{path}: {problem}" for problem in problems))
+    history = document.pop("history", _DEFAULT_MEGABYTES)
+    if type(history) is not int or not 1 <= history <= _MOST_MEGABYTES:
+        problems.append(f"history is a whole number of megabytes from 1 to {_MOST_MEGABYTES}")
+        history = _DEFAULT_MEGABYTES
+    problems += [f"unknown setting {name!r} (known: theme, history, [keys])" for name in document]
+    return Config(keys, theme, history << 20, tuple(f"{path}: {problem}" for problem in problems))
 
 
 def _read_keys(table: Any, problems: list[str]) -> dict[str, str]:
@@ -92,4 +101,5 @@ def _without_clashes(keys: dict[str, str], problems: list[str]) -> dict[str, str
 
 def _meet(one: Action, other: Action) -> bool:
     """Tell whether two actions listen at the same time."""
-    return not {one.scope, other.scope} >= {"program", "tensors"}
+    panes = {"program", "tensors", "timeline", "watches"}
+    return one.scope == other.scope or not {one.scope, other.scope} <= panes

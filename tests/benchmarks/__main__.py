@@ -6,7 +6,7 @@ cd tests && python -m benchmarks
 import compileall
 from pathlib import Path
 
-from benchmarks import engine, screen
+from benchmarks import engine, history, screen
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +18,7 @@ def main() -> None:
     """
     for package in ("engine", "tui", "scenarios"):
         compileall.compile_dir(ROOT / package, quiet=1)
-    for measure in (engine.rows, screen.rows):
+    for measure in (engine.rows, history.rows, screen.rows):
         for name, figure, most in measure():
             print(f"{figure:9.2f}  at most {most:<6g} {name}", flush=True)
 

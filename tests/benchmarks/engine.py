@@ -1,8 +1,9 @@
 """How long a run takes against the same arithmetic written by hand in NumPy."""
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from nnstep.engine.scenario.model import (
     Run,
     Scenario,
 )
+from nnstep.engine.stops.points import Breakpoint, Watchpoint
 
 LR = 0.1
 
@@ -110,27 +112,53 @@ def parameters(case: Scenario) -> list[Array]:
 
 
 def stepped(case: Scenario) -> None:
+    for _ in Session(case, history=None).steps():
+        pass
+
+
+def remembered(case: Scenario) -> None:
+    """Keep the history, and look for faults."""
     for _ in Session(case).steps():
         pass
 
 
-def ratio(case: Scenario, by_hand: Callable[[Scenario], None], rounds: int = 9) -> float:
-    """The median over rounds of the time stepped by the time by hand, taken in turn."""
+def debugged(case: Scenario) -> None:
+    """Look for stops as well: a breakpoint and a watchpoint that never fire."""
+    session = Session(case)
+    session.stops.add(Breakpoint(0, "dW1", "norm(dW1) > 1e9"))
+    session.stops.add(Watchpoint(0, "L", "crosses", 1e9))
+    session.advance("run")
+
+
+def ratio(
+    run: Callable[[Scenario], None],
+    case: Scenario,
+    by_hand: Callable[[Scenario], None],
+    rounds: int = 9,
+) -> float:
+    """The median over rounds of the time of a run by the time by hand, taken in turn."""
     ratios = []
     for _ in range(rounds):
         start = time.perf_counter()
-        stepped(case)
+        run(case)
         middle = time.perf_counter()
         by_hand(case)
         ratios.append((middle - start) / (time.perf_counter() - middle))
     return statistics.median(ratios)
 
 
-def rows() -> list[tuple[str, float, float]]:
+def rows() -> Iterator[tuple[str, float, float]]:
     """What is measured, the ratio, and the most that it may be."""
     small = scenario((2, 2, 2), ("sigmoid", "sigmoid"), "half_squared_error", 1, 2000)
     large = scenario((784, 128, 10), ("relu", "softmax"), "cross_entropy", 64, 200)
-    return [
-        ("steps(), 2-2-2, batch 1 / NumPy by hand", ratio(small, small_by_hand), 1.5),
-        ("steps(), 784-128-10, batch 64 / NumPy by hand", ratio(large, large_by_hand), 1.1),
-    ]
+    for run, what, most_small, most_large in (
+        (stepped, "steps()", 1.5, 1.1),
+        (remembered, "steps() with history and faults", 2.0, 1.3),
+        (debugged, "running with history, faults and stops", math.inf, math.inf),
+    ):
+        yield f"{what}, 2-2-2, batch 1 / by hand", ratio(run, small, small_by_hand), most_small
+        yield (
+            f"{what}, 784-128-10, batch 64 / by hand",
+            ratio(run, large, large_by_hand),
+            most_large,
+        )

@@ -19,6 +19,8 @@ ROOMY_WIDTH = 176
 TENSOR_COLUMN = 44
 LEAST_PROGRAM = 32
 COMFORTABLE_PROGRAM = 36
+# The timeline takes a third, but no more and no less than so many lines.
+LEAST_TIMELINE, MOST_TIMELINE = 8, 16
 # The cell under the cursor is shown on one line if that is so wide, else on two.
 ONE_LINE = 80
 # A terminal with fewer lines has no room for that.
@@ -27,10 +29,16 @@ LEAST_HEIGHT = 8
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The width at which no line of the program is cut, and the height of all weights."""
+    """What the panes need.
+
+    That is the width at which no line of the program is cut, the height of all weights, how many
+    expressions are watched, and whether the timeline is asked for.
+    """
 
     program_width: int
     weights_height: int
+    watches: int = 0
+    timeline: bool = False
 
 
 def is_narrow(size: Size) -> bool:
@@ -50,16 +58,42 @@ def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str,
     }
     if zoomed is not None:
         return lines | {zoomed: body}
+    if needs.timeline:
+        body, timeline = body.split_horizontal(body.height - _timeline_height(body.height))
+        lines["timeline"] = timeline
     if is_narrow(size):
         return lines | _narrow(body, needs)
-    return lines | (_roomy if width >= ROOMY_WIDTH else _wide)(body, needs)
+    regions = (_roomy if width >= ROOMY_WIDTH else _wide)(body, needs)
+    if needs.watches:
+        program, watch = _with_watch(regions["program"], needs)
+        regions |= {"program": program, "watch": watch}
+    return lines | regions
 
 
 def _narrow(body: Region, needs: Needs) -> dict[str, Region]:
-    """Put program and tensors side by side, the loss on the line below."""
-    panes, loss = body.split_horizontal(max(0, body.height - 1))
+    """Put program and tensors side by side, the loss on the line below.
+
+    Where the timeline is shown, that has the loss.
+    """
+    panes, loss = body.split_horizontal(max(0, body.height - (0 if needs.timeline else 1)))
     program, tensors = panes.split_vertical(_program_width(body.width, needs, columns=1))
-    return {"program": program, "weights": tensors, "loss": loss}
+    regions = {"program": program, "weights": tensors}
+    if not needs.timeline:
+        regions["loss"] = loss
+    if needs.watches:
+        tensors, watch = _with_watch(tensors, needs)
+        regions |= {"weights": tensors, "watch": watch}
+    return regions
+
+
+def _timeline_height(height: int) -> int:
+    return min(MOST_TIMELINE, max(LEAST_TIMELINE, height // 3), max(0, height - 2))
+
+
+def _with_watch(region: Region, needs: Needs) -> tuple[Region, Region]:
+    """Put the watched expressions, as many as there is room for, below something else."""
+    height = min(needs.watches + 1, max(2, region.height // 3))
+    return region.split_horizontal(max(0, region.height - height))
 
 
 def _wide(body: Region, needs: Needs) -> dict[str, Region]:

@@ -1,20 +1,19 @@
 """The debugger: the program, the tensors and the loss of one run, and the keys that drive it."""
 
-import secrets
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.layout import Layout
-from textual.screen import Screen
 
+from nnstep.engine import Session
 from nnstep.engine.arrays import Shape
-from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.text import cell_name, printable
+from nnstep.engine.text import printable
 from nnstep.tui.actions import Action, bindings
-from nnstep.tui.control import Control, Unit
+from nnstep.tui.control import Control
 from nnstep.tui.screens.arrangement import TENSOR_COLUMN, Arrangement, Needs, is_narrow
+from nnstep.tui.screens.driving import Driving
 from nnstep.tui.screens.panes import ROLES, has_role, tabs_of
 from nnstep.tui.widgets.cell_line import CellLine
 from nnstep.tui.widgets.key_line import KeyLine
@@ -25,26 +24,44 @@ from nnstep.tui.widgets.program_rows import natural_width
 from nnstep.tui.widgets.status_line import StatusLine
 from nnstep.tui.widgets.tensor_pane import TensorPane
 from nnstep.tui.widgets.tensor_view import TensorView
+from nnstep.tui.widgets.timeline_pane import TimelinePane
+from nnstep.tui.widgets.watch_pane import WatchPane
 
 if TYPE_CHECKING:
-    from nnstep.tui.app import NnstepApp
+    from nnstep.engine.saving.opening import Opened
+    from nnstep.tui.recovery import Offer
 
 
-class Debugger(Screen[None]):
-    """Shows one scenario being run."""
+class Debugger(Driving):
+    """Shows one scenario being run.
+
+    `opened` is a session of it that is to be restored, and `continued` the offer that the session
+    was restored from.
+    """
 
     AUTO_FOCUS = "#program"
     BINDINGS = bindings("debugger")
-    app: "NnstepApp"
 
-    def __init__(self, scenario: Scenario, actions: tuple[Action, ...]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        actions: tuple[Action, ...],
+        *,
+        opened: "Opened | None" = None,
+        continued: "Offer | None" = None,
+    ) -> None:
         super().__init__()
-        self.scenario = scenario
-        self.control = Control(scenario, self._show, self._start)
+        self.scenario = scenario = session.scenario
+        self.control = Control(session, self._show, self._start)
         self.pinned = False
+        self.typed: list[str] = []
+        self.opened = opened
+        self.continued = continued
+        self.offer: Offer | None = None
         self._place = 0
-        program, *tensors, loss = tabs_of(scenario)
+        program, *tensors, loss, watch, timeline = tabs_of(scenario)
         self._arrangement = Arrangement()
+        self._shows_timeline = False
         self._status = StatusLine(printable(scenario.title), id="status")
         self._program = ProgramPane(program, id="program")
         self._views = tuple(map(TensorView, tensors, map(has_role, ROLES.values())))
@@ -52,8 +69,16 @@ class Debugger(Screen[None]):
             TensorPane(view, id=name) for view, name in zip(self._views, ROLES, strict=True)
         )
         self._loss = LossPane(loss, id="loss")
+        self._watch = WatchPane(watch, actions, id="watch")
+        self._timeline = TimelinePane(timeline, id="timeline")
         self._keys = KeyLine(actions, id="keys")
-        self._panes: tuple[LineView, ...] = (self._program, *self._tensor_panes, self._loss)
+        self._panes: tuple[LineView, ...] = (
+            self._program,
+            *self._tensor_panes,
+            self._loss,
+            self._watch,
+            self._timeline,
+        )
         self._active = self._views[0]
         self._cell = CellLine(self._active, id="cell")
         for view in self._views:
@@ -75,11 +100,24 @@ class Debugger(Screen[None]):
         self._show()
         if count := len(self.scenario.warnings):
             what = "1 warning" if count == 1 else f"{count} warnings"
-            self._say(f"{what}: {self.app.key_of('help')} shows {'it' if count == 1 else 'them'}.")
+            self.say(f"{what}: {self.app.key_of('help')} shows {'it' if count == 1 else 'them'}.")
+
+        self.call_after_refresh(self._keep)
+
+    def _keep(self) -> None:
+        """Begin to keep the session on disk, once it is on the screen; offer an earlier one."""
+        offer = self.control.keep(lambda message: self.app.call_from_thread(self.say, message))
+        if self.continued is not None:
+            self.control.take_over(self.continued)
+        elif self.opened is not None:
+            self.restore(self.opened)
+        elif offer is not None:
+            self.offer = offer
+            self.say(offer.text(self.app.key_of("recover")))
 
     def on_unmount(self) -> None:
-        """Leave no run behind."""
-        self.control.pause()
+        """Leave no run behind; the session stays on disk if nobody wanted to end it."""
+        self.control.end(keep=not self.app.quits)
 
     # Showing.
 
@@ -89,8 +127,8 @@ class Debugger(Screen[None]):
         Only a step brings what it wrote into view; after an edit, a reader stays where it was made.
         """
         snapshot, control = self.control.snapshot, self.control
-        stepped, self._place = snapshot.place > self._place, snapshot.place
-        follow = stepped and control.is_calm and not self.pinned
+        moved, self._place = snapshot.place != self._place, snapshot.place
+        follow = moved and bool(snapshot.written) and control.is_calm and not self.pinned
         for view in self._views:
             view.show(snapshot, follow=follow)
             if follow and self.is_narrow and view.holds(snapshot.written[0]):
@@ -99,6 +137,13 @@ class Debugger(Screen[None]):
         self._program.show(snapshot)
         self._redraw_tensors()
         self._loss.show(snapshot)
+        self._watch.show(snapshot)
+        if self._timeline.display:
+            self._timeline.show(snapshot)
+        if len(snapshot.watches) != self._arrangement.needs.watches:
+            self._arrange()
+        if control.notice:
+            self.say(printable(control.notice))
 
     def _redraw_tensors(self) -> None:
         for pane in self._tensor_panes:
@@ -115,7 +160,8 @@ class Debugger(Screen[None]):
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
         self._keys.message = ""
 
-    def _say(self, message: str) -> None:
+    def say(self, message: str) -> None:
+        """Answer a key on the last line."""
         self._keys.message = message
 
     # Arranging.
@@ -129,6 +175,16 @@ class Debugger(Screen[None]):
     def selected(self) -> tuple[str, Shape] | None:
         """The name and the index of the cell under the cursor, of the pane looked at last."""
         return self._active.selected
+
+    @property
+    def selected_line(self) -> int:
+        """The position of the line of the listing under the cursor."""
+        return self._program.selected_line
+
+    def reveal_cell(self) -> None:
+        """Bring the selected cell into view."""
+        self._active.reveal_cursor()
+        self._redraw_tensors()
 
     @property
     def is_narrow(self) -> bool:
@@ -166,9 +222,12 @@ class Debugger(Screen[None]):
 
     def _arrange(self) -> TensorPane:
         """Choose the arrangement, and which view each pane shows; return the active one's."""
-        program = self.control.snapshot.program
+        snapshot = self.control.snapshot
         self._arrangement.needs = Needs(
-            natural_width(program), self._views[0].lines_at(TENSOR_COLUMN - 1)
+            natural_width(snapshot.program),
+            self._views[0].lines_at(TENSOR_COLUMN - 1),
+            len(snapshot.watches),
+            self._shows_timeline,
         )
         if not self.is_narrow:
             for pane, view in zip(self._tensor_panes, self._views, strict=True):
@@ -183,87 +242,19 @@ class Debugger(Screen[None]):
             pane.display = pane.id in regions
         self.refresh(layout=True)
 
-    # Stepping and running.
-
-    def action_step(self, unit: Unit) -> None:
-        """Execute a unit."""
-        if not self._say_at_end():
-            self.control.step(unit)
-
-    def action_run(self) -> None:
-        """Run, or pause."""
-        if self.control.is_busy or not self._say_at_end():
-            self.control.toggle_run()
-
-    def _say_at_end(self) -> bool:
-        """Tell, and say, whether the run is at its end."""
-        if self.control.snapshot.finished:
-            again = self.app.key_of("restart")
-            self._say(f"This is the end of the run: {again} starts it again.")
-        return self.control.snapshot.finished
-
-    def action_change_speed(self, faster: int) -> None:
-        """Run faster or slower."""
-        self.control.change_pace(faster)
-        self._say(f"Speed: {self.control.pace}")
-
-    def action_interrupt(self) -> None:
-        """Pause a run; with nothing to pause, say how to quit."""
-        if self.control.is_busy:
-            self.control.pause()
-        else:
-            self._say(f"{self.app.key_of('quit')} quits.")
-
-    # Changing.
-
-    @work
-    async def action_edit(self) -> None:
-        """Ask for a new value of the cell under the cursor."""
-        from nnstep.tui.screens.edit import EditValue
-
-        await self.control.settle()
-        if self.selected is None:
-            self._say("There is no value to edit here yet.")
-            return
-        name, index = self.selected
-        self._active.reveal_cursor()
-        self._redraw_tensors()
-        current = self.control.snapshot.tensors[name][index]
-
-        async def change(text: str) -> None:
-            await self.control.edit(name, index, text)
-
-        self.app.push_screen(EditValue(cell_name(name, index), str(current), change))
-
-    @work
-    async def action_undo(self) -> None:
-        """Take the last edit back, or say why that cannot be."""
-        try:
-            cell = await self.control.undo()
-            self._say(f"{cell} is again what it was.")
-        except ValueError as reason:
-            self._say(str(reason))
-
-    @work
-    async def action_restart(self) -> None:
-        """Start again with the same seed."""
-        seed = await self.control.restart()
-        self._say(f"Started again, seed {seed}.")
-
-    @work
-    async def action_reseed(self) -> None:
-        """Start again with a new seed."""
-        seed = await self.control.restart(secrets.randbelow(10_000))
-        self._say(f"Started again with a new seed, {seed}.")
-
     # Looking around.
 
     def action_pane(self, digit: int) -> None:
         """Go to a pane by its digit."""
         pane = self._panes[digit - 1]
-        if isinstance(pane, TensorPane):
-            pane = self._activate(self._views[digit - 2])
-        self._go_to(pane)
+        if pane is self._timeline and not self._shows_timeline:
+            self.action_timeline()
+        elif pane is self._watch and not self.control.snapshot.watches:
+            self.say(f"Nothing is watched: {self.app.key_of('watch')} watches a cell.")
+        else:
+            if isinstance(pane, TensorPane):
+                pane = self._activate(self._views[digit - 2])
+            self._go_to(pane)
 
     def _go_to(self, pane: LineView) -> None:
         """Focus a pane; if one was shown alone, it takes that place."""
@@ -273,10 +264,15 @@ class Debugger(Screen[None]):
 
     def action_next_pane(self, direction: int) -> None:
         """Go to the next pane, or to the one before."""
-        at = next((i for i, pane in enumerate(self._panes) if pane.has_focus), 0)
+        there = [
+            digit
+            for digit, pane in enumerate(self._panes, 1)
+            if isinstance(pane, TensorPane) or pane.id in self._arrangement.regions(self.app.size)
+        ]
+        at = next((d for d, pane in enumerate(self._panes, 1) if pane.has_focus), 1)
         if isinstance(self.focused, TensorPane):
-            at = self.focused.view.tab.digit - 1
-        self.action_pane((at + direction) % len(self._panes) + 1)
+            at = self.focused.view.tab.digit
+        self.action_pane(there[(there.index(at) + direction) % len(there)])
 
     def on_tensor_pane_cursor_moved(self) -> None:
         """Show the cell that the cursor is on now."""
@@ -285,6 +281,24 @@ class Debugger(Screen[None]):
     def on_tensor_pane_tab_clicked(self, message: TensorPane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
         self.action_pane(message.digit)
+
+    def action_timeline(self) -> None:
+        """Show the timeline and go to it, or hide it."""
+        self._shows_timeline = not self._shows_timeline
+        self._arrange()
+        if self._shows_timeline:
+            self._timeline.show(self.control.snapshot)
+            self._go_to(self._timeline)
+        elif self._timeline.has_focus:
+            self._go_to(self._program)
+
+    def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
+        """Go to a place chosen on the timeline."""
+        self.control.go(message.place)
+
+    def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
+        """Go to a branch chosen on the timeline."""
+        self.switch_branch(message.name)
 
     def action_zoom(self) -> None:
         """Show the focused pane alone, or all panes again."""
@@ -299,7 +313,7 @@ class Debugger(Screen[None]):
         """Stop following the step, or start again."""
         self.pinned = not self.pinned
         self._status.show(self.control.snapshot, self._activity())
-        self._say("This tab stays." if self.pinned else "The tab follows the step again.")
+        self.say("This tab stays." if self.pinned else "The tab follows the step again.")
 
     def action_open_gallery(self) -> None:
         """Go to the gallery."""

@@ -8,7 +8,7 @@ from nnstep.tui.actions import PANES
 from nnstep.tui.widgets.tab_line import Tab
 
 # An expression has no layers, and so no weights and activations.
-_EXPRESSION_PANES = ("program", "parameters", "values", "gradients", "loss")
+_EXPRESSION_PANES = ("program", "parameters", "values", *PANES[3:])
 
 # What each of the three views shows.
 ROLES = {

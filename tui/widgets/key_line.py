@@ -34,11 +34,22 @@ class KeyLine(LineView):
         yield f" {self._message}", self.palette.bar_accent
 
     def _keys(self, width: int) -> Iterator[Piece]:
-        """Paint key by key as long as there is room."""
-        for action in self._actions:
-            key, word = f" {action.shown_keys[0]}", f" {action.footer} "
-            width -= len(key) + len(word)
+        """Paint as many keys as there is room for, the most useful ones."""
+        shown = set()
+        for action in sorted(self._actions, key=lambda action: action.rank):
+            width -= len(_key(action)) + len(_word(action))
             if width < 0:
-                return
-            yield key, self.palette.bar_strong
-            yield word, self.palette.bar
+                break
+            shown.add(action.id)
+        for action in self._actions:
+            if action.id in shown:
+                yield _key(action), self.palette.bar_strong
+                yield _word(action), self.palette.bar
+
+
+def _key(action: Action) -> str:
+    return f" {action.shown_keys[0]}"
+
+
+def _word(action: Action) -> str:
+    return f" {action.footer} "

@@ -1,10 +1,13 @@
 """The listing of the program: what has run in this iteration, the current line, what is to come.
 
-The current line can always be read in full: where it is cut, it stands below the listing.
+A cursor stands on the current line until somebody moves it, and every step brings it back. The line
+under the cursor can always be read in full: where it is cut, it stands below the listing.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
+
+from rich.style import Style
 
 from nnstep.engine.snapshot import Snapshot
 from nnstep.tui.actions import bindings
@@ -12,8 +15,11 @@ from nnstep.tui.theme import Palette
 from nnstep.tui.widgets.line_view import Line, LineView, Piece, empty, fit
 from nnstep.tui.widgets.program_rows import Row, Rows, rows_of, shortened, wrapped_code
 from nnstep.tui.widgets.tab_line import Tab, hidden_lines, tab_line
+from nnstep.tui.widgets.tensor_cells import CURSOR, NO_CURSOR, RESTING_CURSOR
 
 CURRENT, DONE, PENDING = "▶", "·", " "
+# A breakpoint, and one that is not enabled.
+POINTS = {None: " ", True: "■", False: "□"}
 
 
 class ProgramPane(LineView, can_focus=True):
@@ -30,18 +36,29 @@ class ProgramPane(LineView, can_focus=True):
         self._height = 0
         self._top = 0
         self._left = 0
+        # The line that somebody has moved the cursor to.
+        self._chosen: int | None = None
+        # Whether the line under the cursor is another one, not in view yet.
         self._moved = False
-        # The current line in full, if the listing cuts it.
+        # The line under the cursor in full, if the listing cuts it.
         self._in_full: list[str] = []
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot, its current line in view."""
         before, self._snapshot = self._snapshot, snapshot
-        self._moved |= before is None or snapshot.position != before.position
+        if before is None or snapshot.place != before.place:
+            self._chosen, self._moved = None, True
         self.redraw()
 
+    @property
+    def selected_line(self) -> int:
+        """The position in the program of the line under the cursor."""
+        if self._chosen is not None:
+            return self._chosen
+        return self._snapshot.position if self._snapshot else 0
+
     def fit_to(self, width: int, height: int) -> None:
-        """Lay the listing out, and bring a line that has become the current one into view."""
+        """Lay the listing out, and bring a line that the cursor has come to into view."""
         snapshot = self._snapshot
         if snapshot is None:
             return
@@ -49,28 +66,27 @@ class ProgramPane(LineView, can_focus=True):
         if (wanted := (id(snapshot.program), width, body)) != self._laid_out_for:
             self._rows = rows_of(snapshot.program, width, body)
             self._laid_out_for, self._moved = wanted, True
-        self._in_full = self._cut_current(width, body // 2)
+        self._in_full = self._selected_if_cut(width, body // 2)
         self._height = body - len(self._in_full)
         self._left = max(0, min(self._left, self._rows.overhang))
         if self._moved:
             self._moved = False
-            self._reveal_current()
+            self._reveal_selected()
 
-    def _cut_current(self, width: int, most: int) -> list[str]:
-        """Return the current line in full if its row is cut, in at most so many lines."""
+    def _selected_if_cut(self, width: int, most: int) -> list[str]:
+        """Return the line under the cursor in full if its row is cut, in at most so many lines."""
         snapshot = self._snapshot
-        if snapshot is None or snapshot.finished:
+        if snapshot is None or (snapshot.finished and self._chosen is None):
             return []
-        first, end = self._rows.of_line(snapshot.position)
+        first, end = self._rows.of_line(self.selected_line)
         if end - first > 1 or len(self._rows.rows[first].code) <= self._rows.code_width:
             return []
-        return wrapped_code(snapshot.current.code, max(1, width - 2))[:most]
+        code = snapshot.program.instructions[self.selected_line].code
+        return wrapped_code(code, max(1, width - 2))[:most]
 
-    def _reveal_current(self) -> None:
-        """Scroll so that the current line has some lines around it."""
-        if self._snapshot is None:
-            return
-        first, end = self._rows.of_line(self._snapshot.position)
+    def _reveal_selected(self) -> None:
+        """Scroll so that the line under the cursor has some lines around it."""
+        first, end = self._rows.of_line(self.selected_line)
         margin = max(0, min(2, (self._height - (end - first)) // 2))
         if first - margin < self._top:
             self._go_to(first - margin)
@@ -103,7 +119,13 @@ class ProgramPane(LineView, can_focus=True):
         code = shortened(row.code, self._left, self._rows.code_width)
         current = len(labels) if snapshot.finished else snapshot.position
         state = (row.line > current) - (row.line < current)
-        return _row_line(label, code, state, row.begins, width, self.palette)
+        gutter = POINTS[snapshot.breakpoints.get(row.line)] if row.begins else " "
+        cursor = self._cursor_style if row.line == self._chosen else NO_CURSOR
+        return _row_line(gutter, label, code, state, row.begins, cursor, width, self.palette)
+
+    @property
+    def _cursor_style(self) -> Style:
+        return CURSOR if self.has_focus else RESTING_CURSOR
 
     def _header(self, width: int) -> Iterator[Piece]:
         hint = hidden_lines(self._top, len(self._rows) - self._top - self._height)
@@ -112,21 +134,25 @@ class ProgramPane(LineView, can_focus=True):
         )
 
     def scroll_by(self, lines: int) -> None:
-        """Scroll by lines; the next step brings the current line back."""
+        """Scroll by lines; the cursor stays where it is."""
         self._go_to(self._top + lines)
         self.redraw()
 
     def action_scroll_lines(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.scroll_by(lines)
+        """Move the cursor by lines, and scroll as far as that needs."""
+        if self._snapshot is not None:
+            last = len(self._snapshot.program) - 1
+            self._chosen = min(max(self.selected_line + lines, 0), last)
+            self._moved = True
+            self.redraw()
 
     def action_scroll_pages(self, pages: int) -> None:
-        """Scroll by screenfuls."""
-        self.scroll_by(pages * max(1, self._height - 1))
+        """Move the cursor by screenfuls."""
+        self.action_scroll_lines(pages * max(1, self._height - 1))
 
     def action_scroll_edge(self, edge: int) -> None:
-        """Scroll to the first line (0) or the last (-1)."""
-        self.scroll_by(len(self._rows) if edge else -len(self._rows))
+        """Move the cursor to the first line (0) or the last (-1)."""
+        self.action_scroll_lines(len(self._rows) if edge else -len(self._rows))
 
     def action_scroll_code(self, columns: int) -> None:
         """Scroll long lines sideways."""
@@ -136,21 +162,35 @@ class ProgramPane(LineView, can_focus=True):
 
 @lru_cache(maxsize=512)
 def _row_line(
-    label: str, code: str, state: int, begins: bool, width: int, palette: Palette
+    gutter: str,
+    label: str,
+    code: str,
+    state: int,
+    begins: bool,
+    cursor: Style,
+    width: int,
+    palette: Palette,
 ) -> Line:
     """Paint a row of a line that is done (state -1), current (0) or pending (1).
 
-    The first column is kept for breakpoints; the row that a line begins on has its mark.
+    The row that a line begins on has its mark, after a gutter for breakpoints.
     """
     mark = (CURRENT if state == 0 else DONE if state < 0 else PENDING) if begins else " "
-    if state < 0:
-        pieces = [(f" {mark}{label} {code}", palette.muted)]
-    elif state > 0:
-        pieces = [(f" {mark}{label} ", palette.muted), (code, palette.text)]
+    if state == 0:
+        marks, labels, text, blank = (
+            palette.current_accent,
+            palette.current_muted,
+            palette.current,
+            palette.current,
+        )
     else:
-        pieces = [
-            (f" {mark}", palette.current_accent),
-            (f"{label} ", palette.current_muted),
-            (code, palette.current),
-        ]
-    return fit(pieces, width, palette.text if state else palette.current)
+        marks = labels = palette.muted
+        text, blank = palette.muted if state < 0 else palette.text, palette.text
+    accent = palette.current_accent + Style(bgcolor=blank.bgcolor)
+    pieces = [
+        (gutter, marks if gutter == " " else accent),
+        (mark, marks),
+        (f"{label} ", labels),
+        (code, text + cursor),
+    ]
+    return fit(pieces, width, blank)

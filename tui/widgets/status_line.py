@@ -1,9 +1,11 @@
-"""The first line of the screen: where the run is, and whether it is running."""
+"""The first line of the screen: where the run is, whether it is running, and what is wrong."""
 
 from collections.abc import Iterator
 
 from nnstep.engine.snapshot import Snapshot
-from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, columns, fit
+
+SEPARATOR = " · "
 
 
 class StatusLine(LineView):
@@ -27,29 +29,73 @@ class StatusLine(LineView):
     def _pieces(self, width: int) -> Iterator[Piece]:
         if self._snapshot is None:
             return
-        palette, parts = self.palette, place_of(self._snapshot)
-        activity = f" · {self._activity}" if self._activity else ""
-        if len(" · ".join(parts)) + 1 + len(activity) > width and activity:
-            # What is running says more than the phase, which will be another one in no time.
-            parts = parts[:-1]
-        text = f" {' · '.join(parts)}"
-        yield text, palette.bar_strong
+        palette, snapshot = self.palette, self._snapshot
+        activity = f"{SEPARATOR}{self._activity}" if self._activity else ""
+        parts, left = place_of(snapshot), width - 1 - columns(activity)
+        badge = badge_within(snapshot, left - columns(_joined(parts)))
+        left -= columns(badge)
+        complete = shorten(parts, left, snapshot, running=bool(activity))
+        text = _joined(parts)
+        left -= columns(text)
+        yield f" {text}", palette.bar_strong
         yield activity, palette.bar_accent
-        taken = len(text) + len(activity)
-        if len(self._title) + 3 <= width - taken:
-            yield f"{self._title} ".rjust(width - taken), palette.bar
+        if badge:
+            yield badge[:1], palette.bar
+            yield badge[1:], palette.error
+        if complete and columns(self._title) + 3 <= left:
+            yield f"{' ' * (left - columns(self._title) - 1)}{self._title} ", palette.bar
 
 
-def place_of(snapshot: Snapshot) -> list[str]:
-    """Write where a snapshot was taken: step, iteration, epoch, and the phase with its layer."""
+def place_of(snapshot: Snapshot) -> dict[str, str]:
+    """Write where a snapshot was taken, part by part: step, iteration, epoch, phase and branch."""
     current = snapshot.current
     of_total = "" if snapshot.total is None else f" of {snapshot.total}"
     phase = current.phase.value
     if current.layer is not None:
         phase += f", layer {current.layer}"
-    return [
-        f"step {snapshot.place}{of_total}",
-        f"iteration {snapshot.iteration}",
-        f"epoch {snapshot.epoch}",
-        "end of the run" if snapshot.finished else phase,
-    ]
+    parts = {"step": f"step {snapshot.place}{of_total}"}
+    if snapshot.newest > snapshot.place:
+        parts["newest"] = f"newest {snapshot.newest}"
+    parts["iteration"] = f"iteration {snapshot.iteration}"
+    parts["epoch"] = f"epoch {snapshot.epoch}"
+    parts["phase"] = "end of the run" if snapshot.finished else phase
+    parts["branch"] = f"branch {snapshot.branch.name}"
+    return parts
+
+
+def shorten(parts: dict[str, str], width: int, snapshot: Snapshot, *, running: bool) -> bool:
+    """Leave out the parts that say least, until the others fit; tell whether all did."""
+    if columns(_joined(parts)) <= width:
+        return True
+    ranked = ["epoch", "phase", "newest", "branch", "iteration"]
+    if len(snapshot.branches) == 1:
+        ranked.insert(0, "branch")
+    if snapshot.epoch == snapshot.iteration:
+        ranked.insert(0, "epoch")
+    if running:
+        # It will be another one in no time.
+        ranked.insert(0, "phase")
+    for name in ranked:
+        parts.pop(name, None)
+        if columns(_joined(parts)) <= width:
+            break
+    return False
+
+
+def badge_within(snapshot: Snapshot, width: int) -> str:
+    """Write which faults have shown up to here: the latest by its name if that fits, or how many.
+
+    What may be no fault at all is left out. There are blanks around it, one before what is to stand
+    out.
+    """
+    faults = [fault for fault in snapshot.faults if fault.level != "info"]
+    if not faults:
+        return ""
+    more = f" +{len(faults) - 1}" if len(faults) > 1 else ""
+    named = f"  ! {faults[-1].name}{more} "
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return named if columns(named) <= width else f"  ! {count} "
+
+
+def _joined(parts: dict[str, str]) -> str:
+    return SEPARATOR.join(parts.values())

@@ -1,0 +1,160 @@
+"""The monitor examines what a run has written, and names the faults that it finds.
+
+It works in arrears, on blocks of passes: cheap measures of all of them together tell nearly always
+that nothing is wrong, and only a pass that they cannot clear is looked at closely. What it finds
+does not depend on how a run is divided into blocks.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.machine import Record
+from nnstep.engine.program.instruction import Program
+from nnstep.engine.scenario.model import Scenario
+
+from .block import Block, Pass
+from .fault import NON_FINITE, Fault, Key, fault_key
+from .measures import Measures
+from .recent import yardstick
+from .rule import Finding, Rule
+from .rules import rules_of
+from .sample import Sample
+from .written import Written
+
+_MOST_IN_BLOCK = 64
+_NUMBERS_IN_BLOCK = 1 << 18
+
+
+# Where there is a value that is not finite, all that follows from it is no news.
+_END = fault_key(NON_FINITE, None)
+
+
+class Monitor:
+    """The rules for a scenario and its program; the same for all branches of its run."""
+
+    def __init__(self, scenario: Scenario, program: Program) -> None:
+        self._written = Written(program)
+        self._measures = Measures(self._written.computed)
+        self._measured_by = yardstick(scenario)
+        self._sample = Sample(scenario, self._written, scenario.data) if scenario.data else None
+        # Those that each instruction decides.
+        self._rules: list[list[Rule]] = [[] for _ in program.instructions]
+        for rule in rules_of(scenario, self._written, self._measured_by):
+            self._rules[rule.position].append(rule)
+
+    @property
+    def block(self) -> int:
+        """How many passes are best examined together: more than 1 only if they are small.
+
+        It is 1 until the first pass has shown how large they are.
+        """
+        numbers = self._measures.largest_pass
+        return max(1, min(_MOST_IN_BLOCK, _NUMBERS_IN_BLOCK // numbers)) if numbers else 1
+
+    def examine(
+        self,
+        first: int,
+        records: Sequence[Record],
+        before: Mapping[str, Array],
+        losses: Array,
+        known: Collection[Fault],
+        start: int = 0,
+    ) -> tuple[Fault, ...]:
+        """Return the faults that are not among those `known`, in order of their places.
+
+        `records` hold what passes wrote, from that of iteration `first` on; the last may be
+        incomplete. `before` are the tensors at the start of the first, and `losses` those of all
+        iterations, shape `(iterations,)`. Positions of the first pass below `start` have been
+        examined already.
+        """
+        if len(records[0]) == len(self._written.names):
+            self._measures.learn(records[0])
+        keys = {fault.key for fault in known}
+        found: list[Fault] = []
+        with np.errstate(all="ignore"):
+            for block in self._blocks(first, records, before, losses, start):
+                for fault in self._faults_of(block, keys):
+                    if fault.key not in keys and _END not in keys:
+                        keys.add(fault.key)
+                        found.append(fault)
+        return tuple(found)
+
+    def _blocks(
+        self,
+        first: int,
+        records: Sequence[Record],
+        before: Mapping[str, Array],
+        losses: Array,
+        start: int,
+    ) -> Iterator[Block]:
+        """Yield blocks of whole passes, and by itself a pass that is to be examined in part."""
+        whole = len(self._written.names)
+        cuts = {0, len(records)}
+        if start:
+            cuts.add(1)
+        if len(records[-1]) < whole:
+            cuts.add(len(records) - 1)
+        for low, high in pairwise(sorted(cuts)):
+            live = before if low == 0 else {**before, **self._written.tensors(records[low - 1])}
+            part = start if low == 0 else 0
+            yield Block(
+                self._written,
+                self._measures,
+                self._measured_by,
+                first + low,
+                records[low:high],
+                live,
+                losses,
+                part,
+            )
+
+    def _faults_of(self, block: Block, known: Collection[Key]) -> list[Fault]:
+        """Return the first fault of every rule in a block, in order of their places."""
+        if _END in known:
+            return []
+        faults = []
+        for rule in chain.from_iterable(self._rules[block.start : block.stop]):
+            if rule.key not in known and (fault := self._first(rule, block)):
+                faults.append(fault)
+        return sorted(faults, key=lambda fault: fault.place)
+
+    def _first(self, rule: Rule, block: Block) -> Fault | None:
+        """Return the fault of a rule in the first pass of a block that has it."""
+        suspects = rule.suspects(block)
+        if suspects is None or not suspects.any():
+            return None
+        known_losses = int(rule.position > self._written.loss)
+        if rule.gated:
+            suspects = suspects & ~block.recent.is_low(known_losses, block.count)
+        if rule.until_learned:
+            suspects = suspects & ~block.recent.has_fallen(known_losses, block.count)
+        for number in np.flatnonzero(suspects):
+            case = block.pass_at(int(number))
+            finding = rule.judge(case)
+            if finding and self._is_confirmed(rule, case):
+                return self._fault(rule, case.iteration, finding)
+        return None
+
+    def _is_confirmed(self, rule: Rule, case: Pass) -> bool:
+        """Tell whether a rule holds for a sample too, where it does for a batch of few rows."""
+        if not (rule.on_sample and self._sample and self._sample.is_wanted(case)):
+            return True
+        sampled = self._sample.pass_like(case, rule.position)
+        return sampled is not None and rule.judge(sampled) is not None
+
+    def _fault(self, rule: Rule, iteration: int, finding: Finding) -> Fault:
+        return Fault(
+            name=rule.name,
+            layer=rule.layer,
+            tensor=rule.tensor,
+            place=iteration * len(self._written.program) + rule.position + 1,
+            iteration=iteration,
+            value=finding.value,
+            threshold=finding.threshold,
+            level=rule.level,
+            advice=rule.advice,
+            quantity=finding.quantity,
+        )
