@@ -7,6 +7,10 @@ from typing import Any
 
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Input
+
+from nnstep.tui.screens.debugger import Debugger
+from nnstep.tui.screens.prompt import Prompt
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "NNSTEP_UPDATE_SNAPSHOTS"
@@ -29,6 +33,17 @@ def assert_snapshot(app: App[Any], name: str) -> None:
     if os.environ.get(UPDATE):
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8"), f"{UPDATE}=1 accepts the new screen"
+
+
+async def type_command(pilot: Pilot[Any], text: str) -> None:
+    """Type a command at the prompt of the debugger, and wait until it has been executed."""
+    debugger = next(screen for screen in pilot.app.screen_stack if isinstance(screen, Debugger))
+    await pilot.press("colon")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
+    pilot.app.screen.query_one(Input).value = text
+    await pilot.press("enter")
+    await until(pilot, lambda: not debugger.control.is_busy)
+    await pilot.pause()
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:

@@ -10,6 +10,8 @@ from textual.pilot import Pilot
 
 from nnstep.engine import Session
 from nnstep.engine.scenario.model import Run
+from nnstep.engine.session.session import Target
+from nnstep.engine.stops.points import Stop
 from nnstep.tui.control import PACES, Control
 
 
@@ -95,11 +97,11 @@ async def test_keys_are_alive_while_an_instruction_takes_long(
     held, under_way = threading.Event(), threading.Event()
     advance = Session.advance
 
-    def slow(self: Session, unit: str, budget: float | None = None) -> bool:
+    def slow(self: Session, unit: Target, budget: float | None = None) -> Stop | None:
         if threading.current_thread() is not threading.main_thread():
             under_way.set()
             held.wait(10)
-        return advance(self, unit, budget)  # type: ignore[arg-type]
+        return advance(self, unit, budget)
 
     monkeypatch.setattr(Session, "advance", slow)
     async with app_of(network()).run_test(size=NARROW) as pilot:

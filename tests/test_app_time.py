@@ -3,7 +3,7 @@
 import pytest
 from building import network
 from msgspec.structs import replace
-from screen_text import screen_text, until
+from screen_text import screen_text, type_command, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -43,18 +43,12 @@ def said(pilot: Pilot[None]) -> str:
     return debugger(pilot).query_one(KeyLine).message
 
 
+def at_prompt(pilot: Pilot[None]) -> bool:
+    return isinstance(pilot.app.screen, Prompt)
+
+
 async def settled(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: not debugger(pilot).control.is_busy)
-
-
-async def typed(pilot: Pilot[None], text: str) -> None:
-    """Type a command at the prompt and wait until it has been executed."""
-    await pilot.press("colon")
-    await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
-    pilot.app.screen.query_one(Input).value = text
-    await pilot.press("enter")
-    await settled(pilot)
-    await pilot.pause()
 
 
 @pytest.mark.parametrize(
@@ -223,25 +217,25 @@ async def test_a_value_that_is_not_finite_stops_a_run() -> None:
 
 async def test_a_command_moves_and_the_prompt_closes() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
-        await typed(pilot, "goto 20")
+        await type_command(pilot, "goto 20")
         assert pilot.app.screen is debugger(pilot)
         assert shown(pilot).place == 20
-        await typed(pilot, "back iteration")
+        await type_command(pilot, "back iteration")
         assert shown(pilot).place == LENGTH
 
 
 async def test_an_answer_of_several_lines_stays_above_the_prompt() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
-        await typed(pilot, "print W1")
-        assert isinstance(pilot.app.screen, Prompt)
+        await type_command(pilot, "print W1")
+        assert at_prompt(pilot)
         assert "W1 (2, 2) float64" in screen_text(pilot.app)
         await pilot.press("escape")
-        assert pilot.app.screen is debugger(pilot)
+        assert not at_prompt(pilot)
 
 
 async def test_a_wrong_command_stays_with_the_reason() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
-        await typed(pilot, "break dW1 if norm(dW1) >")
+        await type_command(pilot, "break dW1 if norm(dW1) >")
         assert isinstance(pilot.app.screen, Prompt)
         assert pilot.app.screen.query_one(Input).value == "break dW1 if norm(dW1) >"
         assert "expected a value" in screen_text(pilot.app)
@@ -249,8 +243,8 @@ async def test_a_wrong_command_stays_with_the_reason() -> None:
 
 async def test_commands_are_recalled_and_completed() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
-        await typed(pilot, "goto 20")
-        await typed(pilot, "goto 30")
+        await type_command(pilot, "goto 20")
+        await type_command(pilot, "goto 30")
         await pilot.press("colon")
         await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
         field = pilot.app.screen.query_one(Input)
@@ -271,7 +265,7 @@ async def test_commands_are_recalled_and_completed() -> None:
 async def test_a_plot_is_shown_until_it_is_closed() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         await pilot.press("i", "i", "i")
-        await typed(pilot, "plot norm(dW1)")
+        await type_command(pilot, "plot norm(dW1)")
         await until(pilot, lambda: isinstance(pilot.app.screen, Plot))
         assert "norm(dW1)" in screen_text(pilot.app)
         await pilot.press("escape")
@@ -304,8 +298,8 @@ async def test_the_timeline_scrubs(size: tuple[int, int]) -> None:
 async def test_a_branch_is_gone_to_on_the_timeline() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         await pilot.press("i", "i")
-        await typed(pilot, "goto 3")
-        await typed(pilot, "set W1[0, 0] = 0.25")
+        await type_command(pilot, "goto 3")
+        await type_command(pilot, "set W1[0, 0] = 0.25")
         assert shown(pilot).branch.name == "b1"
         await pilot.press("t", "up", "enter")
         await settled(pilot)

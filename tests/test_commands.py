@@ -1,11 +1,14 @@
 """The commands that change, look and branch: what they do to a session, and what they say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from commanding import give, small, told
 
 from nnstep.engine import Session, load
 from nnstep.engine.commands.errors import CommandError
+from nnstep.engine.saving.opening import load_session
 from nnstep.engine.verification.report import report_lines
 
 # Changing
@@ -143,7 +146,7 @@ def test_a_plot_has_its_series_and_is_told_in_words() -> None:
     assert answer.lines[0].startswith("norm(dW1) in 30 iterations: ")
     assert f"highest {values.max():.6g} in iteration {values.argmax()}" in answer.lines[0]
     assert answer.lines[-1] == f"Iteration 29: {values[-1]:.6g}"
-    with pytest.raises(CommandError, match="column 6: .* take a cell"):
+    with pytest.raises(CommandError, match=r"column 6: .* take a cell"):
         give(session, "plot W1")
     assert told(small(), "plot L") == "L has not been computed in any iteration yet."
 
@@ -176,14 +179,16 @@ def test_branches_are_listed_switched_renamed_compared_and_deleted() -> None:
     assert third.startswith("    b2 (here): left b1 at step 30, reaches step 30, loss ")
     assert told(session, "rename warm").endswith("now called warm.")
     assert told(session, "rename b1 half") == "The branch b1 is now called half."
-    assert session.branches.names == ("main", "half", "warm")
     assert told(session, "diff half warm") == "half and warm at step 30:\nlr: 0.1 and 0.2"
     assert told(session, "diff main").startswith("warm and main at step 30:\n")
     assert told(session, "switch half").startswith("Step 30 of ")
     assert session.branches.current == "half"
     assert told(session, "diff half half") == "half and half at step 30 do not differ."
     assert told(session, "delete warm") == "The branch warm is deleted."
-    assert session.branches.names == ("main", "half")
+    assert [line.split(":")[0] for line in give(session, "branches").lines] == [
+        "main",
+        "  half (here)",
+    ]
 
 
 def test_a_difference_says_where_it_is_greatest() -> None:
@@ -192,3 +197,25 @@ def test_a_difference_says_where_it_is_greatest() -> None:
     give(session, "step 9", "goto start", "set W1[0, 1] = 5", "set W1[1, 1] = 0.1")
     lines = give(session, "diff main b1").lines
     assert lines[1] == f"W1: 2 of 6 cells, most W1[0, 1]: {first} and 5.0"
+
+
+# Saving
+
+
+@pytest.mark.parametrize("typed", ["{}/one", '"{}/one"', "{}/one.session # to go on"])
+def test_a_saved_session_is_taken_up_where_it_was(typed: str, tmp_path: Path) -> None:
+    session = Session(load("mazur"))
+    give(session, "step 40", "goto 7", "set W1[0, 1] = 0.5", "break dW1", "watch L", "step 3")
+    written = tmp_path / "one.session"
+    assert told(session, f"save {typed.format(tmp_path)}") == f"The session is saved in {written}."
+    again = load_session(written)
+    for command in ("where", "branches", "breakpoints", "print W1"):
+        assert give(again, command).lines == give(session, command).lines
+
+
+def test_a_session_that_cannot_be_saved_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"column 6: .*No such file or directory"):
+        give(small(), f"save {tmp_path}/missing/one")
+    for nothing in ("save", 'save ""', "save /"):
+        with pytest.raises(CommandError, match="say the file to write"):
+            give(small(), nothing)

@@ -362,8 +362,9 @@ async def test_drawing_the_same_again_sends_nothing(monkeypatch: pytest.MonkeyPa
     async with shown(tensors()) as pilot:
         await draw(pilot, snapshot())
         pane = cast(OnePane, pilot.app).pane
-        monkeypatch.setattr(pane, "refresh", lambda *regions: pytest.fail(f"again: {regions}"))
-        await draw(pilot, snapshot())
+        with monkeypatch.context() as patched:
+            patched.setattr(pane, "refresh", lambda *regions: pytest.fail(f"again: {regions}"))
+            await draw(pilot, snapshot())
 
 
 async def test_a_step_in_a_huge_matrix_paints_only_what_is_visible() -> None:

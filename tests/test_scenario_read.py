@@ -260,7 +260,12 @@ def test_batches(read: Reader) -> None:
         ('activation = "tanh"', 'kind = "mae"', "", None),
         ("", 'kind = "mse"', "[run]\niterations = 2", ":15:14: warning: without an [optimizer]"),
         ("", 'kind = "mse"', "[run]\niterations = 1", None),
-        ("", 'kind = "mse"', '[[note]]\nat = "L"\ntext = "so"', ":14:1: warning: notes are checked"),
+        (
+            "",
+            'kind = "mse"',
+            '[[note]]\nat = "L"\ntext = "so"',
+            ":14:1: warning: notes are checked",
+        ),
     ],
 )
 def test_doubts(layer: str, loss: str, rest: str, warning: str | None, read: Reader) -> None:

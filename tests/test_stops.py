@@ -87,7 +87,7 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
     ),
     (
         Breakpoint(0, None, "L < 0.1"),
-        lambda p, a, b: "L" in b and b["L"] < 0.1 and not ("L" in a and a["L"] < 0.1),
+        lambda p, a, b: "L" in b and bool(b["L"] < 0.1) and not ("L" in a and a["L"] < 0.1),
     ),
 ]
 
@@ -120,7 +120,9 @@ def lines(session: Session) -> Iterator[tuple[int, str]]:
 def test_a_breakpoint_stops_before_its_line() -> None:
     session = Session(small())
     session.stops.add(Breakpoint(0, "a2"))
-    places = [p for p, code in lines(session) if code.startswith("a2 =") and p < session.total]
+    places = [
+        p for p, code in lines(session) if code.startswith("a2 =") and p < (session.total or 0)
+    ]
     assert forwards(session) == places
     assert backwards(session) == places
 

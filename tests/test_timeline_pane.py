@@ -375,9 +375,9 @@ async def test_a_click_beside_the_curve_selects_too() -> None:
         assert len(app.asked) == 1
 
 
-@pytest.mark.parametrize("width", [1, 12, 13, 14, 40, 79, 119, 120, 121, 200, 400])
-@pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 6, 16, 50])
-@pytest.mark.parametrize("iterations", [0, 1, 3000])
+@pytest.mark.parametrize("width", [1, 13, 40, 80, 119, 120, 200])
+@pytest.mark.parametrize("height", [1, 3, 5, 6, 16])
+@pytest.mark.parametrize("iterations", [0, 3000])
 async def test_it_can_be_painted_at_any_size(width: int, height: int, iterations: int) -> None:
     main = run_of(iterations, faults=(fault(0),))
     b1 = run_of(iterations, name="b1", parent="main", fork=0)

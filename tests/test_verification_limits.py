@@ -238,8 +238,9 @@ def test_of_all_steps_the_least_uncertain_counts() -> None:
     assert one.checked >= 19
 
 
-def test_wider_steps_stop_at_a_kink() -> None:
-    verification = verified(expression("L = relu(a) * 1e-10 + 0.4", "L", a=4.1e-5))
+@pytest.mark.parametrize("a", [4.1e-5, 7e-5, 1.7e-4])
+def test_wider_steps_stop_at_a_kink(a: float) -> None:
+    verification = verified(expression("L = relu(a) * 3e-11 + 3", "L", a=a))
     assert verification.verdict not in BAD
 
 

@@ -134,10 +134,12 @@ def run_scenario(
     value that is not finite has stopped the run.
     """
     loaded = _load_and_warn(scenario)
+    from nnstep.engine import Session
     from nnstep.tui.run import run
 
     with _quiet_when_closed():
-        status = run(loaded, commands=commands, script=script, plain=plain, iterations=iterations)
+        session = Session(loaded, iterations=iterations)
+        status = run(session, commands=commands, script=script, plain=plain)
     sys.exit(status)
 
 

@@ -1,30 +1,21 @@
-"""What drives a session: steps when told to, runs at a pace, and never keeps a key waiting.
-
-A step that is done in no time is done at once. Whatever takes longer goes on in slices on another
-thread, and while a slice is under way nothing else touches the session: keys that step wait in a
-queue, and changes first stop the run and let the slice end.
-"""
+"""What drives a session: on and back by units, at a pace, to a stop, and by typed commands."""
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from nnstep.engine import Session, parse_value
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.snapshot import Snapshot
 from nnstep.engine.stops.points import Stop
+from nnstep.tui.background import FRAME, Background
 
 if TYPE_CHECKING:
     from nnstep.engine.commands.command import Answer
     from nnstep.engine.saving.opening import Opened
-    from nnstep.tui.keeping import Keeping
-    from nnstep.tui.recovery import Offer
 
 Unit = Literal["op", "layer", "phase", "iteration"]
-Result = TypeVar("Result")
 
 # Operations a second; None is as fast as it goes.
 PACES: tuple[int | None, ...] = (1, 2, 5, 10, 30, 100, 1000, None)
@@ -32,18 +23,12 @@ DEFAULT_PACE = PACES.index(10)
 # Up to this many operations a second, a reader can follow every one.
 CALM_PACE = 10
 
-# Of the steps that a held key asks for while one is under way, no more than these wait.
-MOST_WAITING = 8
-
+# A unit that takes longer than so many seconds goes on in the background.
 AT_ONCE = 0.02
-FRAME = 0.1
 
 
-class Control:
-    """Owns the session of a scenario; `changed` is called whenever there is something new to show.
-
-    `start` begins a coroutine in the background.
-    """
+class Control(Background):
+    """Drives the session of a scenario: on and back by units, at a pace, to its stops."""
 
     def __init__(
         self,
@@ -51,22 +36,8 @@ class Control:
         changed: Callable[[], None],
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        self._session = session
-        self._changed = changed
-        self._keeping: Keeping | None = None
-        self._start_task = start
-        self._queue: deque[Callable[[], None]] = deque(maxlen=MOST_WAITING)
+        super().__init__(session, changed, start)
         self._pace = DEFAULT_PACE
-        self._busy = False
-        self._activity = ""
-        self._running = False
-        self._stopping = False
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._logged = 0
-        self.notice = ""
-        self.snapshot: Snapshot = self._session.snapshot()
 
     @property
     def pace(self) -> str:
@@ -82,16 +53,6 @@ class Control:
         if self._running:
             return f"running, {self.pace}"
         return (self._activity or "computing") if self._busy else ""
-
-    @property
-    def seed(self) -> int:
-        """What parameters and batches are drawn from."""
-        return self._session.seed
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something goes on in the background."""
-        return self._busy
 
     @property
     def is_calm(self) -> bool:
@@ -127,14 +88,6 @@ class Control:
         else:
             self._begin(self._in_background(lambda session: session.seek(place)))
 
-    def _waits(self, command: Callable[[], None]) -> bool:
-        """Tell whether a command has to wait for what is under way; if so, keep it in mind."""
-        if self._busy:
-            self._queue.append(command)
-            if self._running:
-                self._stop()
-        return self._busy
-
     def toggle_run(self) -> None:
         """Run, or pause if anything is under way."""
         if self._busy:
@@ -155,52 +108,11 @@ class Control:
             self._activity = "looking back"
             self._begin(self._in_background(lambda session: session.back_to_stop()))
 
-    def pause(self) -> None:
-        """Have all that is under way, or was asked for meanwhile, end after this instruction."""
-        self._queue.clear()
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._busy:
-            self._stopping = True
-            self._session.interrupt()
-            self._wake.set()
-
     def change_pace(self, faster: int) -> None:
         """Go up (1) or down (-1) the list of paces."""
         self._pace = min(max(self._pace + faster, 0), len(PACES) - 1)
         self._wake.set()
         self._changed()
-
-    # Whatever else can be done with a session: it waits until nothing is under way
-
-    async def settle(self) -> None:
-        """Pause and wait until the session is free, then take its state."""
-        self.pause()
-        await self._idle.wait()
-
-    async def do(self, work: Callable[[Session], Result]) -> Result:
-        """Do something short with the session, show what has become of it, return the result."""
-        await self.settle()
-        before = self.snapshot.tensors
-        result = work(self._session)
-        self._show(before)
-        return result
-
-    async def do_long(self, work: Callable[[Session], Result], activity: str = "") -> Result:
-        """Do something with the session on another thread; `pause` interrupts it."""
-        await self.settle()
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-
-        async def through() -> None:
-            try:
-                done.set_result(await self._in_background(work))
-            except ValueError as error:
-                done.set_exception(error)
-
-        self._activity = activity
-        self._begin(through())
-        return await done
 
     async def execute(self, text: str) -> "Answer":
         """Execute a command of the prompt; raise `CommandError`, a `ValueError`, if it is wrong."""
@@ -213,6 +125,15 @@ class Control:
         from nnstep.engine.commands.completion import complete
 
         return complete(text, self._session)
+
+    async def restored(self, opened: "Opened", history: int) -> Session | None:
+        """Run a session that was opened again, on another thread; None if that was interrupted."""
+        return await self.do_long(
+            lambda _: opened.restore(
+                history=history, progress=self.progress, cancelled=lambda: self._stopping
+            ),
+            "restoring",
+        )
 
     async def edit(self, name: str, index: Shape, text: str) -> None:
         """Change one value, from here on, to the number that someone typed.
@@ -235,93 +156,6 @@ class Control:
         self._session.restart(seed)
         self._show({})
         return self._session.seed
-
-    def progress(self, done: int, of: int) -> None:
-        """Take note of how far something long has come; called from its thread."""
-        self._activity = f"{self._activity.partition(':')[0]}: {done} of {of}"
-
-    # Keeping it
-
-    def keep(self, tell: Callable[[str], object]) -> "Offer | None":
-        """Keep the session on disk from now on; return an earlier one that can be taken up.
-
-        `tell` is called, from another thread, if it cannot be kept.
-        """
-        from nnstep.tui.keeping import Keeping
-
-        self._keeping = Keeping(self._session, tell)
-        return self._keeping.offer
-
-    def take_over(self, offer: "Offer") -> None:
-        """Keep this session in place of the one that it continues."""
-        if self._keeping:
-            self._keeping.take_over(offer)
-
-    def end(self, *, keep: bool) -> None:
-        """Leave no run behind, and on disk the session, or nothing."""
-        self.pause()
-        if self._keeping:
-            self._keeping.end(keep=keep)
-
-    async def restored(self, opened: "Opened", history: int) -> Session | None:
-        """Run a session that was opened again, on another thread; None if that was interrupted."""
-        return await self.do_long(
-            lambda _: opened.restore(
-                history=history, progress=self.progress, cancelled=lambda: self._stopping
-            ),
-            "restoring",
-        )
-
-    # In the background
-
-    def _show(self, before: Mapping[str, Array], stop: object = None) -> None:
-        """Take a snapshot, changes counted from `before`, and have it shown.
-
-        What is to be said of it is why it stopped, and else what has gone wrong since the last one.
-        """
-        known = self.snapshot
-        self.snapshot = self._session.snapshot(before)
-        logged, self._logged = self._session.log[self._logged :], len(self._session.log)
-        self.notice = logged[-1].text if logged else ""
-        if isinstance(stop, Stop) and stop.reason:
-            self.notice = stop.reason
-        elif len(self.snapshot.branch.faults) > len(known.branch.faults):
-            self.notice = _said(known, self.snapshot) or self.notice
-        self._changed()
-        if self._keeping:
-            self._keeping.keep()
-
-    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
-        self._busy, self._stopping = True, False
-        self._wake.clear()
-        self._idle.clear()
-        self._changed()
-        self._start_task(self._through(work))
-
-    async def _through(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do the work, then the steps that were asked for meanwhile."""
-        try:
-            await work
-        finally:
-            self._busy = self._running = False
-            self._activity = ""
-            self._idle.set()
-        self._changed()
-        while self._queue and not self._busy:
-            self._queue.popleft()()
-
-    async def _in_background(self, work: Callable[[Session], Result]) -> Result:
-        """Do something on another thread, showing how it gets on, and then what it has come to."""
-        before = self.snapshot.tensors
-        task = asyncio.ensure_future(asyncio.to_thread(work, self._session))
-        shown = self._activity
-        while not (await asyncio.wait({task}, timeout=FRAME))[0]:
-            if self._activity != shown:
-                shown = self._activity
-                self._changed()
-        result = None if task.exception() else task.result()
-        self._show(before, result)
-        return task.result()
 
     async def _finish(self, target: Unit | Literal["run"], before: Mapping[str, Array]) -> None:
         """Go on with a unit, or to the next stop, until it is complete."""
@@ -359,10 +193,3 @@ class Control:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
-
-
-def _said(before: Snapshot, after: Snapshot) -> str:
-    """Return what there is to say of a fault that has shown since."""
-    known = before.branch.faults
-    found = [fault for fault in after.faults if fault not in known]
-    return f"! {found[0]}." if found else ""

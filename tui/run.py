@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -15,7 +15,6 @@ from nnstep.engine import Session
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.errors import CommandError
 from nnstep.engine.commands.interpreter import Interpreter
-from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable
 
 # The exit statuses; the last one is what shells give to a program that Ctrl+C has ended.
@@ -39,12 +38,11 @@ class _Line(Struct, frozen=True):
 
 
 def run(
-    scenario: Scenario,
+    session: Session,
     *,
     commands: Sequence[str] = (),
     script: str | None = None,
     plain: bool = False,
-    iterations: int | None = None,
 ) -> int:
     """Execute the commands of a file, then `commands`, then (if `plain`) those that are typed.
 
@@ -57,14 +55,14 @@ def run(
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         return _fail(f"{printable(str(script))}: the commands cannot be read: {reason}", WRONG_USE)
     lines += (_Line(text, f"command {n}") for n, text in enumerate(commands, 1))
-    session = Session(scenario, iterations=iterations)
-    if script is None and not commands and not plain:
-        return _run_to_the_end(session)
-    status = _execute_all(session, lines)
-    if status is None and plain:
-        status = (
-            _prompt(session) if _is_interactive() else _execute_all(session, _piped(), goes_on=True)
-        )
+    try:
+        if script is None and not commands and not plain:
+            return _run_to_the_end(session)
+        status = _execute_all(session, lines)
+        if status is None and plain:
+            status = _prompt(session) if _is_interactive() else _execute_piped(session)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return DONE if status is None else status
 
 
@@ -83,9 +81,7 @@ def _run_to_the_end(session: Session) -> int:
     return FAILED if answer.stop and answer.stop.kind == "fault" else DONE
 
 
-def _execute_all(
-    session: Session, lines: Iterator[_Line] | Sequence[_Line], goes_on: bool = False
-) -> int | None:
+def _execute_all(session: Session, lines: Iterable[_Line], goes_on: bool = False) -> int | None:
     """Execute commands until one fails, or all of them if it `goes_on`.
 
     Returns the exit status, None if that is not settled yet: all succeeded, and none was to quit.
@@ -139,12 +135,14 @@ def _is_interactive() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _piped() -> Iterator[_Line]:
-    """Yield the lines of stdin; what is no text comes out escaped, and is no command."""
+def _execute_piped(session: Session) -> int | None:
+    """Execute the lines of stdin; what is no text comes out escaped, and is no command."""
+    if sys.stdin is None:
+        return DONE
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="backslashreplace")
-    for number, text in enumerate(sys.stdin or (), 1):
-        yield _Line(text.rstrip("\n"), f"line {number}")
+    lines = (_Line(text, f"line {number}") for number, text in enumerate(sys.stdin, 1))
+    return _execute_all(session, lines, goes_on=True)
 
 
 def _prompt(session: Session) -> int:

@@ -2,7 +2,7 @@
 
 from nnstep.engine.text import did_you_mean, quoted
 
-from . import branching, changing, going, helping, looking, moving, stopping
+from . import branching, changing, going, helping, looking, moving, saving, stopping
 from .command import Command
 from .typed import Typed
 
@@ -13,6 +13,7 @@ COMMANDS: tuple[Command, ...] = (
     *changing.COMMANDS,
     *looking.COMMANDS,
     *branching.COMMANDS,
+    *saving.COMMANDS,
     *helping.COMMANDS,
 )
 

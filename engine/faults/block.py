@@ -1,5 +1,6 @@
 """A block is a few passes in a row, looked at together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -52,7 +53,7 @@ class Block:
         self.start = start
         self.stop = written.position(len(records[0]))
         self.losses = losses[: first + self.count - (self.stop <= written.loss)]
-        self._columns: dict[int, Array] = {}
+        self._columns: dict[int, list[float]] = {}
         self._moves: dict[str, tuple[Array, Array]] = {}
 
     @cached_property
@@ -67,14 +68,21 @@ class Block:
     @cached_property
     def is_finite(self) -> bool:
         """Whether it is plain at a glance that all that was computed is finite."""
-        return self._together is not None and bool(np.isfinite(self._together.squares.sum()))
+        if self._together is not None:
+            return bool(np.isfinite(self._together.squares.sum()))
+        written = self._written
+        low, high = max(written.computed, written.counts[self.start]), written.counts[self.stop]
+        return all(math.isfinite(s) for i in range(low, high) for s in self._sums(i))
 
     def squares(self, index: int) -> Array:
         """Return the sum of squares of the array at an index of the records."""
         if self._together is not None:
             return self._together.squares[:, index]
+        return np.array(self._sums(index))
+
+    def _sums(self, index: int) -> list[float]:
         if index not in self._columns:
-            self._columns[index] = np.array([sum_of_squares(r[index]) for r in self.records])
+            self._columns[index] = [sum_of_squares(record[index]) for record in self.records]
         return self._columns[index]
 
     def before_each(self, parameter: str) -> Array:

@@ -71,8 +71,13 @@ class Diverging(_EpochLoss):
         if first == last:
             return None
         losses = self._epochs(block.losses, first, last)
-        lowest = np.fmin.accumulate(np.concatenate([[self._lowest(block.losses, first)], losses]))
-        return self._at_ends(block, self._is_growth(losses, lowest[:-1]))
+        lowest = self._lowest_before(block.losses, first)
+        lowest_after = min(lowest, float(np.fmin.reduce(losses)))
+        self._seen = _whole(block.losses), last, lowest_after
+        if not np.fmax.reduce(losses) > MOST_GROWTH * max(lowest_after, self._low):
+            return None
+        lowest_before_each = np.fmin.accumulate(np.concatenate([[lowest], losses[:-1]]))
+        return self._at_ends(block, self._is_growth(losses, lowest_before_each))
 
     def judge(self, case: Pass) -> Finding | None:
         losses = self._epochs(case.losses, 0, len(case.losses) // self._iterations)
@@ -84,20 +89,22 @@ class Diverging(_EpochLoss):
 
     def _is_growth(self, losses: Array, lowest: Array | float) -> Array:
         grown = losses > MOST_GROWTH * np.maximum(lowest, self._low)
-        return grown & np.isfinite(losses) & (np.asarray(lowest) > 0)
+        return grown & (losses < np.inf) & (np.asarray(lowest) > 0)
 
-    def _lowest(self, losses: Array, epochs: int) -> float:
+    def _lowest_before(self, losses: Array, epochs: int) -> float:
         """Return the lowest loss of the first epochs.
 
-        What was found is remembered with the array that losses are a part of: it only grows.
+        What was found is remembered with the array that the losses are a part of: it only grows.
         """
-        whole = losses if losses.base is None else losses.base
-        known, seen, lowest = self._seen
-        if known is not whole or seen > epochs:
+        whole, seen, lowest = self._seen
+        if whole is not _whole(losses) or seen > epochs:
             seen, lowest = 0, np.inf
-        lowest = float(np.fmin.reduce(self._epochs(losses, seen, epochs), initial=lowest))
-        self._seen = whole, epochs, lowest
-        return lowest
+        return float(np.fmin.reduce(self._epochs(losses, seen, epochs), initial=lowest))
+
+
+def _whole(losses: Array) -> Array:
+    """Return the array that losses are the beginning of."""
+    return losses.base if isinstance(losses.base, np.ndarray) else losses
 
 
 class Stalled(_EpochLoss):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.machine import Record
 
-MOST_TOGETHER = 32768
+MOST_TOGETHER = 8192
 """The numbers in a pass up to which copying them all together is cheaper than array by array."""
 
 PIECE = 8192
@@ -38,8 +38,6 @@ def inner_product(a: Array, b: Array) -> float:
     them takes many times as long as the product.
     """
     a, b = a.ravel(), b.ravel()
-    if a.dtype.itemsize < 4:
-        a, b = a.astype(np.float64), b.astype(np.float64)
     if a.size <= PIECE:
         return float(np.dot(a, b))
     even = a.size - a.size % PIECE
@@ -48,8 +46,12 @@ def inner_product(a: Array, b: Array) -> float:
 
 
 def sum_of_squares(array: Array) -> float:
-    """Return the sum of the squares of all elements; inf where it overflows."""
-    return inner_product(array, array)
+    """Return the sum of the squares of all elements; inf where it overflows.
+
+    A float16 overflows too soon, and its products are slow as well.
+    """
+    flat = array.ravel()
+    return inner_product(flat, flat) if flat.itemsize > 2 else sum_of_squares(flat.astype(float))
 
 
 def distance_squared(a: Array, b: Array, squares: float) -> float:

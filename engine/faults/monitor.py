@@ -25,7 +25,7 @@ from .sample import Sample
 from .written import Written
 
 _MOST_IN_BLOCK = 64
-_NUMBERS_IN_BLOCK = 1 << 18
+_NUMBERS_IN_BLOCK = 1 << 17
 
 
 # Where there is a value that is not finite, all that follows from it is no news.
@@ -115,17 +115,16 @@ class Monitor:
         """Return the first fault of every rule in a block, in order of their places."""
         if _END in known:
             return []
-        faults = []
+        faults: list[Fault] = []
         for rule in chain.from_iterable(self._rules[block.start : block.stop]):
-            if rule.key not in known and (fault := self._first(rule, block)):
-                faults.append(fault)
+            if rule.key not in known:
+                suspects = rule.suspects(block)
+                if suspects is not None and suspects.any():
+                    faults += self._first(rule, block, suspects)
         return sorted(faults, key=lambda fault: fault.place)
 
-    def _first(self, rule: Rule, block: Block) -> Fault | None:
-        """Return the fault of a rule in the first pass of a block that has it."""
-        suspects = rule.suspects(block)
-        if suspects is None or not suspects.any():
-            return None
+    def _first(self, rule: Rule, block: Block, suspects: Array) -> Iterator[Fault]:
+        """Yield the fault of a rule in the first suspected pass that has it."""
         known_losses = int(rule.position > self._written.loss)
         if rule.gated:
             suspects = suspects & ~block.recent.is_low(known_losses, block.count)
@@ -135,8 +134,8 @@ class Monitor:
             case = block.pass_at(int(number))
             finding = rule.judge(case)
             if finding and self._is_confirmed(rule, case):
-                return self._fault(rule, case.iteration, finding)
-        return None
+                yield self._fault(rule, case.iteration, finding)
+                return
 
     def _is_confirmed(self, rule: Rule, case: Pass) -> bool:
         """Tell whether a rule holds for a sample too, where it does for a batch of few rows."""

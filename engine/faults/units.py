@@ -64,9 +64,12 @@ class DeadUnits(Rule):
 
     def suspects(self, block: Block) -> Array:
         activations = [record[self.index] for record in block.records]
-        counts = np.array([len(a) for a in activations])
-        rows = flattened(activations).reshape(counts.sum(), -1)
-        highest = np.maximum.reduceat(rows, counts.cumsum() - counts, axis=0)
+        if block.count == 1:
+            highest = activations[0].max(axis=0, keepdims=True)
+        else:
+            counts = np.array([len(a) for a in activations])
+            rows = flattened(activations).reshape(counts.sum(), -1)
+            highest = np.maximum.reduceat(rows, counts.cumsum() - counts, axis=0)
         return (highest == 0).mean(axis=1) > MOST_DEAD
 
     def judge(self, case: Pass) -> Finding | None:
@@ -92,8 +95,8 @@ class Symmetry(Rule):
         self._axis = axis
 
     def suspects(self, block: Block) -> Array:
-        weights = np.moveaxis(block.before_each(self.tensor[1:]), 1 + self._axis, 1)
-        ordered = np.sort(weights[:, :, 0], axis=1)
+        weights = block.before_each(self.tensor[1:])
+        ordered = np.sort(weights[:, :, 0] if self._axis == 0 else weights[:, 0], axis=1)
         return (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
 
     def judge(self, case: Pass) -> Finding | None:

@@ -41,9 +41,8 @@ class UpdateTooSmall(Rule):
 
     def suspects(self, block: Block) -> Array:
         """Compare squares."""
-        pairs = [block.squared_moves(name) for name in self._indices]
-        moves, before = np.sum(pairs, axis=0)
-        small = moves < SMALLEST**2 * (1 + SLACK) * before
+        moves, before = zip(*map(block.squared_moves, self._indices), strict=True)
+        small = sum(moves) < SMALLEST**2 * (1 + SLACK) * sum(before)
         return small & _settled(block, self._settled)
 
     def judge(self, case: Pass) -> Finding | None:
@@ -91,5 +90,6 @@ def _norms(case: Pass, weights: str, index: int) -> tuple[float, float]:
     return norm(case.record[index] - before), norm(before)
 
 
-def _settled(block: Block, iteration: int) -> Array:
-    return np.arange(block.first, block.first + block.count) >= iteration
+def _settled(block: Block, iteration: int) -> Array | bool:
+    """Tell which passes are those of an iteration or later ones."""
+    return block.first >= iteration or np.arange(block.count) >= iteration - block.first

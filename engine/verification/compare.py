@@ -29,11 +29,10 @@ FACTOR = 4
 
 WIDENED = 5
 NARROWED = 8
-"""How often: from h = 1e-5 up to 1e-2 and down to 1.5e-10."""
+"""How often the step is multiplied or divided: from h = 1e-5 up to 1e-2, and down to 1.5e-10."""
 
 MUCH_NOISE = 0.01
 """The share of noise in a quotient from which on one agreement might be luck."""
-
 
 MOSTLY_NOISE = 4
 """Quotients that differ by up to so many times their noise do so because of it."""

@@ -15,9 +15,11 @@ STEP = 1e-5
 PASS_BELOW = 1e-6
 FINE_BELOW = 1e-4
 SUSPICIOUS_BELOW = 1e-2
-"""The thresholds of the relative error, as in https://cs231n.github.io/neural-networks-3/#gradcheck."""
+"""Up to where a relative error is what the verdict says; after the rules of thumb of
+https://cs231n.github.io/neural-networks-3/#gradcheck, which ask for 1e-7 to be content."""
 
 SMALLEST_SCALE = 1e-8
+"""What a difference is at least divided by: of smaller gradients the relative error says little."""
 
 
 class Verdict(StrEnum):

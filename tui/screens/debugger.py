@@ -139,7 +139,7 @@ class Debugger(Driving):
         self._loss.show(snapshot)
         self._watch.show(snapshot)
         if self._timeline.display:
-            self._timeline.show(snapshot)
+            self._timeline.show(snapshot, control.hits)
         if len(snapshot.watches) != self._arrangement.needs.watches:
             self._arrange()
         if control.notice:
@@ -240,7 +240,8 @@ class Debugger(Driving):
         regions = self._arrangement.regions(self.app.size)
         for pane in self._panes:
             pane.display = pane.id in regions
-        self.refresh(layout=True)
+        # A child has to ask: a screen that does keeps the arrangement that it remembers.
+        self._program.refresh(layout=True)
 
     # Looking around.
 
@@ -287,7 +288,7 @@ class Debugger(Driving):
         self._shows_timeline = not self._shows_timeline
         self._arrange()
         if self._shows_timeline:
-            self._timeline.show(self.control.snapshot)
+            self._timeline.show(self.control.snapshot, self.control.hits)
             self._go_to(self._timeline)
         elif self._timeline.has_focus:
             self._go_to(self._program)

@@ -22,7 +22,7 @@ from nnstep.tui.control import Control
 if TYPE_CHECKING:
     from nnstep.engine.commands.command import Answer
 
-_HINT = "Enter runs it, Tab completes, ↑ ↓ recall, Escape leaves; help lists the commands."
+_HINT = "Enter runs, Tab completes, ↑ ↓ recall, Escape leaves; help lists commands."
 
 
 class Prompt(ModalScreen[None]):

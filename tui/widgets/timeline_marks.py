@@ -1,6 +1,6 @@
 """The marks on a timeline: where on a branch something happened that is worth going to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -34,14 +34,10 @@ class Happened(Struct, frozen=True):
 
 
 class Marks(Struct, frozen=True, eq=False):
-    """Places in ascending order and the kind of mark at each, both of shape `(marks,)`.
-
-    `legend` tells what they mean, of the kinds that there are.
-    """
+    """Places in ascending order and the kind of mark at each, both of shape `(marks,)`."""
 
     places: Array
     kinds: Array
-    legend: str
 
     def beside(self, place: int, direction: int) -> int | None:
         """Return the next marked place after `place` (direction 1), or the last before it (-1)."""
@@ -91,12 +87,12 @@ def marks_of(happened: Happened) -> Marks:
     places = np.concatenate([np.asarray(found, dtype=np.int64) for found in each])
     kinds = np.repeat(np.arange(len(each)), [len(found) for found in each])
     order = np.lexsort((kinds, places))
-    legend = "  ".join(
-        f"{glyph} {meaning}"
-        for glyph, meaning, found in zip(GLYPHS, MEANINGS, each, strict=True)
-        if len(found)
-    )
-    return Marks(places[order], kinds[order], legend)
+    return Marks(places[order], kinds[order])
+
+
+def legend(kinds: Collection[int]) -> str:
+    """Write what some kinds of marks mean."""
+    return "  ".join(f"{GLYPHS[kind]} {MEANINGS[kind]}" for kind in sorted(kinds))
 
 
 def forks_of(branch: BranchView, branches: Sequence[BranchView]) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from nnstep.tui.widgets.line_view import EDGE, Line, LineView, Piece, empty, fit
 from nnstep.tui.widgets.scrubber import RULER_LINES, Course, Scrubber
 from nnstep.tui.widgets.tab_line import Tab, hidden_lines, tab_line
 from nnstep.tui.widgets.tensor_cells import CURSOR, NO_CURSOR
+from nnstep.tui.widgets.timeline_marks import legend
 
 # From this width on, the tree stands beside the curve, in so many columns.
 WIDE = 120
@@ -85,7 +86,10 @@ class TimelinePane(LineView, can_focus=True):
         self._scene_lines: list[Line] = []
 
     def show(self, snapshot: Snapshot, hits: Sequence[int] = ()) -> None:
-        """Draw a snapshot; `hits` are the places of its branch where a breakpoint was hit."""
+        """Draw a snapshot; `hits` are the places of its branch where a breakpoint was hit.
+
+        They are another sequence when there are others: the same one is not looked through again.
+        """
         before, self._snapshot = self._snapshot, snapshot
         if before is None or before.branch.name != snapshot.branch.name:
             self._selected, self._moved = None, True
@@ -132,7 +136,7 @@ class TimelinePane(LineView, can_focus=True):
             return [empty(width, palette.text)] * height
         course, text = self._course, self._text(snapshot)
         looks = self.has_focus, palette, edge, self.size, self._selected_row, self._top
-        scene = text, course.drawn, course.count, course.marks, course.shown_marks, self._rows
+        scene = text, course.drawn, course.count, course.shown_marks, self._rows
         if (scene, looks) != self._scene:
             inner = width - len(edge)
             lines = [edge + line for line in self._paint(snapshot, text, inner)]
@@ -159,7 +163,8 @@ class TimelinePane(LineView, can_focus=True):
 
     def _title(self, width: int) -> Iterator[Piece]:
         hidden = hidden_lines(self._top, len(self._rows) - self._top - self._areas.tree_rows)
-        hint = f"{self._course.marks.legend}  {hidden.strip()}".strip()
+        marks = legend({*self._course.shown_marks.values()})
+        hint = f"{marks}  {hidden.strip()}".strip()
         return tab_line(
             (self.tab,), self.tab.digit, self.palette, width, f"{hint} ", focused=self.has_focus
         )
