@@ -30,7 +30,7 @@ MAX_CSV_COLUMNS = 100_000
 MAX_COUNT = 2**53
 """Iterations, epochs, hits, seeds: the whole numbers that every reader of JSON keeps exact."""
 
-DEFAULT_HISTORY = 256 * 2**20
+HISTORY_BYTES = 256 * 2**20
 """What is kept of the past of a run, unless the configuration says otherwise."""
 
 MAX_TABLES = 10_000

@@ -7,22 +7,49 @@ import asyncio
 import sys
 from pathlib import Path
 
+from textual.pilot import Pilot
+from textual.widgets import Input
+
 from nnstep.engine import load
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 
+# Each key is pressed; what begins with a colon is typed at the prompt.
 SIZES = ((80, 24), (120, 36), (200, 60))
 SCENES = {
     "mazur": ["i", "i", "n", "n", "f", "n", "s"],
     "digits": ["i", "i", "i", "f", "f", "f", "n"],
+    "xor": [
+        ":run",
+        ":goto iteration 100",
+        ":set W1[0, 0] = 3",
+        ":run",
+        ":goto iteration 200",
+        ":break dW1 if norm(dW1) > 1",
+        ":watch norm(dW1)",
+        "t",
+    ],
 }
+
+
+async def command(pilot: Pilot[None], text: str) -> None:
+    """Type a command at the prompt, and wait until it is done."""
+    await pilot.press("colon")
+    pilot.app.screen.query_one(Input).value = text
+    await pilot.press("enter")
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
 
 
 async def picture(name: str, size: tuple[int, int], theme: str) -> str:
     """Return the screen as SVG after a scene's keys have been pressed."""
     app = NnstepApp(load(name), Config(theme=f"nnstep-{theme}"))
     async with app.run_test(size=size) as pilot:
-        await pilot.press(*SCENES[name])
+        for key in SCENES[name]:
+            if key.startswith(":"):
+                await command(pilot, key[1:])
+            else:
+                await pilot.press(key)
         await pilot.pause()
         return app.export_screenshot(title=f"nnstep {name}")
 

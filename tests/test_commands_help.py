@@ -3,6 +3,8 @@
 import pytest
 from building import expression
 from commanding import give, small, told
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nnstep.engine import Session
 from nnstep.engine.commands.command import Command
@@ -209,3 +211,33 @@ def test_tensors_named_like_commands_are_in_nobodys_way() -> None:
     assert told(session, "print s") == "s = 4.0 (float64)"
     give(session, "step")
     assert told(session, "print step") == "step = 8.0 (float64)"
+
+
+NAMES = sorted({name for name in BY_NAME if name != "save"})
+WORDS = (
+    *("3", "0", "1", "-1", "2.5", "nan", "layer", "iteration", "start", "newest", "fault", "next"),
+    *("until", "if", "after", "every", "log", '"L = {L}"', "changes", "crosses", "seed", "back"),
+    *("W1", "W1[0,0]", "W1[0, 0] = 1", "W1[0]", "a1", "lr", "L", "loss", "norm(W1)", "L < 0.1"),
+    *("main", "b1", "backward 2", "line 7", "step", "=", "<", "@", "*", "(", ")", "["),
+    *('"', "{", "#", ":", "\x1b", "é"),
+)
+LINES = st.builds(
+    lambda name, words: " ".join([name, *words]),
+    st.sampled_from([*NAMES, "nonsense"]),
+    st.lists(st.sampled_from(WORDS), max_size=3),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(LINES, max_size=12))
+def test_whatever_is_typed_is_answered_or_told_to_be_wrong(lines: list[str]) -> None:
+    session = small(3)
+    for line in lines:
+        try:
+            answer = give(session, line)
+        except CommandError as error:
+            assert error.start is None or 0 <= error.start <= len(line)
+            assert printable(str(error)) == str(error)
+        else:
+            assert all(printable(text) == text for text in answer.lines)
+        complete(line, session)

@@ -139,7 +139,7 @@ def test_running_until_a_condition_holds() -> None:
     assert answer.lines[1] == "Stopped by the condition L < 0.05."
     assert told(session, "run until L < 0.05").startswith("L < 0.05 holds here already.")
     assert session.place == reference.place
-    assert told(session, "run until L < 0").startswith("L < 0 has never held.")
+    assert told(session, "run until L < 0").startswith("L < 0 has not come to hold.")
     assert session.finished
     assert told(session, "break L").startswith("Breakpoint 2:")
     assert told(session, "breakpoints").count("\n") == 1

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from nnstep.engine import limits
+from nnstep.engine.commands.registry import COMMANDS
 from nnstep.engine.grammar import limits as grammar_limits
 from nnstep.engine.operations.catalogue import FUNCTIONS
 from nnstep.tui.actions import ACTIONS
@@ -28,6 +29,11 @@ def keys() -> str:
         f"| {' '.join(f'`{key}`' for key in action.shown_keys)} | {action.description} |"
         for action in rows
     )
+
+
+def commands() -> str:
+    rows = [(command.synopsis.replace("|", "\\|"), command.summary) for command in COMMANDS]
+    return "\n".join(f"| `{synopsis}` | {summary} |" for synopsis, summary in rows)
 
 
 def functions() -> str:
@@ -55,7 +61,12 @@ def limits_of(module: ModuleType) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("keys", keys()), ("functions", functions()), ("limits", described_limits())],
+    [
+        ("keys", keys()),
+        ("commands", commands()),
+        ("functions", functions()),
+        ("limits", described_limits()),
+    ],
 )
 def test_the_readme_says_what_the_code_says(name: str, expected: str) -> None:
     text = README.read_text(encoding="utf-8")

@@ -328,6 +328,28 @@ def test_an_offer_that_was_taken_up_goes_once_it_is_kept_again(tmp_path: Path) -
     assert find_offer(MAZUR, tmp_path) is not None
 
 
+def test_an_offer_that_was_taken_up_and_quit_at_once_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave(tmp_path)
+    offer = find_offer(MAZUR, tmp_path)
+    assert offer is not None
+    may_begin, wait = threading.Event(), Claim.__init__
+
+    def claimed_late(self: Claim, path: Path) -> None:
+        may_begin.wait()
+        wait(self, path)
+
+    monkeypatch.setattr(Claim, "__init__", claimed_late)
+    autosave = Autosave(MAZUR, save(Session(MAZUR)), folder=tmp_path)
+    autosave.keep(edited(3))
+    autosave.take_up(offer, edited(4))
+    threading.Timer(0, may_begin.set).start()
+    autosave.end(keep=False)
+    assert not path.exists()
+    assert names(tmp_path) == set()
+
+
 def test_an_offer_whose_session_cannot_be_kept_stays(tmp_path: Path) -> None:
     path = leave(tmp_path)
     offer = find_offer(MAZUR, tmp_path)

@@ -52,6 +52,30 @@ def test_a_value_that_is_not_finite_is_a_status_for_scripts() -> None:
     assert run("overflow", "--command", "run").returncode == 0
 
 
+def test_a_breakpoint_stops_a_run_without_commands(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(f'{ENDLESS}[[breakpoint]]\nat = "backward"\n', encoding="utf-8")
+    result = run(str(path))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1] == "Stopped by 1: break backward."
+
+
+def imported_by(*arguments: str) -> set[str]:
+    code = (
+        "import sys\nfrom nnstep.tui.cli import main\n"
+        f"try:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(result.stderr.split())
+
+
+def test_it_imports_no_more_than_it_must() -> None:
+    assert not {"textual", "numpy", "rich", "msgspec"} & imported_by("run", "--help")
+    assert not {"textual", "rich"} & imported_by("run", "mazur", "--command", "step")
+
+
 def test_a_run_without_end_wants_an_end_or_commands(endless: str) -> None:
     result = run(endless)
     assert (result.returncode, result.stdout) == (2, "")

@@ -17,11 +17,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from nnstep.engine.limits import DEFAULT_HISTORY
+from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.tui.actions import ACTIONS, Action, remapped
 from nnstep.tui.keys import key_name
 
-_DEFAULT_MEGABYTES, _MOST_MEGABYTES = DEFAULT_HISTORY >> 20, 1 << 20
+_DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Config:
 
     keys: Mapping[str, str] = field(default_factory=dict)
     theme: str | None = None
-    history: int = DEFAULT_HISTORY
+    history: int = HISTORY_BYTES
     problems: tuple[str, ...] = ()
 
 

@@ -188,8 +188,12 @@ class Autosave:
                 self._latest = None
             self._condition.notify_all()
         self._thread.join(_PATIENCE)
-        if self._file is not None and not self._thread.is_alive():
+        if self._thread.is_alive():
+            return
+        if self._file is not None:
             self._file.give_up(keep=keep)
+        if not keep:
+            self._delete_taken_up()
 
     def _is_untouched(self, saved: SavedSession) -> bool:
         initial = self._initial
@@ -223,8 +227,13 @@ class Autosave:
             self._file.remove()
         else:
             self._file.write(saved)
+        self._delete_taken_up()
+
+    def _delete_taken_up(self) -> None:
+        """Delete what this session goes on from: it is kept here now, or was quit."""
         while self._taken_up:
-            _delete(self._taken_up.pop())
+            with suppress(OSError):
+                _delete(self._taken_up.pop())
 
     def _tell_once(self, error: Exception) -> None:
         """Say why nothing is kept; the next change is tried all the same."""

@@ -181,8 +181,8 @@ def _edit_lines(session: Session) -> None:
     def candidate(_: str, number: int) -> str | None:
         line = readline.get_line_buffer()[: readline.get_endidx()]
         words = complete(line, session)
-        in_question = readline.get_begidx()
-        return completed(line, words[number])[in_question:] if number < len(words) else None
+        start = readline.get_begidx()
+        return completed(line, words[number])[start:] if number < len(words) else None
 
     readline.set_completer(candidate)
     readline.set_completer_delims(" \t")

@@ -100,7 +100,8 @@ def _run_until(session: "Session", condition: Typed) -> Answer:
     if stop and stop.kind == "point":
         reason = stop.reason.replace(f"{_UNTIL}: {point}", f"the condition {condition.text}")
         stop = Stop(stop.place, stop.kind, reason)
-    first = () if stop is None or stop.kind != "unit" else (f"{condition.text} has never held.",)
+    ended = stop is not None and stop.kind in ("unit", "end")
+    first = (f"{condition.text} has not come to hold.",) if ended else ()
     return journey.answer(*first, stop=stop, interrupted=stop is None)
 
 

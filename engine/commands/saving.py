@@ -30,8 +30,8 @@ COMMANDS = (
         "save lesson",
         _save,
         (),
-        "The file gets the ending .session, and one that is there is replaced. Saved are the place, "
-        "the branches with their changes, the breakpoints and what is watched. A path with a # in "
+        "The file gets the ending .session; one that is there is replaced. Saved are the place, "
+        "the branches with their changes, the breakpoints, and what is watched. A path with a # in "
         "it stands in quotation marks.",
     ),
 )

@@ -1,8 +1,9 @@
 """A block is a few passes in a row, looked at together."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -11,9 +12,16 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.machine import Record
 from nnstep.engine.program.instruction import Phase
 
-from .measures import Measures, Together, distance_squared, sum_of_squares
+from .measures import LARGE, excerpt, mean_square, sum_of_squares
 from .recent import Recent, Yardstick
+from .together import Arrangements, Together
 from .written import Written
+
+ROUNDING = 1e-3
+"""The share by which a mean square may be off, in float32 at least."""
+
+OF_EXCERPT = 16.0
+"""The factor by which that of an excerpt may differ from that of the whole array, or so we say."""
 
 
 class Pass(Struct, frozen=True):
@@ -35,7 +43,7 @@ class Block:
     def __init__(
         self,
         written: Written,
-        measures: Measures,
+        arrangements: Arrangements,
         measured_by: Yardstick,
         first: int,
         records: Sequence[Record],
@@ -48,12 +56,12 @@ class Block:
         self.count = len(records)
         self.before = before
         self._written = written
-        self._measures = measures
+        self._arrangements = arrangements
         self._measured_by = measured_by
         self.start = start
         self.stop = written.position(len(records[0]))
         self.losses = losses[: first + self.count - (self.stop <= written.loss)]
-        self._columns: dict[int, list[float]] = {}
+        self._columns: dict[int, Array] = {}
         self._moves: dict[str, tuple[Array, Array]] = {}
 
     @cached_property
@@ -61,65 +69,87 @@ class Block:
         """How high the losses have been lately."""
         return Recent(self.losses, self.first, self._measured_by)
 
+    # Measures
+
     @cached_property
     def _together(self) -> Together | None:
-        return self._measures.together(self.records) if self.count > 1 else None
+        if self.start or self.stop < len(self._written.program):
+            return None
+        arrangements = [self._arrangements.of(record) for record in self.records]
+        if min(len(kind.small) for kind in set(arrangements)) < 2:
+            return None
+        return Together(self.records, arrangements)
 
     @cached_property
     def is_finite(self) -> bool:
         """Whether it is plain at a glance that all that was computed is finite."""
-        if self._together is not None:
-            return bool(np.isfinite(self._together.squares.sum()))
-        written = self._written
+        written, together = self._written, self._together
         low, high = max(written.computed, written.counts[self.start]), written.counts[self.stop]
-        return all(math.isfinite(s) for i in range(low, high) for s in self._sums(i))
+        others = range(low, high)
+        if together is not None:
+            if not np.isfinite(together.mean_squares.sum()):
+                return False
+            others = [i for i in others if i not in together.small]
+        return all(math.isfinite(sum_of_squares(a)) for i in others for a in self._telling(i))
 
-    def squares(self, index: int) -> Array:
-        """Return the sum of squares of the array at an index of the records."""
-        if self._together is not None:
-            return self._together.squares[:, index]
-        return np.array(self._sums(index))
+    def _telling(self, index: int) -> Iterator[Array]:
+        """Yield the arrays at an index that are finite only if all of them are."""
+        if self.stop < len(self._written.program):
+            yield from (record[index] for record in self.records)
+        elif index in self._written.carried:
+            yield self.records[-1][index]
+        elif index not in self._written.followed:
+            yield from (record[index] for record in self.records)
 
-    def _sums(self, index: int) -> list[float]:
+    def unclear(self, index: int) -> Array:
+        """Tell in which passes an array may not be finite."""
+        if self._together is not None and index in self._together.small:
+            squares = self._together.mean_squares[:, index]
+        else:
+            squares = np.array([sum_of_squares(record[index]) for record in self.records])
+        return ~np.isfinite(squares)
+
+    def above(self, index: int, bound: float) -> Array:
+        """Tell in which passes the mean square of an array may be above a bound."""
+        return self._mean_squares(index) > bound / self.margin(index)
+
+    def below(self, index: int, bound: float) -> Array:
+        """Tell in which passes the mean square of an array may be below a bound."""
+        return self._mean_squares(index) < bound * self.margin(index)
+
+    def margin(self, index: int) -> float:
+        """Return the factor by which mean squares of an array may be off."""
+        return 1 + ROUNDING if self.records[0][index].size <= LARGE else OF_EXCERPT
+
+    def _mean_squares(self, index: int) -> Array:
+        if self._together is not None and index in self._together.small:
+            return self._together.mean_squares[:, index]
         if index not in self._columns:
-            self._columns[index] = [sum_of_squares(record[index]) for record in self.records]
+            self._columns[index] = np.array([mean_square(excerpt(r[index])) for r in self.records])
         return self._columns[index]
 
-    def before_each(self, parameter: str) -> Array:
-        """Return a parameter as it is before each pass, the passes along a first axis."""
-        first = self.before[parameter]
+    def before_each(self, parameter: str) -> list[Array]:
+        """Return a parameter as it is before each pass."""
         update = self._written.last(parameter, Phase.UPDATE)
         if update is None:
-            return np.broadcast_to(first, (self.count, *first.shape))
-        if self.count == 1:
-            return first[np.newaxis]
-        return self._values(parameter, update[1])[:-1].reshape(self.count, *first.shape)
+            return [self.before[parameter]] * self.count
+        return [self.before[parameter], *(record[update[1]] for record in self.records[:-1])]
 
-    def squared_moves(self, parameter: str) -> tuple[Array, Array]:
-        """Return the sums of squares of a parameter's update, and of the parameter before it."""
+    def moves(self, parameter: str) -> tuple[Array, Array]:
+        """Return the mean squares of a parameter's updates, and of the parameter before them."""
         if parameter not in self._moves:
-            index = self._written.at(parameter, Phase.UPDATE)[1]
-            self._moves[parameter] = self._squared_moves(parameter, index)
+            self._moves[parameter] = self._measured_moves(parameter)
         return self._moves[parameter]
 
-    def _squared_moves(self, parameter: str, index: int) -> tuple[Array, Array]:
-        first, after = self.before[parameter], self.squares(index)
-        before = np.concatenate([[self._measures.before(parameter, first)], after[:-1]])
-        self._measures.keep(parameter, self.records[-1][index], after[-1])
-        if self._together is not None:
-            values = self._values(parameter, index)
-            moves = values[1:] - values[:-1]
-            return np.einsum("ij,ij->i", moves, moves), before
-        arrays = [first, *(record[index] for record in self.records)]
-        pairs = zip(arrays, arrays[1:], before + after, strict=False)
-        return np.array([distance_squared(*pair) for pair in pairs]), before
-
-    def _values(self, parameter: str, index: int) -> Array:
-        """Return a parameter before the passes and after each, shape `(passes + 1, size)`."""
-        first = self.before[parameter].reshape(1, -1)
-        if self._together is not None:
-            return np.concatenate([first, self._together.arrays(index, first.size)])
-        return np.concatenate([first, *(r[index].reshape(1, -1) for r in self.records)])
+    def _measured_moves(self, parameter: str) -> tuple[Array, Array]:
+        first, index = self.before[parameter], self._written.at(parameter, Phase.UPDATE)[1]
+        before = np.concatenate([[mean_square(excerpt(first))], self._mean_squares(index)[:-1]])
+        if self._together is not None and index in self._together.small:
+            after = self._together.arrays(index, first.size)
+            moves = np.diff(after, axis=0, prepend=first.reshape(1, -1))
+            return np.einsum("ij,ij->i", moves, moves) / first.size, before
+        parts = [excerpt(first), *(excerpt(record[index]) for record in self.records)]
+        return np.array([mean_square(b - a) for a, b in pairwise(parts)]), before
 
     def pass_at(self, number: int) -> Pass:
         """Return one of the passes, counted from 0."""

@@ -7,7 +7,6 @@ from nnstep.engine.arrays import Array
 from .block import Block, Pass
 from .measures import mean_absolute, norm
 from .rule import Finding, Rule
-from .units import SLACK
 
 VANISHING_RATIO, VANISHING_NORM = 1e-3, 1e-4
 NO_GRADIENT = 1e-7
@@ -32,9 +31,8 @@ class Vanishing(Rule):
         self._last, self._last_name = last, last_name
 
     def suspects(self, block: Block) -> Array:
-        first, last = block.squares(self.index), block.squares(self._last)
-        small = first < VANISHING_NORM**2 * (1 + SLACK)
-        return small & (first <= VANISHING_RATIO**2 * (1 + SLACK) * last)
+        size = block.records[0][self.index].size
+        return block.below(self.index, VANISHING_NORM**2 / size)
 
     def judge(self, case: Pass) -> Finding | None:
         first, last = norm(case.record[self.index]), norm(case.record[self._last])
@@ -52,9 +50,9 @@ class NoGradient(Rule):
     advice = "Look for units that are all off or all alike, and for weights that are all 0."
 
     def suspects(self, block: Block) -> Array:
-        sizes = block.records[0][self.index].size
+        size = block.records[0][self.index].size
         # The root of the sum of squares is at most the sum of absolute values.
-        return block.squares(self.index) < (NO_GRADIENT * sizes) ** 2 * (1 + SLACK)
+        return block.below(self.index, NO_GRADIENT**2 * size)
 
     def judge(self, case: Pass) -> Finding | None:
         mean = mean_absolute(case.record[self.index])
@@ -68,9 +66,8 @@ class Exploding(Rule):
     advice = "Clip the gradients, lower the learning rate, or start from smaller weights."
 
     def suspects(self, block: Block) -> Array:
-        size = block.records[0][self.index].size
         # The mean of absolute values is at most the root of the mean of squares.
-        return block.squares(self.index) > EXPLODING**2 * size * (1 - SLACK)
+        return block.above(self.index, EXPLODING**2)
 
     def judge(self, case: Pass) -> Finding | None:
         mean = mean_absolute(case.record[self.index])

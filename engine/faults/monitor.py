@@ -17,15 +17,15 @@ from nnstep.engine.scenario.model import Scenario
 
 from .block import Block, Pass
 from .fault import NON_FINITE, Fault, Key, fault_key
-from .measures import Measures
 from .recent import yardstick
 from .rule import Finding, Rule
 from .rules import rules_of
 from .sample import Sample
+from .together import Arrangements
 from .written import Written
 
 _MOST_IN_BLOCK = 64
-_NUMBERS_IN_BLOCK = 1 << 17
+_NUMBERS_IN_BLOCK = 1 << 20
 
 
 # Where there is a value that is not finite, all that follows from it is no news.
@@ -36,8 +36,9 @@ class Monitor:
     """The rules for a scenario and its program; the same for all branches of its run."""
 
     def __init__(self, scenario: Scenario, program: Program) -> None:
-        self._written = Written(program)
-        self._measures = Measures(self._written.computed)
+        clip = scenario.optimizer.clip if scenario.optimizer else None
+        self._written = Written(program, clips_values=bool(clip and clip.kind == "value"))
+        self._arrangements = Arrangements(self._written.computed)
         self._measured_by = yardstick(scenario)
         self._sample = Sample(scenario, self._written, scenario.data) if scenario.data else None
         # Those that each instruction decides.
@@ -51,7 +52,7 @@ class Monitor:
 
         It is 1 until the first pass has shown how large they are.
         """
-        numbers = self._measures.largest_pass
+        numbers = self._arrangements.largest_pass
         return max(1, min(_MOST_IN_BLOCK, _NUMBERS_IN_BLOCK // numbers)) if numbers else 1
 
     def examine(
@@ -71,7 +72,7 @@ class Monitor:
         examined already.
         """
         if len(records[0]) == len(self._written.names):
-            self._measures.learn(records[0])
+            self._arrangements.of(records[0])
         keys = {fault.key for fault in known}
         found: list[Fault] = []
         with np.errstate(all="ignore"):
@@ -102,7 +103,7 @@ class Monitor:
             part = start if low == 0 else 0
             yield Block(
                 self._written,
-                self._measures,
+                self._arrangements,
                 self._measured_by,
                 first + low,
                 records[low:high],

@@ -7,6 +7,7 @@ from nnstep.engine.arrays import Array
 from .block import Block, Pass
 from .measures import flattened
 from .rule import Finding, Rule
+from .together import SMALL
 
 SATURATED = 5.0
 """The |z| from which on a sigmoid or tanh is flat."""
@@ -15,9 +16,6 @@ MOST_SATURATED = 0.5
 MOST_DEAD, MOST_DEAD_OF_FEW = 0.5, 0.7
 
 FEW = 16
-
-SLACK = 1e-3
-"""By how much a quick comparison is made more generous, relatively: float32 sums are not exact."""
 
 
 class Saturation(Rule):
@@ -32,9 +30,7 @@ class Saturation(Rule):
     advice = "Start from smaller weights (such as xavier_uniform), or normalise the inputs."
 
     def suspects(self, block: Block) -> Array:
-        sizes = np.array([record[self.index].size for record in block.records])
-        least = MOST_SATURATED * sizes * SATURATED**2 * (1 - SLACK)
-        return block.squares(self.index) > least
+        return block.above(self.index, MOST_SATURATED * SATURATED**2)
 
     def judge(self, case: Pass) -> Finding | None:
         share = float(np.mean(np.abs(case.record[self.index]) >= SATURATED))
@@ -64,8 +60,8 @@ class DeadUnits(Rule):
 
     def suspects(self, block: Block) -> Array:
         activations = [record[self.index] for record in block.records]
-        if block.count == 1:
-            highest = activations[0].max(axis=0, keepdims=True)
+        if activations[0].size > SMALL:
+            highest = np.array([a.max(axis=0) for a in activations])
         else:
             counts = np.array([len(a) for a in activations])
             rows = flattened(activations).reshape(counts.sum(), -1)
@@ -96,7 +92,7 @@ class Symmetry(Rule):
 
     def suspects(self, block: Block) -> Array:
         weights = block.before_each(self.tensor[1:])
-        ordered = np.sort(weights[:, :, 0] if self._axis == 0 else weights[:, 0], axis=1)
+        ordered = np.sort([W[:, 0] if self._axis == 0 else W[0] for W in weights], axis=1)
         return (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
 
     def judge(self, case: Pass) -> Finding | None:

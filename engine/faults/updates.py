@@ -10,7 +10,6 @@ from .block import Block, Pass
 from .gradients import NO_GRADIENT
 from .measures import mean_absolute, norm
 from .rule import Finding, Rule
-from .units import SLACK
 
 SMALLEST, LARGEST = 1e-4, 1.0
 """The norm of an update over that of the weights before it."""
@@ -41,8 +40,12 @@ class UpdateTooSmall(Rule):
 
     def suspects(self, block: Block) -> Array:
         """Compare squares."""
-        moves, before = zip(*map(block.squared_moves, self._indices), strict=True)
-        small = sum(moves) < SMALLEST**2 * (1 + SLACK) * sum(before)
+        moved, there = np.zeros(block.count), np.zeros(block.count)
+        for name, index in self._indices.items():
+            moves, before = block.moves(name)
+            moved += block.before[name].size * moves / block.margin(index)
+            there += block.before[name].size * before
+        small = moved < SMALLEST**2 * there
         return small & _settled(block, self._settled)
 
     def judge(self, case: Pass) -> Finding | None:
@@ -73,8 +76,10 @@ class UpdateTooLarge(Rule):
 
     def suspects(self, block: Block) -> Array:
         """Compare squares."""
-        moves, before = block.squared_moves(self.tensor)
-        return (moves > LARGEST**2 * (1 - SLACK) * before) & _settled(block, self._settled)
+        moves, before = block.moves(self.tensor)
+        return (moves > LARGEST**2 / block.margin(self.index) * before) & _settled(
+            block, self._settled
+        )
 
     def judge(self, case: Pass) -> Finding | None:
         move, before = _norms(case, self.tensor, self.index)

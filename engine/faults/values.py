@@ -25,7 +25,7 @@ class NonFinite(Rule):
     )
 
     def suspects(self, block: Block) -> Array | None:
-        return None if block.is_finite else ~np.isfinite(block.squares(self.index))
+        return None if block.is_finite else block.unclear(self.index)
 
     def judge(self, case: Pass) -> Finding | None:
         array = case.record[self.index]

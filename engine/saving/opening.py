@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from nnstep.engine.limits import DEFAULT_HISTORY
+from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import printable
@@ -31,7 +31,7 @@ class Opened(Struct, frozen=True):
     def restore(
         self,
         *,
-        history: int = DEFAULT_HISTORY,
+        history: int = HISTORY_BYTES,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Session | None:

@@ -6,7 +6,7 @@ from nnstep.engine.conditions import ConditionError
 from nnstep.engine.edit import Edit
 from nnstep.engine.grammar import GrammarError
 from nnstep.engine.history.branch import Branch
-from nnstep.engine.limits import DEFAULT_HISTORY
+from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine import initial_state
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.branches import BranchError
@@ -24,7 +24,7 @@ def restore(
     saved: SavedSession,
     scenario: Scenario,
     *,
-    history: int = DEFAULT_HISTORY,
+    history: int = HISTORY_BYTES,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Session | None:

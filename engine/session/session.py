@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.limits import DEFAULT_HISTORY
+from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine import Step, run_length
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.scenario.model import Scenario
@@ -46,7 +46,7 @@ class Session(Inspection):
         scenario: Scenario,
         *,
         iterations: int | None = None,
-        history: int | None = DEFAULT_HISTORY,
+        history: int | None = HISTORY_BYTES,
     ) -> None:
         if iterations is not None and (type(iterations) is not int or iterations < 0):
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")

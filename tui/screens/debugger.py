@@ -109,6 +109,7 @@ class Debugger(Driving):
         offer = self.control.keep(lambda message: self.app.call_from_thread(self.say, message))
         if self.continued is not None:
             self.control.take_over(self.continued)
+            self.say(f"Taken up again at step {self.control.snapshot.place}.")
         elif self.opened is not None:
             self.restore(self.opened)
         elif offer is not None:

@@ -17,6 +17,7 @@ from nnstep.tui.actions import Action
 MARKS = """\
  ●  written by the last step        ○  read by the last step
  ≈  computed from something edited since, not yet again
+ ■ □  a breakpoint, and one that is disabled        !  faults that have shown
  ▲ ▼  grown or shrunk since the last command        ≠  changed, without a difference
  Colour is size: blue below a thousandth, a shade for every ten times more, orange from ten on."""
 
@@ -62,9 +63,19 @@ class Help(Screen[None]):
             for group, actions in groupby(self._actions, lambda action: action.group):
                 yield Static(Content(group), classes="heading")
                 yield Static(_table(list(actions)))
+            yield Static(Content("Commands, typed after :"), classes="heading")
+            yield Static(_commands())
             yield Static(Content("Marks"), classes="heading")
             yield Static(Content(MARKS))
         yield Static(Content("Escape closes this page."), id="close")
+
+
+def _commands() -> Text:
+    """Write two lines for every command: how it is typed, and what it does."""
+    from nnstep.engine.commands.registry import COMMANDS
+
+    rows = [f" {command.synopsis}\n     {command.summary}" for command in COMMANDS]
+    return Text("\n".join(rows))
 
 
 def _table(actions: list[Action]) -> Text:
