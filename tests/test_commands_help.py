@@ -117,7 +117,6 @@ WRONG = [
     ("set lr = W1", 10, "one number, and this has shape (2, 3)"),
     ("set lr = 1/0", 10, "type nan, inf or -inf if you mean it"),
     ("set lr = a1[0, 0]", 10, "a1 has no value yet"),
-    ("undo", 5, "there is no edit to undo"),
     ("print", 6, "an expression is missing"),
     ("print a1", 7, "a1 has no value yet"),
     ("print W1 @ 2", 7, ""),
@@ -144,6 +143,12 @@ def test_what_is_wrong_is_told_with_its_column(text: str, column: int, message: 
     assert str(caught.value) == f"column {column}: {caught.value.message}"
     assert session.place == 0
     assert session.stops.points == ()
+
+
+def test_what_no_word_is_to_blame_for_has_no_column() -> None:
+    with pytest.raises(CommandError, match=r"^there is no edit to undo$") as caught:
+        give(small(), "undo")
+    assert caught.value.start is None
 
 
 def test_nothing_that_is_typed_or_printed_acts_on_the_terminal() -> None:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
+from threading import Semaphore
 
 import pytest
 
@@ -334,20 +336,46 @@ def test_an_offer_that_was_taken_up_and_quit_at_once_is_gone(
     path = leave(tmp_path)
     offer = find_offer(MAZUR, tmp_path)
     assert offer is not None
-    may_begin, wait = threading.Event(), Claim.__init__
-
-    def claimed_late(self: Claim, path: Path) -> None:
-        may_begin.wait()
-        wait(self, path)
-
-    monkeypatch.setattr(Claim, "__init__", claimed_late)
     autosave = Autosave(MAZUR, save(Session(MAZUR)), folder=tmp_path)
+    claim_now = Claim.__init__
+
+    def claim_at_the_end(self: Claim, path: Path) -> None:
+        while not autosave._is_ending:
+            time.sleep(0)
+        claim_now(self, path)
+
+    monkeypatch.setattr(Claim, "__init__", claim_at_the_end)
     autosave.keep(edited(3))
     autosave.take_up(offer, edited(4))
-    threading.Timer(0, may_begin.set).start()
     autosave.end(keep=False)
     assert not path.exists()
     assert names(tmp_path) == set()
+
+
+def test_an_offer_is_there_until_just_what_it_held_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave(tmp_path)
+    offer = find_offer(MAZUR, tmp_path)
+    assert offer is not None
+    steps: Queue[int] = Queue()
+    go_on = Semaphore(0)
+
+    def write(path: Path, saved: SavedSession, reference: object, *, private: bool) -> None:
+        steps.put(saved.place)
+        go_on.acquire()
+
+    monkeypatch.setattr(recovery, "write_session", write)
+    autosave = Autosave(MAZUR, save(Session(MAZUR)), folder=tmp_path)
+    autosave.keep(edited(3))
+    assert steps.get() == 3
+    autosave.take_up(offer, edited(4))
+    go_on.release()
+    assert steps.get() == 4
+    assert path.exists()
+    go_on.release()
+    autosave.end(keep=True)
+    assert not path.exists()
 
 
 def test_an_offer_whose_session_cannot_be_kept_stays(tmp_path: Path) -> None:

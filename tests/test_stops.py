@@ -120,12 +120,19 @@ def lines(session: Session) -> Iterator[tuple[int, str]]:
 def test_a_breakpoint_stops_before_its_line() -> None:
     session = Session(small())
     session.stops.add(Breakpoint(0, "a2"))
-    ends = session.total or 0
-    places = [p for p, code in lines(session) if code.startswith("a2 =") and p < ends]
-        p for p, code in lines(session) if code.startswith("a2 =") and p < (session.total or 0)
-    ]
+    end = session.total or 0
+    places = [p for p, code in lines(session) if code.startswith("a2 =") and p < end]
     assert forwards(session) == places
     assert backwards(session) == places
+
+
+def test_a_condition_that_cannot_be_evaluated_stops_and_says_why() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "dW1", "W2 @ W2 > 1"))
+    stop = session.advance("run")
+    assert stop is not None
+    assert "which cannot be evaluated: matmul" in stop.reason
+    assert session.program.instructions[session.place].writes == ("dW1",)
 
 
 def test_a_condition_on_what_the_line_writes_is_looked_at_after_it() -> None:

@@ -153,25 +153,30 @@ class Autosave:
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._latest: SavedSession | None = None
+        # What the latest state goes on from, and what the one being written does.
         self._taken_up: list[Path] = []
+        self._replaced: list[Path] = []
         self._is_busy = self._is_ending = False
 
     def keep(self, saved: SavedSession) -> None:
         """Have a state written; one that still waits is forgotten for it. Takes no time."""
-        if self._thread is None and (self._is_untouched(saved) or not self._scenario.path):
-            return
+        if self._thread is not None or not self._is_untouched(saved):
+            self._hand_over(saved)
+
+    def take_up(self, offer: Offer, saved: SavedSession) -> None:
+        """Keep the session of an offer as one's own; once that is written, the offer is gone."""
+        self._hand_over(saved, offer.path)
+
+    def _hand_over(self, saved: SavedSession, *taken_up: Path) -> None:
+        if not self._scenario.path:
+            return  # nobody could find it again
         with self._condition:
             self._latest = saved
+            self._taken_up += taken_up
             self._condition.notify_all()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="autosave", daemon=True)
             self._thread.start()
-
-    def take_up(self, offer: Offer, saved: SavedSession) -> None:
-        """Keep the session of an offer as one's own; once that is written, the offer is gone."""
-        with self._condition:
-            self._taken_up.append(offer.path)
-        self.keep(saved)
 
     def flush(self) -> None:
         """Wait until the latest state is on disk, but not for ever."""
@@ -193,7 +198,8 @@ class Autosave:
         if self._file is not None:
             self._file.give_up(keep=keep)
         if not keep:
-            self._delete_taken_up()
+            self._replaced += self._taken_up
+            self._delete_replaced()
 
     def _is_untouched(self, saved: SavedSession) -> bool:
         initial = self._initial
@@ -215,6 +221,8 @@ class Autosave:
             self._condition.notify_all()
             self._condition.wait_for(lambda: self._latest is not None or self._is_ending)
             saved, self._latest = self._latest, None
+            self._replaced += self._taken_up
+            self._taken_up.clear()
             self._is_busy = saved is not None
             return saved
 
@@ -227,13 +235,13 @@ class Autosave:
             self._file.remove()
         else:
             self._file.write(saved)
-        self._delete_taken_up()
+        self._delete_replaced()
 
-    def _delete_taken_up(self) -> None:
+    def _delete_replaced(self) -> None:
         """Delete what this session goes on from: it is kept here now, or was quit."""
-        while self._taken_up:
+        while self._replaced:
             with suppress(OSError):
-                _delete(self._taken_up.pop())
+                _delete(self._replaced.pop())
 
     def _tell_once(self, error: Exception) -> None:
         """Say why nothing is kept; the next change is tried all the same."""

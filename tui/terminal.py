@@ -12,7 +12,7 @@ def why_not_here() -> str | None:
     """
     if os.environ.get("TEXTUAL_DRIVER"):
         return None
-    instead = "'nnstep trace' prints every step instead."
+    instead = "'nnstep run --plain' and 'nnstep trace' need none."
     if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return f"nnstep needs a terminal to draw on; {instead}"
     if os.environ.get("TERM", "") in ("", "dumb"):

@@ -2,20 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from nnstep.engine.clock import Clock
-
 from .command import Answer, Command
 from .journey import Journey
 from .typed import Typed
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
-
-
-def clock_of(session: "Session") -> Clock:
-    """Return what turns the places of a session into iterations and epochs."""
-    data = session.scenario.data
-    return Clock(len(session.program), data.batches_per_epoch if data else 1)
 
 
 def _goto(session: "Session", text: Typed) -> Answer:
@@ -34,9 +26,7 @@ def _place(session: "Session", text: Typed) -> int:
         case ["iteration", _]:
             return _beginning(session, text.words[1], "iteration", 1)
         case ["epoch", _]:
-            return _beginning(
-                session, text.words[1], "epoch", clock_of(session).iterations_per_epoch
-            )
+            return _beginning(session, text.words[1], "epoch", session.clock.iterations_per_epoch)
         case ["fault", *_]:
             return _fault(session, text.rest)
         case ["next", "fault"]:

@@ -34,7 +34,7 @@ class Interpreter:
             return Answer()
         self._check_tensor(line)
         command = find(line.first)
-        with blaming(line.rest):
+        with blaming(line.rest or None):
             answer = command.run(self._session, line.rest)
         return replace(answer, lines=tuple(map(printable, answer.lines)))
 

@@ -61,6 +61,8 @@ def _who(session: "Session", text: Typed) -> Answer:
         asked = found[1]
     name, index = cell(asked, session)
     change = session.last_change(name, index)
+    if session.interrupted:
+        return Answer(("Interrupted.",), interrupted=True)
     if change is None:
         return Answer((f"{cell_name(name, index)} is as it was at the first step.",))
     return go(session, change.place, f"{change}.")

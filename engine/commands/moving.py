@@ -12,7 +12,6 @@ from nnstep.engine.stops.points import Breakpoint, Stop
 from nnstep.engine.text import listed
 
 from .command import Answer, Command
-from .going import clock_of
 from .journey import Journey
 from .reading import expression, unit
 from .typed import Typed
@@ -26,7 +25,7 @@ _UNTIL = -1
 
 def _step(session: "Session", text: Typed) -> Answer:
     count, unit_ = _distance(text)
-    clock = clock_of(session)
+    clock = session.clock
     place = repeated(
         lambda place: end_of(unit_, session.program, clock, place), session.place, count, clock
     )
@@ -37,7 +36,7 @@ def _back(session: "Session", text: Typed) -> Answer:
     count, unit_ = _distance(text)
     if session.place == 0:
         return Journey(session).answer("This is the first step; there is nothing before it.")
-    clock, journey = clock_of(session), Journey(session)
+    clock, journey = session.clock, Journey(session)
     place = repeated(
         lambda place: start_of(unit_, session.program, clock, place), session.place, count, clock
     )

@@ -26,14 +26,14 @@ _WRITTEN_DOWN = re.compile(r"\+?(nan|inf)|-inf|[+-]?[\d.,]+", re.IGNORECASE)
 
 
 @contextmanager
-def blaming(text: Typed) -> Iterator[None]:
-    """Say of what goes wrong inside that this piece is to blame."""
+def blaming(text: Typed | None) -> Iterator[None]:
+    """Say of what goes wrong inside that this piece is to blame, or with None that none is."""
     try:
         yield
     except CommandError:
         raise
     except ValueError as error:
-        raise text.error(str(error)) from None
+        raise CommandError(str(error), None if text is None else text.start) from None
 
 
 def expression(text: Typed, program: Program, what: str = "an expression") -> Node:

@@ -1,7 +1,7 @@
 """A block is a few passes in a row, looked at together."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -18,10 +18,10 @@ from .together import Arrangements, Together
 from .written import Written
 
 ROUNDING = 1e-3
-"""The share by which a mean square may be off, in float32 at least."""
+"""The share by which a sum of squares may be off in float32, and more than that."""
 
 OF_EXCERPT = 16.0
-"""The factor by which that of an excerpt may differ from that of the whole array, or so we say."""
+"""The factor by which an excerpt's mean square is taken to differ from the whole array's at most."""
 
 
 class Pass(Struct, frozen=True):
@@ -33,18 +33,24 @@ class Pass(Struct, frozen=True):
     losses: Array
 
 
+class Context(Struct, frozen=True):
+    """What all blocks of a scenario have in common."""
+
+    written: Written
+    arrangements: Arrangements
+    measured_by: Yardstick
+
+
 class Block:
     """Passes in a row from iteration `first` on, of each the positions from `start` up to `stop`.
 
     They are whole passes, or a single one in part. `before` are the tensors before the first, and
-    `losses` those of all iterations. Measures are arrays of shape `(passes,)`.
+    `losses` those of all iterations. All measures have one number a pass, shape `(passes,)`.
     """
 
     def __init__(
         self,
-        written: Written,
-        arrangements: Arrangements,
-        measured_by: Yardstick,
+        context: Context,
         first: int,
         records: Sequence[Record],
         before: Mapping[str, Array],
@@ -55,19 +61,18 @@ class Block:
         self.records = records
         self.count = len(records)
         self.before = before
-        self._written = written
-        self._arrangements = arrangements
-        self._measured_by = measured_by
         self.start = start
-        self.stop = written.position(len(records[0]))
-        self.losses = losses[: first + self.count - (self.stop <= written.loss)]
+        self.stop = context.written.position(len(records[0]))
+        self.losses = losses[: first + self.count - (self.stop <= context.written.loss)]
+        self._context = context
+        self._written = context.written
         self._columns: dict[int, Array] = {}
         self._moves: dict[str, tuple[Array, Array]] = {}
 
     @cached_property
     def recent(self) -> Recent:
         """How high the losses have been lately."""
-        return Recent(self.losses, self.first, self._measured_by)
+        return Recent(self.losses, self.first, self._context.measured_by)
 
     # Measures
 
@@ -75,7 +80,7 @@ class Block:
     def _together(self) -> Together | None:
         if self.start or self.stop < len(self._written.program):
             return None
-        arrangements = [self._arrangements.of(record) for record in self.records]
+        arrangements = [self._context.arrangements.of(record) for record in self.records]
         if min(len(kind.small) for kind in set(arrangements)) < 2:
             return None
         return Together(self.records, arrangements)
@@ -83,23 +88,23 @@ class Block:
     @cached_property
     def is_finite(self) -> bool:
         """Whether it is plain at a glance that all that was computed is finite."""
-        written, together = self._written, self._together
+        written, small = self._written, frozenset[int]()
         low, high = max(written.computed, written.counts[self.start]), written.counts[self.stop]
-        others = range(low, high)
-        if together is not None:
-            if not np.isfinite(together.mean_squares.sum()):
+        if self._together is not None:
+            if not np.isfinite(self._together.mean_squares.sum()):
                 return False
-            others = [i for i in others if i not in together.small]
-        return all(math.isfinite(sum_of_squares(a)) for i in others for a in self._telling(i))
+            small = self._together.small
+        telling = (a for i in range(low, high) if i not in small for a in self._telling(i))
+        return all(math.isfinite(sum_of_squares(array)) for array in telling)
 
-    def _telling(self, index: int) -> Iterator[Array]:
-        """Yield the arrays at an index that are finite only if all of them are."""
-        if self.stop < len(self._written.program):
-            yield from (record[index] for record in self.records)
-        elif index in self._written.carried:
-            yield self.records[-1][index]
-        elif index not in self._written.followed:
-            yield from (record[index] for record in self.records)
+    def _telling(self, index: int) -> Sequence[Array]:
+        """Return arrays at an index that tell whether all of them are finite."""
+        if self.stop == len(self._written.program):
+            if index in self._written.followed:
+                return ()
+            if index in self._written.carried:
+                return (self.records[-1][index],)
+        return [record[index] for record in self.records]
 
     def unclear(self, index: int) -> Array:
         """Tell in which passes an array may not be finite."""
@@ -113,12 +118,12 @@ class Block:
         """Tell in which passes the mean square of an array may be above a bound."""
         return self._mean_squares(index) > bound / self.margin(index)
 
-    def below(self, index: int, bound: float) -> Array:
-        """Tell in which passes the mean square of an array may be below a bound."""
-        return self._mean_squares(index) < bound * self.margin(index)
+    def squares(self, index: int) -> Array:
+        """Return the sum of squares of an array, but for a factor of at most `margin`."""
+        return self._mean_squares(index) * self.records[0][index].size
 
     def margin(self, index: int) -> float:
-        """Return the factor by which mean squares of an array may be off."""
+        """Return the factor by which measures of an array's squares may be off."""
         return 1 + ROUNDING if self.records[0][index].size <= LARGE else OF_EXCERPT
 
     def _mean_squares(self, index: int) -> Array:
@@ -136,12 +141,17 @@ class Block:
         return [self.before[parameter], *(record[update[1]] for record in self.records[:-1])]
 
     def moves(self, parameter: str) -> tuple[Array, Array]:
-        """Return the mean squares of a parameter's updates, and of the parameter before them."""
+        """Return the sums of squares of a parameter's updates, and of the parameter before them.
+
+        They too are right but for `margin`.
+        """
         if parameter not in self._moves:
-            self._moves[parameter] = self._measured_moves(parameter)
+            moves, before = self._mean_moves(parameter)
+            size = self.before[parameter].size
+            self._moves[parameter] = moves * size, before * size
         return self._moves[parameter]
 
-    def _measured_moves(self, parameter: str) -> tuple[Array, Array]:
+    def _mean_moves(self, parameter: str) -> tuple[Array, Array]:
         first, index = self.before[parameter], self._written.at(parameter, Phase.UPDATE)[1]
         before = np.concatenate([[mean_square(excerpt(first))], self._mean_squares(index)[:-1]])
         if self._together is not None and index in self._together.small:

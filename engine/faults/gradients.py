@@ -1,6 +1,4 @@
-"""Faults of gradients: too small at the first layer, none at all, too large."""
-
-import numpy as np
+"""Faults of gradients: lost on the way to the first layer, none at all, too large."""
 
 from nnstep.engine.arrays import Array
 
@@ -16,8 +14,8 @@ EXPLODING = 1e6
 class Vanishing(Rule):
     """The first layer's gradient has a norm below 1e-4, and below a thousandth of the last's.
 
-    A gradient of exactly 0 has not become small on its way: that is "no gradient". From AUTOTRAINER
-    (Zhang et al. 2021, arXiv:2105.04339).
+    The thresholds are AUTOTRAINER's (Zhang et al. 2021, ICSE). A gradient of exactly 0 has not
+    become small on its way: that is "no gradient". The layers are those whose weights are trained.
     """
 
     name = "vanishing gradient"
@@ -30,11 +28,15 @@ class Vanishing(Rule):
         super().__init__(position, index, tensor, layer)
         self._last, self._last_name = last, last_name
 
-    def suspects(self, block: Block) -> Array:
-        size = block.records[0][self.index].size
-        return block.below(self.index, VANISHING_NORM**2 / size)
+    def suspects(self, block: Block) -> Array | None:
+        """Compare sums of squares."""
+        first, last = block.squares(self.index), block.squares(self._last)
+        margin = block.margin(self.index)
+        ratio = VANISHING_RATIO**2 * margin * block.margin(self._last)
+        return (first < VANISHING_NORM**2 * margin) & (first <= ratio * last)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare norms."""
         first, last = norm(case.record[self.index]), norm(case.record[self._last])
         if first == 0 or last == 0 or first >= VANISHING_NORM or first / last >= VANISHING_RATIO:
             return None
@@ -47,28 +49,30 @@ class NoGradient(Rule):
     name = "no gradient"
     until_learned = True
     on_sample = True
-    advice = "Look for units that are all off or all alike, and for weights that are all 0."
+    advice = "Look for where it is lost: units that are off, saturated or all alike, weights of 0."
 
-    def suspects(self, block: Block) -> Array:
+    def suspects(self, block: Block) -> Array | None:
+        """Compare the root of the sum of squares: it is at most the sum of absolute values."""
         size = block.records[0][self.index].size
-        # The root of the sum of squares is at most the sum of absolute values.
-        return block.below(self.index, NO_GRADIENT**2 * size)
+        return block.squares(self.index) < (NO_GRADIENT * size) ** 2 * block.margin(self.index)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare the mean."""
         mean = mean_absolute(case.record[self.index])
-        return Finding(mean, NO_GRADIENT, f"mean |{self.tensor}|") if mean < NO_GRADIENT else None
+        return Finding(mean, NO_GRADIENT, f"mean|{self.tensor}|") if mean < NO_GRADIENT else None
 
 
 class Exploding(Rule):
-    """The gradient's mean absolute value is above 1e6 (DeepChecker, arXiv:2204.00694)."""
+    """The gradient's mean absolute value is above 1e6 (DeepChecker's threshold)."""
 
     name = "exploding gradient"
     advice = "Clip the gradients, lower the learning rate, or start from smaller weights."
 
-    def suspects(self, block: Block) -> Array:
-        # The mean of absolute values is at most the root of the mean of squares.
+    def suspects(self, block: Block) -> Array | None:
+        """Compare the root of the mean square: it is at least the mean of absolute values."""
         return block.above(self.index, EXPLODING**2)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare the mean."""
         mean = mean_absolute(case.record[self.index])
-        return Finding(mean, EXPLODING, f"mean |{self.tensor}|") if mean > EXPLODING else None
+        return Finding(mean, EXPLODING, f"mean|{self.tensor}|") if mean > EXPLODING else None

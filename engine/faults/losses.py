@@ -67,6 +67,7 @@ class Diverging(_EpochLoss):
         self._seen: tuple[Array | None, int, float] = (None, 0, np.inf)
 
     def suspects(self, block: Block) -> Array | None:
+        """Compare with the lowest loss before each; at first the highest with the lowest."""
         first, last = self._ended(block)
         if first == last:
             return None
@@ -80,6 +81,7 @@ class Diverging(_EpochLoss):
         return self._at_ends(block, self._is_growth(losses, lowest_before_each))
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare the last epoch with all before it."""
         losses = self._epochs(case.losses, 0, len(case.losses) // self._iterations)
         lowest = float(np.fmin.reduce(losses[:-1], initial=np.inf))
         if not self._is_growth(losses[-1], lowest):
@@ -115,6 +117,7 @@ class Stalled(_EpochLoss):
     advice = "It may be at its best; if not, try another learning rate or initialisation."
 
     def suspects(self, block: Block) -> Array | None:
+        """Compare each epoch with the one so long before it."""
         first, last = self._ended(block)
         first = max(first, STALLED_EPOCHS)
         if first >= last:
@@ -127,6 +130,7 @@ class Stalled(_EpochLoss):
         return self._at_ends(block, holds)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Return the change of what is suspected: that was exact."""
         losses = self._epochs(case.losses, 0, len(case.losses) // self._iterations)
         now, before = float(losses[-1]), float(losses[-1 - STALLED_EPOCHS])
         quantity = f"relative change of {self.tensor} in {STALLED_EPOCHS} epochs"

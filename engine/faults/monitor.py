@@ -15,7 +15,7 @@ from nnstep.engine.machine import Record
 from nnstep.engine.program.instruction import Program
 from nnstep.engine.scenario.model import Scenario
 
-from .block import Block, Pass
+from .block import Block, Context, Pass
 from .fault import NON_FINITE, Fault, Key, fault_key
 from .recent import yardstick
 from .rule import Finding, Rule
@@ -24,9 +24,10 @@ from .sample import Sample
 from .together import Arrangements
 from .written import Written
 
-_MOST_IN_BLOCK = 64
-_NUMBERS_IN_BLOCK = 1 << 20
-
+# More passes at a time make less work, as long as what was written is still in the cache.
+_MOST_IN_BLOCK, _NUMBERS_IN_CACHE = 64, 1 << 19
+# A few are worth that even of large passes, as long as all of them are kept.
+_FEW_IN_BLOCK, _NUMBERS_KEPT = 4, 1 << 20
 
 # Where there is a value that is not finite, all that follows from it is no news.
 _END = fault_key(NON_FINITE, None)
@@ -39,21 +40,25 @@ class Monitor:
         clip = scenario.optimizer.clip if scenario.optimizer else None
         self._written = Written(program, clips_values=bool(clip and clip.kind == "value"))
         self._arrangements = Arrangements(self._written.computed)
-        self._measured_by = yardstick(scenario)
+        measured_by = yardstick(scenario)
+        self._context = Context(self._written, self._arrangements, measured_by)
         self._sample = Sample(scenario, self._written, scenario.data) if scenario.data else None
         # Those that each instruction decides.
         self._rules: list[list[Rule]] = [[] for _ in program.instructions]
-        for rule in rules_of(scenario, self._written, self._measured_by):
+        for rule in rules_of(scenario, self._written, measured_by):
             self._rules[rule.position].append(rule)
 
     @property
     def block(self) -> int:
-        """How many passes are best examined together: more than 1 only if they are small.
+        """How many passes are best examined together, 1 to 64: the more, the smaller they are.
 
         It is 1 until the first pass has shown how large they are.
         """
         numbers = self._arrangements.largest_pass
-        return max(1, min(_MOST_IN_BLOCK, _NUMBERS_IN_BLOCK // numbers)) if numbers else 1
+        if not numbers:
+            return 1
+        few = min(_FEW_IN_BLOCK, _NUMBERS_KEPT // numbers)
+        return max(1, few, min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers))
 
     def examine(
         self,
@@ -72,7 +77,7 @@ class Monitor:
         examined already.
         """
         if len(records[0]) == len(self._written.names):
-            self._arrangements.of(records[0])
+            self._arrangements.of(records[0])  # `block` is to know it
         keys = {fault.key for fault in known}
         found: list[Fault] = []
         with np.errstate(all="ignore"):
@@ -100,16 +105,13 @@ class Monitor:
             cuts.add(len(records) - 1)
         for low, high in pairwise(sorted(cuts)):
             live = before if low == 0 else {**before, **self._written.tensors(records[low - 1])}
-            part = start if low == 0 else 0
             yield Block(
-                self._written,
-                self._arrangements,
-                self._measured_by,
+                self._context,
                 first + low,
                 records[low:high],
                 live,
                 losses,
-                part,
+                start if low == 0 else 0,
             )
 
     def _faults_of(self, block: Block, known: Collection[Key]) -> list[Fault]:

@@ -58,7 +58,7 @@ class Recent:
         self._learned = np.where(counts < window, -np.inf, LEARNED * losses[:window].mean())
 
     def is_low(self, start: int, count: int) -> Array:
-        """Tell it for `count` iterations, each with the losses up to `start` iterations later."""
+        """Tell it of `count` iterations, each with the losses up to `start` iterations later."""
         return self._means[start : start + count] < self._low
 
     def has_fallen(self, start: int, count: int) -> Array:

@@ -21,8 +21,7 @@ class Finding(Struct, frozen=True):
 class Rule:
     """One kind of fault in one tensor, decided when the instruction at `position` has written it.
 
-    `index` is where the tensor is in the record of a pass. Subclasses say in `judge` what the fault
-    is. Their `suspects` may be faster and less exact: it has to name every pass with the fault.
+    `index` is where the tensor is in the record of a pass.
 
     A rule is not judged while the loss is low, unless it is not `gated`. One that is for runs that
     do not learn holds `until_learned`, that is until the loss has fallen: to come to rest is no
@@ -45,12 +44,12 @@ class Rule:
         self.key: Key = fault_key(self.name, layer)
 
     def suspects(self, block: Block) -> Array | None:
-        """Return for which passes of a block the rule may hold, shape `(passes,)`.
+        """Tell quickly in which passes of a block the rule may hold, shape `(passes,)`.
 
-        None if it is plain that it holds for none.
+        None if it is plain that it holds in none. It has to name every pass that `judge` would.
         """
         raise NotImplementedError
 
     def judge(self, case: Pass) -> Finding | None:
-        """Return what is wrong with a pass, if anything is."""
+        """Return what is wrong with a pass, exactly, if anything is."""
         raise NotImplementedError

@@ -51,7 +51,7 @@ class Sample:
             assert line.kernel is not None, "only the batch instruction has none"
             try:
                 array = np.asarray(line.kernel(tensors))
-            except ValueError:
+            except (ValueError, IndexError):
                 return None
             if at in self._gradients and scale != 1:
                 array = (array * scale).astype(array.dtype)

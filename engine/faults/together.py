@@ -11,15 +11,15 @@ from nnstep.engine.machine import Record
 
 from .measures import flattened
 
-SMALL = 1024
+SMALL = 512
 """The most numbers in an array that counts as small."""
 
 
 class Arrangement:
     """Which arrays are in the records of one size of batch.
 
-    `small` and `other` are the indices of those that are floating-point and computed (`computed` is
-    the first index that is not data), and `total` is the count of their numbers.
+    `small` are the indices of those of few numbers that are computed (`computed` is the first index
+    that is not data), and `total` counts the numbers of all.
     """
 
     def __init__(self, record: Record, computed: int) -> None:
@@ -27,7 +27,6 @@ class Arrangement:
         self.total = sum(a.size for a in arrays.values())
         dtype = next((a.dtype for a in arrays.values()), None)
         self.small = [i for i, a in arrays.items() if 0 < a.size <= SMALL and a.dtype == dtype]
-        self.other = [i for i in arrays if i not in self.small]
         self.columns = np.array(self.small, dtype=int)
         self.sizes = np.array([record[i].size for i in self.small], dtype=int)
 
@@ -66,7 +65,7 @@ class Together:
 
     def __init__(self, records: Sequence[Record], arrangements: Sequence[Arrangement]) -> None:
         kinds = set(arrangements)
-        self.small = set.intersection(*(set(kind.small) for kind in kinds))
+        self.small = frozenset.intersection(*(frozenset(kind.small) for kind in kinds))
         arrays: list[Array] = []
         for record, kind in zip(records, arrangements, strict=True):
             arrays += kind.pick(record)

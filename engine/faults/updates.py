@@ -18,7 +18,7 @@ SMALLEST, LARGEST = 1e-4, 1.0
 class UpdateTooSmall(Rule):
     """The updates of all weights together are below a ten-thousandth of the weights.
 
-    One layer's alone would say more of its gradient than of the learning rate; and where no weights
+    A single layer's would say more of its gradient than of the learning rate; and where no weights
     have a gradient, that is the fault. Momentum has to gather first: iterations before `settled`
     are not judged. `places` has, for each of the weights, the position that updates them and the
     index of the result, and `gradients` the indices of their gradients.
@@ -38,17 +38,17 @@ class UpdateTooSmall(Rule):
         self._gradients = gradients
         self._settled = settled
 
-    def suspects(self, block: Block) -> Array:
-        """Compare squares."""
-        moved, there = np.zeros(block.count), np.zeros(block.count)
+    def suspects(self, block: Block) -> Array | None:
+        """Compare sums of squares."""
+        moved, present = np.zeros(block.count), np.zeros(block.count)
         for name, index in self._indices.items():
             moves, before = block.moves(name)
-            moved += block.before[name].size * moves / block.margin(index)
-            there += block.before[name].size * before
-        small = moved < SMALLEST**2 * there
-        return small & _settled(block, self._settled)
+            moved += moves / block.margin(index)
+            present += before
+        return (moved < SMALLEST**2 * present) & _settled(block, self._settled)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare norms."""
         if all(mean_absolute(case.record[index]) < NO_GRADIENT for index in self._gradients):
             return None
         pairs = [_norms(case, name, index) for name, index in self._indices.items()]
@@ -61,8 +61,8 @@ class UpdateTooSmall(Rule):
 class UpdateTooLarge(Rule):
     """The update of a layer's weights is larger than the weights.
 
-    Those that are all 0 have no scale to compare with, and have to grow first if they started so:
-    iterations before `settled` are not judged.
+    Weights that are all 0 have no scale to compare with, and those that started so have to grow
+    first: iterations before `settled` are not judged.
     """
 
     name = "update too large"
@@ -74,23 +74,22 @@ class UpdateTooLarge(Rule):
         super().__init__(position, index, tensor, layer)
         self._settled = settled
 
-    def suspects(self, block: Block) -> Array:
-        """Compare squares."""
+    def suspects(self, block: Block) -> Array | None:
+        """Compare sums of squares."""
         moves, before = block.moves(self.tensor)
-        return (moves > LARGEST**2 / block.margin(self.index) * before) & _settled(
-            block, self._settled
-        )
+        large = moves > LARGEST**2 / block.margin(self.index) * before
+        return large & _settled(block, self._settled)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare norms."""
         move, before = _norms(case, self.tensor, self.index)
         if before == 0 or move / before <= LARGEST:
             return None
-        quantity = f"‖update of {self.tensor}‖/‖{self.tensor}‖"
-        return Finding(move / before, LARGEST, quantity)
+        return Finding(move / before, LARGEST, f"‖update of {self.tensor}‖/‖{self.tensor}‖")
 
 
 def _norms(case: Pass, weights: str, index: int) -> tuple[float, float]:
-    """Return the norms of the update of weights, all its instructions together, and of the weights."""
+    """Return the norm of what all instructions of an update do to weights, and of the weights."""
     before = case.before[weights].astype(np.float64)
     return norm(case.record[index] - before), norm(before)
 

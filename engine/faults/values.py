@@ -14,20 +14,22 @@ LARGEST_INPUT = 10.0
 
 
 class NonFinite(Rule):
-    """NaN or infinity in anything that is written."""
+    """NaN or infinity in anything that is computed."""
 
     name = NON_FINITE
     level = "stop"
     gated = False
     advice = (
-        "Go to this step and see what it was computed from; a lower learning rate, clipped "
-        "gradients or smaller weights keep numbers finite."
+        "See what it was computed from; a lower learning rate, clipped gradients or smaller "
+        "weights keep numbers finite."
     )
 
     def suspects(self, block: Block) -> Array | None:
+        """Look at sums of squares, which may overflow where the numbers do not."""
         return None if block.is_finite else block.unclear(self.index)
 
     def judge(self, case: Pass) -> Finding | None:
+        """Find the first cell; the threshold is the dtype's largest number."""
         array = case.record[self.index]
         finite = np.isfinite(array)
         if finite.all():
@@ -38,24 +40,27 @@ class NonFinite(Rule):
 
 
 class NonFiniteData(NonFinite):
-    """NaN or infinity in the data themselves: only for data that have any."""
+    """NaN or infinity in a batch: a rule only for data that have any."""
 
     advice = "Fill in or leave out the rows of the data that have no finite number here."
 
-    def suspects(self, block: Block) -> Array:
+    def suspects(self, block: Block) -> Array | None:
+        """Look at every batch."""
         return np.array([not np.isfinite(record[self.index]).all() for record in block.records])
 
 
 class UnnormalisedInput(Rule):
-    """An input with `max|x| > 10`: only for data that have any."""
+    """A finite input with |x| > 10: a rule only for data that have any."""
 
     name = "unnormalised input"
-    advice = "Standardise the inputs, to mean 0 and standard deviation 1 in every column."
+    advice = "Standardise the inputs: mean 0 and standard deviation 1 in every column."
 
-    def suspects(self, block: Block) -> Array:
+    def suspects(self, block: Block) -> Array | None:
+        """Look at every batch."""
         return np.array([_largest(r[self.index]) > LARGEST_INPUT for r in block.records])
 
     def judge(self, case: Pass) -> Finding | None:
+        """Compare the largest absolute value."""
         largest = _largest(case.record[self.index])
         if largest <= LARGEST_INPUT:
             return None
@@ -63,5 +68,4 @@ class UnnormalisedInput(Rule):
 
 
 def _largest(array: Array) -> float:
-    """Return the largest absolute value that is finite."""
     return float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))

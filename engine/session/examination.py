@@ -1,21 +1,33 @@
 """Faults are looked for in arrears, many passes at a time, while what was written is at hand."""
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from nnstep.engine.faults.monitor import Monitor
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine import Record
+from nnstep.engine.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from nnstep.engine.faults.monitor import Monitor
 
 
 class Examination:
     """Has what a timeline runs for the first time examined, and notes the faults on its branch."""
 
-    def __init__(self, timeline: Timeline, monitor: Monitor) -> None:
+    def __init__(self, timeline: Timeline, scenario: Scenario) -> None:
         self._timeline = timeline
-        self._monitor = monitor
+        self._scenario = scenario
         self._records: list[Record] = []
         # The position up to which the pass under way has been examined.
         self._position = 0
+
+    @cached_property
+    def _monitor(self) -> "Monitor":
+        """What knows the faults; it is made when there is something to examine."""
+        from nnstep.engine.faults.monitor import Monitor
+
+        return Monitor(self._scenario, self._timeline.program)
 
     def finished_pass(self) -> None:
         """Take note of the pass just finished; examine when there are enough of them."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.clock import Clock
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.faults.monitor import Monitor
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine import Machine
 from nnstep.engine.scenario.model import Scenario
@@ -29,7 +29,7 @@ class Inspection:
         self.program = timeline.program
         self.total = total
         self._timeline = timeline
-        self._examination = Examination(timeline, Monitor(scenario, timeline.program))
+        self._examination = Examination(timeline, scenario)
         timeline.finished_pass = self._examination.finished_pass
         self._interrupted = threading.Event()
 
@@ -41,6 +41,11 @@ class Inspection:
     def place(self) -> int:
         """The number of instructions executed so far."""
         return self._timeline.place
+
+    @property
+    def clock(self) -> Clock:
+        """What turns places into positions, iterations and epochs."""
+        return self._machine.clock
 
     @property
     def newest(self) -> int:
@@ -100,6 +105,11 @@ class Inspection:
             return frozen(evaluate(node, values))
         except KeyError as error:
             raise ConditionError(f"{error.args[0]} has no value yet") from None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the last call that can be interrupted was."""
+        return self._interrupted.is_set()
 
     def last_change(self, name: str, index: Shape) -> "Change | None":
         """Return what gave a cell its value; None if it is as at step 0, or if interrupted."""

@@ -236,7 +236,7 @@ class Session(Inspection):
         from nnstep.engine.saving.state import save
 
         target = Path(path)
-        if target.suffix.lower() != SUFFIX:
+        if target.name and target.suffix.lower() != SUFFIX:
             target = target.with_name(target.name + SUFFIX)
         write_session(target, save(self), reference_to(self.scenario))
         return target

@@ -45,7 +45,7 @@ class Watchpoint(Struct, frozen=True, omit_defaults=True):
     enabled: bool = True
 
     def __str__(self) -> str:
-        crossed = f" {self.value:g}" if self.mode == "crosses" else ""
+        crossed = f" {self.value!r}" if self.mode == "crosses" else ""
         return f"watch {self.expression} {self.mode}{crossed}"
 
 

@@ -130,5 +130,9 @@ def previous_stop(
 
 def stop_at(place: int, triggers: Sequence[Trigger]) -> Stop:
     """Return the stop that triggers make at a place."""
-    reasons = [f"{trigger.point.number}: {trigger.point}" for trigger in triggers]
-    return Stop(place, "point", f"Stopped by {'; '.join(reasons)}.")
+    return Stop(place, "point", f"Stopped by {'; '.join(map(_reason, triggers))}.")
+
+
+def _reason(trigger: Trigger) -> str:
+    reason = f"{trigger.point.number}: {trigger.point}"
+    return f"{reason}, which cannot be evaluated: {trigger.problem}" if trigger.problem else reason

@@ -54,6 +54,8 @@ class Trigger:
         self.reads: frozenset[str] = frozenset()
         # The lines at which the listing shows it.
         self.lines: frozenset[int] = frozenset()
+        # Why it cannot be evaluated: its shapes do not fit. Then it stops, to say so.
+        self.problem = ""
         self._program = program
         self._condition: Node | None = None
         match point:
@@ -121,16 +123,23 @@ class Trigger:
 
     def look(self, values: Values) -> Any:
         """Return what is seen: whether a condition holds, or the value of a watched expression."""
-        if isinstance(self.point, Breakpoint):
-            return self._condition is None or holds(self._condition, values)
-        assert self._condition is not None, "a watchpoint has an expression"
+        if self._condition is None:
+            return True
+        self.problem = ""
         try:
+            if isinstance(self.point, Breakpoint):
+                return holds(self._condition, values)
             return np.asarray(evaluate(self._condition, values))
-        except (KeyError, ConditionError):
+        except KeyError:
+            return None
+        except ConditionError as error:
+            self.problem = str(error)
             return None
 
     def fires(self, seen: Any, now: Any) -> bool:
         """Tell whether what is seen now, and was seen the last time, is a reason to stop."""
+        if self.problem:
+            return True
         match self.point:
             case Breakpoint(at=None):
                 return bool(now) and not seen

@@ -115,7 +115,8 @@ class Prompt(ModalScreen[None]):
             self.app.switch_screen(Plot(plot.text, plot.values, complete=plot.complete))
         elif answer.moved or len(answer.lines) < 2:
             self.dismiss()
-            self._say(" ".join(answer.lines[:1]) if not answer.moved else self._control.notice)
+            notice = self._control.notice if answer.moved else ""
+            self._say(notice or " ".join(answer.lines[:1]))
         else:
             self.query_one("#answer").display = True
             self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
