@@ -102,19 +102,7 @@ class Debugger(Driving):
             what = "1 warning" if count == 1 else f"{count} warnings"
             self.say(f"{what}: {self.app.key_of('help')} shows {'it' if count == 1 else 'them'}.")
 
-        self.call_after_refresh(self._keep)
-
-    def _keep(self) -> None:
-        """Begin to keep the session on disk, once it is on the screen; offer an earlier one."""
-        offer = self.control.keep(lambda message: self.app.call_from_thread(self.say, message))
-        if self.continued is not None:
-            self.control.take_over(self.continued)
-            self.say(f"Taken up again at step {self.control.snapshot.place}.")
-        elif self.opened is not None:
-            self.restore(self.opened)
-        elif offer is not None:
-            self.offer = offer
-            self.say(offer.text(self.app.key_of("recover")))
+        self.call_after_refresh(self.begin_to_keep)
 
     def on_unmount(self) -> None:
         """Leave no run behind; the session stays on disk if nobody wanted to end it."""

@@ -23,6 +23,8 @@ class Driving(Screen[None]):
     app: "NnstepApp"
     control: Control
     typed: list[str]
+    opened: "Opened | None"
+    continued: "Offer | None"
     offer: "Offer | None"
 
     @property
@@ -153,32 +155,6 @@ class Driving(Screen[None]):
         """Go to a branch, to where it was left."""
         await self.control.do_long(lambda session: session.branches.switch(name))
 
-    @work
-    async def action_recover(self) -> None:
-        """Take the earlier session up again that was offered."""
-        if self.offer is None:
-            self.say("There is no earlier session to take up.")
-            return
-        from nnstep.engine.saving.opening import open_session
-
-        try:
-            self.restore(open_session(self.offer.path), self.offer)
-        except ValueError as error:
-            self.say(str(error))
-
-    @work
-    async def restore(self, opened: "Opened", offer: "Offer | None" = None) -> None:
-        """Run a session again that was opened, and go on with it; `offer` is where it is from."""
-        try:
-            session = await self.control.restored(opened, self.app.history)
-        except ValueError as error:
-            self.say(str(error))
-            return
-        if session is None:
-            self.say("It was interrupted; the session is still where it was.")
-        else:
-            self.app.show_session(session, offer, opened.warning)
-
     # Stopping and asking
 
     @work
@@ -239,3 +215,43 @@ class Driving(Screen[None]):
         from nnstep.tui.screens.prompt import Prompt
 
         self.app.push_screen(Prompt(self.control, self.typed, self.say))
+
+    # Keeping it
+
+    def begin_to_keep(self) -> None:
+        """Begin to keep the session on disk, once it is on the screen; offer an earlier one."""
+        offer = self.control.keep(lambda message: self.app.call_from_thread(self.say, message))
+        if self.continued is not None:
+            self.control.take_over(self.continued)
+            self.say(f"Taken up again at step {self.control.snapshot.place}.")
+        elif self.opened is not None:
+            self.restore(self.opened)
+        elif offer is not None:
+            self.offer = offer
+            self.say(offer.text(self.app.key_of("recover")))
+
+    @work
+    async def action_recover(self) -> None:
+        """Take the earlier session up again that was offered."""
+        if self.offer is None:
+            self.say("There is no earlier session to take up.")
+            return
+        from nnstep.engine.saving.opening import open_session
+
+        try:
+            self.restore(open_session(self.offer.path), self.offer)
+        except ValueError as error:
+            self.say(str(error))
+
+    @work
+    async def restore(self, opened: "Opened", offer: "Offer | None" = None) -> None:
+        """Run a session again that was opened, and go on with it; `offer` is where it is from."""
+        try:
+            session = await self.control.restored(opened, self.app.history)
+        except ValueError as error:
+            self.say(str(error))
+            return
+        if session is None:
+            self.say("It was interrupted; the session is still where it was.")
+        else:
+            self.app.show_session(session, offer, opened.warning)
