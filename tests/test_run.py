@@ -60,6 +60,27 @@ def test_a_breakpoint_stops_a_run_without_commands(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1] == "Stopped by 1: break backward."
 
 
+def test_a_saved_session_goes_on(tmp_path: Path) -> None:
+    saved = run(
+        "mazur", "--command", "goto 5", "--command", "set W1[0, 1] = 0.5",
+        "--command", "step iteration", "--command", "save lesson", cwd=tmp_path,
+    )  # fmt: skip
+    assert saved.returncode == 0, saved.stderr
+    result = run("lesson.session", "--command", "print W1[0, 1]", "--command", "undo", cwd=tmp_path)
+    assert "step 16" in run("lesson.session", "--command", "where", cwd=tmp_path).stdout.lower()
+    assert result.stdout.startswith("0.499") or "0.499" in result.stdout
+    assert "there is no edit to undo" in result.stderr
+
+
+def test_a_damaged_session_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bad.session"
+    path.write_text("{", encoding="utf-8")
+    result = run("bad.session", "--command", "where", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("bad.session:")
+    assert path.read_text(encoding="utf-8") == "{"
+
+
 def imported_by(*arguments: str) -> set[str]:
     code = (
         "import sys\nfrom nnstep.tui.cli import main\n"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from nnstep.tui.opening import load_and_warn, load_scenario, open_saved, restore_saved, shown
+
 if TYPE_CHECKING:
-    from nnstep.engine.saving.opening import Opened
     from nnstep.engine.scenario.model import Scenario
 
 
@@ -124,7 +125,7 @@ def run_scenario(
     plain: bool,
     iterations: int | None,
 ) -> None:
-    """Run a scenario without a screen, by commands.
+    """Run a scenario, or a saved session, without a screen, by commands.
 
     The commands are those of the prompt in the app; the command 'help' lists them. Without any,
     run to the end or to the first stop, and say where and why that is.
@@ -133,12 +134,17 @@ def run_scenario(
     What a command finds, such as a wrong gradient, is no failure. Without commands, it is 1 if a
     value that is not finite has stopped the run.
     """
-    loaded = _load_and_warn(scenario)
-    from nnstep.engine import Session
+    session = restore_saved(scenario)
+    if session is None:
+        loaded = load_and_warn(scenario)
+        from nnstep.engine import Session
+
+        session = Session(loaded, iterations=iterations)
+    elif iterations is not None:
+        raise click.UsageError("--iterations is for scenarios; a session has its own")
     from nnstep.tui.run import run
 
     with _quiet_when_closed():
-        session = Session(loaded, iterations=iterations)
         status = run(session, commands=commands, script=script, plain=plain)
     sys.exit(status)
 
@@ -160,7 +166,7 @@ def run_scenario(
 @click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
 def trace(scenario: str, form: str | None, iterations: int | None, output: str | None) -> None:
     """Print every step of a run."""
-    loaded = _load_and_warn(scenario)
+    loaded = load_and_warn(scenario)
     if output is None:
         with _quiet_when_closed():
             _write_trace(loaded, sys.stdout, form, iterations)
@@ -173,7 +179,7 @@ def trace(scenario: str, form: str | None, iterations: int | None, output: str |
         sys.exit(0)
     except OSError as error:
         reason = error.strerror or str(error)
-        click.echo(f"{_printable(output)}: the trace is not complete: {reason}", err=True)
+        click.echo(f"{shown(output)}: the trace is not complete: {reason}", err=True)
         sys.exit(1)
 
 
@@ -188,30 +194,11 @@ def schema() -> None:
         click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-def _load(name: str) -> "Scenario":
-    """Read the scenario that someone means; a mistake in it is all that is said."""
-    from nnstep.engine import ScenarioError, load
-
-    try:
-        return load(name)
-    except ScenarioError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-
-
-def _load_and_warn(name: str) -> "Scenario":
-    """Read the scenario that someone means, and say what is doubtful about it."""
-    scenario = _load(name)
-    for warning in scenario.warnings:
-        click.echo(_printable(warning), err=True)
-    return scenario
-
-
 def _run_app(name: str | None) -> None:
     """Open a scenario, or the gallery, on the terminal, and exit with the app's status."""
     with _nothing_collected():
-        opened = None if name is None else _opened(name)
-        scenario = opened.scenario if opened else None if name is None else _load(name)
+        opened = None if name is None else open_saved(name)
+        scenario = opened.scenario if opened else None if name is None else load_scenario(name)
         from nnstep.tui.terminal import why_not_here
 
         if reason := why_not_here():
@@ -223,20 +210,6 @@ def _run_app(name: str | None) -> None:
         app = NnstepApp(scenario, read_config(config_path()), opened)
     app.run()
     sys.exit(app.return_code or 0)
-
-
-def _opened(name: str) -> "Opened | None":
-    """Read a session file, None if a name is not that of one; a mistake is all that is said."""
-    if not name.lower().endswith(".session"):
-        return None
-    from nnstep.engine.saving.errors import SessionFileError
-    from nnstep.engine.saving.opening import open_session
-
-    try:
-        return open_session(name)
-    except SessionFileError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
 
 
 @contextmanager
@@ -281,9 +254,3 @@ def _quiet_when_closed() -> Iterator[None]:
 def _discard_output() -> None:
     """Send what is left in stdout's buffer nowhere: Python flushes it once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _printable(text: str) -> str:
-    from nnstep.engine.text import printable
-
-    return printable(text)
