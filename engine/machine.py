@@ -178,7 +178,7 @@ class Machine:
                         self._make_edits()
                         due = self._before_edit(due)
                 yield Step(place, instruction, arrays, clock)
-                if self._moves != moves:
+                if self.place != after or self._moves != moves:
                     break  # somebody else has moved the machine in the meantime
                 place = after
 
@@ -202,7 +202,9 @@ class Machine:
     def _make_edits(self) -> None:
         """Make the edits that belong at this place."""
         while self._edits and self._edits[0].place == self.place:
-            self._edits[0].apply(self.tensors)
+            # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
+            if self._edits[0].name in self.tensors:
+                self._edits[0].apply(self.tensors)
             self._edits = self._edits[1:]
 
 

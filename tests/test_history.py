@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from nnstep.engine import Session, UndoError
 from nnstep.engine.arrays import Array
+from nnstep.engine.conditions import ConditionError
 from nnstep.engine.edit import Edit
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.branches import BranchError
-from nnstep.engine.session.edits import PlaceError
+from nnstep.engine.session.edits import EditError, PlaceError
 from nnstep.engine.session.units import UNITS, Unit
 
 NOTHING_KEPT = 0
@@ -310,6 +311,112 @@ def test_starting_again_keeps_what_cannot_be_had_again_by_running() -> None:
     assert (session.seed, session.branches.current) == (5, "run2")
     session.branches.switch("main")
     assert (session.seed, session.place, session.value("W1").shape) == (0, 30, (2, 2))
+
+
+def test_generators_that_take_turns_execute_every_instruction_once() -> None:
+    session = Session(network((2, 2, 1)), iterations=2)
+    seen = []
+    for step in session.steps():
+        seen.append(step.index)
+        if other := session.step():
+            seen.append(other.index)
+    assert seen == list(range(2 * len(session.program)))
+
+
+def test_edits_that_were_undone_together_are_made_again_together() -> None:
+    for place, newest in ((5, 40), (5, 5)):
+        session = Session(network((2, 2, 1)))
+        session.seek(newest)
+        session.seek(place)
+        session.edit("W1", (0, 0), 7.0)
+        session.edit("W1", (0, 1), 8.0)
+        session.undo()
+        session.undo()
+        if newest == place:
+            session.step()
+        session.redo()
+        session.redo()
+        assert session.value("W1")[0].tolist() == [7.0, 8.0]
+        assert session.snapshot().branch.name in session.branches.names
+
+
+def test_undo_and_redo_in_turns_make_no_more_branches() -> None:
+    session = Session(network((2, 2, 1)))
+    session.seek(4)
+    session.edit("W1", (0, 1), 0.5)
+    session.seek(20)
+    for _ in range(5):
+        session.undo()
+        session.redo()
+    assert len(session.branches.names) == 2
+
+
+def test_an_edit_of_a_value_that_a_keyframe_does_not_have_is_no_trouble() -> None:
+    case = network((2, 8, 8, 1))
+    session = Session(case, history=NOTHING_KEPT)
+    length = len(session.program)
+    session.seek(64 * length)
+    session.edit("z1", (0, 0), 1.0)
+    session.seek(200 * length)
+    session.seek(70 * length)
+    edits = session.snapshot().branch.edits
+    assert_same(session.values(), fresh(case, 0, edits, 70 * length))
+
+
+def test_a_deleted_branch_leaves_nothing_behind() -> None:
+    session = Session(network((2, 2, 1)))
+    session.seek(300)
+    kept = session.memory
+    for _ in range(20):
+        session.seek(5)
+        session.edit("W1", (0, 1), 0.5)
+        session.undo()
+    assert session.memory == kept
+    assert len(session._timeline.store._keyframes) <= 1
+
+
+# Questions
+
+
+def test_what_last_changed_a_cell() -> None:
+    session = Session(network((2, 2, 1)))
+    session.seek(20)
+    change = session.last_change("W1", (0, 1))
+    assert change is not None
+    assert change.code == "W1 = W1 - lr * dW1"
+    assert change.after == session.value("W1")[0, 1]
+    assert change.before == Session(network((2, 2, 1))).value("W1")[0, 1]
+    session.edit("W1", (0, -1), 0.5)
+    by_hand = session.last_change("W1", (0, -1))
+    assert by_hand is not None
+    assert (by_hand.code, by_hand.place, by_hand.cell) == (None, 20, "W1[0, 1]")
+    with pytest.raises(EditError, match="index 9 is outside axis 0 of W1"):
+        session.last_change("W1", (9, 0))
+    session.seek(0)
+    assert session.last_change("W1", (0, 1)) is None
+
+
+def test_a_series_is_what_a_log_of_the_run_would_have_been() -> None:
+    session = Session(network((2, 2, 1), optimized=optimizer("adam")), iterations=40)
+    norms = [
+        float(np.sqrt((step.writes["dW1"] ** 2).sum()))
+        for step in session.steps()
+        if "dW1" in step.writes
+    ]
+    series = session.series("norm(dW1)")
+    assert series.complete
+    assert series.values.tolist() == norms
+    assert session.series("iteration").values.tolist() == list(range(40))
+    with pytest.raises(ConditionError, match="has shape"):
+        session.series("dW1")
+
+
+def test_a_series_of_what_was_edited_shows_it_from_the_next_pass_on() -> None:
+    session = Session(network((2, 2, 1)))
+    session.seek(3 * len(session.program))
+    session.edit("lr", (), 9.0)
+    session.seek(6 * len(session.program))
+    assert session.series("lr").values.tolist() == [0.5, 0.5, 0.5, 9.0, 9.0, 9.0]
 
 
 # Memory

@@ -173,15 +173,16 @@ def test_killed_in_the_middle_of_a_run_its_place_is_kept(
         terminal.wait_for(lambda: mirror.is_shown_on(terminal))
 
 
-def test_the_terminal_goes_away_without_a_word(folder: Path) -> None:
+def test_the_terminal_itself_goes_away() -> None:
     with opened() as terminal:
         to_first_weight(terminal)
         mirror = Mirror(terminal, 11)
         for _ in range(4):
             mirror.type()
             mirror.wait()
-        state = save(mirror.session)
-        terminal.wait_for(lambda: on_disk(folder) == [state])
+        os.close(terminal._terminal)
+        terminal._terminal = os.open(os.devnull, os.O_RDONLY)
+        _, terminal.status = os.waitpid(terminal.process, 0)
     assert_taken_up([mirror.state()])
 
 
@@ -226,6 +227,62 @@ def test_only_looking_leaves_nothing(folder: Path) -> None:
         terminal.signal(signal.SIGHUP)
         terminal.end()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("typed", [False, True], ids=["key", "command"])
+def test_to_quit_leaves_nothing(folder: Path, typed: bool) -> None:
+    with opened() as terminal:
+        terminal.press("sss")
+        terminal.wait_for_text(" step 3 of ")
+        terminal.wait_for(lambda: len(on_disk(folder)) == 1)
+        if typed:
+            terminal.press(":")
+            terminal.wait_for_text("Tab completes")
+        terminal.press("quit\r" if typed else "q")
+        assert terminal.end() == 0
+    assert list(folder.iterdir()) == []
+
+
+CRASH = """
+from nnstep.engine import Session
+from nnstep.tui.cli import main
+
+advance = Session.advance
+
+def broken(self, target, budget=None):
+    if self.place == 3:
+        raise RuntimeError("as a test")
+    return advance(self, target, budget)
+
+Session.advance = broken
+main(["mazur"])
+"""
+
+
+def test_after_a_crash_the_session_is_offered(folder: Path) -> None:
+    with Terminal("-c", CRASH, columns=120, lines=36) as terminal:
+        terminal.wait_for(lambda: "q quit" in terminal.text)
+        terminal.press("sss")
+        terminal.wait_for(lambda: [saved.place for saved in on_disk(folder)] == [3])
+        terminal.press("s")
+        assert terminal.end() == 1
+    with opened() as terminal:
+        terminal.wait_for_text("An earlier session ended at step 3: y takes it up again.")
+
+
+def test_where_nothing_can_be_kept_that_is_told_and_the_app_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with opened() as terminal:
+        terminal.press("s")
+        terminal.wait_for_text("Autosave is off: ")
+        terminal.press("s")
+        terminal.wait_for_text(" step 2 of ")
+        terminal.wait_for(lambda: "Autosave is off" not in terminal.text)
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def test_a_session_file_is_opened(tmp_path: Path) -> None:

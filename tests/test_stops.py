@@ -19,7 +19,7 @@ from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.stops.points import Breakpoint, Point, Watchpoint
 
 Seen = Mapping[str, Array]
-END = 6
+END, LENGTH = 6, 27
 
 
 def small() -> Scenario:
@@ -85,6 +85,8 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
         Watchpoint(0, "W1[0, 1]", "crosses", 0.3),
         lambda p, a, b: (a["W1"][0, 1] < 0.3) != (b["W1"][0, 1] < 0.3),
     ),
+    (Watchpoint(0, "epoch"), lambda p, a, b: p % (2 * LENGTH) == 0 and p < END * LENGTH),
+    (Breakpoint(0, None, "iteration > 3"), lambda p, a, b: p == 4 * LENGTH),
     (
         Breakpoint(0, None, "L < 0.1"),
         lambda p, a, b: "L" in b and bool(b["L"] < 0.1) and not ("L" in a and a["L"] < 0.1),

@@ -131,6 +131,10 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def _show(self, debugger: Screen[None]) -> None:
         """Show a debugger in place of the one on the screen."""
+        from nnstep.tui.screens.debugger import Debugger
+
+        if isinstance(self.screen, Debugger):
+            self.screen.control.end(keep=True)
         # Textual does not let the first screen be replaced, so that one stays underneath.
         replace = len(self.screen_stack) > 1
         (self.switch_screen if replace else self.push_screen)(debugger)

@@ -14,6 +14,7 @@ from nnstep.engine import Session
 from nnstep.engine.arrays import Array
 from nnstep.engine.snapshot import Snapshot
 from nnstep.engine.stops.points import Stop
+from nnstep.engine.text import listed
 
 if TYPE_CHECKING:
     from nnstep.tui.keeping import Keeping
@@ -44,7 +45,7 @@ class Background:
         self._changed = changed
         self._keeping: Keeping | None = None
         self._start_task = start
-        self._queue: deque[Callable[[], None]] = deque(maxlen=MOST_WAITING)
+        self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
         self._activity = ""
         self._running = False
@@ -56,6 +57,11 @@ class Background:
         self._logged = 0
         self.notice = ""
         self.snapshot: Snapshot = self._session.snapshot()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether what was done last was interrupted."""
+        return self._session.interrupted
 
     @property
     def hits(self) -> tuple[int, ...]:
@@ -75,7 +81,8 @@ class Background:
     def _waits(self, command: Callable[[], None]) -> bool:
         """Tell whether a command has to wait for what is under way; if so, keep it in mind."""
         if self._busy:
-            self._queue.append(command)
+            if len(self._queue) < MOST_WAITING:
+                self._queue.append(command)
             if self._running:
                 self._stop()
         return self._busy
@@ -96,7 +103,8 @@ class Background:
     async def settle(self) -> None:
         """Pause and wait until the session is free, then take its state."""
         self.pause()
-        await self._idle.wait()
+        while self._busy:  # somebody else who has waited may be quicker
+            await self._idle.wait()
 
     async def do(self, work: Callable[[Session], Result]) -> Result:
         """Do something short with the session, show what has become of it, return the result."""
@@ -113,9 +121,13 @@ class Background:
 
         async def through() -> None:
             try:
-                done.set_result(await self._in_background(work))
-            except ValueError as error:
-                done.set_exception(error)
+                result = await self._in_background(work)
+            except Exception as error:  # whoever waits is to know, whatever it is
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
 
         self._activity = activity
         self._begin(through())
@@ -194,6 +206,8 @@ class Background:
         task = asyncio.ensure_future(asyncio.to_thread(work, self._session))
         shown = self._activity
         while not (await asyncio.wait({task}, timeout=FRAME))[0]:
+            if self._stopping:
+                self._session.interrupt()  # an earlier one may have come before the work began
             if self._activity != shown:
                 shown = self._activity
                 self._changed()
@@ -203,7 +217,9 @@ class Background:
 
 
 def _said(before: Snapshot, after: Snapshot) -> str:
-    """Return what there is to say of a fault that has shown since."""
+    """Return what there is to say of the faults that have shown since."""
     known = before.branch.faults
     found = [fault for fault in after.faults if fault not in known]
+    if len(found) > 1:
+        return f"! {listed(fault.title for fault in found)}."
     return f"! {found[0]}." if found else ""

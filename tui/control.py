@@ -162,6 +162,8 @@ class Control(Background):
         stop = None
         while stop is None and not self._stopping:
             stop = await asyncio.to_thread(self._session.advance, target, FRAME)
+            if stop and stop.kind == "unit" and target == "run":
+                stop = Stop(stop.place, "end", "No stop on the way: this is the end of the run.")
             self._show(before, stop)
 
     async def _run(self) -> None:

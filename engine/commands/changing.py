@@ -38,7 +38,7 @@ def _set(session: "Session", text: Typed) -> Answer:
         more = [f"{len(stale) - _MOST_STALE} more"] if stale[_MOST_STALE:] else []
         names = listed([*stale[:_MOST_STALE], *more])
         lines.append(f"Stale until computed again: {names}.")
-    return Answer(tuple(lines), moved=True)
+    return Answer(tuple(lines), told=" ".join(lines[:2]), moved=True)
 
 
 def _undo(session: "Session", text: Typed) -> Answer:

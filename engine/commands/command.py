@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class Answer(Struct, frozen=True):
     """What a command has to say, in plain lines, and what a screen can show besides.
 
-    `moved` tells whether the session may be at another place or on another branch; `stop` is what
-    the run has stopped for. `interrupted` tells that somebody did not want to wait for the end.
+    `told` is what of it has still to be said where the screen shows the place. `moved` tells
+    whether the session may be at another place or on another branch; `stop` is what the run has
+    stopped for. `interrupted` tells that somebody did not want to wait for the end.
     """
 
     lines: tuple[str, ...] = ()
+    told: str = ""
     moved: bool = False
     stop: Stop | None = None
     interrupted: bool = False

@@ -44,7 +44,12 @@ class Journey:
             told = stop.reason if stop else ""
             lines += (f"Fault: {fault}." for fault in found if f"{fault}." != told)
         lines += watch_lines(snapshot.watches)
-        return Answer(tuple(lines), moved=True, stop=stop, interrupted=interrupted)
+        told = " ".join(
+            [*first, stop.reason if stop else "", "Interrupted." if interrupted else ""]
+        )
+        return Answer(
+            tuple(lines), told=told.strip(), moved=True, stop=stop, interrupted=interrupted
+        )
 
 
 def _key(fault: Fault) -> tuple[object, int]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -17,11 +17,11 @@ from .recent import Recent, Yardstick
 from .together import Arrangements, Together
 from .written import Written
 
-ROUNDING = 1e-3
-"""The share by which a sum of squares may be off in float32, and more than that."""
+ROUNDING = 1e-9
+"""The share by which a sum of squares may be off, and more than that."""
 
 OF_EXCERPT = 16.0
-"""The factor by which an excerpt's mean square is taken to differ from the whole array's at most."""
+"""The factor by which the mean square of an excerpt is taken to differ from the whole's at most."""
 
 
 class Pass(Struct, frozen=True):
@@ -85,16 +85,20 @@ class Block:
             return None
         return Together(self.records, arrangements)
 
+    def _small(self, index: int) -> Together | None:
+        """Return the small arrays together, if the one at an index is one of them."""
+        together = self._together
+        return together if together is not None and index in together.small else None
+
     @cached_property
     def is_finite(self) -> bool:
         """Whether it is plain at a glance that all that was computed is finite."""
-        written, small = self._written, frozenset[int]()
+        together, written = self._together, self._written
+        if together is not None and not np.isfinite(together.mean_squares.sum()):
+            return False
         low, high = max(written.computed, written.counts[self.start]), written.counts[self.stop]
-        if self._together is not None:
-            if not np.isfinite(self._together.mean_squares.sum()):
-                return False
-            small = self._together.small
-        telling = (a for i in range(low, high) if i not in small for a in self._telling(i))
+        others = (index for index in range(low, high) if not self._small(index))
+        telling = chain.from_iterable(map(self._telling, others))
         return all(math.isfinite(sum_of_squares(array)) for array in telling)
 
     def _telling(self, index: int) -> Sequence[Array]:
@@ -108,11 +112,9 @@ class Block:
 
     def unclear(self, index: int) -> Array:
         """Tell in which passes an array may not be finite."""
-        if self._together is not None and index in self._together.small:
-            squares = self._together.mean_squares[:, index]
-        else:
-            squares = np.array([sum_of_squares(record[index]) for record in self.records])
-        return ~np.isfinite(squares)
+        if small := self._small(index):
+            return ~np.isfinite(small.mean_squares[:, index])
+        return ~np.isfinite([sum_of_squares(record[index]) for record in self.records])
 
     def above(self, index: int, bound: float) -> Array:
         """Tell in which passes the mean square of an array may be above a bound."""
@@ -124,11 +126,13 @@ class Block:
 
     def margin(self, index: int) -> float:
         """Return the factor by which measures of an array's squares may be off."""
-        return 1 + ROUNDING if self.records[0][index].size <= LARGE else OF_EXCERPT
+        if self._small(index) or max(record[index].size for record in self.records) <= LARGE:
+            return 1 + ROUNDING
+        return OF_EXCERPT
 
     def _mean_squares(self, index: int) -> Array:
-        if self._together is not None and index in self._together.small:
-            return self._together.mean_squares[:, index]
+        if small := self._small(index):
+            return small.mean_squares[:, index]
         if index not in self._columns:
             self._columns[index] = np.array([mean_square(excerpt(r[index])) for r in self.records])
         return self._columns[index]
@@ -154,11 +158,12 @@ class Block:
     def _mean_moves(self, parameter: str) -> tuple[Array, Array]:
         first, index = self.before[parameter], self._written.at(parameter, Phase.UPDATE)[1]
         before = np.concatenate([[mean_square(excerpt(first))], self._mean_squares(index)[:-1]])
-        if self._together is not None and index in self._together.small:
-            after = self._together.arrays(index, first.size)
+        if small := self._small(index):
+            after = small.arrays(index, first.size)
             moves = np.diff(after, axis=0, prepend=first.reshape(1, -1))
             return np.einsum("ij,ij->i", moves, moves) / first.size, before
-        parts = [excerpt(first), *(excerpt(record[index]) for record in self.records)]
+        arrays = [first, *(record[index] for record in self.records)]
+        parts = [excerpt(array).astype(np.float64, copy=False) for array in arrays]
         return np.array([mean_square(b - a) for a, b in pairwise(parts)]), before
 
     def pass_at(self, number: int) -> Pass:

@@ -37,9 +37,13 @@ class Fault(Struct, frozen=True):
         """What a run has one fault of."""
         return fault_key(self.name, self.layer)
 
+    @property
+    def title(self) -> str:
+        """Its name, and its layer if it is one of a layer."""
+        return self.name if self.layer is None else f"{self.name} in layer {self.layer}"
+
     def __str__(self) -> str:
-        layer = "" if self.layer is None else f" in layer {self.layer}"
-        return f"{self.name}{layer}: {self._finding} at step {self.place}"
+        return f"{self.title}: {self._finding} at step {self.place}"
 
     @property
     def _finding(self) -> str:

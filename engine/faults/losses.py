@@ -44,8 +44,9 @@ class _EpochLoss(Rule):
         result[-(block.first + 1) % self._iterations :: self._iterations] = holds
         return result
 
-    def _quantity(self, of: str) -> str:
-        return of if self._iterations == 1 else f"{of} of the epoch"
+    @property
+    def _of_epoch(self) -> str:
+        return self.tensor if self._iterations == 1 else f"{self.tensor} of the epoch"
 
 
 class Diverging(_EpochLoss):
@@ -86,7 +87,7 @@ class Diverging(_EpochLoss):
         lowest = float(np.fmin.reduce(losses[:-1], initial=np.inf))
         if not self._is_growth(losses[-1], lowest):
             return None
-        quantity = self._quantity(f"{self.tensor} / its minimum")
+        quantity = f"{self._of_epoch} / its minimum"
         return Finding(float(losses[-1]) / lowest, MOST_GROWTH, quantity)
 
     def _is_growth(self, losses: Array, lowest: Array | float) -> Array:
@@ -133,7 +134,7 @@ class Stalled(_EpochLoss):
         """Return the change of what is suspected: that was exact."""
         losses = self._epochs(case.losses, 0, len(case.losses) // self._iterations)
         now, before = float(losses[-1]), float(losses[-1 - STALLED_EPOCHS])
-        quantity = f"relative change of {self.tensor} in {STALLED_EPOCHS} epochs"
+        quantity = f"relative change of {self._of_epoch} in {STALLED_EPOCHS} epochs"
         return Finding(abs(now - before) / before, STALLED_DROP, quantity)
 
     def _is_stalled(self, now: Array, before: Array) -> Array:

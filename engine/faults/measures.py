@@ -38,10 +38,8 @@ def excerpt(array: Array) -> Array:
 
 
 def sum_of_squares(array: Array) -> float:
-    """Return the sum of the squares of all elements; inf where it overflows."""
-    flat = array.ravel()
-    if flat.itemsize == 2:
-        flat = flat.astype(np.float64)  # a float16 overflows too soon, and its products are slow
+    """Return the sum of the squares of all elements, in float64; inf where it overflows."""
+    flat = array.ravel().astype(np.float64, copy=False)
     if flat.size <= LARGE:
         return float(np.dot(flat, flat))
     even = flat.size - flat.size % LARGE

@@ -17,7 +17,10 @@ MOST_PASSES = 64
 
 
 class Yardstick(Struct, frozen=True):
-    """What the losses of a scenario are measured by: the iterations of an epoch, and a low loss."""
+    """What the losses of a scenario are measured by: the iterations of an epoch, and a low loss.
+
+    A loss that is a sum over many rows is `low` while it is above `LOW`.
+    """
 
     epoch: int = 1
     low: float = LOW
@@ -55,11 +58,16 @@ class Recent:
         # Before the first loss this is not a number, and neither low nor high.
         self._means = windows.sum(axis=1) / np.minimum(counts, window)
         self._low = measured_by.low
-        self._learned = np.where(counts < window, -np.inf, LEARNED * losses[:window].mean())
+        at_first = losses[:window].sum() / window
+        self._learned = np.where(counts < window, -np.inf, LEARNED * at_first)
 
     def is_low(self, start: int, count: int) -> Array:
-        """Tell it of `count` iterations, each with the losses up to `start` iterations later."""
-        return self._means[start : start + count] < self._low
+        """Tell it of `count` iterations, each with the losses up to `start` iterations later.
+
+        A sum over rows has to have fallen, too: at first it may be low for small targets alone.
+        """
+        means = self._means[start : start + count]
+        return (means < LOW) | ((means < self._low) & self.has_fallen(start, count))
 
     def has_fallen(self, start: int, count: int) -> Array:
         """Tell whether the mean is well below that of the first iterations."""

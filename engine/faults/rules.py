@@ -1,7 +1,6 @@
 """Which rules there are for a scenario, each at the instruction that decides it."""
 
 from collections.abc import Iterator
-from math import ceil
 
 import numpy as np
 
@@ -97,7 +96,7 @@ def _of_losses(written: Written, measured_by: Yardstick) -> Iterator[Rule]:
 
 def _of_updates(scenario: Scenario, optimizer: Optimizer, written: Written) -> Iterator[Rule]:
     momentum = float(optimizer.options.get("momentum", 0.0))  # type: ignore[arg-type]
-    gathered = ceil(1 / (1 - momentum)) if 0 < momentum < 1 else 0
+    gathered = round(1 / (1 - momentum)) if 0 < momentum < 1 else 0
     weights = [name for name in written.program.trained if _is_weights(scenario, name)]
     places = {name: written.at(name, Phase.UPDATE) for name in weights}
     for name, place in places.items():

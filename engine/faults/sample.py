@@ -10,11 +10,8 @@ from nnstep.engine.scenario.model import Data, Scenario
 from .block import Pass
 from .written import Written
 
-FEW = 16
-"""The rows of a batch from which on it speaks for the data."""
-
 ROWS = 64
-"""The most rows of a sample, drawn once."""
+"""The most rows of a sample, and those of a batch that speaks for all the data."""
 
 
 class Sample:
@@ -34,8 +31,7 @@ class Sample:
 
     def is_wanted(self, case: Pass) -> bool:
         """Tell whether the batch of a pass has few of the rows that there are."""
-        rows = len(case.record[0])
-        return rows < min(FEW, self._of)
+        return len(case.record[0]) < min(ROWS, self._of)
 
     def pass_like(self, case: Pass, position: int) -> Pass | None:
         """Return a pass with the sample for its batch, up to the instruction at a position.

@@ -7,11 +7,13 @@ from nnstep.engine.arrays import Array
 from .block import Block, Pass
 from .measures import flattened
 from .rule import Finding, Rule
-from .sample import FEW
 from .together import SMALL
 
 SATURATED, MOST_SATURATED = 5.0, 0.5
 """The |z| from which on a sigmoid or tanh is flat, and the share of a layer that may be there."""
+
+FEW = 16
+"""The rows of data of which fewer are few."""
 
 MOST_DEAD, MOST_DEAD_OF_FEW = 0.5, 0.7
 """The share of a layer's units that may be off for every row, of many rows and of few."""

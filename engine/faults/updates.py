@@ -14,6 +14,9 @@ from .rule import Finding, Rule
 SMALLEST, LARGEST = 1e-4, 1.0
 """The norm of an update over that of the weights before it."""
 
+NOTHING = 1e-150
+"""The norm of weights below which they count as 0: their squares are hardly numbers any more."""
+
 
 class UpdateTooSmall(Rule):
     """The updates of all weights together are below a ten-thousandth of the weights.
@@ -53,7 +56,7 @@ class UpdateTooSmall(Rule):
             return None
         pairs = [_norms(case, name, index) for name, index in self._indices.items()]
         move, before = (norm(np.array(norms)) for norms in zip(*pairs, strict=True))
-        if before == 0 or move / before >= SMALLEST:
+        if before < NOTHING or move / before >= SMALLEST:
             return None
         return Finding(move / before, SMALLEST, "‖update of all weights‖/‖all weights‖")
 
@@ -83,7 +86,7 @@ class UpdateTooLarge(Rule):
     def judge(self, case: Pass) -> Finding | None:
         """Compare norms."""
         move, before = _norms(case, self.tensor, self.index)
-        if before == 0 or move / before <= LARGEST:
+        if before < NOTHING or move / before <= LARGEST:
             return None
         return Finding(move / before, LARGEST, f"‖update of {self.tensor}‖/‖{self.tensor}‖")
 

@@ -117,11 +117,12 @@ class Store:
 
     def _thin(self) -> bool:
         """Let every other keyframe go; tell whether there was one to go."""
-        before = self._bytes_of_keyframes
-        self.spacing *= 2
+        before, spacing = self._bytes_of_keyframes, 2 * self.spacing
         for branch, keyframes in self._keyframes.items():
-            self._keyframes[branch] = [k for k in keyframes if k.iteration % self.spacing == 0]
-        return self._bytes_of_keyframes < before
+            self._keyframes[branch] = [k for k in keyframes if k.iteration % spacing == 0]
+        thinned = self._bytes_of_keyframes < before
+        self.spacing = spacing if thinned else self.spacing
+        return thinned
 
     def forget(self, branch: Branch, iteration: int) -> None:
         """Let go of what a branch has from a pass on; the keyframe at its beginning stays."""
@@ -129,6 +130,11 @@ class Store:
             self._drop(key)
         keyframes = self._keyframes.get(branch, [])
         self._keyframes[branch] = [k for k in keyframes if k.iteration <= iteration]
+
+    def delete(self, branch: Branch) -> None:
+        """Let go of all that a branch has."""
+        self.forget(branch, 0)
+        self._keyframes.pop(branch, None)
 
     def _footprint(self, record: Record) -> int:
         """Return the bytes of a record; those of batches of one size are all alike."""

@@ -32,7 +32,9 @@ class Timeline:
     def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
         self.program = program
         self.machine = Machine(scenario, program)
-        if budget is not None:
+        # Whether the past is kept at all.
+        self.keeps = budget is not None
+        if self.keeps:
             self.machine.finished_pass = self._keep
         self.finished_pass: Callable[[], None] | None = None
         self._scenario = scenario
@@ -178,7 +180,7 @@ class Timeline:
         self.branches.remove(branch)
         if self.left is branch:
             self.left = None
-        self.store.forget(branch, 0)
+        self.store.delete(branch)
 
     def has_children(self, branch: Branch) -> bool:
         """Tell whether another branch leaves this one."""
@@ -187,6 +189,7 @@ class Timeline:
     def begin_again(self, seed: int) -> None:
         """Go to step 0 of the run with this seed that has no edits, made anew if need be."""
         self._leave()
+        was = self.current
         for branch in self.branches:
             if branch.parent is None and not branch.edits and branch.seed == seed:
                 break
@@ -195,7 +198,7 @@ class Timeline:
             branch = Branch(self._free_name("run"), seed, origin)
             self.branches.append(branch)
         self._enter(branch, 0)
-        if not self.has_children(branch):
+        if branch is was and not self.has_children(branch):
             self._cut()
 
     def _free_name(self, prefix: str) -> str:

@@ -37,7 +37,7 @@ class Opened(Struct, frozen=True):
     ) -> Session | None:
         """Run the session again, as `restore` does; errors name the file."""
         try:
-            return restore(
+            session = restore(
                 self.saved, self.scenario, history=history, progress=progress, cancelled=cancelled
             )
         except SessionFileError as error:
@@ -47,6 +47,9 @@ class Opened(Struct, frozen=True):
                     f"it does not fit '{printable(self.scenario.path)}' as that is now: {problem}"
                 )
             raise SessionFileError(problem, self.path) from None
+        if session is not None:
+            session.file = Path(self.path).resolve()
+        return session
 
 
 def is_session_file(path: str | Path) -> bool:

@@ -21,14 +21,15 @@ def advance(
     examination: Examination,
     stops: Stops,
     end: float,
+    total: float,
     interrupted: Callable[[], bool],
 ) -> tuple[Stop | None, list[Logged]]:
     """Execute until place `end`, or until something stops; None if that was an interruption.
 
-    Also returns what logpoints printed. Faults are found in arrears: if one that stops was found
-    behind the place reached, the timeline is taken back to where it shows.
+    `total` is where the run ends. Also returns what logpoints printed. Faults are found in arrears:
+    if one that stops was found behind the place reached, the timeline is taken back to it.
     """
-    scan = stops.scan()
+    scan = stops.scan(total)
     start, newest = timeline.place, timeline.newest
     logged: list[Logged] = []
     stop, done = None, True

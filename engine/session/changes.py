@@ -5,6 +5,7 @@ future stays on its branch, and to redo the edit is to return there.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.edit import Edit
 from nnstep.engine.history.branch import Branch
@@ -13,7 +14,7 @@ from nnstep.engine.history.timeline import Timeline
 from .edits import UndoError
 
 
-class _Change(Struct, frozen=True):
+class _MadeEdit(Struct, frozen=True):
     """An edit: the branch it was made on and the edits there were, and the branch it led to."""
 
     edit: Edit
@@ -32,7 +33,7 @@ class _Undone(Struct, frozen=True):
     `place` is where that branch was left.
     """
 
-    change: _Change
+    change: _MadeEdit
     kept: Branch | None
     place: int
 
@@ -42,7 +43,7 @@ class Changes:
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._done: list[_Change] = []
+        self._done: list[_MadeEdit] = []
         self._undone: list[_Undone] = []
 
     def clear(self) -> None:
@@ -66,7 +67,7 @@ class Changes:
         timeline = self._timeline
         left, before = timeline.current, timeline.current.edits_until(edit.place)
         timeline.edit(edit)
-        self._done.append(_Change(edit, left, before, timeline.current))
+        self._done.append(_MadeEdit(edit, left, before, timeline.current))
 
     def undo(self) -> Edit:
         """Go back to the last edit and take it back; raise `UndoError` if there is none."""
@@ -86,10 +87,12 @@ class Changes:
         else:
             timeline.fork(change.before)
         branch.place = place
+        # To undo it once more, after it was made again, is to come back here.
+        change = replace(change, left=timeline.current)
         self._undone.append(_Undone(change, None if unused else branch, place))
         return change.edit
 
-    def _is_unused(self, change: _Change) -> bool:
+    def _is_unused(self, change: _MadeEdit) -> bool:
         """Tell whether nothing has come of an edit: no step, no other edit, no branch."""
         branch, timeline = change.entered, self._timeline
         at_end = branch.newest == change.edit.place and branch.edits == change.after
@@ -107,4 +110,17 @@ class Changes:
         else:
             timeline.switch(change.left, change.edit.place)
             self._make(change.edit)
+            self._follow(change.entered, timeline.current)
         return change.edit
+
+    def _follow(self, old: Branch, new: Branch) -> None:
+        """Have the edits that are still undone made where the one before them has led to now."""
+
+        def followed(branch: Branch) -> Branch:
+            return new if branch is old else branch
+
+        for i, undone in enumerate(self._undone):
+            change = undone.change
+            left, entered = followed(change.left), followed(change.entered)
+            change = replace(change, left=left, entered=entered)
+            self._undone[i] = replace(undone, change=change)

@@ -11,6 +11,8 @@ from nnstep.engine.program.instruction import Program
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, quoted
 
+_WANTED = "{}[…] = … takes whole numbers and a number"
+
 
 class EditError(ValueError):
     """An edit that makes no sense; the message says why, and is fit to show."""
@@ -61,19 +63,27 @@ def _cell(
     A tensor of whole numbers counts from 0; `below` limits one that holds class indices.
     """
     try:
-        place = tuple(map(operator.index, index))
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise EditError(f"{name}[…] = … takes whole numbers and a number") from None
+        raise EditError(_WANTED.format(name)) from None
+    whole = array.dtype.kind == "i"
+    cell = checked_index(array, name, index)
+    return cell, _counted(name, number, below) if whole else _fitting(array, number)
+
+
+def checked_index(array: Array, name: str, index: Shape) -> Shape:
+    """Return the index of a cell, counted from 0; raise `EditError` if there is no such cell."""
+    try:
+        place = tuple(map(operator.index, index))
+    except TypeError:
+        raise EditError(_WANTED.format(name)) from None
     if len(place) != array.ndim:
         wanted = f"{array.ndim} indices" if array.ndim != 1 else "1 index"
         raise EditError(f"{name} has shape {array.shape} and takes {wanted}, not {len(place)}")
     for axis, (item, size) in enumerate(zip(place, array.shape, strict=True)):
         if not -size <= item < size:
             raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
-    whole = array.dtype.kind == "i"
-    place = tuple(item % size for item, size in zip(place, array.shape, strict=True))
-    return place, _counted(name, number, below) if whole else _fitting(array, number)
+    return tuple(item % size for item, size in zip(place, array.shape, strict=True))
 
 
 def _counted(name: str, value: float, below: int | None) -> int:

@@ -44,6 +44,8 @@ class Examination:
 
     def examine(self) -> None:
         """Examine all that is left, the pass under way included."""
+        if not self._timeline.keeps:
+            return
         if self._records:
             self._examine_finished()
         timeline, branch = self._timeline, self._timeline.current

@@ -72,7 +72,7 @@ class Inspection:
     def faults(self) -> tuple[Fault, ...]:
         """All faults found on the branch, in order of the places where they first show."""
         self._examination.examine()
-        return self._timeline.current.faults
+        return tuple(f for f in self._timeline.current.faults if f.place <= self.newest)
 
     def value(self, name: str) -> Array:
         """Return the present value of a tensor, read-only; raise `KeyError` if it is not live."""

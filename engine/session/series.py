@@ -31,7 +31,8 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
     """
     node = parsed(text, timeline.program)
     lines = Trigger(Watchpoint(0, text), timeline.program).after
-    position = max(lines, default=len(timeline.program) - 1) + 1
+    # What no line writes is looked at before the last one: an edit after that is the next pass's.
+    position = max(lines, default=len(timeline.program) - 2) + 1
     steps, values = len(timeline.program), []
     machine = timeline.ghost(0)
     for place in range(position, timeline.newest + 1, steps):

@@ -61,6 +61,7 @@ class Session(Inspection):
             self.stops.add(Breakpoint(0, point.at, point.when, after, log=point.log))
         self.watches: list[str] = [watch.text for watch in scenario.watches]
         self.log: list[Logged] = []
+        self.file: Path | None = None
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
@@ -125,6 +126,7 @@ class Session(Inspection):
             self._examination,
             self.stops,
             self._place_of(target),
+            math.inf if self.total is None else self.total,
             lambda: self._interrupted.is_set() or time.monotonic() >= deadline,
         )
         self.log.extend(logged)
@@ -229,8 +231,10 @@ class Session(Inspection):
     def save(self, path: str | Path) -> Path:
         """Write the session to a file that `nnstep` opens, and return its path, `.session` added.
 
-        Raises `SessionFileError` if it cannot be written.
+        Raises `SessionFileError` if it cannot be written, and if there is a file already that is
+        not this session's own, from an earlier `save` or from where it was opened.
         """
+        from nnstep.engine.saving.errors import SessionFileError
         from nnstep.engine.saving.files import SUFFIX, write_session
         from nnstep.engine.saving.reference import reference_to
         from nnstep.engine.saving.state import save
@@ -238,7 +242,11 @@ class Session(Inspection):
         target = Path(path)
         if target.name and target.suffix.lower() != SUFFIX:
             target = target.with_name(target.name + SUFFIX)
+        if target.exists() and target.resolve() != self.file:
+            problem = "there is such a file already; choose another name, or delete it first"
+            raise SessionFileError(problem, str(path))
         write_session(target, save(self), reference_to(self.scenario))
+        self.file = target.resolve()
         return target
 
     # Watching
@@ -248,17 +256,22 @@ class Session(Inspection):
         from nnstep.engine.stops.trigger import parsed
 
         parsed(expression, self.program)
-        if expression not in self.watches:
+        if self._watched(expression) is None:
             self.watches.append(expression)
 
     def toggle_watch(self, expression: str) -> bool:
         """Have an expression shown, or no longer; return whether it is."""
-        if expression in self.watches:
-            self.watches.remove(expression)
-            return False
-        self.watch(expression)
-        return True
+        if watched := self._watched(expression):
+            self.watches.remove(watched)
+        else:
+            self.watch(expression)
+        return watched is None
+
+    def _watched(self, expression: str) -> str | None:
+        """Return a watched expression that is the same but for blanks."""
+        wanted = expression.replace(" ", "")
+        return next((text for text in self.watches if text.replace(" ", "") == wanted), None)
 
     def unwatch(self, expression: str) -> None:
         """Show an expression no longer; raise `ValueError` if it is not shown."""
-        self.watches.remove(expression)
+        self.watches.remove(self._watched(expression) or expression)

@@ -90,26 +90,30 @@ class Stops:
     def _enabled(self) -> "list[Trigger]":
         return [trigger for trigger in self._triggers.values() if trigger.point.enabled]
 
-    def scan(self) -> "Scan | None":
-        """Return a look-out for the timeline's machine, None if there is nothing to look for."""
+    def scan(self, end: float) -> "Scan | None":
+        """Return a look-out for the timeline's machine, None if there is nothing to look for.
+
+        `end` is where the run ends.
+        """
         if not self._enabled:
             return None
         from nnstep.engine.stops.scan import Scan
 
         timeline = self._timeline
-        return Scan(timeline.machine, self._enabled, timeline.current.edits, self._counted)
+        hits = self._hits_here()
+        return Scan(timeline.machine, self._enabled, timeline.current.edits, hits, end)
 
     def previous(self, cancelled: Callable[[], bool]) -> Stop:
         """Return the last stop before this place; the first step is one."""
         from nnstep.engine.stops.scan import previous_stop, stop_at
 
         timeline = self._timeline
-        found = previous_stop(timeline, self._enabled, timeline.place, self._counted, cancelled)
+        hits = self._hits_here()
+        found = previous_stop(timeline, self._enabled, timeline.place, hits, cancelled)
         return stop_at(*found) if found else Stop(0, "start", "No earlier stop: the first step.")
 
-    @property
-    def _counted(self) -> "Hits":
-        """The hits counted on the present branch; another course of the run has others."""
+    def _hits_here(self) -> "Hits":
+        """Return the hits counted on the present branch; another course of the run has others."""
         from nnstep.engine.stops.hits import Hits
 
         branch = self._timeline.current

@@ -25,6 +25,7 @@ _LONGER = 4
 class Scan:
     """Looks at the places of a machine's way where a trigger could fire.
 
+    `end` is the place at which the run ends: what would come after it is never about to run.
     `hits` tells which hits of a breakpoint count; with None all do.
     """
 
@@ -34,7 +35,9 @@ class Scan:
         triggers: Sequence[Trigger],
         edits: Sequence[Edit],
         hits: Hits | None,
+        end: float = math.inf,
     ) -> None:
+        self._end = end
         self._machine = machine
         self._triggers = triggers
         self._hits = hits
@@ -63,7 +66,8 @@ class Scan:
         place, position = self._machine.place, self._machine.position
         edited = place in self._edits
         for i, trigger in enumerate(self._triggers):
-            due = position in trigger.before or (position - 1) % self._length in trigger.after
+            before = position in trigger.before and place < self._end
+            due = before or (position - 1) % self._length in trigger.after
             if not due and not (edited and trigger.is_watching):
                 continue
             now = trigger.look(self._values(trigger))
@@ -122,7 +126,10 @@ def previous_stop(
     while end > 0 and stopping and not cancelled():
         start = max(0, end // length - passes + 1) * length
         start = start if start < end else max(0, start - length)
-        if found := stop_places(timeline, stopping, start, end, hits, cancelled):
+        found = stop_places(timeline, stopping, start, end, hits, cancelled)
+        if cancelled():
+            return None
+        if found:
             return found[-1]
         end, passes = start, passes * _LONGER
     return None

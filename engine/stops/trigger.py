@@ -113,8 +113,8 @@ class Trigger:
 
     @property
     def is_watching(self) -> bool:
-        """Whether what was seen before matters, so that an edit is to be looked at too."""
-        return bool(self.reads)
+        """Whether what was seen before matters; then edits are looked at too."""
+        return isinstance(self.point, Watchpoint) or self.point.at is None
 
     def step_looked_at(self, place: int) -> int:
         """Return the step whose counts hold at a place: the next, or the one just executed."""

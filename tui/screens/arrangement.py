@@ -32,13 +32,14 @@ class Needs:
     """What the panes need.
 
     That is the width at which no line of the program is cut, the height of all weights, how many
-    expressions are watched, and whether the timeline is asked for.
+    expressions are watched, whether the timeline is asked for, and how many lines a message takes.
     """
 
     program_width: int
     weights_height: int
     watches: int = 0
     timeline: bool = False
+    message: int = 1
 
 
 def is_narrow(size: Size) -> bool:
@@ -51,10 +52,12 @@ def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str,
     width, height = size
     cell = 0 if height < LEAST_HEIGHT else 1 if width >= ONE_LINE else 2
     body = Region(0, 1, width, max(0, height - 2 - cell))
+    # A long message takes lines from the cell: nothing else moves for it.
+    keys = min(needs.message, cell + 1)
     lines = {
         "status": Region(0, 0, width, 1),
-        "cell": Region(0, body.bottom, width, cell),
-        "keys": Region(0, max(0, height - 1), width, 1),
+        "cell": Region(0, body.bottom, width, cell + 1 - keys),
+        "keys": Region(0, max(0, height - keys), width, keys),
     }
     if zoomed is not None:
         return lines | {zoomed: body}

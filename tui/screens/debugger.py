@@ -1,6 +1,7 @@
 """The debugger: the program, the tensors and the loss of one run, and the keys that drive it."""
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -147,11 +148,14 @@ class Debugger(Driving):
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
-        self._keys.message = ""
+        self.say("")
 
     def say(self, message: str) -> None:
         """Answer a key on the last line."""
         self._keys.message = message
+        if (lines := self._keys.lines_at(self.app.size.width)) != self._arrangement.needs.message:
+            self._arrangement.needs = replace(self._arrangement.needs, message=lines)
+            self._place_panes()
 
     # Arranging.
 
@@ -169,6 +173,11 @@ class Debugger(Driving):
     def selected_line(self) -> int:
         """The position of the line of the listing under the cursor."""
         return self._program.selected_line
+
+    @property
+    def selected_watch(self) -> str | None:
+        """The expression under the cursor of the watch pane, None if keys go elsewhere."""
+        return self._watch.selected if self._watch.has_focus else None
 
     def reveal_cell(self) -> None:
         """Bring the selected cell into view."""
@@ -217,6 +226,7 @@ class Debugger(Driving):
             self._views[0].lines_at(TENSOR_COLUMN - 1),
             len(snapshot.watches),
             self._shows_timeline,
+            self._keys.lines_at(self.app.size.width),
         )
         if not self.is_narrow:
             for pane, view in zip(self._tensor_panes, self._views, strict=True):

@@ -12,6 +12,7 @@ from nnstep.engine.text import cell_name
 from nnstep.tui.control import Control, Unit
 
 if TYPE_CHECKING:
+    from nnstep.engine.faults.fault import Fault
     from nnstep.engine.saving.opening import Opened
     from nnstep.tui.app import NnstepApp
     from nnstep.tui.recovery import Offer
@@ -23,6 +24,7 @@ class Driving(Screen[None]):
     app: "NnstepApp"
     control: Control
     typed: list[str]
+    last_fault: "Fault | None" = None
     opened: "Opened | None"
     continued: "Offer | None"
     offer: "Offer | None"
@@ -35,6 +37,11 @@ class Driving(Screen[None]):
     @property
     def selected_line(self) -> int:
         """The position of the line of the listing under the cursor."""
+        raise NotImplementedError
+
+    @property
+    def selected_watch(self) -> str | None:
+        """The expression under the cursor of the watch pane, None if keys go elsewhere."""
         raise NotImplementedError
 
     def say(self, message: str) -> None:
@@ -166,11 +173,13 @@ class Driving(Screen[None]):
 
     @work
     async def action_watch(self) -> None:
-        """Watch the cell under the cursor, or no longer."""
-        if self.selected is None:
+        """Watch the cell under the cursor, or no longer; in the watch pane, what is under it."""
+        cell = self.selected_watch
+        if cell is None and self.selected is not None:
+            cell = cell_name(*self.selected)
+        if cell is None:
             self.say("There is no value to watch here yet.")
             return
-        cell = cell_name(*self.selected)
         watched = await self.control.do(lambda session: session.toggle_watch(cell))
         self.say(f"{cell} is {'watched' if watched else 'no longer watched'}.")
 
@@ -184,7 +193,11 @@ class Driving(Screen[None]):
         change = await self.control.do_long(
             lambda session: session.go_to_last_change(name, index), "looking back"
         )
-        self.say(f"{change}." if change else f"{cell_name(name, index)} is as it was at step 0.")
+        if change is None and self.control.was_interrupted:
+            self.say("It was interrupted.")
+        else:
+            unchanged = f"{cell_name(name, index)} has not changed since step 0"
+            self.say(f"{change or unchanged}.")
 
     def action_go_to_fault(self) -> None:
         """Go to the next fault of the branch, after the last to the first; say what it is."""
@@ -194,8 +207,13 @@ class Driving(Screen[None]):
             self.say("No fault has shown so far.")
             return
         later = [fault for fault in faults if fault.place > snapshot.place]
-        fault = (later or faults)[0]
-        self.control.go(fault.place)
+        here = [fault for fault in faults if fault.place == snapshot.place]
+        if self.last_fault in here:
+            # Several may show at one step.
+            later = here[here.index(self.last_fault) + 1 :] + later
+        fault = self.last_fault = (later or faults)[0]
+        if fault.place != snapshot.place:
+            self.control.go(fault.place)
         self.say(f"! {fault}. {fault.advice}")
 
     @work

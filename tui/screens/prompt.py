@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -45,7 +46,7 @@ class Prompt(ModalScreen[None]):
         align: left bottom;
         background: transparent;
         Vertical { height: auto; background: $panel; padding: 0 1; }
-        VerticalScroll { height: auto; max-height: 60vh; scrollbar-size-vertical: 1; }
+        VerticalScroll { height: 0; scrollbar-size-vertical: 1; }
         Horizontal { height: 1; }
         Input, Input:focus { border: none; height: 1; padding: 0; background: $background; }
         Input { width: 1fr; }
@@ -61,6 +62,7 @@ class Prompt(ModalScreen[None]):
         self._typed = typed
         self._recalled = len(typed)
         self._say = say
+        self._lines: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Leave room for an answer, ask, and leave a line for what is wrong."""
@@ -75,16 +77,16 @@ class Prompt(ModalScreen[None]):
             yield Static(Content(_HINT), id="hint")
 
     def on_mount(self) -> None:
-        """Begin without an answer."""
-        self.query_one("#answer").display = False
+        """Take the keys."""
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Execute what was typed."""
-        if not event.value.strip():
-            self.dismiss()
+        text = event.value.strip().lstrip(": ")
+        if text:
+            self._execute(text)
         else:
-            self._execute(event.value)
+            self.dismiss()
 
     @work(exclusive=True)
     async def _execute(self, text: str) -> None:
@@ -115,14 +117,25 @@ class Prompt(ModalScreen[None]):
             self.app.switch_screen(Plot(plot.text, plot.values, complete=plot.complete))
         elif answer.moved or len(answer.lines) < 2:
             self.dismiss()
-            notice = self._control.notice if answer.moved else ""
-            self._say(notice or " ".join(answer.lines[:1]))
+            notice = self._control.notice if answer.moved else " ".join(answer.lines)
+            self._say(answer.told or notice)
         else:
-            self.query_one("#answer").display = True
+            self._lines = answer.lines
             self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
             self.query_one(VerticalScroll).scroll_home(animate=False)
             self.query_one(Input).value = ""
             self._hint(_HINT)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Give the answer as many lines as it needs, up to two thirds of the screen."""
+        size = self.app.size
+        needed = sum(max(1, -(-cell_len(line) // (size.width - 3))) for line in self._lines)
+        self.query_one(VerticalScroll).styles.height = min(needed, size.height * 2 // 3)
+
+    def on_resize(self) -> None:
+        """Make room anew."""
+        self._make_room()
 
     def _hint(self, text: str, *, error: bool = False) -> None:
         hint = self.query_one("#hint", Static)

@@ -1,9 +1,15 @@
-"""The last line of the screen: the most useful keys, or an answer to the key just pressed."""
+"""The last line of the screen: the most useful keys, or an answer to the key just pressed.
 
+A long answer takes a second line.
+"""
+
+import textwrap
 from collections.abc import Iterator
 
 from nnstep.tui.actions import Action
-from nnstep.tui.widgets.line_view import Line, LineView, Piece, fit
+from nnstep.tui.widgets.line_view import Line, LineView, Piece, empty, fit
+
+MOST_LINES = 2
 
 
 class KeyLine(LineView):
@@ -25,13 +31,21 @@ class KeyLine(LineView):
             self._message = text
             self.redraw()
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Paint the one line."""
-        pieces = self._answer() if self._message else self._keys(width)
-        return [fit(pieces, width, self.palette.bar)]
+    def lines_at(self, width: int) -> int:
+        """Return how many lines the message takes, at most two."""
+        return min(MOST_LINES, len(_wrapped(self._message, width)))
 
-    def _answer(self) -> Iterator[Piece]:
-        yield f" {self._message}", self.palette.bar_accent
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Paint the keys on one line, or the message on as many as there are."""
+        if not self._message:
+            blank = [empty(width, self.palette.bar)] * (height - 1)
+            return [fit(self._keys(width), width, self.palette.bar), *blank]
+        lines = _wrapped(self._message, width)
+        if len(lines) > height:
+            lines = [*lines[: height - 1], f"{lines[height - 1][: max(0, width - 3)]} …"]
+        lines += [""] * (height - len(lines))
+        style = self.palette.bar_accent
+        return [fit([(f" {line}", style)], width, self.palette.bar) for line in lines]
 
     def _keys(self, width: int) -> Iterator[Piece]:
         """Paint as many keys as there is room for, the most useful ones."""
@@ -45,6 +59,11 @@ class KeyLine(LineView):
             if action.id in shown:
                 yield _key(action), self.palette.bar_strong
                 yield _word(action), self.palette.bar
+
+
+def _wrapped(message: str, width: int) -> list[str]:
+    """Break a message at blanks, as wide as it may be behind a blank."""
+    return textwrap.wrap(message, max(1, width - 2)) or [""]
 
 
 def _key(action: Action) -> str:
