@@ -68,6 +68,7 @@ class Block:
         self._written = context.written
         self._columns: dict[int, Array] = {}
         self._moves: dict[str, tuple[Array, Array]] = {}
+        self._rows: dict[str, Array] = {}
 
     @cached_property
     def recent(self) -> Recent:
@@ -80,10 +81,8 @@ class Block:
     def _together(self) -> Together | None:
         if self.start or self.stop < len(self._written.program):
             return None
-        arrangements = [self._context.arrangements.of(record) for record in self.records]
-        if min(len(kind.small) for kind in set(arrangements)) < 2:
-            return None
-        return Together(self.records, arrangements)
+        layout = self._context.arrangements.layout(self.records)
+        return Together(self.records, layout) if layout else None
 
     def _small(self, index: int) -> Together | None:
         """Return the small arrays together, if the one at an index is one of them."""
@@ -137,12 +136,19 @@ class Block:
             self._columns[index] = np.array([mean_square(excerpt(r[index])) for r in self.records])
         return self._columns[index]
 
-    def before_each(self, parameter: str) -> list[Array]:
-        """Return a parameter as it is before each pass."""
-        update = self._written.last(parameter, Phase.UPDATE)
-        if update is None:
-            return [self.before[parameter]] * self.count
-        return [self.before[parameter], *(record[update[1]] for record in self.records[:-1])]
+    def first_weights(self, parameter: str, axis: int) -> Array:
+        """Return the first weights of units that lie along an axis, before each pass.
+
+        The shape is `(passes, units)`.
+        """
+        first, update = self.before[parameter], self._written.last(parameter, Phase.UPDATE)
+        if update and self._small(update[1]):
+            weights = self._values(parameter, update[1])[:-1].reshape(self.count, *first.shape)
+            return weights[:, :, 0] if axis == 0 else weights[:, 0]
+        before = [first] * self.count
+        if update:
+            before[1:] = [record[update[1]] for record in self.records[:-1]]
+        return np.array([weights[:, 0] if axis == 0 else weights[0] for weights in before])
 
     def moves(self, parameter: str) -> tuple[Array, Array]:
         """Return the sums of squares of a parameter's updates, and of the parameter before them.
@@ -158,13 +164,22 @@ class Block:
     def _mean_moves(self, parameter: str) -> tuple[Array, Array]:
         first, index = self.before[parameter], self._written.at(parameter, Phase.UPDATE)[1]
         before = np.concatenate([[mean_square(excerpt(first))], self._mean_squares(index)[:-1]])
-        if small := self._small(index):
-            after = small.arrays(index, first.size)
-            moves = np.diff(after, axis=0, prepend=first.reshape(1, -1))
+        if self._small(index):
+            values = self._values(parameter, index)
+            moves = values[1:] - values[:-1]
             return np.einsum("ij,ij->i", moves, moves) / first.size, before
         arrays = [first, *(record[index] for record in self.records)]
         parts = [excerpt(array).astype(np.float64, copy=False) for array in arrays]
         return np.array([mean_square(b - a) for a, b in pairwise(parts)]), before
+
+    def _values(self, parameter: str, index: int) -> Array:
+        """Return a small parameter before the first pass and after each, a row each time."""
+        if parameter not in self._rows:
+            small, first = self._small(index), self.before[parameter]
+            assert small is not None, "only small parameters are at hand together"
+            rows = [first.reshape(1, -1), small.arrays(index, first.size)]
+            self._rows[parameter] = np.concatenate(rows)
+        return self._rows[parameter]
 
     def pass_at(self, number: int) -> Pass:
         """Return one of the passes, counted from 0."""

@@ -26,8 +26,8 @@ from .written import Written
 
 # More passes at a time make less work, as long as what was written is still in the cache.
 _MOST_IN_BLOCK, _NUMBERS_IN_CACHE = 64, 1 << 19
-# A few are worth that even of large passes, as long as all of them are kept.
-_FEW_IN_BLOCK, _NUMBERS_KEPT = 4, 1 << 20
+# Some are worth that even of large passes, as long as these and the one before are remembered.
+_SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 8, 1_900_000
 
 # Where there is a value that is not finite, all that follows from it is no news.
 _END = fault_key(NON_FINITE, None)
@@ -57,8 +57,8 @@ class Monitor:
         numbers = self._arrangements.largest_pass
         if not numbers:
             return 1
-        few = min(_FEW_IN_BLOCK, _NUMBERS_KEPT // numbers)
-        return max(1, few, min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers))
+        some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
+        return max(1, some, min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers))
 
     def examine(
         self,

@@ -102,8 +102,7 @@ class Symmetry(Rule):
 
     def suspects(self, block: Block) -> Array | None:
         """Look for units whose first weights are equal."""
-        weights = block.before_each(self._weights)
-        ordered = np.sort([W[:, 0] if self._axis == 0 else W[0] for W in weights], axis=1)
+        ordered = np.sort(block.first_weights(self._weights, self._axis), axis=1)
         return (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
 
     def judge(self, case: Pass) -> Finding | None:
