@@ -16,6 +16,9 @@ import pyte
 
 PATIENCE = 20.0
 
+# A size in the environment, as parallel tests have one, would be taken for the terminal's.
+NOT_KEPT = ("COLORTERM", "COLUMNS", "LINES")
+
 
 class Terminal:
     """Runs a command on a pseudo-terminal of a size, and keeps all that it sends."""
@@ -30,7 +33,7 @@ class Terminal:
         self.process, self._terminal = pty.fork()
         if self.process == 0:
             os.read(ready, 1)
-            kept = {name: value for name, value in os.environ.items() if name != "COLORTERM"}
+            kept = {name: value for name, value in os.environ.items() if name not in NOT_KEPT}
             os.execve(
                 sys.executable,
                 [sys.executable, *command],

@@ -140,9 +140,13 @@ class NnstepApp(App[None], inherit_bindings=False):
         (self.switch_screen if replace else self.push_screen)(debugger)
 
     async def action_quit(self) -> None:
-        """Quit at once; the session is not kept."""
+        """Quit at once."""
+        self.quit()
+
+    def quit(self) -> None:
+        """Quit because somebody wants to: of the session, only its edits are worth keeping."""
         self.quits = True
-        await super().action_quit()
+        self.exit()
 
     def action_interrupt(self) -> None:
         """Pause what is running; where nothing can be, say how to leave."""

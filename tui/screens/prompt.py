@@ -22,6 +22,7 @@ from nnstep.tui.control import Control
 
 if TYPE_CHECKING:
     from nnstep.engine.commands.command import Answer
+    from nnstep.tui.app import NnstepApp
 
 _HINT = "Enter runs, Tab completes, ↑ ↓ recall, Escape leaves; help lists commands."
 
@@ -32,6 +33,7 @@ class Prompt(ModalScreen[None]):
     `typed` are the commands so far, the oldest first; new ones are added to it.
     """
 
+    app: "NnstepApp"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
         Binding("tab", "complete", show=False, priority=True),
@@ -109,7 +111,7 @@ class Prompt(ModalScreen[None]):
     def _show(self, answer: "Answer") -> None:
         """Show an answer of several lines here; a short one, or a move, is seen on the screen."""
         if answer.quit:
-            self.app.exit()
+            self.app.quit()
         elif answer.plot is not None:
             from nnstep.tui.screens.plot import Plot
 
