@@ -100,16 +100,16 @@ def test_who_last_changed_a_cell(question: str) -> None:
     assert session.place == after + 1
     was, became = float(before[0, 2]), float(now[0, 2])
     assert lines[0] == (
-        f"W1[0, 2] was {was!r} and became {became!r} by step {after}, W1 = W1 - lr * dW1."
+        f"W1[0, 2] was {was!r}, and became {became!r} by W1 = W1 - lr * dW1, step {after + 1}."
     )
     assert lines[1].startswith(f"Step {after + 1} of ")
 
 
 def test_who_changed_what_nothing_has_changed() -> None:
     session = small()
-    assert told(session, "step 3", "who b1[-1]") == "b1[1] is as it was at the first step."
+    assert told(session, "step 3", "who b1[-1]") == "b1[1] has not changed since step 0."
     assert session.place == 3
-    assert "by an edit." in told(session, "set b1[1] = 3", "step", "who b1[1]")
+    assert "by an edit, step 3." in told(session, "set b1[1] = 3", "step", "who b1[1]")
     assert session.place == 3
 
 

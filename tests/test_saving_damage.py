@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -340,7 +341,7 @@ def test_a_file_made_by_hand_is_restored_or_refused_whatever_it_says(seed: int) 
     changed = table()
     for _ in range(choose.randrange(1, 4)):
         container, key = choose.choice(list(leaves(changed)))
-        container[key] = choose.choice(ODD)
+        container[key] = deepcopy(choose.choice(ODD))
     try:
         session = restore(decode(json.dumps(changed).encode()).saved, SAMPLE.scenario)
     except SessionFileError as error:

@@ -64,7 +64,7 @@ def _who(session: "Session", text: Typed) -> Answer:
     if session.interrupted:
         return Answer(("Interrupted.",), interrupted=True)
     if change is None:
-        return Answer((f"{cell_name(name, index)} is as it was at the first step.",))
+        return Answer((f"{cell_name(name, index)} has not changed since step 0.",))
     return go(session, change.place, f"{change}.")
 
 
