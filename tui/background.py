@@ -149,6 +149,11 @@ class Background:
         self._keeping = Keeping(self._session, tell)
         return self._keeping.offer
 
+    def hand_over(self) -> None:
+        """Have what was shown last written; before it is on the screen, that would slow it down."""
+        if self._keeping:
+            self._keeping.hand_over()
+
     def take_over(self, offer: "Offer") -> None:
         """Keep this session in place of the one that it continues."""
         if self._keeping:
@@ -177,9 +182,9 @@ class Background:
                 self._hits[self.snapshot.branch.name] = (*self.hits, stop.place)
         elif len(self.snapshot.branch.faults) > len(known.branch.faults):
             self.notice = _said(known, self.snapshot) or self.notice
-        self._changed()
         if self._keeping:
-            self._keeping.keep()
+            self._keeping.note()
+        self._changed()
 
     def _begin(self, work: Coroutine[Any, Any, object]) -> None:
         self._busy, self._stopping = True, False

@@ -15,12 +15,18 @@ class Keeping:
         self._autosave = Autosave(session.scenario, _untouched(session), tell)
         self.offer: Offer | None = find_offer(session.scenario)
         self._ended = False
-        self.keep()
+        self.note()
+        self.hand_over()
 
-    def keep(self) -> None:
-        """Have the present state of the session written."""
-        if not self._ended:
-            self._autosave.keep(save(self._session))
+    def note(self) -> None:
+        """Take note of the state of the session, which nothing else uses meanwhile."""
+        self._noted, self._is_written = save(self._session), False
+
+    def hand_over(self) -> None:
+        """Have what was noted last written."""
+        if not self._is_written and not self._ended:
+            self._is_written = True
+            self._autosave.keep(self._noted)
 
     def take_over(self, offer: Offer) -> None:
         """Keep this session in place of an earlier one, which it continues."""
@@ -32,8 +38,9 @@ class Keeping:
         A session with edits is always left: they are work.
         """
         if not self._ended:
+            self.hand_over()
             self._ended = True
-            self._autosave.end(keep=keep or save(self._session).edits > 0)
+            self._autosave.end(keep=keep or self._noted.edits > 0)
 
 
 def _untouched(session: Session) -> SavedSession:

@@ -49,6 +49,8 @@ class Store:
     ) -> None:
         self.budget = budget
         self._bytes_of_records = 0
+        # What the keyframes leave; it is worked out when there is one more of them.
+        self._budget_of_records = budget
         self._steps = steps
         self._shared = shared
         self._records: dict[tuple[Branch, int], tuple[Record, int]] = {}
@@ -67,7 +69,7 @@ class Store:
         size = self._footprint(record)
         self._records[branch, iteration] = record, size
         self._bytes_of_records += size
-        most = self.budget - self._bytes_of_keyframes
+        most = self._budget_of_records
         if size > _LARGE_RECORD:
             most = min(most, _MOST_OF_LARGE)
         while self._bytes_of_records > most and len(self._records) > _LEAST_RECORDS:
@@ -83,9 +85,7 @@ class Store:
         return found[0] if found else None
 
     def wants_keyframe(self, branch: Branch, iteration: int) -> bool:
-        """Tell whether the tensors at the beginning of a pass are to be kept."""
-        if iteration % self.spacing:
-            return False
+        """Tell whether the tensors at the beginning of a pass, one of every `spacing`, are new."""
         keyframes = self._keyframes.get(branch)
         return not keyframes or keyframes[-1].iteration < iteration
 
@@ -94,6 +94,7 @@ class Store:
         self._keyframes.setdefault(branch, []).append(keyframe)
         while self._bytes_of_keyframes > self.budget // 2 and self._thin():
             pass
+        self._budget_of_records = self.budget - self._bytes_of_keyframes
 
     def keyframe(self, branch: Branch, iteration: int) -> Keyframe | None:
         """Return the last keyframe at or before a pass, None if only the origin is left."""

@@ -26,7 +26,7 @@ class Timeline:
     """The branches of a run, and the machine, which is at a place of one of them.
 
     At most `budget` bytes of the past are kept; with None nothing is, and going back runs the
-    program from step 0. `finished_pass`, if there is one, is called after every pass that is kept.
+    program from step 0. `finished_pass`, if there is one, is told of every pass that is kept.
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
@@ -36,8 +36,9 @@ class Timeline:
         self.keeps = budget is not None
         if self.keeps:
             self.machine.finished_pass = self._keep
-        self.finished_pass: Callable[[], None] | None = None
+        self.finished_pass: Callable[[int, Record], None] | None = None
         self._scenario = scenario
+        self._steps = len(program)
         origin = initial_state(scenario, program, seed)
         data = (scenario.data.x, scenario.data.y) if scenario.data else ()
         written = {name for line in program.instructions for name in line.writes}
@@ -122,15 +123,16 @@ class Timeline:
 
     def _keep(self, record: Record) -> None:
         """Remember a pass that the machine has just come to the end of."""
-        machine, steps = self.machine, len(self.program)
+        machine, steps, branch = self.machine, self._steps, self.current
         iteration = machine.place // steps
-        self.store.put(self.current.owner(iteration - 1, steps), iteration - 1, record)
-        owner = self.current.owner(iteration, steps)
-        if self.store.wants_keyframe(owner, iteration):
-            tensors = {name: machine.tensors[name] for name in owner.origin.tensors}
-            self.store.put_keyframe(owner, Keyframe(iteration, tensors, machine.cursor))
+        self.store.put(branch.owner(iteration - 1, steps), iteration - 1, record)
+        if iteration % self.store.spacing == 0:
+            owner = branch.owner(iteration, steps)
+            if self.store.wants_keyframe(owner, iteration):
+                tensors = {name: machine.tensors[name] for name in owner.origin.tensors}
+                self.store.put_keyframe(owner, Keyframe(iteration, tensors, machine.cursor))
         if self.finished_pass:
-            self.finished_pass()
+            self.finished_pass(iteration - 1, record)
 
     # Changing the course
 

@@ -29,15 +29,10 @@ class Examination:
 
         return Monitor(self._scenario, self._timeline.program)
 
-    def finished_pass(self) -> None:
+    def finished_pass(self, iteration: int, record: Record) -> None:
         """Take note of the pass just finished; examine when there are enough of them."""
-        timeline = self._timeline
-        branch, steps = timeline.current, len(timeline.program)
-        iteration = timeline.place // steps - 1
-        if iteration != branch.examined + len(self._records):
+        if iteration != self._timeline.current.examined + len(self._records):
             return  # it is run again
-        record = timeline.store.record(branch, iteration)
-        assert record is not None, "the last passes are always kept"
         self._records.append(record)
         if len(self._records) >= self._monitor.block:
             self._examine_finished()

@@ -103,7 +103,10 @@ class Debugger(Driving):
             what = "1 warning" if count == 1 else f"{count} warnings"
             self.say(f"{what}: {self.app.key_of('help')} shows {'it' if count == 1 else 'them'}.")
 
-        self.call_after_refresh(self.begin_to_keep)
+        if self.continued is None:
+            self.call_after_refresh(self.begin_to_keep)
+        else:
+            self.begin_to_keep()
 
     def on_unmount(self) -> None:
         """Leave no run behind; the session stays on disk if nobody wanted to end it."""
@@ -128,6 +131,7 @@ class Debugger(Driving):
         self._redraw_tensors()
         self._loss.show(snapshot)
         self._watch.show(snapshot)
+        self.call_after_refresh(control.hand_over)
         if self._timeline.display:
             self._timeline.show(snapshot, control.hits)
         if len(snapshot.watches) != self._arrangement.needs.watches:

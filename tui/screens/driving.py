@@ -238,7 +238,7 @@ class Driving(Screen[None]):
 
     def begin_to_keep(self) -> None:
         """Begin to keep the session on disk, once it is on the screen; offer an earlier one."""
-        offer = self.control.keep(lambda message: self.app.call_from_thread(self.say, message))
+        offer = self.control.keep(lambda message: self.call_later(self.say, message))
         if self.continued is not None:
             self.control.take_over(self.continued)
             self.say(f"Taken up again at step {self.control.snapshot.place}.")

@@ -33,6 +33,8 @@ class KeyLine(LineView):
 
     def lines_at(self, width: int) -> int:
         """Return how many lines the message takes, at most two."""
+        if len(self._message) < width:
+            return 1
         return min(MOST_LINES, len(_wrapped(self._message, width)))
 
     def paint(self, width: int, height: int) -> list[Line]:
