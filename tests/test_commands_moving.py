@@ -170,6 +170,15 @@ def test_a_value_that_is_not_finite_stops_once() -> None:
     assert session.place == place
 
 
+def test_the_log_is_kept() -> None:
+    session = small()
+    assert told(session, "log") == "No breakpoint has printed anything."
+    give(session, 'break L log "L is {L}"', "step 3 iterations")
+    lines = give(session, "log").lines
+    assert len(lines) == 3
+    assert lines[2].endswith(f"L is {session.value('L'):.6g}")
+
+
 def test_going_to_faults() -> None:
     session = Session(load("overflow"))
     give(session, "run", "run")

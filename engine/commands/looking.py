@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nnstep.engine.session.series import Series
     from nnstep.engine.session.session import Session
 
+_MOST_LOGGED = 200
 _LAST_CHANGED = re.compile(r"^last\s+changed(?!\S)")
 _LINE_WIDTH = 80
 # A curve is told in words by so many of its values.
@@ -154,6 +155,14 @@ def _faults(session: "Session", text: Typed) -> Answer:
     return Answer(tuple(lines) or ("No fault has been found.",))
 
 
+def _log(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    lines = [f"Step {line.place}: {line.text}" for line in session.log[-_MOST_LOGGED:]]
+    if earlier := len(session.log) - len(lines):
+        lines.insert(0, f"{earlier} earlier ones are left out.")
+    return Answer(tuple(lines) or ("No breakpoint has printed anything.",))
+
+
 COMMANDS = (
     Command(
         "print",
@@ -193,4 +202,5 @@ COMMANDS = (
         "verify", "", "compare the gradients with difference quotients", "verify", _verify, ("v",)
     ),
     Command("faults", "", "list the faults found, and what to do about them", "faults", _faults),
+    Command("log", "", "show what breakpoints with a log have printed", "log", _log),
 )
