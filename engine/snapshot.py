@@ -15,7 +15,7 @@ class BranchView(Struct, frozen=True):
 
     It left `parent` at place `fork` (the first branch left none). `newest` is the furthest place
     that it has reached, and `edits` all that lead there. `losses` has shape `(iterations,)`: the
-    loss of every iteration of the branch.
+    loss of every iteration of the branch. `hits` are the places where something has stopped it.
     """
 
     name: str
@@ -26,6 +26,7 @@ class BranchView(Struct, frozen=True):
     edits: tuple[Edit, ...]
     faults: tuple[Fault, ...]
     losses: Array
+    hits: tuple[int, ...] = ()
 
 
 class Watched(Struct, frozen=True):

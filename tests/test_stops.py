@@ -223,6 +223,19 @@ def test_a_logpoint_prints_and_goes_on() -> None:
     assert len(session.log) == END
 
 
+def test_where_a_branch_has_stopped_belongs_to_that_branch() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "dW1"))
+    places = forwards(session)
+    assert session.snapshot().branch.hits == tuple(places)
+    session.branches.rename("main", "first")
+    session.seek(places[1])
+    session.edit("W1", (0, 0), 0.5)
+    assert session.snapshot().branch.hits == tuple(places[:2])
+    session.branches.switch("first")
+    assert session.snapshot().branch.hits == tuple(places)
+
+
 def test_a_disabled_point_does_not_stop() -> None:
     session = Session(small())
     number = session.stops.add(Breakpoint(0, "dW1")).number

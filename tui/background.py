@@ -32,7 +32,7 @@ class Background:
     """Owns a session; `changed` is called whenever there is something new to show.
 
     `start` begins a coroutine in the background. `snapshot` is what there is to show, and `notice`
-    what there is to say of it. `hits` are the places of the present branch where something stopped.
+    what there is to say of it.
     """
 
     def __init__(
@@ -49,7 +49,6 @@ class Background:
         self._busy = False
         self._activity = ""
         self._running = False
-        self._hits: dict[str, tuple[int, ...]] = {}
         self._stopping = False
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -62,11 +61,6 @@ class Background:
     def was_interrupted(self) -> bool:
         """Whether what was done last was interrupted."""
         return self._session.interrupted
-
-    @property
-    def hits(self) -> tuple[int, ...]:
-        """The places of the present branch where a breakpoint or a watchpoint has stopped."""
-        return self._hits.get(self.snapshot.branch.name, ())
 
     @property
     def is_busy(self) -> bool:
@@ -178,8 +172,6 @@ class Background:
         self.notice = logged[-1].text if logged else ""
         if isinstance(stop, Stop) and stop.reason:
             self.notice = stop.reason
-            if stop.kind == "point" and stop.place not in self.hits:
-                self._hits[self.snapshot.branch.name] = (*self.hits, stop.place)
         elif len(self.snapshot.branch.faults) > len(known.branch.faults):
             self.notice = _said(known, self.snapshot) or self.notice
         if self._keeping:

@@ -12,7 +12,8 @@ class Branch:
     `origin` is the state at place 0, drawn from `seed`. Up to place `fork` everything is that of
     the `parent`, if there is one. `edits` are all that lead here, those of the parent included, in
     order of their places. `newest` is the furthest place reached, and `place` the one last left.
-    Passes before `examined` have been searched for `faults`.
+    Passes before `examined` have been searched for `faults`. `hits` are the places where a
+    breakpoint or a watchpoint has stopped the run.
     """
 
     def __init__(self, name: str, seed: int, origin: State) -> None:
@@ -26,6 +27,7 @@ class Branch:
         self.place = 0
         self.losses = LossHistory()
         self.faults: tuple[Fault, ...] = ()
+        self.hits: tuple[int, ...] = ()
         self.examined = 0
 
     def forked(self, name: str, place: int, steps_per_iteration: int, losses: int) -> "Branch":
@@ -36,6 +38,7 @@ class Branch:
         branch.edits = self.edits_until(place)
         branch.losses = LossHistory(self.losses.view(losses))
         branch.faults = tuple(fault for fault in self.faults if fault.place <= place)
+        branch.hits = tuple(hit for hit in self.hits if hit <= place)
         branch.examined = min(self.examined, place // steps_per_iteration)
         return branch
 
@@ -55,4 +58,5 @@ class Branch:
         self.newest = self.place = place
         self.losses.forget(losses)
         self.faults = tuple(fault for fault in self.faults if fault.place <= place)
+        self.hits = tuple(hit for hit in self.hits if hit <= place)
         self.examined = min(self.examined, place // steps_per_iteration)

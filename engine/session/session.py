@@ -130,6 +130,9 @@ class Session(Inspection):
             lambda: self._interrupted.is_set() or time.monotonic() >= deadline,
         )
         self.log.extend(logged)
+        branch = self._timeline.current
+        if stop and stop.kind == "point" and stop.place not in branch.hits:
+            branch.hits = (*branch.hits, stop.place)
         return stop
 
     def _place_of(self, target: Target) -> float:

@@ -57,6 +57,7 @@ def _view(timeline: Timeline, branch: Branch) -> BranchView:
         edits=branch.edits,
         faults=tuple(fault for fault in branch.faults if fault.place <= newest),
         losses=branch.losses.view(timeline.machine.losses_until(newest)),
+        hits=branch.hits,
     )
 
 

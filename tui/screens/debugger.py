@@ -133,7 +133,7 @@ class Debugger(Driving):
         self._watch.show(snapshot)
         self.call_after_refresh(control.hand_over)
         if self._timeline.display:
-            self._timeline.show(snapshot, control.hits)
+            self._timeline.show(snapshot, snapshot.branch.hits)
         if len(snapshot.watches) != self._arrangement.needs.watches:
             self._arrange()
         if control.notice:
@@ -291,7 +291,8 @@ class Debugger(Driving):
         self._shows_timeline = not self._shows_timeline
         self._arrange()
         if self._shows_timeline:
-            self._timeline.show(self.control.snapshot, self.control.hits)
+            snapshot = self.control.snapshot
+            self._timeline.show(snapshot, snapshot.branch.hits)
             self._go_to(self._timeline)
         elif self._timeline.has_focus:
             self._go_to(self._program)
