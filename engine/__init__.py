@@ -12,15 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .conditions import ConditionError
-    from .grammar import GrammarError
+    from .language.evaluate import ConditionError, parse_value
+    from .language.nodes import GrammarError
     from .loading import load
-    from .machine import Step
+    from .machine.machine import Step
     from .scenario.errors import ScenarioError
     from .scenario.model import Scenario
-    from .session.edits import EditError, UndoError, parse_value
+    from .session.edits import EditError, UndoError
     from .session.session import Session
-    from .snapshot import Snapshot
+    from .session.snapshot import Snapshot
 
 __all__ = [
     "ConditionError",
@@ -37,17 +37,17 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ConditionError": "conditions",
-    "GrammarError": "grammar",
+    "ConditionError": "language.evaluate",
+    "GrammarError": "language.nodes",
     "EditError": "session.edits",
     "Scenario": "scenario.model",
     "ScenarioError": "scenario.errors",
     "Session": "session.session",
-    "Snapshot": "snapshot",
-    "Step": "machine",
+    "Snapshot": "session.snapshot",
+    "Step": "machine.machine",
     "UndoError": "session.edits",
     "load": "loading",
-    "parse_value": "session.edits",
+    "parse_value": "language.evaluate",
 }
 
 

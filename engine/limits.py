@@ -1,4 +1,4 @@
-"""How large a scenario and its data may be; checked before memory is asked for."""
+"""Every limit on what a file, an expression or a run may ask for."""
 
 MAX_SCENARIO_BYTES = 32 * 2**20
 """A scenario file."""
@@ -35,3 +35,22 @@ HISTORY_BYTES = 256 * 2**20
 
 MAX_TABLES = 10_000
 """Tables in a list of the scenario: breakpoints, watches, notes, expectations."""
+
+
+MAX_TEXT = 100_000
+"""Characters in one text."""
+
+MAX_TOKENS = 50_000
+"""Names, numbers and signs in one text."""
+
+MAX_DIGITS = 400
+"""Characters in one number."""
+
+MAX_STATEMENTS = 10_000
+"""Assignments in one program."""
+
+MAX_DEPTH = 100
+"""Operations inside one another; a sum of n terms is n - 1 deep."""
+
+MAX_INDEX = 2**31 - 1
+"""The largest index, slice bound or axis, either sign."""

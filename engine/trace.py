@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine import Step
-from nnstep.engine.program.instruction import Role
+from nnstep.engine.machine.machine import Step
+from nnstep.engine.program.program import Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nnstep.engine import load
+from nnstep.engine.loading import load
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 

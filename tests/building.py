@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, frozen
-from nnstep.engine.grammar import parse_program
+from nnstep.engine.language.parser import parse_program
 from nnstep.engine.scenario.model import (
     Activation,
     Clip,

@@ -2,10 +2,10 @@
 
 from building import network, optimizer
 
-from nnstep.engine import Session
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.scenario.model import Run
+from nnstep.engine.session.session import Session
 
 
 def small(iterations: int | None = 30) -> Session:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from scenario_texts import Mistakes
 
-from nnstep.engine import ScenarioError, load
+from nnstep.engine.loading import load
+from nnstep.engine.scenario.errors import ScenarioError
 
 
 @pytest.fixture(autouse=True)

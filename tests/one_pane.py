@@ -8,10 +8,10 @@ import numpy as np
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from nnstep.engine.program.instruction import Instruction, Phase, Program, Role, Tensor
-from nnstep.engine.snapshot import BranchView, Snapshot
+from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
+from nnstep.engine.session.snapshot import BranchView, Snapshot
+from nnstep.tui.panes.line_view import LineView
 from nnstep.tui.theme import DARK
-from nnstep.tui.widgets.line_view import LineView
 
 CODE = (
     Instruction(Phase.FORWARD, 1, "linear", ("x", "W1"), ("z1",), "z1 = x @ W1.T"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnstep.engine import Session
+from nnstep.engine.session.session import Session
 
 ORACLES = Path(__file__).parent / "oracles"
 

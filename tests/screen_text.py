@@ -9,8 +9,8 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nnstep.tui.screens.debugger import Debugger
-from nnstep.tui.screens.prompt import Prompt
+from nnstep.tui.debugger import Debugger
+from nnstep.tui.prompt import Prompt
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "NNSTEP_UPDATE_SNAPSHOTS"

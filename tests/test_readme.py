@@ -15,8 +15,7 @@ from types import ModuleType
 import pytest
 
 from nnstep.engine import limits
-from nnstep.engine.commands.registry import COMMANDS
-from nnstep.engine.grammar import limits as grammar_limits
+from nnstep.engine.commands.interpreter import COMMANDS
 from nnstep.engine.operations.catalogue import FUNCTIONS
 from nnstep.tui.actions import ACTIONS
 
@@ -42,7 +41,7 @@ def functions() -> str:
 
 def described_limits() -> str:
     """Each constant of the module, with the sentence that follows it."""
-    modules = (limits, grammar_limits)
+    modules = (limits,)
     return "\n" + "\n".join(line for module in modules for line in limits_of(module)) + "\n"
 
 
@@ -81,7 +80,7 @@ def test_the_readme_says_what_the_code_says(name: str, expected: str) -> None:
 
 
 def test_the_scenarios_of_the_readme_load(tmp_path: Path) -> None:
-    from nnstep.engine import load
+    from nnstep.engine.loading import load
 
     text = README.read_text(encoding="utf-8")
     blocks = re.findall(r"\n\n((?:    .*\n|\n)+)", text)

@@ -29,11 +29,6 @@ def test_no_engine_module_brings_the_screen_along() -> None:
     assert not loaded_after(statement) & SCREEN
 
 
-@pytest.mark.parametrize("module", engine_modules())
-def test_every_engine_module_can_be_imported_by_itself(module: str) -> None:
-    assert not loaded_after(f"import {module}") & SCREEN
-
-
 def test_the_engine_package_alone_imports_no_numpy() -> None:
     assert "numpy" not in loaded_after("import nnstep.engine")
 

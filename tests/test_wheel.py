@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("engine", "tui", "scenarios")
-SUFFIXES = {".py", ".tcss", ".toml", ".csv", ".npz"}
+SUFFIXES = {".py", ".toml", ".csv", ".npz"}
 
 
 def test_the_wheel_has_the_files_of_the_tree(tmp_path: Path) -> None:

@@ -10,16 +10,18 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from nnstep.engine.text import printable
-from nnstep.tui.actions import bindings, remapped
-from nnstep.tui.config import Config
-from nnstep.tui.theme import DARK, THEMES
+
+from .actions import bindings, remapped
+from .config import Config
+from .theme import DARK, THEMES
 
 if TYPE_CHECKING:
-    from nnstep.engine import Session
     from nnstep.engine.saving.opening import Opened
     from nnstep.engine.scenario.model import Scenario
-    from nnstep.tui.gallery import Entry
-    from nnstep.tui.recovery import Offer
+    from nnstep.engine.session.session import Session
+
+    from .gallery import Entry
+    from .recovery import Offer
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -33,7 +35,7 @@ class NnstepApp(App[None], inherit_bindings=False):
     TITLE = "nnstep"
     ALLOW_SELECT = False
     # Of the screens' styles, only those of a screen that is pushed would be loaded by itself.
-    CSS_PATH = "screens/debugger.tcss"
+    CSS = "Debugger { background: $background; overflow: hidden; }"
     BINDINGS = bindings("app")
 
     def __init__(
@@ -88,8 +90,9 @@ class NnstepApp(App[None], inherit_bindings=False):
         return next(action.shown_keys[0] for action in self.actions if action.id == action_id)
 
     def _debugger(self, scenario: "Scenario") -> Screen[None]:
-        from nnstep.engine import Session
-        from nnstep.tui.screens.debugger import Debugger
+        from nnstep.engine.session.session import Session
+
+        from .debugger import Debugger
 
         session = Session(scenario, history=self.history)
         opened, self._opened = self._opened, None
@@ -102,7 +105,7 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def open_gallery(self) -> None:
         """Let someone choose a scenario and open it."""
-        from nnstep.tui.screens.gallery import Gallery
+        from .gallery import Gallery
 
         self.push_screen(Gallery(self.actions), self._open)
 
@@ -112,7 +115,8 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def open_scenario(self, path: Path) -> None:
         """Open a scenario in place of the one on the screen."""
-        from nnstep.engine import ScenarioError, load
+        from nnstep.engine.loading import load
+        from nnstep.engine.scenario.errors import ScenarioError
 
         try:
             self._scenario = load(path)
@@ -123,7 +127,7 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def show_session(self, session: "Session", offer: "Offer | None", warning: str) -> None:
         """Go on with a session that was restored, from what was offered or from a file."""
-        from nnstep.tui.screens.debugger import Debugger
+        from .debugger import Debugger
 
         self._show(Debugger(session, self.actions, continued=offer))
         if warning:
@@ -131,7 +135,7 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def _show(self, debugger: Screen[None]) -> None:
         """Show a debugger in place of the one on the screen."""
-        from nnstep.tui.screens.debugger import Debugger
+        from .debugger import Debugger
 
         if isinstance(self.screen, Debugger):
             self.screen.control.end(keep=True)
@@ -150,8 +154,8 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def action_interrupt(self) -> None:
         """Pause what is running; where nothing can be, say how to leave."""
-        from nnstep.tui.screens.debugger import Debugger
-        from nnstep.tui.screens.help import Help
+        from .debugger import Debugger
+        from .dialogs import Help
 
         if isinstance(self.screen, Debugger):
             self.screen.action_interrupt()
@@ -162,7 +166,7 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show the keys, and what the scenario is about."""
-        from nnstep.tui.screens.help import Help
+        from .dialogs import Help
 
         scenario = self._scenario
         title = printable(scenario.title) if scenario else ""
@@ -172,7 +176,7 @@ class NnstepApp(App[None], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Fill the command palette from the list of actions."""
-        from nnstep.tui.screens.debugger import Debugger
+        from .debugger import Debugger
 
         here = {"app", "debugger"} if isinstance(screen, Debugger) else {"app"}
         for action in self.actions:

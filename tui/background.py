@@ -10,15 +10,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nnstep.engine import Session
 from nnstep.engine.arrays import Array
-from nnstep.engine.snapshot import Snapshot
+from nnstep.engine.session.session import Session
+from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.stops.points import Stop
 from nnstep.engine.text import listed
 
 if TYPE_CHECKING:
-    from nnstep.tui.keeping import Keeping
-    from nnstep.tui.recovery import Offer
+    from .keeping import Keeping
+    from .recovery import Offer
 
 Result = TypeVar("Result")
 
@@ -138,7 +138,7 @@ class Background:
 
         `tell` is called, from another thread, if it cannot be kept.
         """
-        from nnstep.tui.keeping import Keeping
+        from .keeping import Keeping
 
         self._keeping = Keeping(self._session, tell)
         return self._keeping.offer

@@ -1,7 +1,4 @@
-"""The command line: `nnstep`, `nnstep FILE|NAME`, `list`, `run`, `trace` and `schema`.
-
-NumPy and Textual are imported by what needs them, so `--help` and `--version` are quick.
-"""
+"""The command line: what `nnstep` does with its arguments."""
 
 import gc
 import os
@@ -14,10 +11,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from nnstep.tui.opening import load_and_warn, load_scenario, open_saved, restore_saved, shown
-
 if TYPE_CHECKING:
+    from nnstep.engine.saving.opening import Opened
     from nnstep.engine.scenario.model import Scenario
+    from nnstep.engine.session.session import Session
 
 
 class _OpenByDefault(click.Group):
@@ -85,7 +82,7 @@ def open_scenario(scenario: str) -> None:
 @main.command("list")
 def list_scenarios() -> None:
     """List the built-in scenarios."""
-    from nnstep.tui.gallery import entries
+    from .gallery import entries
 
     with _quiet_when_closed():
         listed = list(entries())
@@ -137,12 +134,12 @@ def run_scenario(
     session = restore_saved(scenario)
     if session is None:
         loaded = load_and_warn(scenario)
-        from nnstep.engine import Session
+        from nnstep.engine.session.session import Session
 
         session = Session(loaded, iterations=iterations)
     elif iterations is not None:
         raise click.UsageError("--iterations is for scenarios; a session has its own")
-    from nnstep.tui.run import run
+    from .run import run
 
     with _quiet_when_closed():
         status = run(session, commands=commands, script=script, plain=plain)
@@ -199,13 +196,12 @@ def _run_app(name: str | None) -> None:
     with _nothing_collected():
         opened = None if name is None else open_saved(name)
         scenario = opened.scenario if opened else None if name is None else load_scenario(name)
-        from nnstep.tui.terminal import why_not_here
 
         if reason := why_not_here():
             click.echo(reason, err=True)
             sys.exit(2)
-        from nnstep.tui.app import NnstepApp
-        from nnstep.tui.config import config_path, read_config
+        from .app import NnstepApp
+        from .config import config_path, read_config
 
         app = NnstepApp(scenario, read_config(config_path()), opened)
     app.run()
@@ -254,3 +250,76 @@ def _quiet_when_closed() -> Iterator[None]:
 def _discard_output() -> None:
     """Send what is left in stdout's buffer nowhere: Python flushes it once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def load_scenario(name: str) -> "Scenario":
+    """Read the scenario that someone means; a mistake in it is all that is said."""
+    from nnstep.engine.loading import load
+    from nnstep.engine.scenario.errors import ScenarioError
+
+    try:
+        return load(name)
+    except ScenarioError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+def load_and_warn(name: str) -> "Scenario":
+    """Read the scenario that someone means, and say what is doubtful about it."""
+    scenario = load_scenario(name)
+    for warning in scenario.warnings:
+        click.echo(shown(warning), err=True)
+    return scenario
+
+
+def open_saved(name: str) -> "Opened | None":
+    """Read a session file, None if a name is not that of one; a mistake is all that is said."""
+    if not name.lower().endswith(".session"):
+        return None
+    from nnstep.engine.saving.errors import SessionFileError
+    from nnstep.engine.saving.opening import open_session
+
+    try:
+        return open_session(name)
+    except SessionFileError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+def restore_saved(name: str) -> "Session | None":
+    """Run the session in a file again, None if a name is not that of one."""
+    opened = open_saved(name)
+    if opened is None:
+        return None
+    if opened.warning:
+        click.echo(shown(opened.warning), err=True)
+    from nnstep.engine.saving.errors import SessionFileError
+
+    try:
+        return opened.restore()
+    except SessionFileError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+def shown(text: str) -> str:
+    """Return a text from elsewhere, fit to show; what that takes is imported only then."""
+    from nnstep.engine.text import printable
+
+    return printable(text)
+
+
+def why_not_here() -> str | None:
+    """Return a sentence saying why the app cannot run here, None if it can.
+
+    Keys are read from stdin and the screen is drawn on stderr. With `TEXTUAL_DRIVER` set, something
+    else brings its own way of doing both.
+    """
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return None
+    instead = "'nnstep run --plain' and 'nnstep trace' need none."
+    if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return f"nnstep needs a terminal to draw on; {instead}"
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        return f"nnstep needs a terminal that can move the cursor, and TERM names none; {instead}"
+    return None

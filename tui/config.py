@@ -1,13 +1,4 @@
-"""The user's configuration file: other keys and another theme.
-
-    theme = "nnstep-light"
-    history = 64                # megabytes of the past that are kept
-
-    [keys]
-    step-op = "j,f11"
-
-A mistake in it is reported in plain words, and what is right in it still holds.
-"""
+"""The user's settings: theme, keys, and how much of the past is kept."""
 
 import os
 import tomllib
@@ -17,9 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key, key_to_character
+
 from nnstep.engine.limits import HISTORY_BYTES
-from nnstep.tui.actions import ACTIONS, Action, remapped
-from nnstep.tui.keys import key_name
+
+from .actions import ACTIONS, Action, remapped
 
 _DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
 
@@ -103,3 +96,22 @@ def _meet(one: Action, other: Action) -> bool:
     """Tell whether two actions listen at the same time."""
     panes = {"program", "tensors", "timeline", "watches"}
     return one.scope == other.scope or not {one.scope, other.scope} <= panes
+
+
+_MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "meta", "hyper"})
+_NAMED_KEYS = frozenset(key.value for key in Keys) | frozenset(KEY_NAME_REPLACEMENTS.values())
+
+
+def key_name(key: str) -> str | None:
+    """Return Textual's name of a key (`question_mark` for `?`), None if no such key exists.
+
+    Textual takes any name for a key, and one that it does not know never fires.
+    """
+    if len(key) == 1:
+        return _character_to_key(key) if key.isprintable() else None
+    *modifiers, base = key.split("+")
+    if not base or not _MODIFIERS.issuperset(modifiers):
+        return None
+    character = key_to_character(base)
+    known = base in _NAMED_KEYS or (character is not None and character.isprintable())
+    return key if known else None

@@ -6,10 +6,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from nnstep.engine import Session, parse_value
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.language.evaluate import parse_value
+from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Stop
-from nnstep.tui.background import FRAME, Background
+
+from .background import FRAME, Background
 
 if TYPE_CHECKING:
     from nnstep.engine.commands.command import Answer
@@ -122,7 +124,7 @@ class Control(Background):
 
     def completions(self, text: str) -> tuple[str, ...]:
         """Return what the last word of a command could be."""
-        from nnstep.engine.commands.completion import complete
+        from nnstep.engine.commands.interpreter import complete
 
         return complete(text, self._session)
 

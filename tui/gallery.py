@@ -1,15 +1,23 @@
-"""The built-in scenarios, by name, and how a scenario is described in one line.
-
-Nothing here imports NumPy until a scenario is read.
-"""
+"""The gallery: all built-in scenarios, each with what it shows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from nnstep import scenarios
 from nnstep.engine.text import printable
+from nnstep.tui.panes.bars import KeyLine
+
+from .actions import Action
+from .debugger import Debugger
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
@@ -34,7 +42,8 @@ def built_in() -> dict[str, Path]:
 
 def entries() -> Iterator[Entry]:
     """Read every built-in scenario; a broken file gives an entry that says so."""
-    from nnstep.engine import ScenarioError, load
+    from nnstep.engine.loading import load
+    from nnstep.engine.scenario.errors import ScenarioError
 
     for name, path in built_in().items():
         try:
@@ -59,3 +68,67 @@ def summary_of(scenario: "Scenario") -> str:
     """Return the first line of the description, without Markdown's marks for code."""
     lines = scenario.description.strip().splitlines()
     return printable(lines[0].strip()).replace("`", "") if lines else ""
+
+
+class Gallery(Screen[Entry | None]):
+    """Lists the scenarios; Enter, or a click, opens one."""
+
+    DEFAULT_CSS = """
+    Gallery {
+        background: $background;
+        #heading { height: 1; padding: 0 1; background: $panel; color: $primary; text-style: bold; }
+        OptionList, OptionList:focus {
+            height: 1fr;
+            border: none;
+            padding: 1 1 0 1;
+            background: $background;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
+            scrollbar-size-vertical: 1;
+        }
+        OptionList > .option-list--option { padding: 0 1 1 1; }
+        KeyLine { height: 1; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
+
+    def __init__(self, actions: tuple[Action, ...]) -> None:
+        super().__init__()
+        self._actions = actions
+        self._entries = list(entries())
+
+    def compose(self) -> ComposeResult:
+        """Show the list between a heading and the keys."""
+        yield Static(Content("nnstep: choose a scenario"), id="heading")
+        yield OptionList(*(Option(_describe(entry)) for entry in self._entries), markup=False)
+        yield KeyLine(tuple(action for action in self._actions if action.scope == "app"), id="keys")
+
+    def action_back(self) -> None:
+        """Go back to what was open, if anything was."""
+        if isinstance(self.app.screen_stack[-2], Debugger):
+            self.dismiss()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Open a scenario, or say why it cannot be opened."""
+        entry = self._entries[event.option_index]
+        if entry.problem:
+            self.notify(entry.problem, severity="error", markup=False)
+        else:
+            self.dismiss(entry)
+
+
+def _describe(entry: Entry) -> Content:
+    """Write an entry in two lines: its name, title and shape, and what it is about."""
+    about, style = entry.summary, "$muted"
+    if entry.problem:
+        about, style = f"cannot be opened: {entry.problem.splitlines()[0]}", "$error"
+    return Content.assemble(
+        (entry.name, "$primary"),
+        "  ",
+        (entry.title, "bold"),
+        "  ",
+        (entry.shape, "$secondary"),
+        "\n",
+        (about, style),
+    )

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from nnstep.engine.saving.state import SavedSession, save
 from nnstep.engine.session.session import Session
-from nnstep.tui.recovery import Autosave, Offer, find_offer
+
+from .recovery import Autosave, Offer, find_offer
 
 
 class Keeping:

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from nnstep.engine import Session
 from nnstep.engine.commands.command import Answer
-from nnstep.engine.commands.errors import CommandError
 from nnstep.engine.commands.interpreter import Interpreter
+from nnstep.engine.language.typed import TextError
+from nnstep.engine.session.session import Session
 from nnstep.engine.text import printable
 
 # The exit statuses; the last one is what shells give to a program that Ctrl+C has ended.
@@ -30,7 +30,7 @@ class _Line(Struct, frozen=True):
     place: str
     is_in_file: bool = False
 
-    def said_of(self, error: CommandError) -> str:
+    def said_of(self, error: TextError) -> str:
         """Return the message about a mistake in it."""
         if self.is_in_file and error.start is not None:
             return f"{self.place}:{error.start + 1}: {error.message}"
@@ -90,7 +90,7 @@ def _execute_all(session: Session, lines: Iterable[_Line], goes_on: bool = False
     for line in lines:
         try:
             answer = _execute(session, line.text)
-        except CommandError as error:
+        except TextError as error:
             status = _fail(line.said_of(error))
             if not goes_on:
                 return status
@@ -154,7 +154,7 @@ def _prompt(session: Session) -> int:
     while True:
         try:
             answer = _execute(session, input(PROMPT))
-        except CommandError as error:
+        except TextError as error:
             click.echo(str(error), err=True)
         except KeyboardInterrupt:
             click.echo()
@@ -176,7 +176,7 @@ def _edit_lines(session: Session) -> None:
         import readline
     except ImportError:
         return
-    from nnstep.engine.commands.completion import complete, completed
+    from nnstep.engine.commands.interpreter import complete, completed
 
     def candidate(_: str, number: int) -> str | None:
         line = readline.get_line_buffer()[: readline.get_endidx()]

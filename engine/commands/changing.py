@@ -1,14 +1,17 @@
-"""Commands that change a value, and take that back."""
+"""Commands that change the course of the run: set, undo, redo, and those about branches."""
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nnstep.engine.language.typed import Typed, blaming
+from nnstep.engine.session.branches import Difference
+from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.engine.text import cell_name, listed
 
-from .command import Answer, Command
-from .journey import Journey
-from .reading import blaming, cell, value
-from .typed import Typed
+from .command import Answer, Command, Journey
+from .reading import cell, value
+from .stopping import delete_point
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -55,6 +58,92 @@ def _redo(session: "Session", text: Typed) -> Answer:
     return journey.answer(f"The change of {redone} is made again.", quiet=True)
 
 
+_MOST_EDITS = 3
+
+
+def _branches(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    snapshot = session.snapshot()
+    roots = [view for view in snapshot.branches if view.parent is None]
+    return Answer(tuple(line for root in roots for line in _tree(snapshot, root, ())))
+
+
+def _tree(snapshot: Snapshot, view: BranchView, above: tuple[BranchView, ...]) -> Iterator[str]:
+    """Yield a line for a branch and, indented, one for each that has left it."""
+    here = " (here)" if view.name == snapshot.branch.name else ""
+    facts = ", ".join(_facts(view, above[-1] if above else None))
+    yield f"{'  ' * len(above)}{view.name}{here}: {facts}"
+    for child in snapshot.branches:
+        if child.parent == view.name:
+            yield from _tree(snapshot, child, (*above, view))
+
+
+def _facts(view: BranchView, parent: BranchView | None) -> Iterator[str]:
+    """Yield where a branch comes from, how far it has come, and what was changed on it."""
+    yield f"left {parent.name} at step {view.fork}" if parent else f"seed {view.seed}"
+    yield f"reaches step {view.newest}"
+    if len(view.losses):
+        yield f"loss {view.losses[-1]:.6g}"
+    own = [edit for edit in view.edits if parent is None or edit not in parent.edits]
+    for edit in own[:_MOST_EDITS]:
+        yield f"{edit} at step {edit.place}"
+    if len(own) > _MOST_EDITS:
+        yield f"{len(own) - _MOST_EDITS} more changes"
+
+
+def _switch(session: "Session", text: Typed) -> Answer:
+    journey = Journey(session)
+    with blaming(text):
+        session.branches.switch(text.text)
+    return journey.answer(quiet=True)
+
+
+def _rename(session: "Session", text: Typed) -> Answer:
+    if not 1 <= len(text.words) <= 2:
+        raise text.error("a branch gets a name as in: rename b1 warmer")
+    old, new = session.branches.current, text.words[-1]
+    if len(text.words) == 2:
+        old = text.first.text
+    with blaming(new if old in session.branches.names else text):
+        session.branches.rename(old, new.text)
+    return Answer((f"The branch {old} is now called {new.text}.",), moved=True)
+
+
+def _delete(session: "Session", text: Typed) -> Answer:
+    if not text:
+        raise text.error("say what to delete: the number of a breakpoint, or the name of a branch")
+    if text.is_number:
+        return delete_point(session, text)
+    with blaming(text):
+        session.branches.delete(text.text)
+    return Answer((f"The branch {text.text} is deleted.",), moved=True)
+
+
+def _diff(session: "Session", text: Typed) -> Answer:
+    match [word.text for word in text.words]:
+        case [first, second]:
+            pass
+        case [second]:
+            first = session.branches.current
+        case _:
+            raise text.error("name the branches to compare, as in diff main b1")
+    with blaming(text):
+        place, found = session.branches.diff(first, second)
+    title = f"{first} and {second} at step {place}"
+    if not found:
+        return Answer((f"{title} do not differ.",))
+    return Answer((f"{title}:", *(_difference(each) for each in found)))
+
+
+def _difference(found: Difference) -> str:
+    if found.index is None:
+        return f"{found.name} is only on one of them, or in another shape"
+    if found.size == 1:
+        return f"{found.name}: {found.first} and {found.second}"
+    most = f"most {cell_name(found.name, found.index)}: {found.first} and {found.second}"
+    return f"{found.name}: {found.cells} of {found.size} cells, {most}"
+
+
 COMMANDS = (
     Command(
         "set",
@@ -68,4 +157,27 @@ COMMANDS = (
     ),
     Command("undo", "", "take the last change back", "undo", _undo, ("u",)),
     Command("redo", "", "make the change that was undone again", "redo", _redo),
+    Command(
+        "branches",
+        "",
+        "list the branches that changes in the past have made",
+        "branches",
+        _branches,
+    ),
+    Command("switch", "BRANCH", "go to a branch, to where it was left", "switch main", _switch),
+    Command(
+        "rename",
+        "[BRANCH] NAME",
+        "give a branch, or the present one, another name",
+        "rename b1 warmer",
+        _rename,
+    ),
+    Command(
+        "delete",
+        "N | BRANCH",
+        "delete a breakpoint by its number, or a branch by its name",
+        "delete 1",
+        _delete,
+    ),
+    Command("diff", "[BRANCH] BRANCH", "compare two branches at this step", "diff main b1", _diff),
 )

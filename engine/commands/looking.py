@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.grammar import Name, descendants
-from nnstep.engine.snapshot import Snapshot
+from nnstep.engine.language.nodes import Name, descendants
+from nnstep.engine.language.typed import Typed, blaming, expression
+from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
-from .command import Answer, Command
-from .going import go
-from .journey import part, place_lines, watch_lines
-from .reading import blaming, cell, expression, value_of
-from .typed import Typed
+from .command import Answer, Command, part, place_lines, watch_lines
+from .moving import go
+from .reading import cell, value_of
 
 if TYPE_CHECKING:
-    from nnstep.engine.session.series import Series
+    from nnstep.engine.session.queries import Series
     from nnstep.engine.session.session import Session
 
 _MOST_LOGGED = 200
@@ -32,7 +31,7 @@ def _print(session: "Session", text: Typed) -> Answer:
     lines = array_lines(text.text, array)
     names = {
         each.name
-        for each in descendants(expression(text, session.program))
+        for each in descendants(expression(text, session.program.tensors))
         if isinstance(each, Name)
     }
     if not session.stale.isdisjoint(names):
@@ -109,7 +108,7 @@ def _tensors(session: "Session", text: Typed) -> Answer:
 
 
 def _plot(session: "Session", text: Typed) -> Answer:
-    expression(text, session.program)
+    expression(text, session.program.tensors)
     with blaming(text):
         series = session.series(text.text)
     return Answer(tuple(_told(series)), plot=series, interrupted=not series.complete)

@@ -1,23 +1,90 @@
-"""Commands that go on or back from here: step and back, run and continue, restart."""
+"""Commands that move: step, back, run, continue, goto, restart."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from nnstep.engine.clock import Clock
-from nnstep.engine.conditions import ConditionError
-from nnstep.engine.session.units import UNITS, Unit, end_of, start_of
+from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.machine.clock import UNITS, Clock, Unit, end_of, start_of
 from nnstep.engine.stops.points import Breakpoint, Stop
 from nnstep.engine.text import listed
 
-from .command import Answer, Command
-from .journey import Journey
-from .reading import expression, unit
-from .typed import Typed
+from .command import Answer, Command, Journey
+from .reading import unit
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
+
+
+def _goto(session: "Session", text: Typed) -> Answer:
+    if not text:
+        raise text.error("say where to, as in goto 412 or goto iteration 3")
+    return go(session, _place(session, text))
+
+
+def _place(session: "Session", text: Typed) -> int:
+    """Return the place that someone means."""
+    match [word.text for word in text.words]:
+        case ["start"]:
+            return 0
+        case ["newest"]:
+            return session.newest
+        case ["iteration", _]:
+            return _beginning(session, text.words[1], "iteration", 1)
+        case ["epoch", _]:
+            return _beginning(session, text.words[1], "epoch", session.clock.iterations_per_epoch)
+        case ["fault", *_]:
+            return _fault(session, text.rest)
+        case ["next", "fault"]:
+            return _next_fault(session, text)
+        case [_] if text.is_number:
+            return text.number("a step")
+    forms = "a step as in goto 412, start, newest, iteration N, epoch N, fault N or next fault"
+    raise text.error(f"that is no place to go to; there is {forms}")
+
+
+def _beginning(session: "Session", word: Typed, what: str, iterations: int) -> int:
+    """Return where an iteration or an epoch begins."""
+    steps = iterations * len(session.program)
+    number = word.number(f"an {what}")
+    if session.total is not None and number * steps > session.total:
+        last = -(-session.total // steps) - 1
+        raise word.error(f"the run has {what}s 0 to {last}")
+    return number * steps
+
+
+def _fault(session: "Session", word: Typed) -> int:
+    faults = session.faults
+    if not faults:
+        raise word.error("no fault has been found")
+    number = word.number("a fault's number") if word else 1
+    if not 1 <= number <= len(faults):
+        raise word.error(f"the faults are numbered from 1 to {len(faults)}")
+    return faults[number - 1].place
+
+
+def _next_fault(session: "Session", text: Typed) -> int:
+    places = [fault.place for fault in session.faults if fault.place > session.place]
+    if not places:
+        raise text.error("no fault has been found after this place")
+    return min(places)
+
+
+def go(session: "Session", place: int, *first: str) -> Answer:
+    """Go to a place; one that has not been reached yet is run to, past whatever would stop."""
+    journey = Journey(session)
+    within = session.total is None or place <= session.total
+    if place <= session.newest or not within:
+        session.seek(place)
+        return journey.answer(*first, quiet=True)
+    session.seek(session.newest)
+    stop = session.advance(place)
+    while stop and stop.place < place:
+        stop = session.advance(place)
+    return journey.answer(*first, interrupted=stop is None)
+
 
 # The condition of `run until` is a breakpoint for as long as the run takes, outside the numbering.
 _UNTIL = -1
@@ -87,7 +154,7 @@ def _run(session: "Session", text: Typed) -> Answer:
 
 def _run_until(session: "Session", condition: Typed) -> Answer:
     """Run until a condition becomes true, or something else stops."""
-    expression(condition, session.program)
+    expression(condition, session.program.tensors)
     journey = Journey(session)
     if _holds(session, condition.text):
         return journey.answer(f"{condition.text} holds here already.")
@@ -178,5 +245,14 @@ COMMANDS = (
         "start again, with the same seed or another one",
         "restart seed 3",
         _restart,
+    ),
+    Command(
+        "goto",
+        "N | start | newest | iteration N | epoch N | fault [N] | next fault",
+        "go to a place, back or on; breakpoints do not stop it",
+        "goto 412",
+        _goto,
+        (),
+        "N alone is a step: how many operations have been executed there.",
     ),
 )

@@ -1,23 +1,16 @@
 """Reading the arguments of a command: expressions, cells, values and units, with columns."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.conditions import unknown
-from nnstep.engine.grammar import GrammarError, Index, Name, Node, parse_condition
-from nnstep.engine.program.instruction import Program
-from nnstep.engine.session.edits import checked_tensor, parse_value
-from nnstep.engine.session.units import UNITS, Unit
-from nnstep.engine.stops.logs import braced
+from nnstep.engine.language.nodes import Index, Name
+from nnstep.engine.language.typed import Typed, blaming, constant, expression
+from nnstep.engine.machine.clock import UNITS, Unit
+from nnstep.engine.session.edits import checked_tensor
 from nnstep.engine.text import did_you_mean, listed, quoted
-
-from .errors import CommandError
-from .typed import Typed
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -25,40 +18,16 @@ if TYPE_CHECKING:
 _WRITTEN_DOWN = re.compile(r"\+?(nan|inf)|-inf|[+-]?[\d.,]+", re.IGNORECASE)
 
 
-@contextmanager
-def blaming(text: Typed | None) -> Iterator[None]:
-    """Say of what goes wrong inside that this piece is to blame, or with None that none is."""
-    try:
-        yield
-    except CommandError:
-        raise
-    except ValueError as error:
-        raise CommandError(str(error), None if text is None else text.start) from None
-
-
-def expression(text: Typed, program: Program, what: str = "an expression") -> Node:
-    """Parse an expression or a condition about a program; `what` is what is missing if it is."""
-    if not text:
-        raise text.error(f"{what} is missing")
-    try:
-        node = parse_condition(text.text)
-    except GrammarError as error:
-        raise CommandError(error.message, text.start + error.start) from None
-    for part, message in unknown(node, program.tensors):
-        raise CommandError(message, text.start + part.start)
-    return node
-
-
 def value_of(text: Typed, session: "Session") -> Array:
     """Return the present value of an expression."""
-    expression(text, session.program)
+    expression(text, session.program.tensors)
     with blaming(text):
         return session.evaluate(text.text)
 
 
 def cell(text: Typed, session: "Session") -> tuple[str, Shape]:
     """Read a cell of a live tensor, such as `W1[0, -1]` or `lr`; return its name and its index."""
-    match expression(text, session.program, "a cell, such as W1[0, 1],"):
+    match expression(text, session.program.tensors, "a cell, such as W1[0, 1],"):
         case Name(name):
             index: tuple[int | slice, ...] = ()
         case Index(Name(name), index):
@@ -97,12 +66,6 @@ def value(text: Typed, session: "Session") -> float:
     return number
 
 
-def constant(text: Typed) -> float:
-    """Read a number that does not depend on any tensor."""
-    with blaming(text):
-        return parse_value(text.text)
-
-
 def unit(word: Typed) -> Unit:
     """Read a unit of stepping, in the singular or the plural."""
     for known in UNITS:
@@ -111,11 +74,3 @@ def unit(word: Typed) -> Unit:
     hint = did_you_mean(word.text, UNITS)
     units = listed(UNITS, "or")
     raise word.error(f"there is no unit {quoted(word.text)}{hint}; a unit is {units}")
-
-
-def check_braced(text: Typed, program: Program) -> None:
-    """Check the expressions in braces of a text to be printed."""
-    at = 0
-    for inner in braced(text.text):
-        at = text.text.index(f"{{{inner}}}", at) + 1
-        expression(text.part(at, at + len(inner)), program)

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnstep.engine.language.typed import Typed, blaming
+
 from .command import Answer, Command
-from .reading import blaming
-from .typed import Typed
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session

@@ -4,14 +4,17 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nnstep.engine.stops.points import Breakpoint, Point
+from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.stops.points import (
+    Breakpoint,
+    Point,
+    checked_breakpoint,
+    parse_breakpoint,
+    parse_watchpoint,
+)
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from .command import Answer, Command
-from .journey import watch_lines
-from .points import checked_breakpoint, parse_breakpoint, parse_watchpoint
-from .reading import expression
-from .typed import Typed
+from .command import Answer, Command, watch_lines
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -69,7 +72,7 @@ def _kind(point: Point) -> str:
 
 def _watch(session: "Session", text: Typed) -> Answer:
     watched, point = parse_watchpoint(text)
-    expression(watched, session.program)
+    expression(watched, session.program.tensors)
     if point is not None:
         added = session.stops.add(point)
         return Answer((f"{_kind(added)} {added.number}: {added}",))

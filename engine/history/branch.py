@@ -1,9 +1,7 @@
 """A branch is one course of the run: where it left another, and what was edited on it."""
 
-from nnstep.engine.edit import Edit
-from nnstep.engine.faults.fault import Fault
-from nnstep.engine.loss_history import LossHistory
-from nnstep.engine.machine import State
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import LossHistory, State
 
 
 class Branch:
@@ -12,8 +10,6 @@ class Branch:
     `origin` is the state at place 0, drawn from `seed`. Up to place `fork` everything is that of
     the `parent`, if there is one. `edits` are all that lead here, those of the parent included, in
     order of their places. `newest` is the furthest place reached, and `place` the one last left.
-    Passes before `examined` have been searched for `faults`. `hits` are the places where a
-    breakpoint or a watchpoint has stopped the run.
     """
 
     def __init__(self, name: str, seed: int, origin: State) -> None:
@@ -26,20 +22,14 @@ class Branch:
         self.newest = 0
         self.place = 0
         self.losses = LossHistory()
-        self.faults: tuple[Fault, ...] = ()
-        self.hits: tuple[int, ...] = ()
-        self.examined = 0
 
-    def forked(self, name: str, place: int, steps_per_iteration: int, losses: int) -> "Branch":
+    def forked(self, name: str, place: int, losses: int) -> "Branch":
         """Return a branch that leaves this one at a place, with its first `losses` losses."""
         branch = Branch(name, self.seed, self.origin)
         branch.parent = self
         branch.fork = branch.newest = branch.place = place
         branch.edits = self.edits_until(place)
         branch.losses = LossHistory(self.losses.view(losses))
-        branch.faults = tuple(fault for fault in self.faults if fault.place <= place)
-        branch.hits = tuple(hit for hit in self.hits if hit <= place)
-        branch.examined = min(self.examined, place // steps_per_iteration)
         return branch
 
     def edits_until(self, place: int) -> tuple[Edit, ...]:
@@ -53,10 +43,7 @@ class Branch:
             branch = branch.parent
         return branch
 
-    def cut(self, place: int, steps_per_iteration: int, losses: int) -> None:
+    def cut(self, place: int, losses: int) -> None:
         """Forget what came after a place, of which `losses` losses are left."""
         self.newest = self.place = place
         self.losses.forget(losses)
-        self.faults = tuple(fault for fault in self.faults if fault.place <= place)
-        self.hits = tuple(hit for hit in self.hits if hit <= place)
-        self.examined = min(self.examined, place // steps_per_iteration)

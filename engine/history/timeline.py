@@ -9,15 +9,14 @@ from collections.abc import Callable
 from itertools import count
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.batches import Cursor
-from nnstep.engine.edit import Edit
-from nnstep.engine.machine import Machine, Record, State, initial_state
-from nnstep.engine.program.instruction import Program
+from nnstep.engine.machine.batches import Cursor
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import Machine, Record, State, initial_state
+from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 
 from .branch import Branch
-from .record import count_written, tensors_at
-from .store import Keyframe, Store
+from .store import Keyframe, Store, count_written, tensors_at
 
 MAIN = "main"
 
@@ -26,7 +25,8 @@ class Timeline:
     """The branches of a run, and the machine, which is at a place of one of them.
 
     At most `budget` bytes of the past are kept; with None nothing is, and going back runs the
-    program from step 0. `finished_pass`, if there is one, is told of every pass that is kept.
+    program from step 0. `finished_pass`, if there is one, is told of every pass that is kept;
+    those `forgetting` are told of a branch and the place after which nothing holds of it any more.
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
@@ -37,6 +37,7 @@ class Timeline:
         if self.keeps:
             self.machine.finished_pass = self._keep
         self.finished_pass: Callable[[int, Record], None] | None = None
+        self.forgetting: list[Callable[[Branch, int], None]] = []
         self._scenario = scenario
         self._steps = len(program)
         origin = initial_state(scenario, program, seed)
@@ -148,7 +149,7 @@ class Timeline:
         """Start a branch here, with these edits, and go on in it."""
         self._leave()
         losses = self.machine.losses_until(self.place)
-        branch = self.current.forked(self._free_name("b"), self.place, len(self.program), losses)
+        branch = self.current.forked(self._free_name("b"), self.place, losses)
         branch.edits = edits
         self.branches.append(branch)
         self._enter(branch, self.place)
@@ -168,9 +169,10 @@ class Timeline:
 
     def _cut(self) -> None:
         """Forget what was computed after this place, with other edits than there are now."""
-        steps = len(self.program)
-        self.current.cut(self.place, steps, self.machine.losses_until(self.place))
-        self.store.forget(self.current, self.place // steps)
+        self.current.cut(self.place, self.machine.losses_until(self.place))
+        self.store.forget(self.current, self.place // self._steps)
+        for forget in self.forgetting:
+            forget(self.current, self.place)
 
     def switch(self, branch: Branch, place: int | None = None) -> None:
         """Go to a branch, to a place or else to where it was left."""

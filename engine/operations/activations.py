@@ -3,25 +3,102 @@
 At a kink the subgradient is PyTorch's: 0 for relu, the slope for leaky_relu.
 """
 
+import math
+
 import numpy as np
 
-from nnstep.engine.arrays import Kernel, Shape
+from nnstep.engine.arrays import Array, Kernel, Shape
 
-from .functions import (
-    elu,
-    gelu,
-    gelu_tanh,
-    gelu_tanh_slope,
-    leaky_relu,
-    normal_cdf,
-    normal_pdf,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-)
+from .formula import listed
 from .operation import Operation, ShapeError
+
+_ERF = np.frompyfunc(math.erf, 1, 1)
+
+
+@listed
+def sigmoid(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)), elementwise; exp only ever sees numbers up to zero."""
+    return np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
+
+
+@listed
+def relu(z: Array) -> Array:
+    """Return max(z, 0), elementwise."""
+    return np.maximum(z, 0)
+
+
+@listed
+def leaky_relu(z: Array, slope: float = 0.01) -> Array:
+    """Return z where positive, else slope · z."""
+    return np.where(z > 0, z, slope * z)
+
+
+@listed
+def elu(z: Array, alpha: float = 1.0) -> Array:
+    """Return z where positive, else alpha · (exp(z) - 1)."""
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+@listed
+def normal_cdf(z: Array) -> Array:
+    """Return the standard normal distribution function, (1 + erf(z / √2)) / 2."""
+    return (1 + np.asarray(_ERF(z / math.sqrt(2))).astype(z.dtype)) / 2
+
+
+@listed
+def normal_pdf(z: Array) -> Array:
+    """Return the standard normal density, exp(-z² / 2) / √(2π)."""
+    return np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+
+@listed
+def gelu(z: Array) -> Array:
+    """Return z · Φ(z) (Hendrycks and Gimpel, arXiv:1606.08415)."""
+    return z * normal_cdf(z)
+
+
+@listed
+def gelu_tanh(z: Array) -> Array:
+    """Return gelu's approximation z/2 · (1 + tanh(√(2/π) (z + 0.044715 z³)))."""
+    return 0.5 * z * (1 + np.tanh(_gelu_inner(z)))
+
+
+@listed
+def gelu_tanh_slope(z: Array) -> Array:
+    """Return the derivative of `gelu_tanh`."""
+    t = np.tanh(_gelu_inner(z))
+    inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * inner_slope
+
+
+def _gelu_inner(z: Array) -> Array:
+    return math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+
+
+@listed
+def silu(z: Array) -> Array:
+    """Return z · sigmoid(z)."""
+    return z * sigmoid(z)
+
+
+@listed
+def softplus(z: Array) -> Array:
+    """Return log(1 + exp(z)), and z itself above PyTorch's threshold of 20."""
+    return np.where(z > 20, z, np.log1p(np.exp(np.minimum(z, 20))))
+
+
+@listed
+def softmax(z: Array) -> Array:
+    """Return exp(z) / Σ exp(z) along the last axis, after moving the largest z to 0."""
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@listed
+def log_softmax(z: Array) -> Array:
+    """Return log(softmax(z)) along the last axis, by the log-sum-exp of the shifted z."""
+    shifted = z - z.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def _activation(name: str, value: Kernel, dz: Kernel, **settings: float) -> Operation:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from . import activations, elementwise, reductions
+from . import activations, arithmetic
 from .operation import Operation
 
 
@@ -44,23 +44,23 @@ _BINARY = ("maximum", "minimum")
 _REDUCTIONS = ("sum", "mean", "max", "min")
 
 FUNCTIONS: Mapping[str, Function] = {
-    **{name: Function(getattr(elementwise, name.upper()), ("x",)) for name in _UNARY},
+    **{name: Function(getattr(arithmetic, name.upper()), ("x",)) for name in _UNARY},
     **{
         name: Function(operation, ("z",), tuple(operation.settings))
         for name, operation in activations.ACTIVATIONS.items()
         if name != "identity"
     },
-    **{name: Function(getattr(elementwise, name.upper()), ("a", "b")) for name in _BINARY},
+    **{name: Function(getattr(arithmetic, name.upper()), ("a", "b")) for name in _BINARY},
     **{
-        name: Function(getattr(reductions, name.upper()), ("x",), ("axis", "keepdims"))
+        name: Function(getattr(arithmetic, name.upper()), ("x",), ("axis", "keepdims"))
         for name in _REDUCTIONS
     },
 }
 
 OPERATORS: Mapping[str, Operation] = {
-    "+": elementwise.ADD,
-    "-": elementwise.SUBTRACT,
-    "*": elementwise.MULTIPLY,
-    "/": elementwise.DIVIDE,
-    "**": elementwise.POWER,
+    "+": arithmetic.ADD,
+    "-": arithmetic.SUBTRACT,
+    "*": arithmetic.MULTIPLY,
+    "/": arithmetic.DIVIDE,
+    "**": arithmetic.POWER,
 }

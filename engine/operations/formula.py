@@ -10,27 +10,27 @@ import functools
 import inspect
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Kernel
 
-from . import functions, loss_functions
-
+Listed = TypeVar("Listed", bound=Callable[..., Any])
 Constant = float | bool | str | None | tuple[float | slice, ...]
 
-NAMESPACE: dict[str, Any] = {
-    **{name: f for name, f in vars(functions).items() if isinstance(f, FunctionType)},
-    **{name: f for name, f in vars(loss_functions).items() if isinstance(f, FunctionType)},
-    "np": np,
-    "int": int,
-    "len": len,
-}
+
+NAMESPACE: dict[str, Any] = {"np": np, "int": int, "len": len}
 """Every name, besides tensors, that a line of a listing can have."""
+
+
+def listed(function: Listed) -> Listed:
+    """Put a function among the names that formulas, and so listings, may call."""
+    NAMESPACE[function.__name__] = function
+    return function
 
 
 class Formula(Struct, frozen=True, eq=False):

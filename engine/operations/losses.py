@@ -1,10 +1,10 @@
-"""Losses: a number from the last activation `a` and the target `y`, and its derivative by `a`.
+"""Losses: their values, their derivatives, and what they become behind a sigmoid or a softmax.
 
-Every derivative here is that of the sum over all elements; a reduction then divides it by what the
-loss is divided by. Definitions are PyTorch's: https://pytorch.org/docs/stable/nn.html#loss-functions
+Definitions are PyTorch's (https://pytorch.org/docs/stable/nn.html#loss-functions).
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
@@ -12,18 +12,77 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Kernel
 
-from .formula import Formula, formula
-from .functions import one_hot, sigmoid, softmax
-from .loss_functions import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    cross_entropy_with_logits,
-    half_squared_error,
-    huber,
-    mae,
-    mse,
-)
+from .activations import log_softmax, sigmoid, softmax
+from .formula import Formula, formula, listed
+from .functions import one_hot
+
+
+def _reduced(elements: Array, reduction: str) -> Any:
+    if reduction == "mean":
+        return np.mean(elements)
+    total = np.sum(elements)
+    return total / len(elements) if reduction == "batch_mean" else total
+
+
+@listed
+def half_squared_error(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return half the squared error, by default summed over all elements."""
+    return 0.5 * _reduced((a - y) ** 2, reduction or "sum")
+
+
+@listed
+def mse(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return the squared error, by default its mean over all elements."""
+    return _reduced((a - y) ** 2, reduction or "mean")
+
+
+@listed
+def mae(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return the absolute error, by default its mean over all elements."""
+    return _reduced(np.abs(a - y), reduction or "mean")
+
+
+@listed
+def huber(a: Array, y: Array, delta: float = 1.0, reduction: str | None = None) -> Array:
+    """Return e²/2 for errors up to delta, else delta · (|e| - delta/2); by default the mean."""
+    e = np.abs(a - y)
+    elements = np.where(e <= delta, 0.5 * e**2, delta * (e - 0.5 * delta))
+    return _reduced(elements, reduction or "mean")
+
+
+@listed
+def binary_cross_entropy(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return -(y log a + (1 - y) log(1 - a)), by default its mean.
+
+    Logarithms are clamped at -100, as in `torch.nn.BCELoss`.
+    """
+    log_a = np.maximum(np.log(a), -100)
+    log_rest = np.maximum(np.log1p(-a), -100)
+    return _reduced(-(y * log_a + (1 - y) * log_rest), reduction or "mean")
+
+
+@listed
+def binary_cross_entropy_with_logits(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return the binary cross-entropy of sigmoid(a), by default its mean, without overflow."""
+    elements = np.maximum(a, 0) - a * y + np.log1p(np.exp(-np.abs(a)))
+    return _reduced(elements, reduction or "mean")
+
+
+@listed
+def cross_entropy(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return -Σ y log a of each row, by default the mean over rows; 0 · log 0 is 0."""
+    return _cross_entropy(np.log(a), a, y, reduction)
+
+
+@listed
+def cross_entropy_with_logits(a: Array, y: Array, reduction: str | None = None) -> Array:
+    """Return the cross-entropy of softmax(a), by default its mean over rows, without overflow."""
+    return _cross_entropy(log_softmax(a), a, y, reduction)
+
+
+def _cross_entropy(logs: Array, a: Array, y: Array, reduction: str | None) -> Array:
+    rows = y if y.ndim == a.ndim else one_hot(y, a)
+    return _reduced(-np.where(rows == 0, 0, rows * logs).sum(axis=-1), reduction or "batch_mean")
 
 
 class LossOperation(Struct, frozen=True, kw_only=True):

@@ -2,9 +2,9 @@
 
 from nnstep.engine.scenario.model import Scenario
 
-from .instruction import Program, Role
-from .listing import Listing
+from .builder import Listing
 from .network import write_network
+from .program import Program, Role
 from .update import reserved_names, write_update
 
 _LETTERS = {"weights": "W", "bias": "b"}

@@ -1,18 +1,21 @@
-"""Compiling an expression scenario: a few lines of arithmetic, and the way back from the loss."""
+"""Compiling an expression scenario: a few lines of arithmetic, and the way back from the loss.
+
+Each name is assigned once, and `d` + name is its gradient.
+"""
+
+import keyword
+from collections.abc import Set
 
 import numpy as np
 
-from nnstep.engine.grammar.nodes import Assignment
-from nnstep.engine.operations.formula import formula
+from nnstep.engine.language.nodes import Assignment
+from nnstep.engine.operations.formula import NAMESPACE, formula
 from nnstep.engine.scenario.model import Data, Expression
 from nnstep.engine.text import did_you_mean
 
-from .backward import Applied, Backward
-from .errors import CompileError
-from .instruction import Phase, Role, Tensor
-from .listing import Listing
-from .lowering import Lowering
-from .naming import Temporaries, check_names
+from .builder import Applied, Backward, Listing
+from .lowering import Lowering, Temporaries
+from .program import CompileError, Phase, Role, Tensor
 
 _ONES = formula(lambda loss: np.ones_like(loss))
 _ZEROS = formula(lambda parameter: np.zeros_like(parameter))
@@ -106,3 +109,53 @@ def _write_backward(listing: Listing, expression: Expression, applied: list[Appl
         if f"d{name}" not in backward.written:
             tensor = Tensor(f"d{name}", Role.GRADIENT)
             listing.add(Phase.BACKWARD, "zeros", tensor, _ZEROS, {"parameter": name})
+
+
+def check_names(expression: Expression, batch: Set[str], reserved: Set[str]) -> None:
+    """Refuse names that mean something else, or two things; raise `CompileError`.
+
+    `batch` has the names that the data brings, and `reserved` the optimizer's.
+    """
+    given = [*expression.parameters, *expression.inputs]
+    names = {*given, *batch, *(statement.name for statement in expression.statements)}
+    for name in given:
+        problem = _problem(name, names, reserved)
+        if problem is None and name in batch:
+            problem = f"'{name}' is the batch of the data; choose another name"
+        if problem:
+            raise CompileError(problem, name=name)
+    assigned = {*given, *batch}
+    for statement in expression.statements:
+        problem = _problem(statement.name, names, reserved)
+        if problem is None and statement.name in assigned:
+            problem = _assigned_twice(statement, expression, batch)
+        if problem:
+            raise CompileError(problem, statement.start, statement.end)
+        assigned.add(statement.name)
+
+
+def _problem(name: str, names: Set[str], reserved: Set[str]) -> str | None:
+    for word in (name, f"d{name}"):
+        if keyword.iskeyword(word):
+            its = "" if word == name else f", the name of its gradient, '{word}',"
+            return f"'{name}'{its} is a word of Python's; choose another name"
+    if name in NAMESPACE or name in ("next", "batches"):
+        return f"'{name}' is a function of the listing; choose another name"
+    if name in reserved:
+        return f"'{name}' belongs to the optimizer; choose another name"
+    if name.startswith("d") and name[1:] in names:
+        return f"'{name}' is the gradient of '{name[1:]}'; choose another name"
+    return None
+
+
+def _assigned_twice(statement: Assignment, expression: Expression, batch: Set[str]) -> str:
+    name = statement.name
+    if name in batch:
+        kind = "the batch of the data"
+    elif name in expression.parameters:
+        kind = "a parameter"
+    elif name in expression.inputs:
+        kind = "an input"
+    else:
+        return f"'{name}' is assigned a second time; give the new value a new name"
+    return f"'{name}' is {kind}, and a name is assigned once; choose another name"

@@ -4,27 +4,59 @@ Nested expressions get temporaries, and constant ones are worked out on the way.
 for every size that a batch can have, so that one that does not fit is reported at its place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
 from math import prod
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.grammar.nodes import Binary, Call, Index, Name, Negation, Node, Number, Transpose
+from nnstep.engine.language.nodes import (
+    Binary,
+    Call,
+    Index,
+    Name,
+    Negation,
+    Node,
+    Number,
+    Transpose,
+)
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_LIVE
-from nnstep.engine.operations import elementwise
+from nnstep.engine.operations import arithmetic
 from nnstep.engine.operations.activations import IDENTITY
+from nnstep.engine.operations.arithmetic import INDEX, TRANSPOSE, matmul
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
-from nnstep.engine.operations.formula import Constant, Formula, constant, formula, variable
+from nnstep.engine.operations.formula import (
+    Constant,
+    Formula,
+    constant,
+    formula,
+    variable,
+)
 from nnstep.engine.operations.functions import sum_to
-from nnstep.engine.operations.matrix import INDEX, TRANSPOSE, matmul
 from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean
 
-from .backward import Applied
-from .errors import CompileError
-from .naming import Temporaries
+from .builder import Applied
+from .program import CompileError
+
+
+class Temporaries:
+    """Hands out `t1`, `t2`, …, leaving out names that are taken or whose gradient is."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._numbers = count(1)
+
+    def fresh(self) -> str:
+        """Return the next free name."""
+        for number in self._numbers:
+            name = f"t{number}"
+            if name not in self._taken and f"d{name}" not in self._taken:
+                return name
+        raise AssertionError("numbers do not end")
+
 
 Shapes = tuple[Shape, ...]
 """A tensor's shape for each of the sizes that a batch can have."""
@@ -99,7 +131,7 @@ class Lowering:
         """Return the operation of the outermost sign or call, and what it is applied to."""
         match node:
             case Negation(operand):
-                return elementwise.NEGATE, {"x": self.value(operand)}
+                return arithmetic.NEGATE, {"x": self.value(operand)}
             case Transpose(operand):
                 return TRANSPOSE, {"x": self.value(operand)}
             case Index(operand, index):
@@ -115,9 +147,9 @@ class Lowering:
     def _binary(self, node: Binary) -> tuple[Operation, dict[str, Operand]]:
         left, right = self.value(node.left), self.value(node.right)
         if node.operator == "**" and isinstance(left, str) and not isinstance(right, str):
-            return elementwise.power_of(right), {"x": left}
+            return arithmetic.power_of(right), {"x": left}
         if node.operator == "**" and isinstance(right, str) and not isinstance(left, str):
-            return elementwise.constant_to_the(left), {"x": right}
+            return arithmetic.constant_to_the(left), {"x": right}
         if node.operator != "@":
             return OPERATORS[node.operator], {"a": left, "b": right}
         try:
@@ -182,7 +214,7 @@ class Lowering:
         return shapes
 
     def _folded(self, node: Node, operation: Operation, constants: Mapping[str, float]) -> float:
-        if operation is elementwise.NEGATE:
+        if operation is arithmetic.NEGATE:
             return -constants["x"]
         values = operation.value_formula
         with np.errstate(all="ignore"):

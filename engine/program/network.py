@@ -3,16 +3,15 @@
 from msgspec.structs import replace
 
 from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
+from nnstep.engine.operations.arithmetic import linear
 from nnstep.engine.operations.formula import call, formula
 from nnstep.engine.operations.functions import l2_penalty
-from nnstep.engine.operations.linear import linear
 from nnstep.engine.operations.losses import PENALISED, LossOperation, loss_operation
 from nnstep.engine.operations.operation import Operation
 from nnstep.engine.scenario.model import Activation, Data, Layer, Network
 
-from .backward import Applied, Backward
-from .instruction import Phase, Role, Tensor
-from .listing import Listing
+from .builder import Applied, Backward, Listing
+from .program import Phase, Role, Tensor
 
 _REGULARISED = formula(lambda g, W, l2: g + l2 * W)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from nnstep.engine.operations.formula import Constant, call
 from nnstep.engine.operations.functions import global_norm
-from nnstep.engine.operations.updates import (
+from nnstep.engine.operations.optimizers import (
     CLIP_FACTOR,
     CLIPPED_NORM,
     CLIPPED_VALUE,
@@ -14,8 +14,8 @@ from nnstep.engine.operations.updates import (
 )
 from nnstep.engine.scenario.model import Clip, Optimizer
 
-from .instruction import Phase, Role, Tensor
-from .listing import Listing
+from .builder import Listing
+from .program import Phase, Role, Tensor
 
 RATE = "lr"
 COUNT = "t"

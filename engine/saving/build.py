@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from msgspec.structs import asdict
 
-from nnstep.engine.edit import Edit
 from nnstep.engine.limits import MAX_TABLES
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.stops.points import Breakpoint, Point, Watchpoint
 from nnstep.engine.text import printable, quoted
 

@@ -16,6 +16,7 @@ try:
 except ImportError:  # there is none on Windows
     flock = None  # type: ignore[assignment]
 
+
 _MOST_BYTES = 1000
 _BY_LOCK, _BY_PROCESS = "lock", "process"
 _UNKNOWN = "-"

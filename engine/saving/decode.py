@@ -6,8 +6,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from nnstep.engine.scenario.convert import expectation, shown
 from nnstep.engine.scenario.source import line_and_column
-from nnstep.engine.scenario.wording import expectation, shown
 from nnstep.engine.text import quoted
 
 from . import schema

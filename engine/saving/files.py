@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nnstep.engine.data.files import FileError, read_bytes
+from nnstep.engine.files import FileError, read_bytes
 
 from .errors import SessionFileError
 from .reference import Reference, seen_from

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from nnstep.engine.conditions import ConditionError
-from nnstep.engine.edit import Edit
-from nnstep.engine.grammar import GrammarError
 from nnstep.engine.history.branch import Branch
+from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.nodes import GrammarError
 from nnstep.engine.limits import HISTORY_BYTES
-from nnstep.engine.machine import initial_state
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import initial_state
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.branches import BranchError
 from nnstep.engine.session.edits import EditError, checked_edit

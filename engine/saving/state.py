@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nnstep.engine.edit import Edit
-from nnstep.engine.machine import run_length
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import run_length
 from nnstep.engine.stops.points import Point
 
 if TYPE_CHECKING:

@@ -1,18 +1,18 @@
-"""The samples as the network takes them, and the batches they are taken in."""
+"""The table `[data]`: samples from the file itself, from elsewhere or generated, in batches."""
 
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.limits import MAX_ELEMENTS
+from nnstep.engine.text import quoted
 
 from . import schema
+from .errors import Keys
 from .model import Data, Network
-from .numbers import typed
-from .places import Keys
+from .numbers import check_settings, first, read_array, typed
 from .report import Report
-from .settings import check_settings
-from .sources import is_given, read_samples
-from .targets import as_rows, fit_targets
+from .samples import DataError, Samples, one_hot, standardized
 
 
 def build_data(
@@ -82,3 +82,212 @@ def _batches(table: schema.Data, rows: int, report: Report) -> tuple[tuple[int, 
                 message = f"there is no row {row}: there are {rows}, counted from 0"
                 report.error(("data", "batches", number, place), message)
     return tuple(map(tuple, table.batches))
+
+
+_PREPARATION = ("one_hot", "standardize")
+_OPTIONS = {
+    "x": ("y",),
+    "file": ("inputs", "target", *_PREPARATION),
+    "generate": ("samples", "noise", "seed", "classes", *_PREPARATION),
+}
+
+
+def read_samples(table: schema.Data, seed: int, report: Report) -> Samples | None:
+    """Get the samples that a `[data]` table asks for; None if there are mistakes."""
+    source = _source(table, report)
+    if source is None:
+        return None
+    if source == "x":
+        x = read_array(table.x, ("data", "x"), report)
+        y = read_array(table.y, ("data", "y"), report)
+        return None if x is None or y is None else Samples(x, y)
+    try:
+        samples = _file(table, report) if source == "file" else _generated(table, seed)
+    except DataError as error:
+        _report(error, source, table, report)
+        return None
+    return _prepared(samples, table, report)
+
+
+def _source(table: schema.Data, report: Report) -> str | None:
+    """Return which of the three sources is meant; None if that is unclear or mixed up."""
+    given = [name for name in _OPTIONS if is_given(table, name)]
+    if not given:
+        report.error(("data",), _missing(table))
+        return None
+    source, *others = given
+    strangers = {
+        name: owner
+        for owner, options in _OPTIONS.items()
+        for name in options
+        if name not in _OPTIONS[source] and is_given(table, name)
+    }
+    for name in others:
+        report.error(("data", name), f"'{source}' and '{name}' exclude each other", part="key")
+    for name, owner in strangers.items():
+        if owner not in given:
+            message = f"'{name}' goes with '{owner}', not with '{source}'"
+            report.error(("data", name), message, part="key")
+    if source == "x" and not is_given(table, "y"):
+        report.error(("data",), "the key 'y' is missing")
+        return None
+    return None if others or strangers else source
+
+
+def is_given(table: schema.Data, name: str) -> bool:
+    """Tell whether the table asks for this; what is not there has the value UNSET or False."""
+    value = getattr(table, name)
+    return value is not UNSET and value is not False
+
+
+def _missing(table: schema.Data) -> str:
+    """Say which key a table without a source lacks, as far as its options tell."""
+    owners = [
+        source
+        for source, options in _OPTIONS.items()
+        if any(is_given(table, name) for name in options)
+    ]
+    if len(owners) == 1:
+        return f"the key '{owners[0]}' is missing"
+    return "'x' and 'y' are missing, or 'file', or 'generate'"
+
+
+def _file(table: schema.Data, report: Report) -> Samples:
+    """Read a CSV or an NPZ file; raise `DataError`."""
+    from .datafiles import read_data_file
+
+    name = str(table.file)
+    kind = name.lower().rpartition(".")[2]
+    if kind == "csv":
+        from .datafiles import read_csv
+
+        inputs, target = _columns(table, "inputs"), _columns(table, "target")
+        return read_csv(read_data_file(report.source.folder, name), inputs, target)
+    if kind == "npz":
+        from .datafiles import read_npz
+
+        x, y = _array(table, "inputs", "x"), _array(table, "target", "y")
+        return read_npz(read_data_file(report.source.folder, name), x, y)
+    raise DataError(f"{quoted(name)} is neither a .csv nor an .npz file")
+
+
+def _columns(table: schema.Data, option: str) -> list[str]:
+    """Return the names of a CSV file's columns that an option asks for."""
+    chosen = getattr(table, option)
+    if isinstance(chosen, UnsetType) or not chosen:
+        raise DataError(f"a CSV file needs '{option}', the names of columns", option)
+    return [chosen] if isinstance(chosen, str) else chosen
+
+
+def _array(table: schema.Data, option: str, default: str) -> str:
+    """Return the name of an NPZ file's array that an option asks for."""
+    chosen = getattr(table, option)
+    if isinstance(chosen, list):
+        raise DataError(f"in an NPZ file, '{option}' is the name of one array", option)
+    return default if isinstance(chosen, UnsetType) else chosen
+
+
+def _generated(table: schema.Data, seed: int) -> Samples:
+    """Generate points; raise `DataError`."""
+    from .samples import generate
+
+    return generate(
+        str(table.generate),
+        samples=table.samples or None,
+        noise=None if isinstance(table.noise, UnsetType) else table.noise,
+        seed=seed if isinstance(table.seed, UnsetType) else table.seed,
+        classes=table.classes or None,
+    )
+
+
+def _prepared(samples: Samples, table: schema.Data, report: Report) -> Samples:
+    """Standardize inputs and make class indices into rows, where the table asks for it."""
+    x, y = samples.x, samples.y
+    if table.standardize:
+        x, constant = standardized(x)
+        for column in constant:
+            name = quoted(table.inputs[column]) if isinstance(table.inputs, list) else column + 1
+            message = f"column {name} has one value throughout; it is shifted to 0, not scaled"
+            report.warning(("data", "standardize"), message)
+    return Samples(x, one_hot(y), None) if table.one_hot else Samples(x, y, samples.classes)
+
+
+def _report(error: DataError, source: str, table: schema.Data, report: Report) -> None:
+    """Report a mistake at the option at fault, or at the source if the option is left out."""
+    keys: Keys = ("data", error.option if is_given(table, error.option) else source)
+    if error.element is not None and isinstance(getattr(table, error.option), list):
+        keys = (*keys, error.element)
+    report.error(keys, error.message)
+
+
+def fit_targets(
+    samples: Samples, network: Network | None, dtype: str, keys: Keys, report: Report
+) -> Array | None:
+    """Return y as the network's loss wants it; None if it does not accept it.
+
+    The result has shape (rows, units) and the scenario's type, or, for class indices, shape (rows,)
+    and type int64. Without a network, y keeps its shape.
+    """
+    y = samples.y
+    if network is None:
+        return typed(y, dtype, keys, report)
+    units = network.layers[-1].units
+    if network.loss.kind == "cross_entropy" and _are_indices(y, units):
+        return _indices(y, units, keys, report)
+    if samples.classes and len(samples.classes) > 2:
+        message = f"the target names {len(samples.classes)} classes; one_hot = true makes them rows"
+        report.error(keys, message)
+        return None
+    if network.loss.kind == "binary_cross_entropy":
+        outside = first((y < 0) | (y > 1))
+        if outside is not None:
+            message = f"binary_cross_entropy takes targets from 0 to 1, not {y[outside]}"
+            report.error((*keys, *outside), message)
+            return None
+    rows = as_rows(y, (len(samples.x), units), "a target row", keys, report)
+    if rows is None or typed(y, dtype, keys, report) is None:
+        return None
+    return frozen(rows.astype(dtype))
+
+
+def as_rows(
+    values: Array, shape: tuple[int, int], what: str, keys: Keys, report: Report
+) -> Array | None:
+    """Return values as rows of the width that `shape` has; a flat list will do for width 1.
+
+    The number of rows in `shape` is only what the message says.
+    """
+    rows, width = shape
+    if values.ndim == 1 and width == 1:
+        return values.reshape(-1, 1)
+    if values.ndim == 2 and values.shape[1] == width:
+        return values
+    message = f"expected shape {shape}, {what} of {width} for each sample; found {values.shape}"
+    hint = "; one sample is [[…]]" if rows == 1 and values.ndim == 1 else ""
+    report.error(keys, message + hint)
+    return None
+
+
+def _are_indices(y: Array, units: int) -> bool:
+    """Tell whether y can only be meant as class indices."""
+    flat = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    return flat and (units > 1 or y.dtype == np.int64)
+
+
+def _indices(y: Array, units: int, keys: Keys, report: Report) -> Array | None:
+    if y.dtype != np.int64:
+        at = first((y != np.floor(y)) | (y < 0) | (y >= units))
+        message = f"class indices are whole numbers from 0 to {units - 1}"
+        if at is None:
+            at = (0,) * y.ndim
+            message += f": write {int(y[at])}, not {y[at]}"
+        else:
+            message += f", not {y[at]}"
+        report.error((*keys, *at), message)
+        return None
+    outside = first((y < 0) | (y >= units))
+    if outside is not None:
+        message = f"there is no class {y[outside]}: the output has {units}, counted from 0"
+        report.error((*keys, *outside), message)
+        return None
+    return frozen(y.reshape(-1))

@@ -1,10 +1,17 @@
-"""What is wrong with a scenario file, and where."""
+"""What is wrong with a scenario, and where."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 
 from nnstep.engine.text import printable
+
+Keys = tuple[str | int, ...]
+"""The way to a value: names of keys, and indices of elements and of tables in a list."""
+
+Part = Literal["key", "value"]
+"""Which half of `key = value` is meant."""
 
 
 class Problem(Struct, frozen=True, order=True):

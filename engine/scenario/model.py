@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from nnstep.engine.arrays import Array, Shape
 
 if TYPE_CHECKING:
-    from nnstep.engine.grammar.nodes import Assignment, Node
+    from nnstep.engine.language.nodes import Assignment, Node
 
 Layout = Literal["out_in", "in_out"]
 Reduction = Literal["mean", "batch_mean", "sum"]

@@ -1,20 +1,35 @@
-"""The layers of a network: defaults filled in, every array of the shape its layout asks for."""
+"""The tables `[network]`, `[loss]`, `[optimizer]` and `[program]`, checked and complete."""
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.language.nodes import Assignment, GrammarError
+from nnstep.engine.language.parser import parse_program
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_PARAMETERS
+from nnstep.engine.text import quoted
 
-from . import kinds, schema
-from .convert import kind_and_options
-from .model import Activation, Initializer, Layer, Loss, Network
-from .numbers import finite, read_array, typed
-from .places import Keys
+from . import schema
+from .convert import kind_and_options, kind_of
+from .errors import Keys
+from .model import (
+    Activation,
+    Clip,
+    Expression,
+    Initializer,
+    Layer,
+    Loss,
+    Network,
+    Optimizer,
+    Reduction,
+)
+from .numbers import check_settings, finite, read_array, typed
 from .report import Report
-from .settings import check_settings
 
 _DEFAULT_INITIALIZER = Initializer("xavier_uniform")
 
@@ -105,7 +120,7 @@ def _initializer(
     """Return the rule that a name or a table chooses; None if a number in it is mistaken."""
     if isinstance(chosen, Struct) and not check_settings(chosen, dtype, keys, report):
         return None
-    if isinstance(chosen, kinds.Uniform):
+    if isinstance(chosen, schema.Uniform):
         problem = None
         if chosen.low > chosen.high:
             problem = f"'high' must not be below 'low', {chosen.low}"
@@ -129,3 +144,107 @@ def _parameter(
         report.error(keys, message + (hint if array.shape == shape[::-1] else ""))
         return None
     return typed(array, dtype, keys, report)
+
+
+CLASSIFICATION = ("binary_cross_entropy", "cross_entropy")
+_DEFAULT_REDUCTIONS: dict[str, Reduction] = {
+    "half_squared_error": "sum",
+    "cross_entropy": "batch_mean",
+}
+
+
+def build_loss(table: schema.LossTable, dtype: str, report: Report) -> Loss:
+    """Return the loss that a `[loss]` table describes."""
+    kind = kind_of(table)
+    check_settings(table, dtype, ("loss",), report)
+    if table.from_logits and kind not in CLASSIFICATION:
+        report.error(("loss", "from_logits"), f"{kind} takes no logits; the cross-entropies do")
+    reduction = table.reduction
+    if reduction is UNSET:
+        reduction = _DEFAULT_REDUCTIONS.get(kind, "mean")
+    elif kind == "cross_entropy" and reduction == "mean":
+        reduction = "batch_mean"
+    delta = table.delta if isinstance(table, schema.Huber) else 1.0
+    return Loss(kind, reduction, table.from_logits, table.fuse, delta)
+
+
+def build_optimizer(table: schema.OptimizerTable, dtype: str, report: Report) -> Optimizer:
+    """Return the optimizer that an `[optimizer]` table describes."""
+    check_settings(table, dtype, ("optimizer",), report)
+    if not isinstance(table.clip, UnsetType):
+        check_settings(table.clip, dtype, ("optimizer", "clip"), report)
+    if isinstance(table, schema.Sgd) and table.nesterov:
+        if not table.momentum:
+            report.error(("optimizer", "nesterov"), "nesterov needs momentum > 0")
+        if table.dampening:
+            report.error(("optimizer", "dampening"), "nesterov needs dampening = 0")
+    options = msgspec.structs.asdict(table)
+    clip = _clip(options.pop("clip"), report)
+    return Optimizer(kind_of(table), options.pop("lr"), options, clip)
+
+
+def _clip(table: schema.Clip | UnsetType, report: Report) -> Clip | None:
+    if isinstance(table, UnsetType):
+        return None
+    if not isinstance(table.norm, UnsetType):
+        if not isinstance(table.value, UnsetType):
+            message = "'norm' and 'value' exclude each other"
+            report.error(("optimizer", "clip", "value"), message, part="key")
+        return Clip("norm", table.norm)
+    if not isinstance(table.value, UnsetType):
+        return Clip("value", table.value)
+    report.error(("optimizer", "clip"), "clip needs norm = … or value = …")
+    return None
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def build_program(table: schema.Program, report: Report) -> Expression | None:
+    """Return the expression that a `[program]` table describes; None if there are mistakes.
+
+    What the names in it may be, and whether the loss is among them, the compiler knows.
+    """
+    parameters = _values(table.parameters, table.dtype, ("program", "parameters"), report)
+    inputs = _values(table.inputs, table.dtype, ("program", "inputs"), report)
+    for name in table.inputs:
+        if name in table.parameters:
+            message = f"{quoted(name)} is a parameter already"
+            report.error(("program", "inputs", name), message, part="key")
+    statements = _statements(table, report)
+    if parameters is None or inputs is None or statements is None:
+        return None
+    return Expression(table.code, statements, table.loss, parameters, inputs)
+
+
+def _statements(table: schema.Program, report: Report) -> tuple[Assignment, ...] | None:
+    """Parse the code, and see that it has a line."""
+    try:
+        statements = parse_program(table.code)
+    except GrammarError as error:
+        report.error(("program", "code"), error.message, offset=error.start)
+        return None
+    if not statements:
+        report.error(("program", "code"), "the code has no line; a line is 'name = value'")
+        return None
+    return statements
+
+
+def _values(
+    table: Mapping[str, Any], dtype: str, keys: Keys, report: Report
+) -> dict[str, Array] | None:
+    """Return named numbers and nested lists as arrays; None if one is mistaken."""
+    arrays: dict[str, Array] = {}
+    for name, value in table.items():
+        place = (*keys, name)
+        if not _IDENTIFIER.fullmatch(name):
+            message = f"{quoted(name)} cannot be a name in a program"
+            report.error(place, message, part="key")
+            continue
+        array = read_array(value, place, report)
+        if array is None or not finite(array, place, report):
+            continue
+        array = typed(array, dtype, place, report)
+        if array is not None:
+            arrays[name] = array
+    return arrays if len(arrays) == len(table) else None

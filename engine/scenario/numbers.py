@@ -1,15 +1,16 @@
-"""From lists of lists to arrays: equal lengths, numbers only, and no more than memory is for."""
+"""From lists of lists to arrays: equal lengths, numbers only, finite in the type of the run."""
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.limits import MAX_AXES, MAX_ELEMENTS
 
-from .places import Keys
+from .convert import described, shown
+from .errors import Keys
 from .report import Report
-from .wording import described, shown
 
 
 def read_array(value: Any, keys: Keys, report: Report) -> Array | None:
@@ -91,3 +92,14 @@ def first(mask: Array) -> tuple[int, ...] | None:
 def _element(keys: Keys, number: int, shape: Shape) -> Keys:
     """Return where the `number`-th of the elements stands."""
     return (*keys, *map(int, np.unravel_index(number, shape))) if shape else keys
+
+
+def check_settings(table: msgspec.Struct, dtype: str, keys: Keys, report: Report) -> bool:
+    """Tell whether the scenario's type can hold a table's numbers; report each that it cannot."""
+    settings = msgspec.structs.asdict(table)
+    fitting = [
+        typed(np.array(value), dtype, (*keys, name), report) is not None
+        for name, value in settings.items()
+        if isinstance(value, float)
+    ]
+    return all(fitting)

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .errors import Problem, ScenarioError
-from .places import Keys, Part
+from .errors import Keys, Part, Problem, ScenarioError
 from .source import Source
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nnstep.engine.data.files import FileError, read_bytes
+from nnstep.engine.files import FileError, read_bytes
 from nnstep.engine.limits import MAX_KEY_PARTS, MAX_SCENARIO_BYTES
 from nnstep.engine.text import printable, quoted
 

@@ -6,12 +6,12 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.text import did_you_mean, printable, quoted
 
-from .changes import Changes
-from .examination import Examination
+from .edits import Changes
 
 _LONGEST_NAME = 40
 

@@ -1,44 +1,48 @@
-"""The session: what every front end talks to."""
+"""A session, what every front end talks to: a run with a history, stops, watches and checks."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.faults.fault import Fault
+from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.limits import HISTORY_BYTES
-from nnstep.engine.machine import Step, run_length
+from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
+from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.snapshot import Snapshot
 from nnstep.engine.stops.points import Breakpoint, Logged, Stop
+from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
-from .changes import Changes
-from .edits import PlaceError, checked_edit
-from .inspection import Inspection
-from .stopping import Stops
-from .units import Unit, end_of, start_of
-from .views import snapshot_of
+from .edits import Changes, PlaceError, checked_edit
+from .snapshot import Snapshot, snapshot_of, stale_tensors
 
 if TYPE_CHECKING:
-    from .origin import Change
+    from nnstep.engine.stops.scan import Scan
+    from nnstep.engine.verification.verdict import Verification
+
+    from .queries import Change, Series
+
 
 Until = str | Callable[[Step], bool]
 Target = Unit | Literal["run"] | int
 
 
-class Session(Inspection):
+class Session:
     """A scenario being stepped. The scenario itself never changes.
 
     `iterations` overrides the scenario's own end of the run, and `history` is how many bytes of the
     past are kept; what does not fit is computed again when it is asked for. With None nothing is
     kept, and faults are not looked for.
 
-    `stops` are its breakpoints and watchpoints, `branches` the courses of its run, and `watches`
-    the expressions to show.
+    `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
+    courses of its run, and `watches` the expressions to show.
     """
 
     def __init__(
@@ -52,7 +56,13 @@ class Session(Inspection):
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
         program, length = compile_scenario(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
-        super().__init__(Timeline(scenario, program, scenario.seed, history), scenario, total)
+        self.scenario = scenario
+        self.program = program
+        self.total = total
+        self._timeline = Timeline(scenario, program, scenario.seed, history)
+        self._examination = Examination(self._timeline, scenario)
+        self._timeline.finished_pass = self._examination.finished_pass
+        self._interrupted = threading.Event()
         self._changes = Changes(self._timeline)
         self.branches = Branches(self._timeline, self._changes, self._examination)
         self.stops = Stops(self._timeline)
@@ -66,13 +76,88 @@ class Session(Inspection):
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
         self._examination.examine()
-        return snapshot_of(self._timeline, self.stops, self.watches, self.total, before or {})
+        return snapshot_of(
+            self._timeline, self._examination, self.stops, self.watches, self.total, before or {}
+        )
+
+    @property
+    def _machine(self) -> Machine:
+        return self._timeline.machine
+
+    @property
+    def place(self) -> int:
+        """The number of instructions executed so far."""
+        return self._timeline.place
+
+    @property
+    def clock(self) -> Clock:
+        """What turns places into positions, iterations and epochs."""
+        return self._machine.clock
+
+    @property
+    def newest(self) -> int:
+        """The furthest place that the branch has reached."""
+        return self._timeline.newest
+
+    @property
+    def seed(self) -> int:
+        """What parameters and batches are drawn from."""
+        return self._timeline.current.seed
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.total is not None and self.place >= self.total
+
+    @property
+    def stale(self) -> frozenset[str]:
+        """The tensors whose values were computed from something edited since."""
+        edits = [(e.name, e.place) for e in self._timeline.current.edits_until(self.place)]
+        return stale_tensors(self.program, self.place, edits)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All faults found on the branch, in order of the places where they first show."""
+        self._examination.examine()
+        return self._examination.faults_of(self._timeline.current)
+
+    def value(self, name: str) -> Array:
+        """Return the present value of a tensor, read-only; raise `KeyError` if it is not live."""
+        return self._machine.tensors[name]
+
+    def values(self) -> Mapping[str, Array]:
+        """Return all live tensors by name."""
+        return dict(self._machine.tensors)
+
+    @property
+    def memory(self) -> int:
+        """How many bytes of the past are kept, the losses apart."""
+        return self._timeline.store.bytes
+
+    def is_near(self, place: int) -> bool:
+        """Tell whether a place is reached at once, without running anything again."""
+        return self._timeline.is_near(place)
+
+    def evaluate(self, expression: str) -> Array:
+        """Return the value of an expression over the live tensors and the counts of the next step.
+
+        Raises `GrammarError` or `ConditionError` for one that does not fit.
+        """
+        from nnstep.engine.language.evaluate import ConditionError, evaluate
+        from nnstep.engine.stops.trigger import parsed, values_at
+
+        node, machine = parsed(expression, self.program), self._machine
+        try:
+            values = values_at(self.program, machine.clock, self.place, machine.tensors)
+            return frozen(evaluate(node, values))
+        except KeyError as error:
+            raise ConditionError(f"{error.args[0]} has no value yet") from None
 
     # Going on
 
     def steps(self) -> Iterator[Step]:
         """Execute to the end of the run, one step each time the next is asked for."""
-        return self._machine.steps(math.inf if self.total is None else self.total)
+        return self._machine.steps(self._end)
 
     def step(self, unit: Unit = "op") -> Step | None:
         """Execute to the end of a unit; return its last step, None if the run was at its end."""
@@ -102,7 +187,7 @@ class Session(Inspection):
             return lambda step: False
         if callable(until):
             return until
-        from nnstep.engine.conditions import holds
+        from nnstep.engine.language.evaluate import holds
         from nnstep.engine.stops.trigger import parsed, values_at
 
         condition, machine = parsed(until, self.program), self._machine
@@ -115,31 +200,62 @@ class Session(Inspection):
 
         That is a breakpoint, a watchpoint, or a value that is not finite for the first time. Ends
         after at most `budget` seconds, or by `interrupt`, and then returns None: another call goes
-        on. What logpoints print is added to `log`.
+        on. What logpoints print is added to `log`. Faults are found in arrears: if one that stops
+        shows before the place reached, the run is taken back to it.
         """
-        from .advance import advance
-
         self._interrupted.clear()
         deadline = math.inf if budget is None else time.monotonic() + budget
-        stop, logged = advance(
-            self._timeline,
-            self._examination,
-            self.stops,
-            self._place_of(target),
-            math.inf if self.total is None else self.total,
-            lambda: self._interrupted.is_set() or time.monotonic() >= deadline,
-        )
+        end, timeline = self._place_of(target), self._timeline
+        scan = self.stops.scan(self._end)
+        start, newest = timeline.place, timeline.newest
+        logged: list[Logged] = []
+        stop, done = None, True
+        while stop is None and done and timeline.place < end:
+            due = scan.next_place(timeline.place) if scan else math.inf
+            done = self._execute(
+                min(end, due, self._end_of("iteration"), self._next_alarm), deadline
+            )
+            if scan and timeline.place == due:
+                stop = _looked(scan, logged)
+            if stop or not done or timeline.place == end:
+                self._examination.examine()
+            if alarm := self._alarm(start, timeline.place):
+                timeline.seek_back(alarm.place, newest)
+                logged = [line for line in logged if line.place <= alarm.place]
+                stop = Stop(alarm.place, "fault", f"{alarm}.")
         self.log.extend(logged)
-        branch = self._timeline.current
-        if stop and stop.kind == "point" and stop.place not in branch.hits:
-            branch.hits = (*branch.hits, stop.place)
+        if stop is None and done:
+            return Stop(timeline.place, "unit")
+        if stop:
+            self.stops.note(stop)
         return stop
 
+    def _execute(self, goal: float, deadline: float) -> bool:
+        """Execute until a place; tell whether it was reached before an interruption."""
+        interrupted = self._interrupted.is_set
+        steps = self._machine.steps(goal)
+        cut_short = any(interrupted() or time.monotonic() >= deadline for _ in steps)
+        return not cut_short or self.place >= goal
+
+    @property
+    def _next_alarm(self) -> float:
+        """The next place at which a fault that stops is known to show."""
+        places = [fault.place for fault in self._examination.alarms]
+        return min((place for place in places if place > self.place), default=math.inf)
+
+    def _alarm(self, start: int, place: int) -> Fault | None:
+        """Return the first fault that stops after a start and up to a place."""
+        found = [fault for fault in self._examination.alarms if start < fault.place <= place]
+        return min(found, key=lambda fault: fault.place, default=None)
+
     def _place_of(self, target: Target) -> float:
-        total = math.inf if self.total is None else self.total
         if target == "run":
-            return total
-        return min(total, target if isinstance(target, int) else self._end_of(target))
+            return self._end
+        return min(self._end, target if isinstance(target, int) else self._end_of(target))
+
+    @property
+    def _end(self) -> float:
+        return math.inf if self.total is None else self.total
 
     def interrupt(self) -> None:
         """Make what was called from another thread return after its present instruction."""
@@ -172,14 +288,12 @@ class Session(Inspection):
 
         Returns None, and goes nowhere, if it is interrupted.
         """
-        from .advance import alarms
-
         self._interrupted.clear()
         self._examination.leave()
         stop = self.stops.previous(self._interrupted.is_set)
         if self._interrupted.is_set():
             return None
-        for fault in alarms(self._timeline.current):
+        for fault in self._examination.alarms:
             if stop.place < fault.place < self.place:
                 stop = Stop(fault.place, "fault", f"{fault}.")
         self._timeline.seek(stop.place)
@@ -252,6 +366,49 @@ class Session(Inspection):
         self.file = target.resolve()
         return target
 
+    # Asking
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the last call that can be interrupted was."""
+        return self._interrupted.is_set()
+
+    def last_change(self, name: str, index: Shape) -> "Change | None":
+        """Return what gave a cell its value; None if it is as at step 0, or if interrupted."""
+        from .queries import last_change
+
+        self._interrupted.clear()
+        return last_change(self._timeline, name, index, self._interrupted.is_set)
+
+    def series(self, expression: str) -> "Series":
+        """Return the value of an expression in every iteration of the branch, up to the newest.
+
+        Raises `GrammarError` or `ConditionError` for one that does not fit or is not one number. An
+        interrupted series is not complete.
+        """
+        from .queries import series_of
+
+        self._interrupted.clear()
+        return series_of(self._timeline, expression, self._interrupted.is_set)
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> "Verification":
+        """Compare the gradients of the loss at this place with difference quotients.
+
+        They are those of the parameters as they are here, for the batch of the pass under way; at
+        the beginning of a pass, for its batch, which is next. `progress` is told how many cells are
+        done, and of how many. What is interrupted is not complete.
+        """
+        from nnstep.engine.verification.verify import verify
+
+        self._interrupted.clear()
+        machine = self._machine
+        if machine.position == 0:
+            machine = self._timeline.ghost(self.place)
+            next(machine.steps(self.place + 1))
+        return verify(
+            self.program, machine.tensors, progress=progress, cancelled=self._interrupted.is_set
+        )
+
     # Watching
 
     def watch(self, expression: str) -> None:
@@ -278,3 +435,16 @@ class Session(Inspection):
     def unwatch(self, expression: str) -> None:
         """Show an expression no longer; raise `ValueError` if it is not shown."""
         self.watches.remove(self._watched(expression) or expression)
+
+
+def _looked(scan: "Scan", logged: list[Logged]) -> Stop | None:
+    """Note what logpoints print here; return the stop, if anything stops here."""
+    from nnstep.engine.stops.scan import stop_at
+
+    stopping = []
+    for trigger in scan.look():
+        if trigger.is_logging:
+            logged.append(scan.logged(trigger))
+        else:
+            stopping.append(trigger)
+    return stop_at(scan.place, stopping) if stopping else None

@@ -1,22 +1,46 @@
-"""Looking for stops: forwards with the machine that runs, backwards with one that goes over it.
-
-Where a run stops depends on its course alone, not on how anyone got there: it is a set of places,
-and to continue, either way, is to go to the next one.
-"""
+"""Where a run stops is a set of places; the next and the previous one are found by one search."""
 
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from nnstep.engine.edit import Edit
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine import Machine
+from nnstep.engine.language.evaluate import filled
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import Machine
 
-from .hits import Hits
-from .logs import filled
 from .points import Breakpoint, Logged, Stop
 from .trigger import Trigger, lines_looked_at, values_at
+
+
+class Hits:
+    """Tells which hits of a breakpoint stop: those after the first few, or each so-manieth.
+
+    `places` finds the hits of a trigger, whatever their number, after one place up to another. What
+    has been found is kept as long as the course of the run up to there stays.
+    """
+
+    def __init__(self, places: Callable[[Trigger, int, int], list[int]]) -> None:
+        self._places = places
+        self._known: dict[Trigger, tuple[int, list[int]]] = {}
+
+    def stops(self, trigger: Trigger, place: int) -> bool:
+        """Tell whether a hit at a place is one of those that stop."""
+        point = trigger.point
+        if not isinstance(point, Breakpoint) or (point.after == 0 and point.every == 1):
+            return True
+        number = self.count(trigger, place) - point.after
+        return number > 0 and number % point.every == 0
+
+    def count(self, trigger: Trigger, place: int) -> int:
+        """Return how often a breakpoint has been hit up to a place, that place included."""
+        until, places = self._known.get(trigger, (-1, []))
+        if until < place:
+            places = places + self._places(trigger, until, place)
+            self._known[trigger] = place, places
+        return bisect_right(places, place)
+
 
 # Going back, the passes are searched in stretches, each so many times as long as the one before.
 _LONGER = 4
@@ -143,3 +167,6 @@ def stop_at(place: int, triggers: Sequence[Trigger]) -> Stop:
 def _reason(trigger: Trigger) -> str:
     reason = f"{trigger.point.number}: {trigger.point}"
     return f"{reason}, which cannot be evaluated: {trigger.problem}" if trigger.problem else reason
+
+
+Count = Callable[[Trigger, int], int]

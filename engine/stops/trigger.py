@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.clock import Clock
-from nnstep.engine.conditions import COUNTS, ConditionError, check_names, evaluate, holds
-from nnstep.engine.grammar import Name, Node, descendants, parse_condition
-from nnstep.engine.program.instruction import Program
+from nnstep.engine.language.evaluate import (
+    COUNTS,
+    ConditionError,
+    braced,
+    check_names,
+    evaluate,
+    holds,
+)
+from nnstep.engine.language.nodes import Name, Node, descendants
+from nnstep.engine.language.parser import parse_condition
+from nnstep.engine.machine.clock import Clock
+from nnstep.engine.program.program import Program
 
-from .locations import spans_of
-from .logs import braced
-from .points import Breakpoint, Point, Watchpoint
+from .points import Breakpoint, Point, Watchpoint, spans_of
 
 Values = Mapping[str, Any]
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nnstep.engine import Session
 from nnstep.engine.arrays import Array, frozen
-from nnstep.engine.operations.functions import relu, sigmoid, softmax
-from nnstep.engine.operations.loss_functions import cross_entropy, half_squared_error
+from nnstep.engine.operations.activations import relu, sigmoid, softmax
+from nnstep.engine.operations.losses import cross_entropy, half_squared_error
 from nnstep.engine.scenario.model import (
     Activation,
     Data,
@@ -22,6 +21,7 @@ from nnstep.engine.scenario.model import (
     Run,
     Scenario,
 )
+from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Breakpoint, Watchpoint
 
 LR = 0.1

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.engine import scenario
-from nnstep.engine import Session, load
+from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.session.session import Session
 
 JUMPS = 40
 BUDGET = 256 * 2**20

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from terminal import Terminal
+from pseudo_terminal import Terminal
 
 BASELINE = [str(Path(__file__).with_name("baseline.py"))]
 NNSTEP = ["-m", "nnstep.tui"]

@@ -1,1 +1,0 @@
-"""Where samples come from: CSV and NPZ files, and generated sets."""

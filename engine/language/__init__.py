@@ -1,0 +1,1 @@
+"""The language of expressions that people write: programs, conditions, watches, commands."""

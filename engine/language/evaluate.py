@@ -1,0 +1,240 @@
+"""The value of an expression: conditions, watches, typed numbers, texts with {expressions}."""
+
+import operator
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nnstep.engine.arrays import Array, Kernel
+from nnstep.engine.operations import catalogue
+from nnstep.engine.operations.catalogue import Function
+from nnstep.engine.operations.operation import Operation
+from nnstep.engine.text import did_you_mean, quoted
+
+from .nodes import (
+    Binary,
+    Call,
+    Compare,
+    Index,
+    Logical,
+    Name,
+    Negation,
+    Node,
+    Not,
+    Number,
+    Transpose,
+    descendants,
+)
+from .parser import parse_condition
+
+
+def _test(name: str, value: Kernel) -> Function:
+    return Function(Operation(name=name, value=value, gradients={}), ("x",))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    **catalogue.FUNCTIONS,
+    "norm": _test("norm", lambda x: np.sqrt(np.sum(x**2))),
+    "isnan": _test("isnan", lambda x: np.isnan(x)),
+    "isinf": _test("isinf", lambda x: np.isinf(x)),
+    "isfinite": _test("isfinite", lambda x: np.isfinite(x)),
+    "any": _test("any", lambda x: np.any(x)),
+    "all": _test("all", lambda x: np.all(x)),
+}
+"""What conditions and watches may call: all that programs may, and some tests."""
+
+COUNTS = frozenset({"iteration", "epoch", "step", "loss"})
+"""The names that conditions may use besides those of tensors."""
+
+_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+    "@": operator.matmul,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+class ConditionError(ValueError):
+    """An expression that cannot be evaluated; the message says why."""
+
+
+def unknown(node: Node, tensors: Collection[str]) -> Iterator[tuple[Node, str]]:
+    """Yield the parts of an expression that name or call what there is not, with a message."""
+    for part in descendants(node):
+        if isinstance(part, Name) and part.name not in tensors and part.name not in COUNTS:
+            hint = did_you_mean(part.name, [*tensors, *COUNTS])
+            yield part, f"the program has no tensor {quoted(part.name)}{hint}"
+        elif isinstance(part, Call):
+            function = FUNCTIONS.get(part.function)
+            if function is None:
+                hint = did_you_mean(part.function, FUNCTIONS)
+                yield part, f"there is no function {quoted(part.function)}{hint}"
+            elif problem := function.misuse(len(part.arguments), part.options):
+                yield part, problem
+
+
+def check_names(node: Node, tensors: Collection[str]) -> None:
+    """Raise `ConditionError` for the first name or function that does not exist."""
+    for part, message in unknown(node, tensors):
+        raise ConditionError(f"column {part.start + 1}: {message}")
+
+
+def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
+    """Return the value of an expression over named values.
+
+    Raises `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do
+    not fit.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return _value(node, values)
+    except (IndexError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
+        raise ConditionError(str(error)) from None
+
+
+def holds(node: Node, values: Mapping[str, Any]) -> bool:
+    """Return whether a condition holds; an array holds if all its elements do.
+
+    A condition on a tensor that is not live yet does not hold.
+    """
+    try:
+        return bool(np.all(evaluate(node, values)))
+    except KeyError:
+        return False
+
+
+def _value(node: Node, values: Mapping[str, Any]) -> Any:
+    match node:
+        case Number(value):
+            return np.float64(value)
+        case Name(name):
+            return values[name]
+        case Negation(operand):
+            return -_value(operand, values)
+        case Not(operand):
+            return not np.all(_value(operand, values))
+        case Logical(sign, left, right):
+            first = bool(np.all(_value(left, values)))
+            if first == (sign == "or"):
+                return first
+            return bool(np.all(_value(right, values)))
+        case Binary(sign, left, right) | Compare(sign, left, right):
+            return _BINARY[sign](_value(left, values), _value(right, values))
+        case Transpose(operand):
+            return np.transpose(_value(operand, values))
+        case Index(operand, index):
+            return np.asarray(_value(operand, values))[index]
+        case Call():
+            return _call(node, values)
+
+
+def _call(node: Call, values: Mapping[str, Any]) -> Any:
+    function = FUNCTIONS.get(node.function)
+    if function is None:
+        raise ConditionError(f"there is no function '{node.function}'")
+    if problem := function.misuse(len(node.arguments), node.options):
+        raise ConditionError(problem)
+    arguments = [np.asarray(_value(argument, values)) for argument in node.arguments]
+    count = len(function.inputs)
+    given = dict(zip(function.settings, arguments[count:], strict=False))
+    settings = {name: _setting(name, value) for name, value in given.items()}
+    parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
+    inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
+    return compute(*(inputs[parameter] for parameter in parameters))
+
+
+@lru_cache(maxsize=256)
+def _compiled(
+    name: str, settings: tuple[tuple[str, float | bool], ...]
+) -> tuple[tuple[str, ...], Kernel]:
+    """Return the parameters of a function with its settings, and the function itself."""
+    formula = FUNCTIONS[name].operation.with_settings(**dict(settings)).value_formula
+    return tuple(formula.parameters), formula.function
+
+
+def _setting(name: str, value: Array) -> float:
+    """Return a setting that was given by position; an axis is a whole number."""
+    number = float(value)
+    if name != "axis":
+        return number
+    if not number.is_integer():
+        raise ConditionError(f"'axis' is a whole number, not {number:g}")
+    return int(number)
+
+
+_BRACED = re.compile(r"\{([^{}]+)\}")
+
+
+def braced(text: str) -> list[str]:
+    """Return the expressions in a text."""
+    return _BRACED.findall(text)
+
+
+def filled(text: str, values: Mapping[str, Any]) -> str:
+    """Return a text with its expressions replaced by their values."""
+    return _BRACED.sub(lambda match: value_text(match[1], values), text)
+
+
+def value_text(expression: str, values: Mapping[str, Any]) -> str:
+    """Evaluate an expression and write its value, in up to six digits, on one line."""
+    try:
+        value = np.asarray(evaluate(parse_condition(expression), values))
+    except KeyError as error:
+        return f"({error.args[0]} has no value yet)"
+    except ConditionError as error:
+        return f"({error})"
+    return one_line(value)
+
+
+def one_line(value: np.ndarray[Any, Any]) -> str:
+    """Write an array on one line, long ones with an ellipsis."""
+    if value.ndim == 0:
+        return f"{value[()]:.6g}" if value.dtype.kind == "f" else str(value[()])
+    text = np.array2string(value, precision=6, threshold=20, edgeitems=2, max_line_width=10**6)
+    return " ".join(text.split())
+
+
+class NumberError(ValueError):
+    """Text that is no number; the message says why, and is fit to show."""
+
+
+_NON_FINITE = {"nan", "inf", "-inf"}
+
+
+def parse_value(text: str) -> float:
+    """Return the number that a person typed: `0.5`, `-1e-3`, `1/3`, `nan`, `-inf`.
+
+    Raises `NumberError` with a message fit to show.
+    """
+    from .nodes import GrammarError
+    from .parser import parse_expression
+
+    word = text.strip().lower().removeprefix("+")
+    if word in _NON_FINITE:
+        return float(word)
+    if "," in word:
+        raise NumberError("write the decimals after a point, as in 1.5")
+    if not word:
+        raise NumberError("type a number, such as 0.5, -1e-3 or 1/3")
+    try:
+        value = float(evaluate(parse_expression(word), {}))
+    except GrammarError as error:
+        raise NumberError(f"column {error.start + 1}: {error.message}") from None
+    except KeyError as error:
+        raise NumberError(f"{quoted(str(error.args[0]))} is not a number") from None
+    except (ConditionError, TypeError, ValueError) as error:
+        raise NumberError(str(error)) from None
+    if not np.isfinite(value):
+        raise NumberError(f"that is {value}; type nan, inf or -inf if you mean it")
+    return value

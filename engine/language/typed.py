@@ -1,0 +1,143 @@
+"""A piece of text that somebody typed, which knows its column, and the error that names it."""
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from nnstep.engine.text import printable, quoted
+
+from .evaluate import braced, parse_value, unknown
+from .nodes import GrammarError, Node
+from .parser import parse_condition
+
+
+class TextError(ValueError):
+    """A command that cannot be carried out; `start` counts the characters before the mistake.
+
+    It is None where no part of the text is to blame. The message is fit to show.
+    """
+
+    def __init__(self, message: str, start: int | None = None) -> None:
+        self.message = printable(message)
+        self.start = start
+        where = "" if start is None else f"column {start + 1}: "
+        super().__init__(f"{where}{self.message}")
+
+
+_WORD = re.compile(r"\S+")
+_LONGEST_NUMBER = 15
+
+
+class Typed(Struct, frozen=True):
+    """Some text without blanks around it; `start` counts the characters before it."""
+
+    text: str
+    start: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def part(self, start: int, end: int | None = None) -> "Typed":
+        """Return the characters from `start` up to `end`, without the blanks around them."""
+        text = self.text[start:end]
+        blanks = len(text) - len(text.lstrip())
+        return Typed(text.strip(), self.start + start + blanks)
+
+    @property
+    def words(self) -> tuple["Typed", ...]:
+        """What is separated by blanks."""
+        return tuple(Typed(m[0], self.start + m.start()) for m in _WORD.finditer(self.text))
+
+    @property
+    def first(self) -> "Typed":
+        """The first word."""
+        return self.part(0, len(self.text.split(maxsplit=1)[0]) if self else 0)
+
+    @property
+    def rest(self) -> "Typed":
+        """All but the first word."""
+        return self.part(len(self.first.text))
+
+    @property
+    def end(self) -> "Typed":
+        """The nothing behind this piece: where something is missing."""
+        return self.part(len(self.text))
+
+    def cut(self, pattern: re.Pattern[str]) -> tuple["Typed", "Typed"] | None:
+        """Return what stands before and behind the first match of a pattern, if there is one."""
+        match = pattern.search(self.text)
+        return (self.part(0, match.start()), self.part(match.end())) if match else None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether this is a whole number from 0."""
+        return self.text.isascii() and self.text.isdigit()
+
+    def number(self, what: str) -> int:
+        """Return the whole number that this is; `what` is what to call it in the message if not."""
+        if not self.is_number:
+            found = f", not {quoted(self.text)}" if self else ""
+            raise self.error(f"{what} is a whole number from 0{found}")
+        if len(self.text) > _LONGEST_NUMBER:
+            raise self.error(f"{what} has at most {_LONGEST_NUMBER} digits")
+        return int(self.text)
+
+    def nothing(self) -> None:
+        """Raise `TextError` unless this is empty."""
+        if self:
+            raise self.error(f"{quoted(self.text)} is too much here; leave it out")
+
+    def error(self, message: str) -> TextError:
+        """Return the error about this piece."""
+        return TextError(message, self.start)
+
+
+def typed(line: str) -> Typed:
+    """Return a line as it was typed, without its comment: what follows a `#` outside quotes."""
+    quoted = False
+    for at, character in enumerate(line):
+        quoted ^= character == '"'
+        if character == "#" and not quoted:
+            line = line[:at]
+            break
+    return Typed(line).part(0)
+
+
+@contextmanager
+def blaming(text: Typed | None) -> Iterator[None]:
+    """Say of what goes wrong inside that this piece is to blame, or with None that none is."""
+    try:
+        yield
+    except TextError:
+        raise
+    except ValueError as error:
+        raise TextError(str(error), None if text is None else text.start) from None
+
+
+def expression(text: Typed, names: Collection[str], what: str = "an expression") -> Node:
+    """Parse an expression or a condition about tensors; `what` is what is missing if it is."""
+    if not text:
+        raise text.error(f"{what} is missing")
+    try:
+        node = parse_condition(text.text)
+    except GrammarError as error:
+        raise TextError(error.message, text.start + error.start) from None
+    for part, message in unknown(node, names):
+        raise TextError(message, text.start + part.start)
+    return node
+
+
+def constant(text: Typed) -> float:
+    """Read a number that does not depend on any tensor."""
+    with blaming(text):
+        return parse_value(text.text)
+
+
+def check_braced(text: Typed, names: Collection[str]) -> None:
+    """Check the expressions in braces of a text to be printed."""
+    at = 0
+    for inner in braced(text.text):
+        at = text.text.index(f"{{{inner}}}", at) + 1
+        expression(text.part(at, at + len(inner)), names)

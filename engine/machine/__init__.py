@@ -1,0 +1,1 @@
+"""The machine executes a program, one instruction at a time."""

@@ -1,0 +1,69 @@
+"""The data cursor: which rows each iteration takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from nnstep.engine.arrays import Array, sealed
+from nnstep.engine.scenario.model import Data
+
+from .initial import Draws
+
+
+class Cursor(Struct, frozen=True):
+    """Where the shuffling stood before the rows of an epoch were put in order.
+
+    `state` is that of NumPy's generator. Every later epoch follows from it.
+    """
+
+    epoch: int
+    state: Mapping[str, Any]
+
+
+class Batches:
+    """Hands out one batch an iteration, for ever.
+
+    With `shuffle`, the rows are put in a new order at the start of every epoch, drawn from the
+    generator of `draws`. To go back, restore a cursor.
+    """
+
+    def __init__(self, data: Data, draws: Draws) -> None:
+        self._data = data
+        self._draws = draws
+        self._order: Array | None = None
+        self._epoch = -1
+        self.cursor = Cursor(0, draws.state) if data.shuffle else None
+
+    def restore(self, cursor: Cursor | None) -> None:
+        """Go back (or on) to a cursor; None is that of data that are not shuffled."""
+        if cursor is not None and cursor != self.cursor:
+            self._draws.state = cursor.state
+            self._epoch = cursor.epoch - 1
+            self.cursor = cursor
+
+    def batch(self, iteration: int) -> tuple[Array, Array]:
+        """Return the inputs and targets of an iteration; iterations come in order."""
+        data = self._data
+        epoch, turn = divmod(iteration, data.batches_per_epoch)
+        if data.batches is not None:
+            return self._rows(np.array(data.batches[turn]))
+        if data.shuffle:
+            self._shuffle_until(epoch)
+        start = turn * data.batch_size
+        if self._order is not None:
+            return self._rows(self._order[start : start + data.batch_size])
+        if data.batch_size >= len(data.x):
+            return data.x, data.y
+        return data.x[start : start + data.batch_size], data.y[start : start + data.batch_size]
+
+    def _shuffle_until(self, epoch: int) -> None:
+        """Put the rows in the order of an epoch; each epoch's order is drawn after the last's."""
+        while self._epoch < epoch:
+            self._epoch += 1
+            self.cursor = Cursor(self._epoch, self._draws.state)
+            self._order = self._draws.generator.permutation(len(self._data.x))
+
+    def _rows(self, rows: Array) -> tuple[Array, Array]:
+        return sealed(self._data.x[rows]), sealed(self._data.y[rows])

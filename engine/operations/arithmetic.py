@@ -1,0 +1,319 @@
+"""Arithmetic: + - * / ** @ .T [] and elementary functions, reductions, the sum of a dense layer.
+
+Each operation has its value and its derivatives beside it.
+"""
+
+import math
+
+import numpy as np
+
+from nnstep.engine.arrays import Kernel, Shape
+
+from .functions import extreme_share, scatter, spread
+from .operation import Operation, ShapeError
+
+
+def _broadcast_shape(a: Shape, b: Shape = ()) -> Shape:
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        raise ShapeError(f"shapes {a} and {b} do not broadcast together") from None
+
+
+def _unary(name: str, value: Kernel, dx: Kernel) -> Operation:
+    return Operation(name=name, value=value, gradients={"x": dx})
+
+
+def _binary(name: str, value: Kernel, da: Kernel, db: Kernel) -> Operation:
+    return Operation(
+        name=name,
+        value=value,
+        gradients={"a": da, "b": db},
+        shape=_broadcast_shape,
+        broadcasts=True,
+    )
+
+
+ADD = _binary(
+    "add",
+    value=lambda a, b: a + b,
+    da=lambda dout: dout,
+    db=lambda dout: dout,
+)
+SUBTRACT = _binary(
+    "subtract",
+    value=lambda a, b: a - b,
+    da=lambda dout: dout,
+    db=lambda dout: -dout,
+)
+MULTIPLY = _binary(
+    "multiply",
+    value=lambda a, b: a * b,
+    da=lambda dout, b: dout * b,
+    db=lambda dout, a: dout * a,
+)
+DIVIDE = _binary(
+    "divide",
+    value=lambda a, b: a / b,
+    da=lambda dout, b: dout / b,
+    db=lambda dout, a, b: -dout * a / b**2,
+)
+POWER = _binary(
+    "power",
+    value=lambda a, b: a**b,
+    da=lambda dout, a, b: np.where(b == 0, 0, dout * b * a ** (b - 1)),
+    db=lambda dout, a, b, out: np.where((a == 0) & (b >= 0), 0, dout * out * np.log(a)),
+)
+MAXIMUM = _binary(
+    "maximum",
+    value=lambda a, b: np.maximum(a, b),
+    da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a > b, dout, 0)),
+    db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b > a, dout, 0)),
+)
+MINIMUM = _binary(
+    "minimum",
+    value=lambda a, b: np.minimum(a, b),
+    da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a < b, dout, 0)),
+    db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b < a, dout, 0)),
+)
+SQUARE = _unary(
+    "square",
+    value=lambda x: x**2,
+    dx=lambda dout, x: dout * 2 * x,
+)
+CONSTANT_POWER = _unary(
+    "power",
+    value=lambda x, n: x**n,
+    dx=lambda dout, x, n, one_less: dout * n * x**one_less,
+)
+NEGATE = _unary(
+    "negate",
+    value=lambda x: -x,
+    dx=lambda dout: -dout,
+)
+EXP = _unary(
+    "exp",
+    value=lambda x: np.exp(x),
+    dx=lambda dout, out: dout * out,
+)
+LOG = _unary(
+    "log",
+    value=lambda x: np.log(x),
+    dx=lambda dout, x: dout / x,
+)
+SQRT = _unary(
+    "sqrt",
+    value=lambda x: np.sqrt(x),
+    dx=lambda dout, out: dout / (2 * out),
+)
+ABS = _unary(
+    "abs",
+    value=lambda x: np.abs(x),
+    dx=lambda dout, x: dout * np.sign(x),
+)
+SIN = _unary(
+    "sin",
+    value=lambda x: np.sin(x),
+    dx=lambda dout, x: dout * np.cos(x),
+)
+COS = _unary(
+    "cos",
+    value=lambda x: np.cos(x),
+    dx=lambda dout, x: -dout * np.sin(x),
+)
+
+POWER_OF_CONSTANT = _unary(
+    "power",
+    value=lambda x, base: base**x,
+    dx=lambda dout, out, log_base: dout * out * log_base,
+)
+
+
+def constant_to_the(base: float) -> Operation:
+    """Return the operation `base ** x`; 0 ** x has the derivative 0, as in PyTorch."""
+    log_base = math.log(base) if base > 0 else 0.0 if base == 0 else math.nan
+    return POWER_OF_CONSTANT.with_settings(base=base, log_base=log_base)
+
+
+def power_of(n: float) -> Operation:
+    """Return the operation `x ** n` for a constant `n`; x ** 0 has the derivative 0 everywhere."""
+    if n == 2:
+        return SQUARE
+    return CONSTANT_POWER.with_settings(n=n, one_less=n - 1 if n else 0)
+
+
+def _shape(x: Shape, axis: int | None = None, keepdims: bool = False) -> Shape:
+    if axis is None:
+        return (1,) * len(x) if keepdims else ()
+    if not -len(x) <= axis < len(x):
+        raise ShapeError(f"axis {axis} of an array of shape {x}")
+    place = axis % len(x)
+    return (*x[:place], *((1,) if keepdims else ()), *x[place + 1 :])
+
+
+def _reduction(name: str, value: Kernel, dx: Kernel) -> Operation:
+    return Operation(
+        name=name,
+        value=value,
+        gradients={"x": dx},
+        shape=_shape,
+        settings={"axis": None, "keepdims": False},
+    )
+
+
+SUM = _reduction(
+    "sum",
+    value=lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims),
+    dx=lambda dout, x, axis, keepdims: spread(dout, x.shape, axis=axis, keepdims=keepdims),
+)
+MEAN = _reduction(
+    "mean",
+    value=lambda x, axis, keepdims: x.mean(axis=axis, keepdims=keepdims),
+    dx=lambda dout, x, axis, keepdims: (
+        spread(dout, x.shape, axis=axis, keepdims=keepdims) / (x.size / dout.size)
+    ),
+)
+MAX = _reduction(
+    "max",
+    value=lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims),
+    dx=lambda dout, x, out, axis, keepdims: (
+        spread(dout, x.shape, axis=axis, keepdims=keepdims)
+        * extreme_share(x, out, axis=axis, keepdims=keepdims)
+    ),
+)
+MIN = _reduction(
+    "min",
+    value=lambda x, axis, keepdims: x.min(axis=axis, keepdims=keepdims),
+    dx=lambda dout, x, out, axis, keepdims: (
+        spread(dout, x.shape, axis=axis, keepdims=keepdims)
+        * extreme_share(x, out, axis=axis, keepdims=keepdims)
+    ),
+)
+
+
+def _matmul_shape(a: Shape, b: Shape) -> Shape:
+    if len(a) not in (1, 2) or len(b) not in (1, 2):
+        raise ShapeError(f"'@' takes vectors and matrices, not shapes {a} and {b}")
+    if a[-1] != b[0]:
+        raise ShapeError(f"shapes {a} and {b} do not fit for '@': {a[-1]} columns, {b[0]} rows")
+    return a[:-1] + b[1:]
+
+
+MATRIX_MATRIX = Operation(
+    name="matmul",
+    value=lambda a, b: a @ b,
+    gradients={
+        "a": lambda dout, b: dout @ b.T,
+        "b": lambda dout, a: a.T @ dout,
+    },
+    shape=_matmul_shape,
+)
+MATRIX_VECTOR = Operation(
+    name="matmul",
+    value=lambda a, b: a @ b,
+    gradients={
+        "a": lambda dout, b: np.outer(dout, b),
+        "b": lambda dout, a: a.T @ dout,
+    },
+    shape=_matmul_shape,
+)
+VECTOR_MATRIX = Operation(
+    name="matmul",
+    value=lambda a, b: a @ b,
+    gradients={
+        "a": lambda dout, b: b @ dout,
+        "b": lambda dout, a: np.outer(a, dout),
+    },
+    shape=_matmul_shape,
+)
+VECTOR_VECTOR = Operation(
+    name="matmul",
+    value=lambda a, b: a @ b,
+    gradients={
+        "a": lambda dout, b: dout * b,
+        "b": lambda dout, a: dout * a,
+    },
+    shape=_matmul_shape,
+)
+
+
+def matmul(a: Shape, b: Shape) -> Operation:
+    """Return the product for operands of these shapes; each case has a gradient of its own."""
+    _matmul_shape(a, b)
+    cases = {
+        (2, 2): MATRIX_MATRIX,
+        (2, 1): MATRIX_VECTOR,
+        (1, 2): VECTOR_MATRIX,
+        (1, 1): VECTOR_VECTOR,
+    }
+    return cases[len(a), len(b)]
+
+
+TRANSPOSE = Operation(
+    name="transpose",
+    value=lambda x: x.T,
+    gradients={"x": lambda dout: dout.T},
+    shape=lambda x: x[::-1],
+)
+
+
+def _index_shape(x: Shape, index: tuple[int | slice, ...]) -> Shape:
+    if len(index) > len(x):
+        raise ShapeError(f"{len(index)} indices for an array of shape {x}")
+    shape: list[int] = []
+    for item, size in zip(index, x, strict=False):
+        if isinstance(item, slice):
+            shape.append(len(range(*item.indices(size))))
+        elif not -size <= item < size:
+            raise ShapeError(f"index {item} is outside an axis of {size}")
+    if 0 in shape:
+        raise ShapeError("the index selects nothing")
+    return (*shape, *x[len(index) :])
+
+
+INDEX = Operation(
+    name="index",
+    value=lambda x, index: x[index],
+    gradients={"x": lambda dout, x, index: scatter(dout, np.s_[index], x)},
+    shape=_index_shape,
+)
+
+
+def _linear(value: Kernel, **gradients: Kernel) -> Operation:
+    return Operation(name="linear", value=value, gradients=gradients, output="z")
+
+
+OUT_IN = _linear(
+    value=lambda x, W, b: x @ W.T + b,
+    W=lambda dz, x: dz.T @ x,
+    b=lambda dz: dz.sum(axis=0),
+    x=lambda dz, W: dz @ W,
+)
+IN_OUT = _linear(
+    value=lambda x, W, b: x @ W + b,
+    W=lambda dz, x: x.T @ dz,
+    b=lambda dz: dz.sum(axis=0),
+    x=lambda dz, W: dz @ W.T,
+)
+OUT_IN_WITHOUT_BIAS = _linear(
+    value=lambda x, W: x @ W.T,
+    W=lambda dz, x: dz.T @ x,
+    x=lambda dz, W: dz @ W,
+)
+IN_OUT_WITHOUT_BIAS = _linear(
+    value=lambda x, W: x @ W,
+    W=lambda dz, x: x.T @ dz,
+    x=lambda dz, W: dz @ W.T,
+)
+
+_CASES = {
+    ("out_in", True): OUT_IN,
+    ("out_in", False): OUT_IN_WITHOUT_BIAS,
+    ("in_out", True): IN_OUT,
+    ("in_out", False): IN_OUT_WITHOUT_BIAS,
+}
+
+
+def linear(layout: str, has_bias: bool) -> Operation:
+    """Return the weighted sum for a layout of the weights, `out_in` or `in_out`."""
+    return _CASES[layout, has_bias]

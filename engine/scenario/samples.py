@@ -1,0 +1,143 @@
+"""Samples, and the generators of the classic ones: xor, moons, circles, spirals, blobs."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.limits import MAX_ELEMENTS
+
+
+class DataError(ValueError):
+    """Data that cannot be used.
+
+    `option` is the key of `[data]` that asked for it; `element` the index in a list of names.
+    """
+
+    def __init__(self, message: str, option: str = "file", element: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.option = option
+        self.element = element
+
+
+Floats = npt.NDArray[np.float64]
+
+
+class Samples(Struct, frozen=True):
+    """Inputs `x` and targets `y`, a row of each for every sample.
+
+    `y` is of integers where the source had whole numbers or class names; `classes` are those names.
+    """
+
+    x: Array
+    y: Array
+    classes: tuple[str, ...] | None = None
+
+
+def one_hot(y: Array) -> Floats:
+    """Return a row of one 1 and zeros for each element of `y`; columns are its sorted values."""
+    values, places = np.unique(y, return_inverse=True)
+    rows: Floats = np.zeros((y.size, values.size))
+    rows[np.arange(y.size), places.reshape(-1)] = 1.0
+    return rows
+
+
+def standardized(x: Array) -> tuple[Array, tuple[int, ...]]:
+    """Shift and scale each column to mean 0 and population standard deviation 1.
+
+    A column whose values are all equal is only shifted; the second result lists such columns.
+    """
+    with np.errstate(all="ignore"):
+        deviation = x.std(axis=0)
+        constant = (x == x[:1]).all(axis=0) | (deviation == 0)
+        scaled = (x - x.mean(axis=0)) / np.where(constant, 1.0, deviation)
+    return scaled, tuple(map(int, np.flatnonzero(constant)))
+
+
+_TWO_CLASSES = ("xor", "moons", "circles")
+_DEFAULT_SAMPLES = 100
+_BLOB_NOISE = 0.5
+
+
+def generate(
+    kind: str,
+    *,
+    samples: int | None = None,
+    noise: float | None = None,
+    seed: int = 0,
+    classes: int | None = None,
+) -> Samples:
+    """Return points x, of shape (samples, 2), and class indices y, (samples, 1); raise `DataError`.
+
+    The rows take the classes in turn, so that a small batch sees them all. `noise` is the standard
+    deviation of what is added to each coordinate. The same arguments give the same points.
+    """
+    count = samples or (4 if kind == "xor" else _DEFAULT_SAMPLES)
+    groups = classes or 2
+    if 2 * count > MAX_ELEMENTS:
+        raise DataError(f"at most {MAX_ELEMENTS // 2:,} samples can be generated", "samples")
+    if kind in _TWO_CLASSES and groups != 2:
+        raise DataError(f"{kind} has two classes", "classes")
+    if not 2 <= groups <= count:
+        raise DataError("there must be at least two classes, and a sample of each", "classes")
+    turn = np.arange(count)
+    if kind == "xor":
+        y = turn % 4 // 2 ^ turn % 2
+        x = np.stack([turn % 4 // 2, turn % 2], axis=1).astype(np.float64)
+    else:
+        y = turn % groups
+        size = (count - 1 - y) // groups + 1
+        x = _SHAPES[kind](y, turn // groups, size, groups)
+    deviation = (_BLOB_NOISE if kind == "blobs" else 0.0) if noise is None else noise
+    if deviation:
+        x = x + np.random.default_rng(seed).normal(0.0, deviation, x.shape)
+    return Samples(x, y[:, None])
+
+
+def _moons(y: Array, rank: Array, size: Array, _groups: int) -> Floats:
+    """Two half circles, the second hanging upside down into the first."""
+    angle = np.pi * _from_end_to_end(rank, size)
+    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
+    return np.where(y[:, None] == 0, upper, lower)
+
+
+def _circles(y: Array, rank: Array, size: Array, _groups: int) -> Floats:
+    """A circle of radius 1, and inside it one of radius ½."""
+    return _on_circle(2 * np.pi * rank / size, np.where(y == 0, 1.0, 0.5))
+
+
+def _spirals(y: Array, rank: Array, size: Array, groups: int) -> Floats:
+    """Arms that start at the centre and turn by four radians on their way out to radius 1."""
+    radius = _from_end_to_end(rank, size)
+    return _on_circle(2 * np.pi * y / groups + 4 * radius, radius)
+
+
+def _blobs(y: Array, _rank: Array, size: Array, groups: int) -> Floats:
+    """Centres spread evenly over a circle of radius 2."""
+    return _on_circle(2 * np.pi * y / groups, np.full(size.shape, 2.0))
+
+
+def _from_end_to_end(rank: Array, size: Array) -> Floats:
+    """Return how far along its class each sample is, the first at 0 and the last at 1."""
+    fraction: Floats = rank / np.maximum(size - 1, 1)
+    return fraction
+
+
+def _on_circle(angle: Array, radius: Array) -> Floats:
+    points: Floats = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return points
+
+
+_Shape = Callable[[Array, Array, Array, int], Floats]
+"""Takes each row's class, its number within the class, how many the class has, and of classes."""
+
+_SHAPES: dict[str, _Shape] = {
+    "moons": _moons,
+    "circles": _circles,
+    "spirals": _spirals,
+    "blobs": _blobs,
+}

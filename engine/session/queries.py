@@ -1,0 +1,116 @@
+"""Questions about the past: an expression over all iterations, and what last changed a cell."""
+
+from collections.abc import Callable
+
+import numpy as np
+from msgspec import Struct
+
+from nnstep.engine.arrays import Array, Shape, sealed
+from nnstep.engine.history.timeline import Timeline
+from nnstep.engine.language.evaluate import ConditionError, evaluate
+from nnstep.engine.language.nodes import Node
+from nnstep.engine.stops.points import Watchpoint
+from nnstep.engine.stops.scan import previous_stop
+from nnstep.engine.stops.trigger import Trigger, Values, parsed, values_at
+from nnstep.engine.text import cell_name
+
+from .edits import checked_index, checked_tensor
+
+
+class Series(Struct, frozen=True):
+    """The values of an expression, shape `(iterations,)`: NaN where it had none.
+
+    It is not `complete` if somebody did not want to wait for the end.
+    """
+
+    text: str
+    values: Array
+    complete: bool
+
+
+def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> Series:
+    """Evaluate an expression once in every iteration, when all that it reads has been written.
+
+    Raises `GrammarError` or `ConditionError` if it does not fit the program, or is not one number.
+    """
+    node = parsed(text, timeline.program)
+    lines = Trigger(Watchpoint(0, text), timeline.program).after
+    # What no line writes is looked at before the last one: an edit after that is the next pass's.
+    position = max(lines, default=len(timeline.program) - 2) + 1
+    steps, values = len(timeline.program), []
+    machine = timeline.ghost(0)
+    for place in range(position, timeline.newest + 1, steps):
+        for _ in machine.steps(place):
+            pass
+        if cancelled():
+            break
+        named = values_at(timeline.program, machine.clock, place - 1, machine.tensors)
+        values.append(_number(node, named))
+    complete = position + len(values) * steps > timeline.newest
+    return Series(text, sealed(np.array(values, dtype=np.float64)), complete)
+
+
+def _number(node: Node, named: Values) -> float:
+    """Return the value of an expression as a number, NaN if it has none yet."""
+    try:
+        array = np.asarray(evaluate(node, named))
+    except KeyError:
+        return np.nan
+    if array.ndim:
+        raise ConditionError(
+            f"a curve has one number an iteration, and this has shape {array.shape}; "
+            "take a cell, or norm, mean or max"
+        )
+    return float(array)
+
+
+class Change(Struct, frozen=True):
+    """What gave a cell its value: `place` is the one just after, `code` the instruction.
+
+    An edit has no code. `before` is None if the cell had no value before.
+    """
+
+    cell: str
+    place: int
+    code: str | None
+    before: float | None
+    after: float
+
+    def __str__(self) -> str:
+        was = "had no value" if self.before is None else f"was {self.before!r}"
+        by = "an edit" if self.code is None else self.code
+        return f"{self.cell} {was}, and became {self.after!r} by {by}, step {self.place}"
+
+
+def last_change(
+    timeline: Timeline, name: str, index: Shape, cancelled: Callable[[], bool]
+) -> Change | None:
+    """Return what last changed a cell up to this place, None if it is as it was at step 0.
+
+    Raises `EditError` for a tensor or a cell that there is not.
+    """
+    array = checked_tensor(name, timeline.program, timeline.machine.tensors)
+    index = checked_index(array, name, index)
+    cell = cell_name(name, index)
+    trigger = Trigger(Watchpoint(0, cell), timeline.program)
+    found = previous_stop(timeline, [trigger], timeline.place + 1, None, cancelled)
+    if found is None:
+        return None
+    place = found[0]
+    before = timeline.tensors_at(place - 1).get(name)
+    had_it = before is not None and all(
+        i < size for i, size in zip(index, before.shape, strict=True)
+    )
+    after = timeline.tensors_at(place)[name]
+    edited = any(
+        edit.place == place and (edit.name, edit.index) == (name, index)
+        for edit in timeline.current.edits
+    )
+    line = timeline.program.instructions[(place - 1) % len(timeline.program)]
+    return Change(
+        cell=cell,
+        place=place,
+        code=None if edited else line.code,
+        before=before[index].item() if before is not None and had_it else None,
+        after=after[index].item(),
+    )

@@ -1,0 +1,422 @@
+"""Difference quotients of the loss, at steps that shrink until they settle, and kinks in the way.
+
+Central differences (Press et al., Numerical Recipes, 5.7), one-sided at a kink.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.operations.functions import spread
+from nnstep.engine.program.program import Instruction, Phase, Program
+
+from .verdict import (
+    GOOD,
+    PASS_BELOW,
+    SMALLEST_SCALE,
+    STEP,
+    SUSPICIOUS_BELOW,
+    Cell,
+    Verdict,
+    by_error,
+    relative_error,
+)
+
+ROUNDINGS = 8
+"""How often the loss is computed with rounding errors put in, to see how far they move it."""
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+class Point:
+    """The values of a program's forward pass, its loss and its gradients, all in float64.
+
+    `tensors` has what was given and what the forward pass computes, and `gradients` the program's
+    own result for each of its parameters. `noise` is by how much rounding errors move `loss`, inf
+    where they make it infinite or NaN.
+
+    `given` are live tensors: at least the parameters, constants and, where the program takes them
+    from data, `x` and `y`. They stay as they are.
+    """
+
+    def __init__(self, program: Program, given: Mapping[str, Array], seed: int) -> None:
+        self.program = program
+        self.forward = tuple(_lines(program, Phase.FORWARD, Phase.LOSS))
+        backward = tuple(_lines(program, Phase.BACKWARD))
+        self.given = _copied(given, program.parameters, (*self.forward, *backward))
+        self.tensors = run(self.forward, self.given)
+        self.loss = float(self.tensors[program.loss])
+        self.noise = self._noise(np.random.default_rng(seed))
+        gradients = run(backward, self.tensors)
+        self.gradients = {name: gradients[f"d{name}"] for name in program.parameters}
+
+    def leading_from(self, name: str) -> tuple[Instruction, ...]:
+        """Return the instructions through which a tensor has an influence on the loss."""
+        influenced, lines = {name}, []
+        for line in self.forward:
+            if influenced.intersection(line.reads):
+                influenced.update(line.writes)
+                lines.append(line)
+        needed, leading = {self.program.loss}, []
+        for line in reversed(lines):
+            if needed.intersection(line.writes):
+                needed.update(line.reads)
+                leading.append(line)
+        return tuple(reversed(leading))
+
+    def _noise(self, generator: np.random.Generator) -> float:
+        """Return by how much the loss moves when every number loses up to its last bit.
+
+        That is Monte Carlo arithmetic (Parker 1997, Computer Science Technical Report CSD-970002,
+        UCLA): unlike `eps * |L|` it sees digits cancel on the way to the loss. Numbers move towards
+        zero only, so that none leaves the domain of a logarithm. Within an instruction, such as a
+        softmax, numbers near 1 are rounded too, so the result is at least that rounding.
+        """
+        moves = [abs(self._rounded_loss(generator) - self.loss) for _ in range(ROUNDINGS)]
+        return max(EPSILON, *moves) if np.isfinite(moves).all() else np.inf
+
+    def _rounded_loss(self, generator: np.random.Generator) -> float:
+        tensors = {name: _rounded(array, generator) for name, array in self.given.items()}
+        for line in self.forward:
+            tensors[line.writes[0]] = _rounded(computed(line, tensors), generator)
+        return float(tensors[self.program.loss])
+
+
+def run(lines: Iterable[Instruction], tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the tensors and, in addition, what instructions compute from them."""
+    result = dict(tensors)
+    for line in lines:
+        result[line.writes[0]] = computed(line, result)
+    return result
+
+
+def computed(line: Instruction, tensors: Mapping[str, Array]) -> Array:
+    """Return what an instruction computes, in float64.
+
+    The constants of a program are of the run's dtype, which a result can inherit.
+    """
+    assert line.kernel is not None, "the batch instruction belongs to no phase that is run here"
+    return _as_float64(np.asarray(line.kernel(tensors)))
+
+
+def _lines(program: Program, *phases: Phase) -> Iterable[Instruction]:
+    return (line for line in program.instructions if line.phase in phases)
+
+
+def _copied(
+    given: Mapping[str, Array], parameters: Iterable[str], lines: Sequence[Instruction]
+) -> dict[str, Array]:
+    """Return, in float64, the parameters and all that is read before it is written."""
+    names = dict.fromkeys(parameters)
+    written: set[str] = set()
+    for line in lines:
+        names |= dict.fromkeys(name for name in line.reads if name not in written)
+        written.update(line.writes)
+    copies = {name: _as_float64(given[name]) for name in names}
+    loss = next((line for line in lines if line.phase is Phase.LOSS), None)
+    if loss and loss.operation.startswith("cross_entropy"):
+        y = loss.reads[1]
+        copies[y] = _probabilities(copies[y], given[y].dtype)
+    return copies
+
+
+def _as_float64(array: Array) -> Array:
+    return array.astype(np.float64, copy=False) if array.dtype.kind == "f" else array
+
+
+def _probabilities(y: Array, dtype: np.dtype[Any]) -> Array:
+    """Return target rows that sum to 1, where in a smaller dtype they did up to its rounding.
+
+    The derivative `a - y` is that of the cross-entropy for such rows only.
+    """
+    if dtype.kind != "f" or dtype == np.float64:
+        return y
+    total = y.sum(axis=-1, keepdims=True)
+    rounding = y.shape[-1] * float(np.finfo(dtype).eps)
+    return y / total if np.all(np.abs(total - 1) <= rounding) else y
+
+
+def _rounded(array: Array, generator: np.random.Generator) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    lost = np.spacing(array) * generator.random(array.shape)
+    return np.where(np.isfinite(array) & (array != 0), array - lost, array)
+
+
+class Quotient(Struct, frozen=True, gc=False):
+    """A central difference quotient; `noise` is what rounding errors of the loss can do to it.
+
+    `crossed` says that there is a kink between the probes.
+    """
+
+    value: float
+    noise: float
+    crossed: bool
+
+
+class Probe:
+    """Takes difference quotients of the loss by the cells of one parameter.
+
+    `defined` tells whether the loss at the point itself is a finite number.
+
+    Only the instructions through which the parameter has an influence on the loss are run again.
+    The parameter's array is a copy that is written to; nothing computed from it outlives a probe.
+    """
+
+    def __init__(self, point: Point, name: str) -> None:
+        self.defined = math.isfinite(point.loss)
+        self._noise = point.noise
+        self._loss = point.program.loss
+        self._lines = point.leading_from(name)
+        found = ((line, sides(line)) for line in self._lines)
+        self._sides = [(side, side(point.tensors)) for line, side in found if side]
+        self._tensors = dict(point.tensors)
+        self._array = self._tensors[name] = np.array(point.tensors[name])
+
+    def quotient(self, index: Shape, step: float) -> Quotient:
+        """Return (L(w + h) - L(w - h)) / 2h for one cell, at a step h."""
+        array = self._array
+        centre = float(array[index])
+        above, below = centre + step, centre - step
+        high, crossed_above = self._loss_with(index, above)
+        low, crossed_below = self._loss_with(index, below)
+        array[index] = centre
+        return Quotient(
+            value=(high - low) / (above - below),
+            noise=self._noise / step,
+            crossed=crossed_above or crossed_below,
+        )
+
+    def scale(self, index: Shape) -> float:
+        """Return by what the step is to be multiplied: |w|, where that is more than 1."""
+        return max(1.0, abs(float(self._array[index])))
+
+    def _loss_with(self, index: Shape, value: float) -> tuple[float, bool]:
+        tensors = self._tensors
+        self._array[index] = value
+        for line in self._lines:
+            tensors[line.writes[0]] = computed(line, tensors)
+        crossed = any(bool((side(tensors) != before).any()) for side, before in self._sides)
+        return float(tensors[self._loss]), crossed
+
+
+Tensors = Mapping[str, Array]
+Sides = Callable[[Tensors], Array]
+"""Gives an array that is the same for two points if no kink lies between them."""
+
+SOFTPLUS_THRESHOLD = 20
+SATURATED = 1e-12
+"""The least a (1 - a) that the derivative of the binary cross-entropy tells from zero."""
+
+
+def sides(instruction: Instruction) -> Sides | None:
+    """Return the function that tells the sides of an instruction's numbers; None if it is smooth.
+
+    What is read and written by the instruction has to be among the tensors given to the function.
+    NaN stands for a number that is at a kink itself, as it differs from everything.
+    """
+    find = _SIDES.get(instruction.operation)
+    return find(instruction) if find else None
+
+
+def _of_zero(instruction: Instruction) -> Sides:
+    name = instruction.reads[0]
+    return lambda tensors: np.sign(tensors[name])
+
+
+def _of_elu(instruction: Instruction) -> Sides | None:
+    alpha = ast.literal_eval(_call(instruction).args[-1])
+    return None if alpha == 1 else _of_zero(instruction)
+
+
+def _of_threshold(instruction: Instruction) -> Sides:
+    """Sides of the threshold of softplus, where its value jumps by 2e-9."""
+    name = instruction.reads[0]
+    return lambda tensors: np.sign(tensors[name] - SOFTPLUS_THRESHOLD)
+
+
+def _of_operands(instruction: Instruction) -> Sides:
+    """Tell which operands a maximum or minimum is equal to."""
+    reads, out = instruction.reads, instruction.writes[0]
+    return lambda tensors: np.array([tensors[name] == tensors[out] for name in reads])
+
+
+def _of_elements(instruction: Instruction) -> Sides:
+    """Tell which elements a maximum or minimum along an axis is equal to."""
+    name, out = instruction.reads[0], instruction.writes[0]
+    options = {k.arg: ast.literal_eval(k.value) for k in _call(instruction).keywords if k.arg}
+
+    def attained(tensors: Tensors) -> Array:
+        x = tensors[name]
+        return x == spread(tensors[out], x.shape, **options)
+
+    return attained
+
+
+def _of_error(instruction: Instruction) -> Sides:
+    a, y = instruction.reads[:2]
+    return lambda tensors: np.sign(tensors[a] - tensors[y])
+
+
+def _of_clamp(instruction: Instruction) -> Sides:
+    """Tell where the binary cross-entropy is clamped, in its logarithm or in its derivative.
+
+    Only a wrong activation counts: the clamp of one that is right, `a = 0` for the target 0, takes
+    nothing from a gradient that is zero to all digits.
+    """
+    a_name, y_name = instruction.reads[:2]
+
+    def clamped(tensors: Tensors) -> Array:
+        a, y = tensors[a_name], tensors[y_name]
+        wrong = ((a < SATURATED) & (y > SATURATED)) | ((1 - a < SATURATED) & (1 - y > SATURATED))
+        return np.where(wrong, np.nan, 0)
+
+    return clamped
+
+
+def _call(instruction: Instruction) -> Any:
+    """Return the right-hand side of an instruction's line, where its settings can be read."""
+    assignment: Any = ast.parse(instruction.code).body[0]
+    return assignment.value
+
+
+_SIDES: Mapping[str, Callable[[Instruction], Sides | None]] = {
+    "relu": _of_zero,
+    "leaky_relu": _of_zero,
+    "elu": _of_elu,
+    "softplus": _of_threshold,
+    "abs": _of_zero,
+    "maximum": _of_operands,
+    "minimum": _of_operands,
+    "max": _of_elements,
+    "min": _of_elements,
+    "mae": _of_error,
+    "binary_cross_entropy": _of_clamp,
+}
+"""The operations with kinks. The Huber loss and elu at alpha 1 have none: their slopes meet."""
+
+
+FACTOR = 4
+"""From each step that is tried to the next."""
+
+WIDENED = 5
+NARROWED = 8
+"""How often the step is multiplied or divided: from h = 1e-5 up to 1e-2, and down to 1.5e-10."""
+
+MUCH_NOISE = 0.01
+"""The share of noise in a quotient from which on one agreement might be luck."""
+
+MOSTLY_NOISE = 4
+"""Quotients that differ by up to so many times their noise do so because of it."""
+
+CAUTION = 2
+"""By how much the uncertainty of an estimate is made larger than it seems to be."""
+
+
+class Estimate(Struct, frozen=True, gc=False):
+    """A numeric gradient, and how far from the true one it can be."""
+
+    value: float
+    uncertainty: float
+
+
+def compared(probe: Probe, index: Shape, analytic: float) -> Cell | None:
+    """Return the verdict on one cell's gradient; None if the cell is at a kink."""
+    step, first = _first(probe, index)
+    if not (math.isfinite(analytic) and math.isfinite(first.value)):
+        return Cell(index, analytic, first.value, Verdict.NOT_FINITE)
+    if first.crossed:
+        return None
+    if _agrees(analytic, first):
+        return Cell(index, analytic, first.value, Verdict.PASS)
+    best = Estimate(first.value, math.inf)
+    for estimate in _estimates(probe, index, step, first):
+        if estimate.uncertainty < best.uncertainty:
+            best = estimate
+        if judged(analytic, best) in {Verdict.PASS, Verdict.SUSPICIOUS, Verdict.FAIL}:
+            break
+    return Cell(index, analytic, best.value, judged(analytic, best))
+
+
+def _first(probe: Probe, index: Shape) -> tuple[float, Quotient]:
+    """Return the widest step for which the loss is finite at both probes, and its quotient.
+
+    Beside a point where the loss ends, such as the logarithm's at 0, h = 1e-5 can be too much.
+    """
+    step = STEP * probe.scale(index)
+    if not probe.defined:
+        return step, Quotient(math.nan, math.nan, crossed=False)
+    for power in range(NARROWED + 1):
+        narrowed = step / FACTOR**power
+        quotient = probe.quotient(index, narrowed)
+        if math.isfinite(quotient.value):
+            break
+    return narrowed, quotient
+
+
+def judged(analytic: float, estimate: Estimate) -> Verdict:
+    """Return the verdict on a gradient, given how uncertain the numeric one is.
+
+    It is good only if a mistake of 1 % would have been noticed, and bad only if the uncertainty
+    cannot account for the difference; else it is undecided.
+    """
+    numeric, uncertainty = estimate.value, estimate.uncertainty
+    difference = abs(analytic - numeric)
+    scale = max(abs(analytic), abs(numeric))
+    if difference + uncertainty < SUSPICIOUS_BELOW * scale:
+        verdict = by_error(relative_error(analytic, numeric))
+        if verdict in GOOD:
+            return verdict
+    least = max(difference - uncertainty, 0.0) / max(scale, SMALLEST_SCALE)
+    verdict = by_error(least)
+    return Verdict.UNDECIDED if verdict in GOOD else verdict
+
+
+def _agrees(analytic: float, quotient: Quotient) -> bool:
+    """Tell an agreement that is not luck; a loss that does not move has the gradient zero."""
+    if analytic == quotient.value:
+        return True
+    scale = max(abs(analytic), abs(quotient.value))
+    certain = quotient.noise < MUCH_NOISE * scale
+    return certain and relative_error(analytic, quotient.value) < PASS_BELOW
+
+
+def _estimates(probe: Probe, index: Shape, step: float, first: Quotient) -> Iterator[Estimate]:
+    """Yield estimates from wider steps, as long as rounding errors are what they suffer from.
+
+    If that is not so from the start, the loss bends too much: they come from narrower steps.
+    """
+    fine, power = first, 1
+    while power <= WIDENED and _usable(wider := probe.quotient(index, step * FACTOR**power)):
+        yield from _extrapolated(fine, wider)
+        if abs(fine.value - wider.value) > MOSTLY_NOISE * fine.noise:
+            break
+        fine, power = wider, power + 1
+    if power > 1:
+        return
+    coarse = first
+    for power in range(1, NARROWED + 1):
+        narrower = probe.quotient(index, step / FACTOR**power)
+        yield from _extrapolated(narrower, coarse)
+        coarse = narrower
+
+
+def _usable(quotient: Quotient) -> bool:
+    return not quotient.crossed and math.isfinite(quotient.value)
+
+
+def _extrapolated(fine: Quotient, coarse: Quotient) -> Iterator[Estimate]:
+    """Yield what two steps say together, by Richardson's extrapolation, if they agree at all.
+
+    The error of a central difference goes with the square of its step, so that it is mostly far
+    less than the difference between the two.
+    """
+    spread = abs(fine.value - coarse.value)
+    if spread <= 0.1 * abs(fine.value) + MOSTLY_NOISE * fine.noise:
+        value = fine.value + (fine.value - coarse.value) / (FACTOR**2 - 1)
+        yield Estimate(value, CAUTION * (spread + fine.noise))

@@ -1,0 +1,80 @@
+"""Conditions and watches: what they evaluate to, and what they refuse in words."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnstep.engine.language.evaluate import ConditionError, check_names, evaluate, holds
+from nnstep.engine.language.parser import parse_condition
+
+VALUES: dict[str, Any] = {
+    "W": np.array([[1.0, -2.0], [3.0, 4.0]]),
+    "L": np.array(0.25),
+    "bad": np.array([1.0, np.nan]),
+    "iteration": 30,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("norm(W)", np.sqrt(30.0)),
+        ("W[0, 1] * 2", -4.0),
+        ("sum(W, 0)[1]", 2.0),
+        ("sum(W, axis=1)[0]", -1.0),
+        ("max(W) - min(W)", 6.0),
+        ("W.T[0, 1]", 3.0),
+        ("(W @ W)[0, 0]", -5.0),
+        ("2 ** -1", 0.5),
+        ("1 / 0", np.inf),
+        ("leaky_relu(W, 0.5)[0, 1]", -1.0),
+    ],
+)
+def test_values(text: str, value: float) -> None:
+    assert evaluate(parse_condition(text), VALUES) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        ("iteration == 30 and L < 1", True),
+        ("isnan(bad)", False),
+        ("any(isnan(bad))", True),
+        ("not any(isnan(W))", True),
+        ("W > -3", True),
+        ("W > 0", False),
+        ("L > 1 or W[0, 1] < 0", True),
+        ("missing > 0", False),
+    ],
+)
+def test_truth(text: str, truth: bool) -> None:
+    assert holds(parse_condition(text), VALUES) is truth
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Q > 1", "column 1: the program has no tensor 'Q'"),
+        ("nrm(W) > 1", "column 1: there is no function 'nrm' .did you mean 'norm'"),
+        ("norm()", r"too few arguments; it is called as norm\(x\)"),
+        ("isnan(L, axis=0)", r"there is no 'axis' in isnan\(x\)"),
+        ("sum(W, 0, axis=0) > 1", "'axis' is given twice"),
+    ],
+)
+def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> None:
+    with pytest.raises(ConditionError, match=message):
+        check_names(parse_condition(text), VALUES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sum(W, 1.5)", "'axis' is a whole number"),
+        ("W[5, 0]", "out of bounds"),
+        ("W @ bad[0]", "matmul"),
+    ],
+)
+def test_what_does_not_fit_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConditionError, match=message):
+        evaluate(parse_condition(text), VALUES)

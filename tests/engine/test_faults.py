@@ -1,0 +1,400 @@
+"""Planted faults are named at the right step, with the right numbers; healthy runs have none."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from building import network, optimizer
+from msgspec.structs import replace
+
+from nnstep.engine.arrays import Array, frozen
+from nnstep.engine.faults.fault import Fault
+from nnstep.engine.faults.monitor import Monitor
+from nnstep.engine.loading import load
+from nnstep.engine.machine.machine import Record
+from nnstep.engine.scenario.model import Clip, Initializer, Layer, Loss, Scenario
+from nnstep.engine.session.session import Session
+from nnstep.scenarios import names
+
+PLANTED = {"overflow", "vanishing"}
+MEAN = Loss("mse", "mean")
+
+
+class Recorded:
+    """The first passes of a run, with all that a monitor is told of them."""
+
+    def __init__(self, case: Scenario, passes: int) -> None:
+        session = Session(case, iterations=passes)
+        self.case, self.program, self.before = case, session.program, session.values()
+        self.records: list[Record] = []
+        written: list[Array] = []
+        losses: list[Array] = []
+        for step in session.steps():
+            written += step.arrays
+            if self.program.loss in step.writes:
+                losses.append(step.writes[self.program.loss])
+            if len(self.program) == step.index % len(self.program) + 1:
+                self.records.append(tuple(written))
+                written = []
+        self.losses = np.array(losses, dtype=np.float64)
+        self.names = [name for line in self.program.instructions for name in line.writes]
+
+    def before_pass(self, iteration: int) -> Mapping[str, Array]:
+        """The tensors at the start of a pass."""
+        before = dict(self.before)
+        if iteration:
+            before.update(zip(self.names, self.records[iteration - 1], strict=True))
+        return before
+
+    def place(self, name: str, iteration: int, phase: str) -> int:
+        """The place right after the last instruction of a phase that writes a tensor."""
+        lines = enumerate(self.program.instructions)
+        position = max(at for at, line in lines if name in line.writes and line.phase == phase)
+        return iteration * len(self.program) + position + 1
+
+    def written(self, name: str, iteration: int, phase: str) -> Array:
+        """What a phase of a pass has last written to a tensor."""
+        lines = self.program.instructions
+        phases = [line.phase for line in lines for _ in line.writes]
+        record = zip(self.names, phases, self.records[iteration], strict=True)
+        return [array for each, at, array in record if each == name and at == phase][-1]
+
+    def faults(self) -> list[Fault]:
+        """What a monitor finds, block after block."""
+        monitor, found, first = Monitor(self.case, self.program), list[Fault](), 0
+        while first < len(self.records):
+            block = self.records[first : first + monitor.block]
+            found += monitor.examine(first, block, self.before_pass(first), self.losses, found)
+            first += len(block)
+        return found
+
+
+def faults(case: Scenario, passes: int = 1) -> list[Fault]:
+    return Recorded(case, passes).faults()
+
+
+def named(found: Sequence[Fault], name: str, layer: int | None = None) -> Fault:
+    """The fault of that name and layer; there has to be one."""
+    (fault,) = (each for each in found if (each.name, each.layer) == (name, layer))
+    return fault
+
+
+def kinds(found: Sequence[Fault]) -> set[tuple[str, int | None]]:
+    return {(fault.name, fault.layer) for fault in found}
+
+
+def given(case: Scenario, **arrays: Any) -> Scenario:
+    """The scenario with these parameters (`W1`, `b2`) in place of drawn ones."""
+    assert case.network is not None
+    layers = list(case.network.layers)
+    for name, value in arrays.items():
+        number = int(name[1:]) - 1
+        shape = (layers[number].units,)
+        if name[0] == "W":
+            inputs = layers[number - 1].units if number else case.network.inputs
+            out_in = case.network.layout == "out_in"
+            shape = (*shape, inputs) if out_in else (inputs, *shape)  # type: ignore[assignment]
+        field = "weights" if name[0] == "W" else "bias"
+        array = frozen(np.broadcast_to(np.asarray(value, dtype=float), shape), case.dtype)
+        layers[number] = replace(layers[number], **{field: array})
+    return with_layers(case, layers)
+
+
+def with_layers(case: Scenario, layers: Sequence[Layer]) -> Scenario:
+    assert case.network is not None
+    return replace(case, network=replace(case.network, layers=tuple(layers)))
+
+
+def with_data(case: Scenario, change: Callable[[Array], Array]) -> Scenario:
+    """The scenario with other inputs."""
+    assert case.data is not None
+    return replace(case, data=replace(case.data, x=frozen(change(case.data.x), case.dtype)))
+
+
+def far_off(case: Scenario, by: float = 2.0) -> Scenario:
+    """The scenario with targets that give it a loss to speak of."""
+    assert case.data is not None
+    return replace(case, data=replace(case.data, y=frozen(case.data.y + by, case.dtype)))
+
+
+def noisy(case: Scenario) -> Scenario:
+    """The scenario with targets that a linear network comes near to, and no nearer."""
+    assert case.data is not None
+    y = case.data.x.sum(axis=1, keepdims=True) + 5 * case.data.y
+    return replace(case, data=replace(case.data, y=frozen(y)))
+
+
+def relu_layers(**options: Any) -> Scenario:
+    """3-6-1 with a hidden layer of ReLU, on 20 rows."""
+    activations = ("relu", "identity")
+    return network((3, 6, 1), activations=activations, loss=MEAN, **{"rows": 20, **options})
+
+
+def wide(**options: Any) -> Scenario:
+    """A network with 20,000 weights in its first layer."""
+    case = network((100, 200, 1), activations=("tanh", "identity"), rows=20, loss=MEAN, **options)
+    small = Initializer("normal", {"mean": 0.0, "std": 0.02})
+    assert case.network is not None
+    return with_layers(case, [replace(layer, weights=small) for layer in case.network.layers])
+
+
+# The built-in scenarios
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) - PLANTED))
+def test_the_healthy_built_in_scenarios_have_no_faults(name: str) -> None:
+    case = load(name)
+    run = Session(case)
+    passes = 2000 if run.total is None else run.total // len(run.program)
+    assert faults(case, passes) == []
+
+
+def test_vanishing_names_the_first_layer_in_the_first_pass() -> None:
+    run = Recorded(load("vanishing"), 100)
+    found = run.faults()
+    fault = named(found, "vanishing gradient", 1)
+    first = np.linalg.norm(run.written("dW1", 0, "backward"))
+    last = np.linalg.norm(run.written("dW10", 0, "backward"))
+    assert (fault.tensor, fault.iteration) == ("dW1", 0)
+    assert fault.place == run.place("dW1", 0, "backward") == 61
+    assert fault.value == pytest.approx(first / last)
+    assert fault.threshold == 1e-3 > fault.value
+    assert str(fault) == (
+        "vanishing gradient in layer 1: ‖dW1‖/‖dW10‖ = 3.63e-09 < 0.001 at step 61"
+    )
+    assert kinds(found) == {
+        ("vanishing gradient", 1),
+        ("no gradient", 1),
+        ("no gradient", 2),
+    }
+
+
+def test_overflow_diverges_at_once_and_is_infinite_in_iteration_153() -> None:
+    run = Recorded(load("overflow"), 309)
+    found = run.faults()
+    diverging, stop = named(found, "diverging"), named(found, "non-finite")
+    assert diverging.place == run.place("L", 1, "loss")
+    assert diverging.value == pytest.approx(run.losses[1] / run.losses[0])
+    assert (stop.tensor, stop.iteration, stop.level) == ("L", 153, "stop")
+    assert stop.place == run.place("L", 153, "loss")
+    assert str(stop) == f"non-finite: L is inf at step {stop.place}"
+    assert found[-1] is stop
+    assert [fault.place for fault in found] == sorted(fault.place for fault in found)
+
+
+# Planted, one after the other
+
+
+def test_dead_units_are_named_where_the_layer_writes_them() -> None:
+    run = Recorded(given(relu_layers(), b1=[-50, -50, -50, -50, 0, 0]), 3)
+    fault = named(run.faults(), "dead ReLU", 1)
+    a1 = run.written("a1", 0, "forward")
+    assert fault.place == run.place("a1", 0, "forward")
+    assert fault.value == np.mean((a1 == 0).all(axis=0)) == pytest.approx(4 / 6)
+    assert fault.threshold == 0.5
+
+
+def test_half_of_the_units_may_be_dead() -> None:
+    assert faults(given(relu_layers(), b1=[-50, -50, -50, 0, 0, 0]), 3) == []
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 20])
+def test_dead_units_are_named_in_the_first_pass_whatever_the_batch(batch_size: int) -> None:
+    case = given(relu_layers(batch_size=batch_size), b1=-50.0)
+    fault = named(faults(case, 5), "dead ReLU", 1)
+    assert (fault.iteration, fault.value) == (0, 1.0)
+
+
+def test_units_that_die_later_are_named_when_they_do() -> None:
+    case = relu_layers(optimized=optimizer("sgd", 1.0))
+    run = Recorded(case, 12)
+    dead = [np.mean((run.written("a1", i, "forward") == 0).all(axis=0)) for i in range(12)]
+    first = next(i for i, share in enumerate(dead) if share > 0.5)
+    fault = named(run.faults(), "dead ReLU", 1)
+    assert 0 < first == fault.iteration
+    assert fault.value == dead[first]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_units_off_for_the_rows_of_a_small_batch_are_not_dead(batch_size: int) -> None:
+    run = Recorded(relu_layers(batch_size=batch_size, optimized=optimizer("sgd", 0.01)), 200)
+    off = [np.mean((run.written("a1", i, "forward") == 0).all(axis=0)) for i in range(200)]
+    assert max(off) > 0.5, "the test is about batches for which more than half are off"
+    assert run.faults() == []
+
+
+@pytest.mark.parametrize(("off", "rows", "dead"), [(5, 1, False), (6, 1, True), (4, 4, False)])
+def test_with_few_rows_of_data_it_takes_more_units(off: int, rows: int, dead: bool) -> None:
+    case = given(relu_layers(rows=rows), W1=np.eye(6, 3), b1=[-50.0] * off + [50.0] * (6 - off))
+    assert (("dead ReLU", 1) in kinds(faults(case))) == dead
+
+
+def test_zero_weights_have_symmetry_and_no_gradient() -> None:
+    case = far_off(network((3, 4, 4, 1), rows=8, loss=MEAN))
+    run = Recorded(given(case, W1=0.0, W2=0.0, W3=0.0), 2)
+    found = run.faults()
+    assert kinds(found) == {
+        ("symmetry", 1),
+        ("symmetry", 2),
+        ("no gradient", 1),
+        ("no gradient", 2),
+    }
+    for layer in (1, 2):
+        for fault in (named(found, "symmetry", layer), named(found, "no gradient", layer)):
+            assert fault.tensor == f"dW{layer}"
+            assert fault.place == run.place(f"dW{layer}", 0, "backward")
+        assert named(found, "no gradient", layer).value == 0
+        assert named(found, "symmetry", layer).value == 4
+
+
+@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+def test_two_units_alike_are_enough_for_symmetry(layout: Any) -> None:
+    case = network((2, 3, 1), rows=8, loss=MEAN)
+    assert case.network is not None
+    case = replace(case, network=replace(case.network, layout=layout))
+    rows = np.array([[0.1, 0.2], [0.3, -0.4], [0.1, 0.2]])
+    outgoing = np.array([[0.5, 0.7, 0.5]])
+    alike = [rows, outgoing] if layout == "out_in" else [rows.T, outgoing.T]
+    run = Recorded(given(case, W1=alike[0], W2=alike[1]), 1)
+    fault = named(run.faults(), "symmetry", 1)
+    assert (fault.value, fault.threshold) == (2, 1)
+    assert fault.place == run.place("dW1", 0, "backward")
+    apart = np.array([[0.5, 0.7, 0.6]])
+    assert faults(given(case, W1=alike[0], W2=apart if layout == "out_in" else apart.T)) == []
+    assert faults(given(case, W1=alike[0], W2=alike[1], b1=[0.0, 0.0, 0.1])) == []
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_saturation_is_named_where_z_is_written(activation: str) -> None:
+    case = network((3, 6, 1), activations=(activation, "identity"), rows=20, loss=MEAN)
+    weights = 40 * np.random.default_rng(1).standard_normal((6, 3))
+    run = Recorded(given(case, W1=weights), 2)
+    fault = named(run.faults(), "saturation", 1)
+    assert fault.place == run.place("z1", 0, "forward")
+    assert fault.value == np.mean(np.abs(run.written("z1", 0, "forward")) >= 5)
+    assert fault.threshold == 0.5 < fault.value
+
+
+def test_a_fused_output_may_be_far_out() -> None:
+    loss = Loss("binary_cross_entropy", "mean")
+    case = given(network((3, 1), rows=20, loss=loss), W1=40.0)
+    assert ("saturation", 1) not in kinds(faults(case))
+    assert case.network is not None
+    unfused = replace(case, network=replace(case.network, loss=replace(loss, fuse=False)))
+    assert ("saturation", 1) in kinds(faults(unfused))
+
+
+def test_unnormalised_inputs_are_named_with_the_first_batch_that_has_them() -> None:
+    def large(x: Array) -> Array:
+        return x + np.where(np.arange(len(x)) == 13, 300.0, 0.0)[:, None]
+
+    case = with_data(network((3, 2, 1), rows=20, batch_size=5, loss=MEAN), large)
+    run = Recorded(case, 4)
+    fault = named(run.faults(), "unnormalised input")
+    assert (fault.tensor, fault.iteration) == ("x", 2)
+    assert fault.place == run.place("x", 2, "batch")
+    assert fault.value == np.abs(run.written("x", 2, "batch")).max()
+    assert fault.threshold == 10
+
+
+def test_a_low_learning_rate_gives_small_updates() -> None:
+    run = Recorded(network((3, 4, 1), rows=20, loss=MEAN, optimized=optimizer("sgd", 1e-6)), 3)
+    (fault,) = run.faults()
+    moved = [run.written(name, 0, "update") - run.before[name] for name in ("W1", "W2")]
+    norms = [np.sqrt(sum(np.sum(a**2) for a in arrays)) for arrays in (moved, weights_of(run))]
+    assert (fault.name, fault.layer, fault.tensor) == ("update too small", None, "W2")
+    assert fault.place == run.place("W2", 0, "update")
+    assert fault.value == pytest.approx(norms[0] / norms[1])
+    assert fault.threshold == 1e-4 > fault.value
+
+
+def weights_of(run: Recorded) -> list[Array]:
+    return [run.before["W1"], run.before["W2"]]
+
+
+def test_momentum_gathers_before_updates_are_too_small() -> None:
+    slow = optimizer("sgd", 1e-6, momentum=0.9)
+    (fault,) = faults(network((3, 4, 1), rows=20, loss=MEAN, optimized=slow), 30)
+    assert (fault.name, fault.iteration) == ("update too small", 10)
+
+
+def test_a_high_learning_rate_gives_large_updates() -> None:
+    run = Recorded(network((3, 4, 1), rows=20, loss=MEAN, optimized=optimizer("sgd", 500.0)), 1)
+    found = run.faults()
+    for layer, name in ((1, "W1"), (2, "W2")):
+        fault = named(found, "update too large", layer)
+        moved = run.written(name, 0, "update") - run.before[name]
+        assert fault.place == run.place(name, 0, "update")
+        assert fault.value == pytest.approx(
+            np.linalg.norm(moved) / np.linalg.norm(run.before[name])
+        )
+        assert fault.threshold == 1 < fault.value
+
+
+def test_decay_and_step_of_adamw_are_one_update() -> None:
+    adamw = replace(optimizer("adam", 1.0, weight_decay=0.6), kind="adamw")
+    run = Recorded(network((3, 4, 1), rows=20, loss=MEAN, optimized=adamw), 1)
+    fault = named(run.faults(), "update too large", 1)
+    moved = run.written("W1", 0, "update") - run.before["W1"]
+    assert fault.place == run.place("W1", 0, "update")
+    assert fault.value == pytest.approx(np.linalg.norm(moved) / np.linalg.norm(run.before["W1"]))
+
+
+def test_weights_that_start_at_zero_have_to_grow_first() -> None:
+    momentum = optimizer("sgd", 0.005, momentum=0.9)
+    case = network((3, 1), activations=("identity",), rows=20, loss=MEAN, optimized=momentum)
+    run = Recorded(given(case, W1=0.0), 9)
+    second = run.records[1][run.names.index("W1")] - run.records[0][run.names.index("W1")]
+    assert np.linalg.norm(second) > np.linalg.norm(run.records[0][run.names.index("W1")])
+    assert run.faults() == []
+
+
+def test_exploding_gradients_are_named_at_the_gradient() -> None:
+    case = network((3, 4, 1), activations=("identity", "identity"), rows=20, loss=MEAN)
+    run = Recorded(given(case, W1=1e4, W2=1e4), 1)
+    fault = named(run.faults(), "exploding gradient", 1)
+    assert fault.place == run.place("dW1", 0, "backward")
+    assert fault.value == pytest.approx(np.abs(run.written("dW1", 0, "backward")).mean())
+    assert fault.threshold == 1e6 < fault.value
+
+
+@pytest.mark.parametrize("clip", [Clip("norm", 1.0), Clip("value", 0.1)])
+def test_clipping_does_not_hide_an_exploding_gradient(clip: Clip) -> None:
+    clipped = optimizer("sgd", 0.1, clip)
+    case = network((3, 4, 1), activations=("identity",) * 2, rows=20, loss=MEAN, optimized=clipped)
+    run = Recorded(given(case, W1=1e4, W2=1e4), 1)
+    assert named(run.faults(), "exploding gradient", 1).place == run.place("dW1", 0, "backward")
+
+
+def test_a_loss_that_doubles_diverges_at_the_end_of_its_epoch() -> None:
+    linear = {"activations": ("identity",), "loss": MEAN, "optimized": optimizer("sgd", 1.2)}
+    run = Recorded(network((2, 1), rows=20, batch_size=10, **linear), 12)  # type: ignore[arg-type]
+    epochs = run.losses.reshape(-1, 2).mean(axis=1)
+    lowest = np.minimum.accumulate(epochs)
+    first = next(i for i in range(1, 6) if epochs[i] > 2 * lowest[i - 1])
+    fault = named(run.faults(), "diverging")
+    assert fault.place == run.place("L", 2 * first + 1, "loss")
+    assert fault.value == pytest.approx(epochs[first] / lowest[first - 1])
+
+
+def test_a_loss_that_stays_where_it_is_has_stalled() -> None:
+    case = noisy(network((3, 1), activations=("identity",), rows=20, loss=MEAN))
+    run = Recorded(replace(case, optimizer=optimizer("sgd", 0.02)), 400)
+    change = np.abs(run.losses[100:] - run.losses[:-100]) / run.losses[:-100]
+    first = 100 + int(np.argmax(change < 0.05))
+    (fault,) = run.faults()
+    assert (fault.name, fault.level) == ("stalled", "info")
+    assert fault.place == run.place("L", first, "loss")
+    assert fault.value == pytest.approx(change[first - 100])
+
+
+def test_large_arrays_are_judged_as_small_ones_are() -> None:
+    assert faults(wide(optimized=optimizer("sgd", 0.01)), 3) == []
+    run = Recorded(wide(optimized=optimizer("sgd", 900.0)), 2)
+    fault = named(run.faults(), "update too large", 1)
+    moves = [run.written("W1", i, "update") - run.before_pass(i)["W1"] for i in (0, 1)]
+    norms = [np.linalg.norm(run.before_pass(i)["W1"]) for i in (0, 1)]
+    first = next(i for i in (0, 1) if np.linalg.norm(moves[i]) > norms[i])
+    assert fault.place == run.place("W1", first, "update")
+    assert fault.value == pytest.approx(np.linalg.norm(moves[first]) / norms[first])

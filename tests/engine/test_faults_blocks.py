@@ -1,0 +1,341 @@
+"""What a monitor finds does not depend on how a run is divided, and is what the rules say."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from building import expression, network, optimizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from test_faults import MEAN, Recorded, far_off, wide
+
+from nnstep.engine.arrays import Array, frozen
+from nnstep.engine.faults.fault import Fault
+from nnstep.engine.faults.monitor import Monitor
+from nnstep.engine.loading import load
+from nnstep.engine.scenario.model import Clip, Initializer, Loss, Scenario
+
+OPTIMIZERS = [
+    optimizer("sgd", 1e-5),
+    optimizer("sgd", 0.1),
+    optimizer("sgd", 3.0),
+    optimizer("sgd", 40.0, momentum=0.9),
+    optimizer("sgd", 1e4, Clip("value", 1e3)),
+    optimizer("adam", 0.05),
+    optimizer("adam", 2.0),
+    optimizer("rmsprop", 0.5),
+]
+ACTIVATIONS = ["relu", "sigmoid", "tanh", "identity"]
+SCALES = [0.0, 1e-3, 1.0, 30.0]
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Small networks, healthy ones and others, with batches of unequal size."""
+    hidden = draw(st.lists(st.integers(1, 5), max_size=2))
+    case = network(
+        (2, *hidden, 1),
+        activations=(*(draw(st.sampled_from(ACTIVATIONS)) for _ in hidden), "identity"),
+        rows=(rows := draw(st.sampled_from([1, 5, 20]))),
+        batch_size=draw(st.sampled_from([1, 2, rows, rows])),
+        shuffle=draw(st.booleans()),
+        dtype=draw(st.sampled_from(["float64", "float64", "float32", "float16"])),
+        optimized=draw(st.sampled_from(OPTIMIZERS)),
+        loss=draw(st.sampled_from([MEAN, Loss("half_squared_error", "sum")])),
+    )
+    case = far_off(case, draw(st.sampled_from([0.0, 2.0])))
+    assert case.network is not None
+    layers = [
+        replace(layer, weights=Initializer("normal", {"mean": 0.0, "std": scale}))
+        for layer in case.network.layers
+        for scale in [draw(st.sampled_from(SCALES))]
+    ]
+    changed = replace(case.network, layers=tuple(layers), layout=draw(st.sampled_from(LAYOUTS)))
+    return replace(case, network=changed, seed=draw(st.integers(0, 3)))
+
+
+LAYOUTS: list[Any] = ["out_in", "in_out"]
+
+
+def divided(run: Recorded, places: Sequence[int]) -> list[Fault]:
+    """What a monitor finds that is called at these places, in order, for all up to there."""
+    monitor, found, steps = Monitor(run.case, run.program), list[Fault](), len(run.program)
+    counts = np.cumsum([0, *(len(line.writes) for line in run.program.instructions)])
+    loss = next(
+        at for at, line in enumerate(run.program.instructions) if run.program.loss in line.writes
+    )
+    done = 0
+    for place in places:
+        first, start = divmod(done, steps)
+        last, position = divmod(place, steps)
+        records = run.records[first:last]
+        if position:
+            records = [*records, run.records[last][: counts[position]]]
+        known = run.losses[: last + (position > loss)]
+        if records:
+            before = run.before_pass(first)
+            found += monitor.examine(first, records, before, known, found, start)
+        done = place
+    return found
+
+
+def brief(found: Sequence[Fault]) -> list[tuple[str, int | None, int, str]]:
+    return [(fault.name, fault.layer, fault.place, str(fault)) for fault in found]
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenarios(), st.data())
+def test_any_division_of_a_run_gives_the_same_faults(case: Scenario, data: st.DataObject) -> None:
+    passes = 12
+    run = Recorded(case, passes)
+    steps = len(run.program)
+    end = passes * steps
+    cuts = data.draw(st.sets(st.integers(1, end - 1), max_size=12))
+    whole = brief(divided(run, [end]))
+    assert brief(divided(run, range(1, end + 1))) == whole
+    assert brief(divided(run, range(steps, end + 1, steps))) == whole
+    assert brief(divided(run, [*sorted(cuts), end])) == whole
+    assert len({entry[:2] for entry in whole}) == len(whole)
+    assert [entry[2] for entry in whole] == sorted(entry[2] for entry in whole)
+
+
+@pytest.mark.parametrize("name", ["vanishing", "overflow", "xor", "iris"])
+def test_built_in_scenarios_can_be_divided_too(name: str) -> None:
+    run = Recorded(load(name), 40)
+    end = 40 * len(run.program)
+    assert brief(divided(run, range(1, end + 1))) == brief(divided(run, [end]))
+
+
+@pytest.mark.parametrize("lr", [0.01, 30.0, 900.0, 1e120])
+def test_large_arrays_can_be_divided_too(lr: float) -> None:
+    run = Recorded(wide(optimized=optimizer("sgd", lr)), 6)
+    end = 6 * len(run.program)
+    assert brief(divided(run, range(1, end + 1))) == brief(divided(run, [end]))
+
+
+def test_expressions_can_be_divided_too() -> None:
+    case = expression("e = w * w", "e", w=1.0, optimized=optimizer("sgd", 3.0))
+    run = Recorded(case, 400)
+    end = 400 * len(run.program)
+    found = brief(divided(run, [end]))
+    assert len(found) == 3
+    assert brief(divided(run, range(1, end + 1))) == found
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenarios())
+def test_every_fault_is_the_first_of_its_kind_by_the_rules(case: Scenario) -> None:
+    assert case.data is not None
+    if case.data.batch_size < len(case.data.x):
+        case = replace(case, data=replace(case.data, batch_size=len(case.data.x)))
+    run = Recorded(case, 12)
+    expected = reference(run)
+    found = {(f.name, f.layer): (f.place, f.value) for f in divided(run, [12 * len(run.program)])}
+    assert found.keys() == expected.keys()
+    for key, (place, value) in expected.items():
+        assert found[key][0] == place, key
+        assert found[key][1] == pytest.approx(value, rel=1e-9, nan_ok=True), key
+
+
+Places = dict[tuple[str, int | None], tuple[int, float]]
+
+
+def reference(run: Recorded) -> Places:
+    """The faults of a network whose batches are all its data, by the letter of the rules."""
+    assert run.case.network is not None and run.case.data is not None
+    first: Places = {}
+    low = 0.05 * (len(run.case.data.x) if run.case.network.loss.reduction == "sum" else 1)
+    for iteration in range(len(run.records)):
+        stop = _not_finite(run, iteration)
+        for name, layer, phase, tensor, value in _of_pass(run, iteration, low):
+            place = run.place(tensor, iteration, phase)
+            if stop is None or place < stop[0]:
+                first.setdefault((name, layer), (place, value))
+        if stop:
+            layer = run.program.tensors[stop[1]].layer
+            return {**first, ("non-finite", layer): (stop[0], stop[2])}
+    return first
+
+
+def _not_finite(run: Recorded, iteration: int) -> tuple[int, str, float] | None:
+    lines = [line for line in run.program.instructions for _ in line.writes]
+    for line, name, array in zip(lines, run.names, run.records[iteration], strict=True):
+        wrong = np.isfinite(array) == False  # noqa: E712
+        if wrong.any():
+            place = iteration * len(run.program) + run.program.instructions.index(line) + 1
+            return place, name, float(array[wrong][0])
+    return None
+
+
+Row = tuple[str, int | None, str, str, float]
+
+
+def _of_pass(run: Recorded, iteration: int, low: float) -> list[Row]:
+    """All that is wrong in a pass, whether or not it was before."""
+    losses = run.losses[: iteration + 1]
+    before = {name: array.astype(np.float64) for name, array in run.before_pass(iteration).items()}
+    rows = []
+    if not _is_low(losses[:-1], low):
+        rows += _forward(run, iteration)
+    lowest = np.min(losses[:-1], initial=np.inf)
+    if lowest > 0 and 2 * max(lowest, low) < losses[-1] < np.inf:
+        rows.append(("diverging", None, "loss", "L", losses[-1] / lowest))
+    if not _is_low(losses, low):
+        learned = iteration > 0 and losses[-1] < 0.9 * losses[0]
+        rows += _backward(run, iteration, before, learned)
+        rows += _updates(run, iteration, before, learned)
+    return rows
+
+
+def _is_low(losses: Array, low: float) -> bool:
+    if not len(losses):
+        return False
+    fallen = len(losses) > 1 and losses[-1] < 0.9 * losses[0]
+    return bool(losses[-1] < 0.05 or (fallen and losses[-1] < low))
+
+
+def _layers(run: Recorded) -> dict[int, str]:
+    assert run.case.network is not None
+    return {n: each.activation.kind for n, each in enumerate(run.case.network.layers, start=1)}
+
+
+def _wide(run: Recorded, name: str, iteration: int, phase: str) -> Array:
+    return run.written(name, iteration, phase).astype(np.float64)
+
+
+def _forward(run: Recorded, iteration: int) -> list[Row]:
+    rows: list[Row] = []
+    for layer, kind in _layers(run).items():
+        z = _wide(run, f"z{layer}", iteration, "forward")
+        far = float(np.mean(np.abs(z) >= 5))
+        if kind in ("sigmoid", "tanh") and far > 0.5:
+            rows.append(("saturation", layer, "forward", f"z{layer}", far))
+        a = _wide(run, f"a{layer}", iteration, "forward")
+        dead = float(np.mean(np.all(a == 0, axis=0)))
+        least = {1: 1.0, 5: 0.7, 20: 0.5}[len(a)]
+        if kind == "relu" and dead > 0.5 and dead >= least:
+            rows.append(("dead ReLU", layer, "forward", f"a{layer}", dead))
+    return rows
+
+
+def _norm(array: Array) -> float:
+    return float(np.sqrt(np.sum(np.square(array.astype(np.longdouble)))))
+
+
+def _backward(
+    run: Recorded, iteration: int, before: Mapping[str, Array], learned: bool
+) -> list[Row]:
+    rows: list[Row] = []
+    layers = _layers(run)
+    gradients = {n: _wide(run, f"dW{n}", iteration, "backward") for n in layers}
+    last = len(layers)
+    for layer, dW in gradients.items():
+        mean = float(np.mean(np.abs(dW)))
+        if mean < 1e-7 and not learned:
+            rows.append(("no gradient", layer, "backward", f"dW{layer}", mean))
+        if mean > 1e6:
+            rows.append(("exploding gradient", layer, "backward", f"dW{layer}", mean))
+        if layer < last and (alike := _alike(run, layer, before, dW)) > 1:
+            rows.append(("symmetry", layer, "backward", f"dW{layer}", alike))
+    norms = _norm(gradients[1]), _norm(gradients[last])
+    if last > 1 and 0 < norms[0] < 1e-4 and norms[1] and norms[0] / norms[1] < 1e-3:
+        rows.append(("vanishing gradient", 1, "backward", "dW1", norms[0] / norms[1]))
+    return rows
+
+
+def _alike(run: Recorded, layer: int, before: Mapping[str, Array], dW: Array) -> int:
+    assert run.case.network is not None
+    W, b = before[f"W{layer}"], before[f"b{layer}"]
+    if run.case.network.layout == "in_out":
+        W, dW = W.T, dW.T
+    units = [(*W[unit], b[unit], *dW[unit]) for unit in range(len(W))]
+    return max(units.count(unit) for unit in units)
+
+
+def _updates(
+    run: Recorded, iteration: int, before: Mapping[str, Array], learned: bool
+) -> list[Row]:
+    rows: list[Row] = []
+    optimized = run.case.optimizer
+    assert optimized is not None
+    moves, norms, gradients = [], [], []
+    for layer in _layers(run):
+        name = f"W{layer}"
+        moves.append(_norm(_wide(run, name, iteration, "update") - before[name]))
+        norms.append(_norm(before[name]))
+        gradients.append(np.mean(np.abs(_wide(run, f"dW{layer}", iteration, "backward"))))
+        if norms[-1] > 1e-150 and moves[-1] / norms[-1] > 1:
+            rows.append(("update too large", layer, "update", name, moves[-1] / norms[-1]))
+    total = _norm(np.array(norms))
+    settled = iteration >= (10 if optimized.options.get("momentum") else 0)
+    if total > 1e-150 and settled and not learned and max(gradients) >= 1e-7:
+        ratio = _norm(np.array(moves)) / total
+        if ratio < 1e-4:
+            rows.append(("update too small", None, "update", f"W{len(norms)}", ratio))
+    return rows
+
+
+# What the caller knows and wants to know
+
+
+def test_known_faults_are_not_reported_again() -> None:
+    run = Recorded(load("vanishing"), 3)
+    monitor = Monitor(run.case, run.program)
+    found = monitor.examine(0, run.records[:1], run.before, run.losses, ())
+    assert found
+    rest, before = run.records[1:], run.before_pass(1)
+    assert monitor.examine(1, rest, before, run.losses, found) == ()
+    others = [fault for fault in found if fault.name != "vanishing gradient"]
+    (again,) = monitor.examine(1, rest, before, run.losses, others)
+    assert (again.name, again.layer, again.iteration) == ("vanishing gradient", 1, 1)
+
+
+def test_later_losses_are_not_looked_at() -> None:
+    run = Recorded(load("overflow"), 8)
+    monitor = Monitor(run.case, run.program)
+    first = monitor.examine(0, run.records[:1], run.before, run.losses, ())
+    assert "diverging" not in {fault.name for fault in first}
+
+
+def test_branches_may_be_examined_in_turn() -> None:
+    run = Recorded(load("overflow"), 8)
+    other = Recorded(load("overflow"), 8)
+    other.losses = other.losses[::-1].copy()
+    monitor = Monitor(run.case, run.program)
+    places = []
+    for i in range(8):
+        for each in (run, other):
+            found = monitor.examine(
+                i, each.records[i : i + 1], each.before_pass(i), each.losses, ()
+            )
+            places += [(each is run, i) for fault in found if fault.name == "diverging"]
+    assert places == [(True, i) for i in range(1, 8)]
+
+
+def test_a_block_is_larger_the_smaller_its_passes() -> None:
+    def block(case: Scenario) -> int:
+        run = Recorded(case, 1)
+        monitor = Monitor(case, run.program)
+        assert monitor.block == 1, "nobody knows yet"
+        monitor.examine(0, run.records, run.before, run.losses, ())
+        return monitor.block
+
+    assert block(network((2, 2, 2))) == 64
+    assert 4 <= block(network((784, 128, 10), rows=64)) < 16
+    assert block(network((784, 1200, 10), rows=4)) == 1
+
+
+def test_nothing_is_written_to() -> None:
+    run = Recorded(load("vanishing"), 2)
+    assert all(not array.flags.writeable for record in run.records for array in record)
+    losses = frozen(run.losses)
+    Monitor(run.case, run.program).examine(0, run.records, run.before, losses, ())
+
+
+def test_the_callers_error_state_stays() -> None:
+    with np.errstate(all="raise"):
+        run = Recorded(load("overflow"), 160)
+        assert run.faults()[-1].name == "non-finite"
+        assert np.geterr() == dict.fromkeys(np.geterr(), "raise")

@@ -1,0 +1,95 @@
+"""The listing is real NumPy: executed as it stands, it writes the very numbers of the trace."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from building import expression, network, optimizer
+
+from nnstep import scenarios
+from nnstep.engine.arrays import Array
+from nnstep.engine.loading import load
+from nnstep.engine.operations.formula import NAMESPACE
+from nnstep.engine.program.program import Phase
+from nnstep.engine.scenario.model import Clip, Data, Loss, Scenario
+from nnstep.engine.session.session import Session
+
+ITERATIONS = 3
+
+
+def assert_listing_is_the_run(scenario: Scenario) -> None:
+    """Run the code of every instruction with Python, beside the session."""
+    session = Session(scenario, iterations=ITERATIONS)
+    names: dict[str, Any] = {**NAMESPACE, **session.values()}
+    handed_out: list[tuple[Array, Array]] = []
+    names["batches"] = batches(handed_out)
+    for step in session.steps():
+        if step.phase is Phase.BATCH:
+            handed_out.append((step.writes["x"], step.writes["y"]))
+        with np.errstate(all="ignore"):
+            exec(step.code, names)
+        for name, array in step.writes.items():
+            written = np.asarray(names[name])
+            assert written.dtype == array.dtype, step.code
+            assert written.tobytes() == array.tobytes(), step.code
+            names[name] = array
+
+
+def batches(handed_out: list[tuple[Array, Array]]) -> Iterator[tuple[Array, Array]]:
+    while True:
+        yield handed_out[-1]
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_listings_of_the_gallery(name: str) -> None:
+    assert_listing_is_the_run(load(name))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize(
+    ("loss", "activations"),
+    [
+        (Loss("huber", "batch_mean", delta=0.5), ("leaky_relu", "softplus")),
+        (Loss("mae", "sum"), ("elu", "silu")),
+        (Loss("cross_entropy", "batch_mean", from_logits=True), ("gelu", "identity")),
+        (Loss("cross_entropy", "sum", fuse=False), ("relu", "softmax")),
+        (Loss("binary_cross_entropy", "mean", from_logits=True), ("tanh", "identity")),
+    ],
+)
+def test_listings_of_networks(loss: Loss, activations: tuple[str, ...], dtype: str) -> None:
+    clipped = optimizer("adam", 0.01, clip=Clip("norm", 0.1), amsgrad=True, weight_decay=0.1)
+    assert_listing_is_the_run(
+        network(
+            (2, 3, 2),
+            activations=activations,
+            rows=5,
+            batch_size=2,
+            shuffle=True,
+            loss=loss,
+            dtype=dtype,
+            optimized=clipped,
+        )
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_listings_of_expressions(dtype: str) -> None:
+    data = Data(np.ones((3, 2), dtype), np.ones((3, 1), dtype), 2)
+    code = """
+    k = -3
+    h = gelu(x @ W + b * k)
+    m = max(h, axis=1, keepdims=True) + min(h) ** 2 - h[-1, 0] / 2 ** W[0, 1]
+    L = mean((m - y) ** 2) + sum(abs(W[:, 1:2].T)) + maximum(b[0], 0.5)
+    """
+    assert_listing_is_the_run(
+        expression(
+            code,
+            "L",
+            data=data,
+            dtype=dtype,
+            optimized=optimizer(momentum=0.9, dampening=0.1),
+            W=[[0.5, -0.25], [0.125, 0.75]],
+            b=[0.1, 0.2],
+        )
+    )

@@ -1,0 +1,255 @@
+"""Every gradient rule agrees with central differences, over random shapes and values."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.operations import arithmetic
+from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
+from nnstep.engine.operations.arithmetic import linear
+from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS
+from nnstep.engine.operations.functions import sum_to
+from nnstep.engine.operations.losses import loss_operation
+from nnstep.engine.operations.operation import Operation
+
+H = 1e-5
+TOLERANCE = 1e-6
+
+shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def smooth_values(seed: int, shape: tuple[int, ...], *, positive: bool = False) -> Array:
+    """Draw numbers at least 0.05 apart from zero and, being random, from one another."""
+    generator = np.random.default_rng(seed)
+    magnitude = generator.uniform(0.05, 2.0, shape)
+    return np.asarray(magnitude * (1.0 if positive else generator.choice([-1.0, 1.0], shape)))
+
+
+def numeric(function: Callable[[Array], Any], x: Array, upstream: Array) -> Array:
+    """Central differences of Σ upstream · function(x) by every element of x."""
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[index] += H
+        below[index] -= H
+        difference = np.asarray(function(above)) - np.asarray(function(below))
+        gradient[index] = np.sum(upstream * difference) / (2 * H)
+    return gradient
+
+
+def relative_error(a: Array, n: Array) -> float:
+    scale = np.maximum(np.maximum(np.abs(a), np.abs(n)), 1e-3)
+    return float(np.max(np.abs(a - n) / scale, initial=0.0))
+
+
+def check(operation: Operation, inputs: dict[str, Array], seed: int = 0) -> None:
+    """Compare every gradient rule of an operation, at these inputs, with central differences."""
+    value = operation.value_formula
+    inputs = {name: inputs[name] for name in value.parameters}
+    out = np.asarray(value.function(*inputs.values()))
+    upstream = np.random.default_rng(seed).standard_normal(out.shape)
+    known = {**inputs, operation.output: out, f"d{operation.output}": upstream}
+    assert set(operation.gradients) == set(inputs)
+    for name in operation.gradients:
+        rule = operation.gradient_formula(name)
+        analytic = np.asarray(rule.function(*(known[p] for p in rule.parameters)))
+        if operation.broadcasts:
+            analytic = sum_to(np.broadcast_to(analytic, out.shape), inputs[name].shape)
+
+        def varied(x: Array, name: str = name) -> Any:
+            return value.function(*{**inputs, name: x}.values())
+
+        expected = numeric(varied, inputs[name], upstream)
+        assert analytic.shape == inputs[name].shape
+        assert relative_error(analytic, expected) < TOLERANCE, f"{operation.name} by {name}"
+
+
+def unary_operations() -> Iterator[Operation]:
+    yield from ACTIVATIONS.values()
+    yield GELU_TANH
+    yield ACTIVATIONS["leaky_relu"].with_settings(slope=0.3)
+    yield ACTIVATIONS["elu"].with_settings(alpha=0.5)
+    yield from (getattr(arithmetic, n) for n in ["SQUARE", "NEGATE", "EXP", "ABS", "SIN", "COS"])
+    yield arithmetic.power_of(3)
+    yield arithmetic.power_of(0)
+    yield arithmetic.power_of(-2)
+
+
+@pytest.mark.parametrize("operation", list(unary_operations()), ids=lambda o: o.name)
+@given(shape=shapes, seed=seeds)
+@settings(max_examples=15, deadline=None)
+def test_operations_of_one_input(operation: Operation, shape: tuple[int, ...], seed: int) -> None:
+    check(operation, {operation.value_formula.parameters[0]: smooth_values(seed, shape)}, seed)
+
+
+@pytest.mark.parametrize("name", ["log", "sqrt"])
+@given(shape=shapes, seed=seeds)
+@settings(max_examples=15, deadline=None)
+def test_operations_of_positive_numbers(name: str, shape: tuple[int, ...], seed: int) -> None:
+    x = smooth_values(seed, shape, positive=True)
+    check(FUNCTIONS[name].operation, {"x": x}, seed)
+
+
+BROADCASTS = [((2, 3), (2, 3)), ((), (2, 3)), ((3,), (2, 3)), ((1, 3), (2, 3)), ((2, 1), (1, 3))]
+
+
+@pytest.mark.parametrize("operation", [*OPERATORS.values(), arithmetic.MAXIMUM, arithmetic.MINIMUM])
+@pytest.mark.parametrize(("left", "right"), [*BROADCASTS, *((b, a) for a, b in BROADCASTS)])
+@given(seed=seeds)
+@settings(max_examples=5, deadline=None)
+def test_operations_of_two_inputs(
+    operation: Operation, left: tuple[int, ...], right: tuple[int, ...], seed: int
+) -> None:
+    a = smooth_values(seed, left, positive=operation.name == "power")
+    check(operation, {"a": a, "b": smooth_values(seed + 1, right)}, seed)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
+@pytest.mark.parametrize("keepdims", [False, True])
+@given(shape=shapes, seed=seeds, data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_reductions(
+    name: str, keepdims: bool, shape: tuple[int, ...], seed: int, data: st.DataObject
+) -> None:
+    axis = data.draw(st.none() | st.integers(-len(shape), len(shape) - 1))
+    operation = FUNCTIONS[name].operation.with_settings(axis=axis, keepdims=keepdims)
+    x = smooth_values(seed, shape)
+    check(operation, {"x": x}, seed)
+    expected = np.asarray(operation.value_formula.function(x)).shape
+    assert operation.shape(shape, **operation.settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((2, 3), (3, 4)), ((2, 3), (3,)), ((3,), (3, 4)), ((3,), (3,))]
+)
+@given(seed=seeds)
+@settings(max_examples=10, deadline=None)
+def test_matrix_products(a: tuple[int, ...], b: tuple[int, ...], seed: int) -> None:
+    operation = arithmetic.matmul(a, b)
+    check(operation, {"a": smooth_values(seed, a), "b": smooth_values(seed + 1, b)}, seed)
+
+
+@given(shape=shapes, seed=seeds)
+@settings(max_examples=15, deadline=None)
+def test_transpose(shape: tuple[int, ...], seed: int) -> None:
+    check(arithmetic.TRANSPOSE, {"x": smooth_values(seed, shape)}, seed)
+
+
+@pytest.mark.parametrize(
+    "index", [(0,), (-1, 2), (slice(None), 1), (slice(1, 3), slice(None, None, 2))]
+)
+def test_indexing(index: tuple[int | slice, ...]) -> None:
+    operation = arithmetic.INDEX.with_settings(index=index)
+    x = smooth_values(1, (3, 4))
+    check(operation, {"x": x})
+    assert operation.shape((3, 4), **operation.settings) == x[index].shape
+
+
+@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+@pytest.mark.parametrize("has_bias", [True, False])
+@given(rows=st.integers(1, 4), seed=seeds)
+@settings(max_examples=10, deadline=None)
+def test_linear(layout: str, has_bias: bool, rows: int, seed: int) -> None:
+    shape = (2, 3) if layout == "out_in" else (3, 2)
+    inputs = {"x": smooth_values(seed, (rows, 3)), "W": smooth_values(seed + 1, shape)}
+    bias = {"b": smooth_values(seed + 2, (2,))} if has_bias else {}
+    check(linear(layout, has_bias), {**inputs, **bias}, seed)
+
+
+LOSSES = [
+    ("half_squared_error", False, "identity"),
+    ("mse", False, "identity"),
+    ("mae", False, "identity"),
+    ("huber", False, "identity"),
+    ("binary_cross_entropy", False, "sigmoid"),
+    ("binary_cross_entropy", True, "identity"),
+    ("cross_entropy", False, "softmax"),
+    ("cross_entropy", True, "identity"),
+]
+
+
+LOSS_CASES = [
+    (*loss, reduction, targets)
+    for loss in LOSSES
+    for reduction in ("mean", "batch_mean", "sum")
+    for targets in ("numbers", "one_hot", "weights", "classes")
+    # A cross-entropy's elements are rows, and it alone takes class indices.
+    if (reduction != "mean" if loss[0] == "cross_entropy" else targets != "classes")
+]
+
+
+@pytest.mark.parametrize(("kind", "from_logits", "activation", "reduction", "targets"), LOSS_CASES)
+@given(rows=st.integers(1, 4), seed=seeds)
+@settings(max_examples=5, deadline=None)
+def test_losses(
+    kind: str,
+    from_logits: bool,
+    activation: str,
+    reduction: str,
+    targets: str,
+    rows: int,
+    seed: int,
+) -> None:
+    generator = np.random.default_rng(seed)
+    classes = generator.integers(0, 3, rows)
+    y = {
+        "numbers": generator.uniform(0.1, 0.9, (rows, 3)),
+        "one_hot": np.eye(3)[classes],
+        "weights": generator.uniform(0.1, 2.0, (rows, 3)),
+        "classes": classes,
+    }[targets]
+    operation = loss_operation(kind, from_logits, y)
+    f = ACTIVATIONS[activation].value_formula.function
+    z = smooth_values(seed, (rows, 3))
+    a = np.asarray(f(z))
+    value = operation.value_formula(reduction, 0.7)
+    known = {"a": a, "y": y}
+
+    def loss(a: Array) -> Any:
+        return value.function(*({"a": a, "y": y}[p] for p in value.parameters))
+
+    one = np.ones(())
+    da = operation.da_formula(reduction, 0.7)
+    analytic = da.function(*(known[p] for p in da.parameters))
+    assert relative_error(analytic, numeric(loss, a, one)) < TOLERANCE
+    if operation.fused:
+        dz = operation.fused_formula(activation, reduction)
+        analytic = dz.function(*(known[p] for p in dz.parameters))
+        assert relative_error(analytic, numeric(lambda z: loss(f(z)), z, one)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "identity"])
+def test_activations_neither_overflow_nor_warn_far_out(name: str) -> None:
+    far = np.array([-1e4, -745.0, -40.0, 40.0, 745.0, 1e4])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        assert np.isfinite(ACTIVATIONS[name].value_formula.function(far)).all()
+
+
+def test_cross_entropies_of_logits_do_not_overflow_far_out() -> None:
+    z = np.array([[-1e4, 0.0, 1e4]])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        rows = loss_operation("cross_entropy", True, np.array([0])).value_formula("mean", 1.0)
+        assert rows.function(z, np.array([0])) == pytest.approx(2e4)
+        bce = loss_operation("binary_cross_entropy", True, z).value_formula("sum", 1.0)
+        assert bce.function(z, np.array([[1.0, 0.0, 0.0]])) == pytest.approx(2e4 + np.log(2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", list(FUNCTIONS))
+def test_operations_keep_the_dtype(name: str, dtype: str) -> None:
+    function = FUNCTIONS[name]
+    operation = function.operation
+    inputs = {p: smooth_values(1, (2, 3), positive=True).astype(dtype) for p in function.inputs}
+    value = operation.value_formula
+    out = np.asarray(value.function(*(inputs[p] for p in value.parameters)))
+    assert out.dtype == dtype
+    known = {**inputs, operation.output: out, f"d{operation.output}": out}
+    for parameter in operation.gradients:
+        rule = operation.gradient_formula(parameter)
+        assert np.asarray(rule.function(*(known[p] for p in rule.parameters))).dtype == dtype

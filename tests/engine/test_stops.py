@@ -1,0 +1,279 @@
+"""Breakpoints and watchpoints stop, in both directions, where a look at every place says so."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pytest
+from building import network, optimizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.nodes import GrammarError
+from nnstep.engine.scenario.model import Breakpoint as FileBreakpoint
+from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.engine.session.session import Session
+from nnstep.engine.stops.points import Breakpoint, Point, Watchpoint
+
+Seen = Mapping[str, Array]
+END, LENGTH = 6, 27
+
+
+def small() -> Scenario:
+    return network((2, 2, 1), rows=4, batch_size=2, optimized=optimizer("adam", 0.3), run=Run(END))
+
+
+def states(session: Session) -> list[Seen]:
+    """Return the tensors at every place of the run, from a run of its own with the same edits."""
+    course = Session(session.scenario)
+    edits = session.snapshot().branch.edits
+    found = []
+    while True:
+        for edit in edits:
+            if edit.place == course.place:
+                course.edit(edit.name, edit.index, edit.value)
+        found.append(course.values())
+        if course.step() is None:
+            return found
+
+
+def forwards(session: Session) -> list[int]:
+    session.seek(0)
+    places = []
+    while (stop := session.advance("run")) is not None and stop.kind == "point":
+        places.append(stop.place)
+        assert session.place == stop.place
+    assert session.finished
+    return places
+
+
+def backwards(session: Session) -> list[int]:
+    session.seek(session.total or 0)
+    places = []
+    while (stop := session.back_to_stop()) is not None and stop.kind == "point":
+        places.append(stop.place)
+        assert session.place == stop.place
+    assert session.place == 0
+    return places[::-1]
+
+
+def same(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other, equal_nan=True)
+
+
+def expected(session: Session, holds: Callable[[int, Seen, Seen], bool]) -> list[int]:
+    """Return the places after 0 at which something holds of the tensors there and just before."""
+    seen = states(session)
+    return [p for p in range(1, len(seen)) if holds(p, seen[p - 1], seen[p])]
+
+
+CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
+    (Watchpoint(0, "W1[0, 1]"), lambda p, a, b: a["W1"][0, 1] != b["W1"][0, 1]),
+    (Watchpoint(0, "W2"), lambda p, a, b: not same(a["W2"], b["W2"])),
+    (Watchpoint(0, "dW1"), lambda p, a, b: not same(a.get("dW1"), b.get("dW1"))),
+    (Watchpoint(0, "lr"), lambda p, a, b: a["lr"] != b["lr"]),
+    (
+        Watchpoint(0, "W1[0, 0] * W2[0, 1]"),
+        lambda p, a, b: a["W1"][0, 0] * a["W2"][0, 1] != b["W1"][0, 0] * b["W2"][0, 1],
+    ),
+    (
+        Watchpoint(0, "W1[0, 1]", "crosses", 0.3),
+        lambda p, a, b: (a["W1"][0, 1] < 0.3) != (b["W1"][0, 1] < 0.3),
+    ),
+    (Watchpoint(0, "epoch"), lambda p, a, b: p % (2 * LENGTH) == 0 and p < END * LENGTH),
+    (Breakpoint(0, None, "iteration > 3"), lambda p, a, b: p == 4 * LENGTH),
+    (
+        Breakpoint(0, None, "L < 0.1"),
+        lambda p, a, b: "L" in b and bool(b["L"] < 0.1) and not ("L" in a and a["L"] < 0.1),
+    ),
+]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**6))
+@pytest.mark.parametrize(("point", "holds"), CASES, ids=[str(point) for point, _ in CASES])
+def test_both_directions_agree_with_a_look_at_every_place(
+    point: Point, holds: Callable[[int, Seen, Seen], bool], seed: int
+) -> None:
+    choose = random.Random(seed)
+    session = Session(small(), history=choose.choice([0, 1 << 20]))
+    for _ in range(choose.randrange(4)):
+        session.seek(session.place + choose.randrange(1, 25))
+        name = choose.choice(["W1", "W2", "lr", "dW1", "L"])
+        if name in session.values():
+            index = tuple(choose.randrange(size) for size in session.value(name).shape)
+            session.edit(name, index, choose.uniform(0, 1))
+    session.stops.add(point)
+    places = expected(session, holds)
+    assert forwards(session) == places
+    assert backwards(session) == places
+
+
+def lines(session: Session) -> Iterator[tuple[int, str]]:
+    for place in range((session.total or 0) + 1):
+        yield place, session.program.instructions[place % len(session.program)].code
+
+
+def test_a_breakpoint_stops_before_its_line() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "a2"))
+    end = session.total or 0
+    places = [p for p, code in lines(session) if code.startswith("a2 =") and p < end]
+    assert forwards(session) == places
+    assert backwards(session) == places
+
+
+def test_a_condition_that_cannot_be_evaluated_stops_and_says_why() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "dW1", "W2 @ W2 > 1"))
+    stop = session.advance("run")
+    assert stop is not None
+    assert "which cannot be evaluated: matmul" in stop.reason
+    assert session.program.instructions[session.place].writes == ("dW1",)
+
+
+def test_a_condition_on_what_the_line_writes_is_looked_at_after_it() -> None:
+    session = Session(small())
+    seen = states(session)
+    norms = [float(np.sqrt((s["dW1"] ** 2).sum())) for s in seen if "dW1" in s]
+    limit = float(np.median(norms))
+    session.stops.add(Breakpoint(0, "dW1", f"norm(dW1) > {limit}"))
+    places = [
+        p + 1
+        for p, code in lines(session)
+        if code.startswith("dW1 =")
+        and p < (session.total or 0)
+        and np.sqrt((seen[p + 1]["dW1"] ** 2).sum()) > limit
+    ]
+    assert places
+    assert len(places) < END
+    assert forwards(session) == places
+    assert backwards(session) == places
+
+
+@pytest.mark.parametrize(
+    ("at", "first"),
+    [("backward", 1), ("update", 1), ("forward 2", 1), ("layer 1", 2), ("line 3", 1)],
+)
+def test_phases_layers_and_lines_are_locations(at: str, first: int) -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, at))
+    program = session.program.instructions
+    parts = [(line.phase.value, line.layer) for line in program]
+    word, _, number = at.partition(" ")
+    if word == "line":
+        begins = [int(number) - 1]
+    else:
+        inside = [
+            (word in ("layer", phase)) and (not number or layer == int(number))
+            for phase, layer in parts
+        ]
+        begins = [
+            i
+            for i, here in enumerate(inside)
+            if here and (i == 0 or not inside[i - 1] or parts[i - 1][0] != parts[i][0])
+        ]
+    assert len(begins) == first
+    places = [p for p in range(1, session.total or 0) if p % len(program) in begins]
+    assert forwards(session) == places
+    assert backwards(session) == places
+
+
+@pytest.mark.parametrize("when", [None, "L > 0", "norm(dW1) >= 0"])
+def test_hits_are_counted_from_the_first_step_in_both_directions(when: str | None) -> None:
+    session = Session(small())
+    number = session.stops.add(Breakpoint(0, "dW1", when)).number
+    everywhere = forwards(session)
+    assert len(everywhere) == END
+    session.stops.remove(number)
+    session.stops.add(Breakpoint(0, "dW1", when, after=1, every=2))
+    assert forwards(session) == everywhere[2::2]
+    assert backwards(session) == everywhere[2::2]
+    session.stops.clear()
+    session.stops.add(Breakpoint(0, "dW1", when, after=3))
+    assert backwards(session) == everywhere[3:]
+    assert forwards(session) == everywhere[3:]
+
+
+def test_a_scenarios_hits_stop_at_that_hit_and_after() -> None:
+    case = replace(small(), breakpoints=(FileBreakpoint("dW1", None, 3),))
+    plain = Session(small())
+    plain.stops.add(Breakpoint(0, "dW1"))
+    assert forwards(Session(case)) == forwards(plain)[2:]
+
+
+def test_a_logpoint_prints_and_goes_on() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "L", log="at {iteration}: L = {L}, nothing: {dz2[9, 9]}"))
+    stop = session.advance("run")
+    assert stop is not None
+    assert stop.kind == "unit"
+    assert session.finished
+    assert len(session.log) == END
+    losses = session.snapshot().losses
+    for i, line in enumerate(session.log):
+        assert line.text.startswith(f"at {i}: L = {losses[i]:.6g}, nothing: (")
+    session.back_to_stop()
+    assert session.place == 0
+    assert len(session.log) == END
+
+
+def test_where_a_branch_has_stopped_belongs_to_that_branch() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "dW1"))
+    places = forwards(session)
+    assert session.snapshot().branch.hits == tuple(places)
+    session.branches.rename("main", "first")
+    session.seek(places[1])
+    session.edit("W1", (0, 0), 0.5)
+    assert session.snapshot().branch.hits == tuple(places[:2])
+    session.branches.switch("first")
+    assert session.snapshot().branch.hits == tuple(places)
+
+
+def test_a_disabled_point_does_not_stop() -> None:
+    session = Session(small())
+    number = session.stops.add(Breakpoint(0, "dW1")).number
+    session.stops.enable(number, False)
+    assert forwards(session) == []
+    session.stops.enable(number, True)
+    assert len(forwards(session)) == END
+
+
+def test_a_unit_stops_at_a_breakpoint_inside_it() -> None:
+    session = Session(small())
+    session.stops.add(Breakpoint(0, "dW2"))
+    stop = session.advance("iteration")
+    assert stop is not None
+    assert stop.kind == "point"
+    assert session.program.instructions[session.place].writes == ("dW2",)
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        (Breakpoint(0, "dW9"), "no tensor, phase or layer 'dW9'.*did you mean 'dW"),
+        (Breakpoint(0, "line 99"), "the lines are numbered from 1 to"),
+        (Breakpoint(0), "needs a location, a condition or both"),
+        (Breakpoint(0, "dW1", "norm(dW7) > 1"), "column 6: the program has no tensor 'dW7'"),
+        (Breakpoint(0, "dW1", log="{dW7}"), "the program has no tensor 'dW7'"),
+        (Watchpoint(0, "W7[0]"), "the program has no tensor 'W7'"),
+        (Breakpoint(0, "lr"), "no line writes lr"),
+    ],
+)
+def test_what_does_not_fit_the_program_is_refused(point: Point, message: str) -> None:
+    session = Session(small())
+    with pytest.raises(ConditionError, match=message):
+        session.stops.add(point)
+    assert session.stops.points == ()
+
+
+def test_what_does_not_parse_is_refused_with_its_column() -> None:
+    with pytest.raises(GrammarError) as caught:
+        Session(small()).stops.add(Breakpoint(0, "dW1", "norm(dW1) >"))
+    assert caught.value.start == 11

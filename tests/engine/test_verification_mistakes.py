@@ -1,0 +1,340 @@
+"""Verification flags every planted wrong rule, and names those that leave a fingerprint."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from building import expression, network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.program.program import Phase, Program
+from nnstep.engine.scenario.model import Loss, Scenario
+from nnstep.engine.session.session import Session
+from nnstep.engine.verification.report import explanations
+from nnstep.engine.verification.verdict import (
+    BAD,
+    GOOD,
+    Fingerprint,
+    Verdict,
+    Verification,
+    relative_error,
+)
+from nnstep.engine.verification.verify import verify
+
+Rule = Callable[[Any, Mapping[str, Array]], Any]
+MSE = Loss("mse", "batch_mean")
+ALL = {"W1", "b1", "W2", "b2", "W3", "b3"}
+
+
+def planted(program: Program, target: str, rule: Rule) -> Program:
+    """The program with another rule for a gradient: a function of the right one and the tensors."""
+
+    def wrong(kernel: Any) -> Any:
+        return lambda tensors: rule(kernel(tensors), tensors)
+
+    found = [line.phase is Phase.BACKWARD and line.writes == (target,) for line in lines(program)]
+    assert any(found)
+    changed = (
+        replace(line, kernel=wrong(line.kernel)) if hit else line
+        for line, hit in zip(lines(program), found, strict=True)
+    )
+    return replace(program, instructions=tuple(changed))
+
+
+def lines(program: Program) -> Any:
+    return program.instructions
+
+
+def verified(scenario: Scenario, target: str, rule: Rule, **options: Any) -> Verification:
+    session = Session(scenario)
+    session.step()
+    return verify(planted(session.program, target, rule), session.values(), **options)
+
+
+def fingerprints(verification: Verification) -> dict[str, Fingerprint | None]:
+    """The fingerprints of all tensors that are bad; the others are good."""
+    good = {one.name for one in verification.tensors if one.verdict in GOOD}
+    bad = {one.name: one.fingerprint for one in verification.tensors if one.verdict in BAD}
+    assert len(good) + len(bad) == len(verification.tensors)
+    return bad
+
+
+def deep(loss: Loss = MSE, rows: int = 5) -> Scenario:
+    return network((2, 3, 3, 1), rows=rows, loss=loss)
+
+
+# One mistake after the other
+
+
+def test_a_missing_mean_over_rows() -> None:
+    verification = verified(deep(), "dz3", lambda g, t: g * 5)
+    assert fingerprints(verification) == dict.fromkeys(ALL, Fingerprint.MISSING_MEAN)
+    assert verification.verdict is Verdict.FAIL
+    assert {(one.divisor, one.alternatives) for one in verification.tensors} == {(5, ())}
+    assert explanations(verification) == [
+        "db3, dW3, db2, dW2, db1 and dW1 are 5 times the numeric gradient, and the batch has "
+        "5 rows: the 1/m of the mean is missing."
+    ]
+
+
+def test_a_missing_mean_over_all_elements() -> None:
+    scenario = network((2, 3, 2), rows=4, loss=Loss("mse", "mean"))
+    verification = verified(scenario, "dz2", lambda g, t: g * 8)
+    assert set(fingerprints(verification).values()) == {Fingerprint.MISSING_MEAN}
+    assert "the mean is over 8 numbers" in explanations(verification)[0]
+
+
+def test_a_missing_mean_beside_a_penalty_shows_in_the_biases() -> None:
+    scenario = network((2, 3, 1), rows=4, loss=MSE)
+    assert scenario.network is not None
+    scenario = replace(scenario, network=replace(scenario.network, l2=0.5))
+    found = fingerprints(verified(scenario, "dz2", lambda g, t: g * 4))
+    assert found["b2"] is found["b1"] is Fingerprint.MISSING_MEAN
+    assert found["W1"] is found["W2"] is None
+
+
+def test_no_mean_is_missing_from_a_sum() -> None:
+    scenario = deep(Loss("half_squared_error", "sum"))
+    verification = verified(scenario, "dz3", lambda g, t: g * 5)
+    assert set(fingerprints(verification).values()) == {None}
+    assert {round(one.ratio or 0, 6) for one in verification.tensors} == {5.0}
+    assert "5 times the numeric gradient in every cell" in explanations(verification)[0]
+
+
+def test_a_missing_mean_in_an_expression() -> None:
+    code = "t = a * b\nm = mean(t)\nL = m ** 2"
+    scenario = expression(code, "L", a=[1.0, 2.0, 3.0], b=[0.5, -0.25, 1.0])
+    verification = verified(scenario, "dt", lambda g, t: g * 3)
+    assert set(fingerprints(verification).values()) == {Fingerprint.MISSING_MEAN}
+
+
+@pytest.mark.parametrize("bias", ["b1", "b2", "b3"])
+def test_a_mean_for_a_sum_on_a_bias(bias: str) -> None:
+    verification = verified(deep(), f"d{bias}", lambda g, t: g / 5)
+    assert fingerprints(verification) == {bias: Fingerprint.MEAN_FOR_SUM}
+    assert explanations(verification) == [
+        f"d{bias} is 1/5 of the numeric gradient, and the batch has 5 rows: take the sum over the "
+        "rows, not the mean; any 1/m is inside dz already."
+    ]
+
+
+def test_a_mean_for_a_sum_where_the_loss_is_a_sum() -> None:
+    scenario = deep(Loss("half_squared_error", "sum"))
+    verification = verified(scenario, "db2", lambda g, t: g / 5)
+    assert fingerprints(verification) == {"b2": Fingerprint.MEAN_FOR_SUM}
+
+
+def test_a_sum_for_a_mean_on_a_bias() -> None:
+    verification = verified(deep(), "db2", lambda g, t: g * 5)
+    assert fingerprints(verification) == {"b2": Fingerprint.SUM_FOR_MEAN}
+    assert "take the mean over the rows, not the sum" in explanations(verification)[0]
+
+
+def test_a_lost_minus() -> None:
+    verification = verified(deep(), "da3", lambda g, t: -g)
+    assert fingerprints(verification) == dict.fromkeys(ALL, Fingerprint.SIGN)
+    assert {round(one.ratio or 0, 6) for one in verification.tensors} == {-1.0}
+    assert "opposite sign" in explanations(verification)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "fingerprint", "rule"),
+    [
+        ("half_squared_error", 2.0, Fingerprint.DOUBLED, "a - y"),
+        ("mse", 0.5, Fingerprint.HALVED, "2 * (a - y)"),
+    ],
+)
+def test_the_factor_of_a_squared_error(
+    kind: str, factor: float, fingerprint: Fingerprint, rule: str
+) -> None:
+    scenario = deep(Loss(kind, "mean"))
+    verification = verified(scenario, "da3", lambda g, t: factor * g)
+    assert fingerprints(verification) == dict.fromkeys(ALL, fingerprint)
+    assert rule in explanations(verification)[0]
+
+
+def test_with_two_rows_a_factor_2_and_a_missing_mean_are_alike() -> None:
+    verification = verified(deep(rows=2), "da3", lambda g, t: 2 * g)
+    assert fingerprints(verification) == dict.fromkeys(ALL, Fingerprint.MISSING_MEAN)
+    assert {one.alternatives for one in verification.tensors} == {(Fingerprint.DOUBLED,)}
+    assert explanations(verification)[0].endswith(
+        "It may also be a factor 2, as of a squared error."
+    )
+
+
+def test_with_two_rows_half_a_bias_alone_is_no_factor_of_the_loss() -> None:
+    verification = verified(deep(rows=2), "db2", lambda g, t: g / 2)
+    assert fingerprints(verification) == {"b2": Fingerprint.MEAN_FOR_SUM}
+    assert {one.alternatives for one in verification.tensors} == {()}
+
+
+@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+@pytest.mark.parametrize("cells", [None, 14])
+def test_a_transposed_square_matrix(layout: str, cells: int | None) -> None:
+    scenario = network((3, 3, 3), rows=4)
+    assert scenario.network is not None
+    scenario = replace(scenario, network=replace(scenario.network, layout=layout))
+    verification = verified(scenario, "dW2", lambda g, t: g.T, cells=cells)
+    assert fingerprints(verification) == {"W2": Fingerprint.TRANSPOSED}
+    assert "transposed" in explanations(verification)[0]
+
+
+def test_a_gradient_of_the_transposed_shape() -> None:
+    verification = verified(deep(), "dW1", lambda g, t: g.T)
+    assert fingerprints(verification) == {"W1": Fingerprint.TRANSPOSED}
+    assert not verification.sampled
+    assert "dW1 has shape (2, 3), and W1 (3, 2), transposed" in explanations(verification)[0]
+
+
+def test_a_gradient_of_another_shape() -> None:
+    verification = verified(deep(), "db1", lambda g, t: g[:1])
+    assert fingerprints(verification) == {"b1": None}
+    assert explanations(verification) == ["db1 has shape (1,), and b1 (3,): they must agree."]
+
+
+# Mistakes that fail without a fingerprint
+
+
+def test_the_derivative_of_tanh_taken_at_a() -> None:
+    """The formula 1 - tanh(z)² with `a` where `z` belongs."""
+    scenario = network((2, 3, 3, 1), activations=("tanh",) * 3, rows=5, loss=MSE)
+    verification = verified(scenario, "dz2", lambda g, t: t["da2"] * (1 - np.tanh(t["a2"]) ** 2))
+    assert fingerprints(verification) == dict.fromkeys(("W1", "b1", "W2", "b2"))
+    assert explanations(verification) == []
+
+
+def test_the_output_of_a_layer_in_place_of_its_input() -> None:
+    verification = verified(deep(), "dW2", lambda g, t: t["dz2"].T @ t["a2"])
+    assert fingerprints(verification) == {"W2": None}
+
+
+def test_a_forgotten_penalty() -> None:
+    scenario = network((2, 3, 1), rows=4)
+    assert scenario.network is not None
+    scenario = replace(scenario, network=replace(scenario.network, l2=0.5))
+    verification = verified(scenario, "dW2", lambda g, t: g - 0.5 * t["W2"])
+    assert fingerprints(verification) == {"W2": None}
+
+
+def test_a_gradient_that_stays_zero() -> None:
+    verification = verified(deep(), "dW2", lambda g, t: g * 0)
+    assert fingerprints(verification) == {"W2": None}
+    assert explanations(verification) == [
+        "dW2 is 0, and the numeric gradient is not: a contribution is missing."
+    ]
+
+
+def test_one_cell_alone() -> None:
+    def rule(g: Any, t: Mapping[str, Array]) -> Any:
+        wrong = np.array(g)
+        wrong[1, 2] *= 1.5
+        return wrong
+
+    verification = verified(deep(), "dW2", rule)
+    assert fingerprints(verification) == {"W2": None}
+    first = verification.tensors[0]
+    assert (first.name, first.cell) == ("W2", "W2[1, 2]")
+    assert first.worst is not None
+    assert first.worst.error == pytest.approx(1 / 3)
+
+
+def test_the_ratio_of_a_single_number_is_not_worth_a_sentence() -> None:
+    verification = verified(expression("L = a * 2", "L", a=1.0), "da", lambda g, t: g * 3.7)
+    assert fingerprints(verification) == {"a": None}
+    assert explanations(verification) == []
+    unknown = verified(deep(), "dz3", lambda g, t: g * 3.7)
+    assert explanations(unknown)[0].startswith("db3, dW3, db2, dW2, db1 and dW1 are 3.7 times")
+
+
+def test_a_gradient_that_is_not_finite_where_the_loss_is() -> None:
+    verification = verified(deep(), "dW2", lambda g, t: g * np.nan)
+    first = verification.tensors[0]
+    assert (first.name, first.verdict) == ("W2", Verdict.NOT_FINITE)
+    assert (first.checked, first.not_finite) == (0, 9)
+    assert verification.verdict is Verdict.NOT_FINITE
+
+
+def test_tiny_cells_have_no_say_in_the_ratio() -> None:
+    scenario = expression("L = sum(sin(a) * k) + 1", "L", inputs={"k": [1, 2, 3e-11]}, a=[1, 2, 3])
+    verification = verified(scenario, "da", lambda g, t: -g)
+    assert verification.checked == 3
+    assert fingerprints(verification) == {"a": Fingerprint.SIGN}
+
+
+def test_a_fingerprint_beside_a_cell_that_is_not_finite() -> None:
+    verification = verified(deep(), "db2", lambda g, t: np.array([np.nan, -1, -1]) * g)
+    first = verification.tensors[0]
+    assert (first.name, first.not_finite, first.checked) == ("b2", 1, 2)
+    assert first.worst is not None
+    assert (first.verdict, first.worst.verdict) == (Verdict.FAIL, Verdict.FAIL)
+    assert first.fingerprint is Fingerprint.SIGN
+
+
+def test_different_factors_have_a_sentence_each() -> None:
+    session = Session(deep())
+    session.step()
+    program = planted(session.program, "dW1", lambda g, t: g * 3.3)
+    program = planted(program, "dW2", lambda g, t: g * -7)
+    sentences = explanations(verify(program, session.values()))
+    assert [sentence.split(" times")[0] for sentence in sentences] == ["dW2 is -7", "dW1 is 3.3"]
+
+
+# How wrong is wrong
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "error"),
+    [(3.0, 4.0, 0.25), (-1.0, 1.0, 2.0), (1e-12, 3e-12, 2e-4), (0.0, 0.0, 0.0)],
+)
+def test_the_relative_error(analytic: float, numeric: float, error: float) -> None:
+    assert relative_error(analytic, numeric) == pytest.approx(error)
+    assert relative_error(numeric, analytic) == pytest.approx(error)
+
+
+@pytest.mark.parametrize(
+    ("excess", "verdict"),
+    [
+        (5e-7, Verdict.PASS),
+        (5e-5, Verdict.FINE),
+        (5e-4, Verdict.SUSPICIOUS),
+        (5e-3, Verdict.SUSPICIOUS),
+        (2e-2, Verdict.FAIL),
+    ],
+)
+def test_thresholds(excess: float, verdict: Verdict) -> None:
+    scenario = expression("L = sum(a ** 2)", "L", a=[1.0, 2.0, -0.5])
+    verification = verified(scenario, "da", lambda g, t: g * (1 + excess))
+    assert verification.verdict is verdict
+    assert verification.worst_error == pytest.approx(excess, rel=0.05)
+
+
+def test_the_worst_comes_first() -> None:
+    session = Session(deep())
+    session.step()
+    program = planted(session.program, "dW1", lambda g, t: g * 1.001)
+    program = planted(program, "db2", lambda g, t: g * 1.5)
+    program = planted(program, "db1", lambda g, t: g * -3)
+    names = [one.name for one in verify(program, session.values()).tensors]
+    assert names[:3] == ["b1", "b2", "W1"]
+
+
+def test_of_what_is_equally_wrong_the_last_layer_comes_first() -> None:
+    names = [one.name for one in verified(deep(), "dz3", lambda g, t: -g).tensors]
+    assert names == ["b3", "W3", "b2", "W2", "b1", "W1"]
+
+
+factors = st.floats(0.01, 20).flatmap(lambda f: st.sampled_from([f, -f])) | st.just(0.0)
+
+
+@given(factor=factors.filter(lambda f: abs(f - 1) > 0.05), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_any_factor_is_found(factor: float, seed: int) -> None:
+    scenario = replace(network((3, 4, 2), activations=("tanh", "identity"), rows=3), seed=seed)
+    verification = verified(scenario, "dW1", lambda g, t: g * factor)
+    (wrong,) = (one for one in verification.tensors if one.verdict not in GOOD)
+    assert (wrong.name, wrong.verdict) == ("W1", Verdict.FAIL)
+    assert wrong.ratio == pytest.approx(factor, rel=1e-3, abs=1e-12)

@@ -1,0 +1,344 @@
+"""Every key of the debugger does what the help says, at every size."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import pytest
+from building import network, optimizer
+from screen_text import screen_lines, screen_text, until
+from textual.command import CommandPalette
+from textual.pilot import Pilot
+
+from nnstep.engine.loading import load
+from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.engine.session.session import Session
+from nnstep.scenarios import path
+from nnstep.tui.actions import ACTIONS
+from nnstep.tui.app import NnstepApp
+from nnstep.tui.config import Config
+from nnstep.tui.debugger import Debugger
+from nnstep.tui.dialogs import Help
+from nnstep.tui.gallery import Gallery
+from nnstep.tui.panes.bars import KeyLine
+from nnstep.tui.panes.line_view import LineView
+
+NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
+
+
+def small() -> Scenario:
+    return network((2, 2, 1), run=Run(iterations=3))
+
+
+def app_of(scenario: Scenario | None = None, keys: Mapping[str, str] | None = None) -> NnstepApp:
+    return NnstepApp(scenario or small(), Config(keys or {}))
+
+
+def shows(pilot: Pilot[None], text: str) -> bool:
+    return text in screen_text(pilot.app)
+
+
+def debugger(pilot: Pilot[None]) -> Debugger:
+    screen = pilot.app.screen
+    assert isinstance(screen, Debugger)
+    return screen
+
+
+def place(pilot: Pilot[None]) -> int:
+    return debugger(pilot).control.snapshot.place
+
+
+def focused(pilot: Pilot[None]) -> str | None:
+    return pilot.app.focused.id if pilot.app.focused else None
+
+
+def said(pilot: Pilot[None]) -> str:
+    return debugger(pilot).query_one(KeyLine).message
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("s", 1), ("f11", 1), ("right", 1),
+        ("n", 1), ("f10", 1), ("f", 1), ("i", 18),
+    ],
+)  # fmt: skip
+async def test_a_key_steps_by_its_unit(key: str, expected: int) -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press(key)
+        assert place(pilot) == expected
+
+
+async def test_layers_and_phases_end_where_they_change() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("s", "n")
+        assert debugger(pilot).control.snapshot.current.layer == 2
+        await pilot.press("f")
+        assert debugger(pilot).control.snapshot.current.phase == "loss"
+        await pilot.press("i")
+        assert debugger(pilot).control.snapshot.iteration == 1
+
+
+async def test_the_arrow_steps_only_in_the_program_pane() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        assert focused(pilot) == "program"
+        await pilot.press("2", "right")
+        assert place(pilot) == 0
+        await pilot.press("1", "right")
+        assert place(pilot) == 1
+
+
+async def test_digits_and_tab_go_through_the_panes_when_wide() -> None:
+    async with app_of().run_test(size=WIDE) as pilot:
+        seen = []
+        for _ in range(5):
+            await pilot.press("tab")
+            seen.append(focused(pilot))
+        assert seen == ["weights", "values", "gradients", "loss", "program"]
+        await pilot.press("shift+tab")
+        assert focused(pilot) == "loss"
+        for digit, pane in enumerate(("program", "weights", "values", "gradients", "loss"), 1):
+            await pilot.press(str(digit))
+            assert focused(pilot) == pane
+
+
+async def test_digits_and_tab_turn_the_tabs_when_narrow() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("4")
+        assert "not computed yet" in screen_text(pilot.app)
+        assert "dW1" in screen_lines(pilot.app)[4]
+        await pilot.press("2")
+        assert "W1 (2, 2) float64" in screen_lines(pilot.app)[3]
+        await pilot.press("tab")
+        assert "data" in screen_lines(pilot.app)[2]
+        await pilot.press("shift+tab", "shift+tab")
+        assert focused(pilot) == "program"
+
+
+async def test_the_tab_follows_the_step_unless_kept() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("s")
+        assert "data" in screen_lines(pilot.app)[2]
+        await pilot.press("2", "k", "s")
+        assert "W1 (2, 2) float64" in screen_lines(pilot.app)[3]
+        assert "tab kept" in screen_lines(pilot.app)[0]
+        await pilot.press("k", "s")
+        assert "data" in screen_lines(pilot.app)[2]
+
+
+async def test_zoom_shows_a_pane_alone_and_all_again() -> None:
+    async with app_of().run_test(size=WIDE) as pilot:
+        before = screen_text(pilot.app)
+        await pilot.press("2", "z")
+        assert "program" not in screen_text(pilot.app)
+        assert "2 weights" in screen_text(pilot.app)
+        await pilot.press("5")
+        assert "5 loss" in screen_text(pilot.app)
+        assert "weights" not in screen_text(pilot.app)
+        await pilot.press("z", "1")
+        assert screen_text(pilot.app) == before
+
+
+async def test_help_lists_every_action_with_its_keys_and_the_description() -> None:
+    scenario = load(path("mazur"))
+    async with app_of(scenario, {"quit": "x"}).run_test(size=(100, 200)) as pilot:
+        await pilot.press("?")
+        await until(pilot, lambda: "best-known worked example" in screen_text(pilot.app))
+        text = screen_text(pilot.app)
+        for action in ACTIONS:
+            assert action.description in text
+        assert " x " in text
+        await pilot.press("escape", "f1")
+        assert isinstance(pilot.app.screen, Help)
+
+
+async def test_the_palette_offers_the_same_actions_and_runs_them() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("ctrl+p")
+        assert isinstance(pilot.app.screen, CommandPalette)
+        await pilot.press(*"finish")
+        await until(pilot, lambda: "run to the end of the phase" in screen_text(pilot.app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger) and place(pilot) == 1)
+    offered = {
+        command.title
+        for command in pilot.app.get_system_commands(Debugger(Session(small()), ACTIONS))
+    }
+    assert offered == {
+        action.label for action in ACTIONS if action.scope in {"app", "debugger"}
+    } - {"Command palette"}
+
+
+async def test_q_quits_at_once() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("q")
+    assert pilot.app.return_code == 0
+
+
+async def test_ctrl_c_says_how_to_quit() -> None:
+    async with app_of(keys={"quit": "x"}).run_test(size=NARROW) as pilot:
+        await pilot.press("ctrl+c")
+        assert said(pilot) == "x quits."
+        await pilot.press("s")
+        assert said(pilot) == ""
+
+
+async def test_keys_can_be_remapped() -> None:
+    keys = {"step-op": "j", "run": "g"}
+    async with app_of(keys=keys).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "f11")
+        assert place(pilot) == 0
+        await pilot.press("j")
+        assert place(pilot) == 1
+        assert screen_lines(pilot.app)[-1].startswith(" j op")
+
+
+async def test_a_wrong_configuration_is_told_and_not_a_crash() -> None:
+    config = Config(theme="sunshine", problems=("config.toml: no [such] thing",))
+    async with NnstepApp(small(), config).run_test(size=NARROW, notifications=True) as pilot:
+        for problem in ("no [such] thing", "there is no theme 'sunshine'"):
+            await until(pilot, partial(shows, pilot, problem))
+
+
+async def test_a_theme_can_be_configured_and_changed() -> None:
+    async with NnstepApp(small(), Config(theme="nnstep-light")).run_test(size=NARROW) as pilot:
+        await pilot.pause()
+        assert pilot.app.theme == "nnstep-light"
+        light = pilot.app.export_screenshot()
+        pilot.app.theme = "nnstep-dark"
+        await until(pilot, lambda: pilot.app.export_screenshot() != light)
+
+
+async def test_the_end_of_the_run_says_so_and_stays_alive() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("i", "i", "i")
+        assert "end of the run" in screen_lines(pilot.app)[0]
+        for key in ("s", "n", "f", "i", "space"):
+            await pilot.press(key)
+            assert "end of the run" in said(pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: place(pilot) == 0)
+
+
+async def test_resizing_keeps_the_place() -> None:
+    async with app_of(network((2, 30, 1), run=Run(iterations=3))).run_test(size=WIDE) as pilot:
+        await pilot.press("2", *["down"] * 20, "right")
+        screen = debugger(pilot)
+        for size in (NARROW, (40, 10), (20, 5), (3, 2), ROOMY, (119, 36), (120, 35), WIDE):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert screen.selected == ("W1", (20, 1))
+            assert focused(pilot) == "weights"
+        assert "W1[20, 1] =" in screen_text(pilot.app)
+        await pilot.press("4")
+        await pilot.resize_terminal(*NARROW)
+        await pilot.pause()
+        assert "dz1" in screen_text(pilot.app)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (10, 3), (40, 10), NARROW, WIDE, ROOMY])
+async def test_any_size_can_be_stepped_and_zoomed(size: tuple[int, int]) -> None:
+    async with app_of().run_test(size=size) as pilot:
+        await pilot.press("i", "s", "2", "down", "z", "5", "3", "z", "s")
+        assert place(pilot) == 20
+
+
+async def test_the_gallery_opens_a_scenario_and_comes_back() -> None:
+    async with NnstepApp().run_test(size=NARROW) as pilot:
+        assert isinstance(pilot.app.screen, Gallery)
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, Gallery)
+        assert "Mazur's 2-2-2 network" in screen_text(pilot.app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
+        assert "Lamsal" in debugger(pilot).scenario.title
+        await pilot.press("o", "enter")
+        await until(pilot, lambda: "Mazur" in getattr(pilot.app.screen, "scenario", small()).title)
+        await pilot.press("s", "o", "escape", "s")
+        assert place(pilot) == 2
+
+
+async def test_titles_are_never_markup() -> None:
+    title = "[red]bold[/red] [@click=app.quit]x[/]"
+    scenario = network(optimized=optimizer("adam"))
+    strange = type(scenario)(
+        title=title,
+        description=title,
+        network=scenario.network,
+        data=scenario.data,
+        warnings=(f"beware of {title}",),
+    )
+    async with app_of(strange).run_test(size=WIDE, notifications=True) as pilot:
+        await pilot.pause()
+        assert title in screen_lines(pilot.app)[0]
+        assert said(pilot) == "1 warning: ? shows it."
+        pilot.app.push_screen(Help(ACTIONS, title, title, (f"beware of {title}",)))
+        await until(pilot, lambda: "beware of [red]bold[/red]" in screen_text(pilot.app))
+        assert title in screen_text(pilot.app)
+
+
+async def test_the_focused_title_is_told_by_more_than_colour() -> None:
+    def reversed_text(pilot: Pilot[None]) -> str:
+        return "".join(
+            segment.text
+            for strip in pilot.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style and segment.style.reverse
+        )
+
+    for size in (NARROW, WIDE):
+        async with app_of().run_test(size=size) as pilot:
+            await pilot.pause()
+            for digit, title in enumerate(("program", "weights", "z/a", "gradients", "loss"), 1):
+                await pilot.press(str(digit))
+                await pilot.pause()
+                assert reversed_text(pilot).startswith(f" {digit} {title} ")
+
+
+async def test_an_expression_has_parameters_and_values() -> None:
+    async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
+        assert "2 parameters  3 values  4 gradients" in screen_lines(pilot.app)[1]
+
+
+async def test_mazur_is_whole_on_a_wide_screen() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
+        await pilot.press("i", "i")
+        assert not set("↑↓…") & set(screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("name", ["mazur", "two-layer"])
+@pytest.mark.parametrize("size", [NARROW, WIDE, ROOMY])
+async def test_panes_stay_where_they_are_while_stepping(name: str, size: tuple[int, int]) -> None:
+    async with app_of(load(path(name))).run_test(size=size) as pilot:
+        panes = list(debugger(pilot).query(LineView))
+        before = [pane.region for pane in panes]
+        await pilot.press("s", "i", "s", "f", "f")
+        await pilot.pause()
+        assert [pane.region for pane in panes] == before
+
+
+async def test_the_active_tab_is_in_view_on_the_smallest_screen() -> None:
+    async with app_of().run_test(size=(40, 10)) as pilot:
+        await pilot.press("4")
+        assert "│ 4 gradients" in screen_lines(pilot.app)[1]
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_the_question_for_a_value_leaves_the_panes_in_view(size: tuple[int, int]) -> None:
+    async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+        await pilot.press("i", "2")
+        before = screen_lines(pilot.app)[:-2]
+        await pilot.press("e")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 2)
+        await pilot.pause()
+        after = screen_lines(pilot.app)
+        assert after[:-2] == before
+        assert after[-2].split()[:5] == ["New", "value", "of", "W1[0,", "0]"]
+
+
+async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> None:
+    async with NnstepApp().run_test(size=NARROW, notifications=True) as pilot:
+        await pilot.press("ctrl+c")
+        await until(pilot, partial(shows, pilot, "q quits."))
+        await pilot.press("ctrl+q", "enter", "question_mark")
+        await pilot.press("ctrl+c")
+        await until(pilot, partial(shows, pilot, "Escape goes back."))

@@ -1,0 +1,166 @@
+"""Running: paced or flat out, keys stay alive, and a paused run can be stepped on."""
+
+import threading
+
+import pytest
+from building import network
+from screen_text import screen_lines, until
+from test_app_keys import NARROW, app_of, debugger, place, said
+from textual.pilot import Pilot
+
+from nnstep.engine.scenario.model import Run
+from nnstep.engine.session.session import Session, Target
+from nnstep.engine.stops.points import Stop
+from nnstep.tui.control import PACES, Control
+
+
+def control(pilot: Pilot[None]) -> Control:
+    return debugger(pilot).control
+
+
+async def flat_out(pilot: Pilot[None]) -> None:
+    await pilot.press(*["+"] * len(PACES))
+    assert said(pilot) == "Speed: flat out"
+
+
+async def test_space_runs_to_the_end() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await flat_out(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: not control(pilot).is_busy)
+        assert control(pilot).snapshot.finished
+        assert "end of the run" in screen_lines(pilot.app)[0]
+
+
+async def test_a_run_without_end_is_paused_and_stepped_on() -> None:
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        await flat_out(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: place(pilot) > 1000)
+        assert "running, flat out" in screen_lines(pilot.app)[0]
+        assert " of " not in screen_lines(pilot.app)[0]
+        await pilot.press("space")
+        await until(pilot, lambda: not control(pilot).is_busy)
+        assert "running" not in screen_lines(pilot.app)[0]
+        paused = place(pilot)
+        await pilot.press("s")
+        assert place(pilot) == paused + 1
+
+
+async def test_ctrl_c_pauses_a_run_and_does_not_quit() -> None:
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        await pilot.press("space", "ctrl+c")
+        await until(pilot, lambda: not control(pilot).is_busy)
+        assert pilot.app.is_running
+
+
+async def test_a_step_during_a_run_stops_it_first() -> None:
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        await flat_out(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: place(pilot) > 0)
+        await pilot.press("i")
+        await until(pilot, lambda: not control(pilot).is_busy)
+        assert control(pilot).snapshot.position == 0
+
+
+async def test_a_paced_run_moves_line_by_line() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        seen = set()
+        show = control(pilot)._changed
+
+        def watched() -> None:
+            seen.add(place(pilot))
+            show()
+
+        control(pilot)._changed = watched
+        await pilot.press("space")
+        await until(pilot, lambda: place(pilot) >= 4)
+        assert "running, 10 ops/s" in screen_lines(pilot.app)[0]
+        await pilot.press("space")
+        assert {1, 2, 3, 4} <= seen
+
+
+async def test_the_speed_changes_during_a_run() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press(*["-"] * len(PACES))
+        assert said(pilot) == "Speed: 1 op/s"
+        await pilot.press("space")
+        await flat_out(pilot)
+        await until(pilot, lambda: control(pilot).snapshot.finished)
+
+
+async def test_keys_are_alive_while_an_instruction_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, under_way = threading.Event(), threading.Event()
+    advance = Session.advance
+
+    def slow(self: Session, unit: Target, budget: float | None = None) -> Stop | None:
+        if threading.current_thread() is not threading.main_thread():
+            under_way.set()
+            held.wait(10)
+        return advance(self, unit, budget)
+
+    monkeypatch.setattr(Session, "advance", slow)
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        await pilot.press("space")
+        await until(pilot, under_way.is_set)
+        await pilot.press("2", "down", "right")
+        assert debugger(pilot).selected == ("W1", (1, 1))
+        await pilot.press("s")
+        held.set()
+        await until(pilot, lambda: place(pilot) == 2 and not control(pilot).is_busy)
+        held.clear()
+        await pilot.press("space", "s", "s", "s", "space")
+        held.set()
+        await until(pilot, lambda: not control(pilot).is_busy)
+        assert place(pilot) == 3
+
+
+async def test_a_long_unit_goes_on_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnstep.tui.control.AT_ONCE", 1e-9)
+    monkeypatch.setattr("nnstep.tui.control.FRAME", 1e-9)
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("i", "s", "i")
+        await until(pilot, lambda: place(pilot) == 36 and not control(pilot).is_busy)
+
+
+async def test_restart_in_a_run_starts_again() -> None:
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        await flat_out(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: place(pilot) > 100)
+        await pilot.press("r")
+        await until(pilot, lambda: place(pilot) == 0)
+        assert not control(pilot).is_busy
+        assert said(pilot) == "Started again, seed 0."
+
+
+async def test_another_seed_is_another_run() -> None:
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        first = control(pilot).snapshot.tensors["W1"]
+        await pilot.press("i", "R")
+        await until(pilot, lambda: place(pilot) == 0)
+        assert "new seed" in said(pilot)
+        assert f"seed {control(pilot).seed}" in screen_lines(pilot.app)[0]
+        assert (control(pilot).snapshot.tensors["W1"] != first).any()
+        again = control(pilot).snapshot.tensors["W1"]
+        await pilot.press("i", "r")
+        await until(pilot, lambda: place(pilot) == 0)
+        assert (control(pilot).snapshot.tensors["W1"] == again).all()
+
+
+async def test_quitting_in_a_run_leaves_nothing_running() -> None:
+    async with app_of(network()).run_test(size=NARROW) as pilot:
+        await flat_out(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: place(pilot) > 0)
+        await pilot.press("q")
+    assert pilot.app.return_code == 0
+
+
+async def test_a_finished_run_of_a_bounded_length() -> None:
+    async with app_of(network(run=Run(epochs=2))).run_test(size=NARROW) as pilot:
+        await pilot.press("i", "i")
+        assert control(pilot).snapshot.finished

@@ -1,0 +1,387 @@
+"""Panes draw the snapshot they are given: its numbers, marks and changes, and nothing more."""
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from one_pane import CODE, LIVE, PROGRAM, TO_LR, W1, OnePane, shown, snapshot
+from rich.style import Style
+from screen_text import screen_lines
+from textual.app import App
+from textual.pilot import Pilot
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.program.program import Program
+from nnstep.engine.session.snapshot import Snapshot
+from nnstep.tui.panes.bars import CellLine, place_of
+from nnstep.tui.panes.curves import LossPane
+from nnstep.tui.panes.line_view import LineView, Piece, changed_span, fit
+from nnstep.tui.panes.pane import Tab, in_order
+from nnstep.tui.panes.program import ProgramPane, wrapped_code
+from nnstep.tui.panes.tensor_blocks import lay_out
+from nnstep.tui.panes.tensors import TensorPane, TensorView
+
+
+def tensors() -> TensorPane:
+    return TensorPane(TensorView(Tab(2, "weights"), lambda _: True), id="weights")
+
+
+def selected(pilot: Pilot[None]) -> tuple[str, Any] | None:
+    pane = cast(OnePane, pilot.app).pane
+    assert isinstance(pane, TensorPane)
+    return pane.view.selected
+
+
+async def draw(pilot: Pilot[None], now: Snapshot, *, follow: bool = False) -> list[str]:
+    pane = cast(OnePane, pilot.app).pane
+    if isinstance(pane, TensorPane):
+        pane.view.show(now, follow=follow)
+        pane.redraw()
+    elif isinstance(pane, ProgramPane | LossPane):
+        pane.show(now)
+    await pilot.pause()
+    return screen_lines(pilot.app)
+
+
+async def test_blocks_stand_under_their_layers_with_name_shape_and_dtype() -> None:
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot())
+    titles = [
+        line.split("   0.5")[0] for line in lines if "float64" in line or line.startswith("─")
+    ]
+    assert [line.strip("─ ") for line in titles] == [
+        "layer 1",
+        "W1 (2, 2) float64",
+        "v_W1 (2, 2) float64",
+        "layer 2",
+        "W2 (1, 2) float64",
+        "optimizer",
+        "lr () float64",
+    ]
+
+
+async def test_a_tensor_that_is_not_computed_yet_says_so() -> None:
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors={"lr": np.array(0.5)}))
+    assert "   W1 not computed yet" in lines
+
+
+async def test_what_was_written_read_and_is_stale_is_marked() -> None:
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(last=CODE[2], stale=frozenset({"W2"})))
+    assert "●○ W1 (2, 2) float64" in lines
+    assert " ○ lr () float64       0.5000" in lines
+    assert "   W2 (1, 2) float64 ≈ stale" in lines
+    assert "   v_W1 (2, 2) float64" in lines
+
+
+async def test_a_changed_value_shows_by_how_much() -> None:
+    earlier = {**LIVE, "W1": np.array([[0.15, 0.1], [0.25, 0.4]])}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(before=earlier))
+        assert lines[3].split() == ["0", "0.1500", "0.2000", "+0.100"]
+        assert lines[4].split() == ["1", "0.2500", "0.3000", "-0.100"]
+
+
+async def test_where_a_row_has_no_room_for_changes_there_are_arrows() -> None:
+    earlier = {**LIVE, "W1": np.array([[0.15, 0.1], [0.25, 0.4]])}
+    async with shown(tensors(), width=40) as pilot:
+        lines = await draw(pilot, snapshot(before=earlier))
+    assert lines[3].split() == ["0", "0.1500", "0.2000▲"]
+    assert lines[4].split() == ["1", "0.2500", "0.3000▼"]
+
+
+async def test_nan_and_infinity_are_words() -> None:
+    wild = {**LIVE, "W1": np.array([[np.nan, np.inf], [-np.inf, 1e300]])}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=wild, before=LIVE))
+    assert lines[3].split() == ["0", "NaN", "≠", "+inf", "≠"]
+    assert lines[4].split() == ["1", "-inf", "≠", "1.000e+300", "+1.0e+300"]
+
+
+async def test_columns_stay_where_they_are_whatever_the_values() -> None:
+    async with shown(tensors()) as pilot:
+        small = await draw(pilot, snapshot())
+        huge = await draw(pilot, snapshot(tensors={**LIVE, "W1": W1 * -1e90}))
+    ends = [len(line[3].rstrip()) for line in (small, huge)]
+    assert ends[0] == ends[1]
+
+
+async def test_a_large_matrix_is_scrolled_with_the_cursor_and_names_what_it_shows() -> None:
+    big = {**LIVE, "W1": np.arange(784 * 1024, dtype=float).reshape(784, 1024)}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=big))
+        assert lines[2] == "   W1 (784, 1024) float64                       columns 0–3"
+        await pilot.press("end", "pagedown", "down")
+        lines = await draw(pilot, snapshot(tensors=big))
+        assert lines[1].endswith("columns 1020–1023")
+        assert selected(pilot) == ("W1", (19, 1023))
+        await pilot.press("home", "pageup", "up")
+        assert selected(pilot) == ("W1", (0, 0))
+        await pilot.press("ctrl+end")
+        assert selected(pilot) == ("lr", ())
+
+
+async def test_the_cursor_walks_from_block_to_block() -> None:
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot())
+        seen = []
+        for _ in range(7):
+            seen.append(selected(pilot))
+            await pilot.press("down")
+    assert [name for name, _ in filter(None, seen)] == [
+        "W1", "W1", "v_W1", "v_W1", "W2", "lr", "lr",
+    ]  # fmt: skip
+
+
+async def test_more_than_two_axes_have_leading_indices_and_class_indices_are_integers() -> None:
+    kept = {"W1": np.arange(12.0).reshape(2, 3, 2), "W2": np.array([3, 1])}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=kept))
+    assert [line.split() for line in lines[3:9]] == [
+        ["0,0", "0.0000", "1.0000"],
+        ["0,1", "2.0000", "3.0000"],
+        ["0,2", "4.0000", "5.0000"],
+        ["1,0", "6.0000", "7.0000"],
+        ["1,1", "8.0000", "9.0000"],
+        ["1,2", "10.0000", "11.0000"],
+    ]
+    assert ["3", "1"] in [line.split() for line in lines]
+
+
+async def test_following_scrolls_to_what_was_written_unless_told_not_to() -> None:
+    tall = {**LIVE, "W1": np.zeros((50, 2))}
+    async with shown(tensors()) as pilot:
+        lines = await draw(pilot, snapshot(tensors=tall, last=TO_LR), follow=False)
+        assert not any("●○ lr () float64" in line for line in lines)
+        lines = await draw(pilot, snapshot(tensors=tall, last=TO_LR), follow=True)
+    assert any("●○ lr () float64" in line for line in lines)
+
+
+async def test_the_title_and_the_cursor_show_where_the_focus_is() -> None:
+    def is_reversed(app: App[None]) -> bool:
+        return any(
+            segment.style.reverse
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style
+        )
+
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot())
+        assert is_reversed(pilot.app)
+        pilot.app.screen.set_focus(None)
+        await pilot.pause()
+        assert not is_reversed(pilot.app)
+
+
+async def test_a_click_selects_a_cell_and_the_wheel_scrolls() -> None:
+    async with shown(tensors(), height=10) as pilot:
+        await draw(pilot, snapshot())
+        pane = cast(OnePane, pilot.app).pane
+        assert isinstance(pane, TensorPane)
+        await pilot.click(TensorPane, offset=(30, 4))
+        assert pane.has_focus
+        assert selected(pilot) == ("W1", (1, 1))
+        pane.post_message(_wheel(pane))
+        await pilot.pause()
+        assert screen_lines(pilot.app)[1] == "   W1 (2, 2) float64"
+        assert "v_W1" in screen_lines(pilot.app)[2]
+
+
+def _wheel(pane: LineView) -> Any:
+    from textual.events import MouseScrollDown
+
+    return MouseScrollDown(pane, 5, 5, 0, 1, 0, False, False, False)
+
+
+async def test_the_listing_tells_done_current_and_pending_lines_apart() -> None:
+    async with shown(ProgramPane(Tab(1, "program"), id="program")) as pilot:
+        lines = await draw(pilot, snapshot(position=1))
+        assert lines[1:4] == [
+            " · forward 1  z1 = x @ W1.T",
+            " ▶ backward 1 dW1 = z1.T @ x",
+            "   update     W1 = W1 - lr * dW1",
+        ]
+        lines = await draw(pilot, snapshot(position=0, finished=True))
+        assert [line[1] for line in lines[1:4]] == ["·", "·", "·"]
+
+
+async def test_a_narrow_listing_is_shorter_and_scrolls_sideways() -> None:
+    async with shown(ProgramPane(Tab(1, "program"), id="program"), width=26, height=4) as pilot:
+        lines = await draw(pilot, snapshot(position=0))
+        assert lines[3] == "  update W1 = W1 - lr * d…"
+        await pilot.press("greater_than_sign")
+        lines = await draw(pilot, snapshot(position=0))
+        assert lines[3] == "  update … = W1 - lr * dW1"
+
+
+async def test_long_lines_are_continued_where_all_of_them_fit() -> None:
+    async with shown(ProgramPane(Tab(1, "program"), id="program"), width=24, height=8) as pilot:
+        lines = await draw(pilot, snapshot(position=2))
+    assert lines[3:6] == [" ▶update W1 = W1 - lr *", "           dW1", ""]
+
+
+async def test_a_current_line_that_is_cut_is_below_in_full() -> None:
+    long = Program(CODE * 40, PROGRAM.tensors, "L", (), ())
+    async with shown(ProgramPane(Tab(1, "program"), id="program"), width=22, height=10) as pilot:
+        first = await draw(pilot, snapshot(program=long, position=0))
+        cut = await draw(pilot, snapshot(program=long, position=2))
+    assert cut[8:] == [" W1 = W1 - lr * dW1"] or cut[9] == " W1 = W1 - lr * dW1"
+    assert [line[2:] for line in cut[1:9]] == [line[2:] for line in first[1:9]]
+    assert sum("▶" in line for line in cut) == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "parts"),
+    [
+        (40, ["L = half_squared_error(a2, y)"]),
+        (23, ["L = half_squared_error(", "  a2, y)"]),
+        (10, ["L =", "  half_squ", "  ared_err", "  or(a2,", "  y)"]),
+        (1, list("L=half_squared_error(a2,y)")),
+    ],
+)
+def test_code_is_broken_at_blanks_and_brackets(width: int, parts: list[str]) -> None:
+    assert wrapped_code("L = half_squared_error(a2, y)", width) == parts
+
+
+async def test_a_long_listing_keeps_the_current_line_in_view() -> None:
+    long = Program(CODE * 40, PROGRAM.tensors, "L", (), ())
+    async with shown(ProgramPane(Tab(1, "program"), id="program"), height=10) as pilot:
+        for position in (0, 60, 119, 3):
+            lines = await draw(pilot, snapshot(program=long, place=position, position=position))
+            assert sum("▶" in line for line in lines) == 1
+        await pilot.press("end")
+        lines = await draw(pilot, snapshot(program=long, place=3, position=3))
+        assert "W1 = W1" in lines[-1]
+
+
+async def test_the_loss_shows_last_change_best_and_a_curve() -> None:
+    losses = np.array([0.5, 0.2, np.nan, 0.3])
+    async with shown(LossPane(Tab(5, "loss"), id="loss"), height=12) as pilot:
+        assert "no loss yet" in (await draw(pilot, snapshot()))[1]
+        lines = await draw(pilot, snapshot(losses=losses[:2]))
+        assert lines[0].split() == ["5", "loss", "best", "0.2000"]
+        assert lines[1] == " L 0.2000 ▼ -0.300"
+        lines = await draw(pilot, snapshot(losses=losses))
+        assert "×" in lines[2]
+        assert lines[-1].split() == ["iteration", "0", "3"]
+
+
+@pytest.mark.parametrize("height", [1, 12])
+@pytest.mark.parametrize("width", range(1, 70))
+async def test_no_figure_of_the_loss_is_ever_cut(width: int, height: int) -> None:
+    losses = np.array([5.693e-06, 5.588e-06])
+    known = {"5.588e-06", "5.693e-06", "-1.05e-07", "5", "0", "1"}
+    async with shown(LossPane(Tab(5, "loss"), id="loss"), width=width, height=height) as pilot:
+        lines = await draw(pilot, snapshot(losses=losses))
+    words = " ".join(lines[1:] or [lines[0][8:]]).split()
+    assert {word for word in words if word[0] in "-0123456789"} <= known
+
+
+async def test_losses_that_are_all_not_finite_are_drawn() -> None:
+    async with shown(LossPane(Tab(5, "loss"), id="loss"), height=12) as pilot:
+        lines = await draw(pilot, snapshot(losses=np.array([np.nan, np.inf])))
+    assert "×" in lines[2]
+    assert "best" not in lines[0]
+
+
+async def test_the_cell_line_has_all_digits_and_cuts_no_number() -> None:
+    earlier = {**LIVE, "W1": np.array([[0.15, 0.1], [0.25, 0.4]])}
+    view = TensorView(Tab(2, "weights"), lambda _: True)
+    view.show(snapshot(before=earlier), follow=False)
+    view.move(1, 1)
+    for width, height, expected in (
+        (60, 1, [" W1[1, 1] = 0.3  was 0.4 ▼ -0.10000000000000003"]),
+        (36, 1, [" W1[1, 1] = 0.3  was 0.4 ▼ -0.1"]),
+        (23, 1, [" W1[1, 1] = 0.3"]),
+        (40, 2, [" W1[1, 1] = 0.3", " was 0.4 ▼ -0.10000000000000003"]),
+        (12, 2, [" W1[1, 1]", " was 0.4 ▼"]),
+    ):
+        async with shown(CellLine(view, id="cell"), width=width, height=height) as pilot:
+            await pilot.pause()
+            assert screen_lines(pilot.app) == expected
+
+
+async def test_numbers_never_touch_whatever_they_are() -> None:
+    now = {**LIVE, "W1": np.array([[-4.894e-04, -4.894e-04], [-1e-300, -1e300]])}
+    earlier = {**LIVE, "W1": np.array([[-4.895e-04, -4.892e-04], [-2e-300, 1e300]])}
+    for width in (43, 42, 30):
+        async with shown(tensors(), width=width) as pilot:
+            lines = await draw(pilot, snapshot(tensors=now, before=earlier))
+        words = " ".join(lines[3:5]).replace("▲", "").replace("▼", "").split()
+        for word in words:
+            float(word)
+        assert words.count("-4.894e-04") == 2
+        assert ("+1.00e-07" in words) == (width == 43)
+
+
+def test_the_active_tab_is_the_first_where_not_all_fit() -> None:
+    tabs = (Tab(2, "weights"), Tab(3, "z/a"), Tab(4, "gradients"))
+    assert in_order(tabs, 4, 40) == tabs
+    assert [tab.digit for tab in in_order(tabs, 4, 20)] == [4, 2, 3]
+
+
+def test_the_place_in_words() -> None:
+    first = ["step 2 of 30", "iteration 0", "epoch 0"]
+    forward = place_of(snapshot(position=0))
+    assert list(forward.values()) == [*first, "forward, layer 1", "branch main"]
+    assert place_of(snapshot(finished=True))["phase"] == "end of the run"
+    assert place_of(snapshot(total=None))["step"] == "step 2"
+
+
+PLAIN, BOLD = Style(color="white"), Style(bold=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "span"),
+    [
+        ([("abc", PLAIN)], [("abd", PLAIN)], (2, 3)),
+        ([("abc", PLAIN)], [("abc", BOLD)], (0, 3)),
+        ([("a", PLAIN), ("bc", BOLD)], [("a", PLAIN), ("xc", BOLD)], (1, 2)),
+        ([("ab", PLAIN), ("cd", BOLD)], [("abc", PLAIN), ("d", BOLD)], (2, 3)),
+    ],
+)
+def test_only_what_differs_is_drawn(
+    old: list[Piece], new: list[Piece], span: tuple[int, int]
+) -> None:
+    assert changed_span(tuple(old), tuple(new)) == span
+
+
+def test_wide_characters_are_not_cut_in_two() -> None:
+    old, new = fit([("神経", PLAIN)], 6, PLAIN), fit([("神径", PLAIN)], 6, PLAIN)
+    start, end = changed_span(old, new)
+    assert start <= 2
+    assert end >= 4
+
+
+async def test_drawing_the_same_again_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot())
+        pane = cast(OnePane, pilot.app).pane
+        with monkeypatch.context() as patched:
+            patched.setattr(pane, "refresh", lambda *regions: pytest.fail(f"again: {regions}"))
+            await draw(pilot, snapshot())
+
+
+async def test_a_step_in_a_huge_matrix_paints_only_what_is_visible() -> None:
+    read: list[Any] = []
+
+    class Watched(np.ndarray[Any, Any]):
+        def __getitem__(self, index: Any) -> Any:
+            value = super().__getitem__(index)
+            read.append(np.size(value))
+            return value
+
+    big: Array = np.zeros((784, 1024)).view(Watched)
+    async with shown(tensors()) as pilot:
+        await draw(pilot, snapshot(tensors={**LIVE, "W1": big}))
+    # A row is taken first, as a view, and then the columns that fit.
+    assert len(read) < 100
+
+
+def test_a_layout_depends_on_shapes_alone() -> None:
+    names = ["W1", "v_W1", "W2", "lr"]
+    assert lay_out(names, PROGRAM, LIVE, 60) == lay_out(
+        names, PROGRAM, {name: array * 2 for name, array in LIVE.items()}, 60
+    )

@@ -1,0 +1,157 @@
+"""On a real terminal: it paints, a step sends little, and the terminal is left as it was found."""
+
+import os
+import signal
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+from pseudo_terminal import Terminal
+
+OPEN = ("-m", "nnstep.tui")
+RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l")
+
+
+def opened(scenario: str = "mazur", columns: int = 80, lines: int = 24) -> Terminal:
+    terminal = Terminal(*OPEN, scenario, columns=columns, lines=lines)
+    terminal.wait_for(lambda: "W1[0, 0] = 0.15" in terminal.text and "q quit" in terminal.text)
+    terminal.quiet()
+    return terminal
+
+
+def assert_restored(terminal: Terminal) -> None:
+    assert terminal.is_as_found
+    for sequence in RESTORED:
+        assert terminal.sent.rfind(sequence) >= 0
+        assert terminal.sent.rfind(sequence) > terminal.sent.rfind(sequence[:-1] + b"h") or (
+            sequence.endswith(b"h")
+        )
+
+
+def test_q_quits_and_leaves_the_terminal_as_it_was() -> None:
+    with opened() as terminal:
+        assert "step 0 of 1600 · iteration 0 · epoch 0 · batch" in terminal.text
+        assert not terminal.is_as_found
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert_restored(terminal)
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "budget"), [(80, 24, 2048), (120, 36, 4096)], ids=["80x24", "120x36"]
+)
+def test_a_step_sends_little(columns: int, lines: int, budget: int) -> None:
+    with opened(columns=columns, lines=lines) as terminal:
+        sizes = []
+        for place in range(1, 49):
+            before = len(terminal.sent)
+            terminal.press("s")
+            terminal.wait_for_text(f"step {place} of")
+            terminal.read(0.05)
+            sizes.append(len(terminal.sent) - before)
+        assert statistics.median(sizes) <= budget
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name
+)
+def test_a_signal_ends_it_in_order(number: signal.Signals) -> None:
+    with opened() as terminal:
+        terminal.signal(number)
+        assert terminal.end() == 128 + number
+        assert_restored(terminal)
+
+
+def test_a_signal_ends_a_run() -> None:
+    with opened() as terminal:
+        terminal.press("+++++++ ")
+        terminal.wait_for(lambda: "end of the run" in terminal.text)
+        terminal.press("r ")
+        terminal.signal(signal.SIGTERM)
+        assert terminal.end() == 128 + signal.SIGTERM
+        assert_restored(terminal)
+
+
+CRASH = """
+from nnstep.engine import Session
+from nnstep.tui.cli import main
+
+def broken(self, unit, budget=None):
+    raise RuntimeError("as a test")
+
+Session.advance = broken
+main(["mazur"])
+"""
+
+
+@pytest.mark.parametrize("key", ["s", " "])
+def test_a_crash_leaves_the_terminal_as_it_was_and_is_told(key: str) -> None:
+    with Terminal("-c", CRASH) as terminal:
+        terminal.wait_for(lambda: "q quit" in terminal.text)
+        terminal.press(key)
+        assert terminal.end() == 1
+        assert_restored(terminal)
+        assert b"as a test" in terminal.sent
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_terminal_that_cannot_do_it_gets_a_sentence(term: str) -> None:
+    with Terminal(*OPEN, "mazur", TERM=term) as terminal:
+        assert terminal.end() == 2
+        assert b"nnstep trace" in terminal.sent
+        assert b"\x1b" not in terminal.sent
+
+
+def test_a_mistake_in_the_scenario_comes_before_the_terminal(tmp_path: Path) -> None:
+    with Terminal(*OPEN, str(tmp_path / "none.toml"), TERM="dumb") as terminal:
+        assert terminal.end() == 2
+        assert b"no such file" in terminal.sent
+
+
+@pytest.mark.parametrize(
+    ("variable", "setting"), [("NO_COLOR", "1"), ("TEXTUAL_COLOR_SYSTEM", "standard")]
+)
+def test_fewer_colours_show_the_same_text(
+    monkeypatch: pytest.MonkeyPatch, variable: str, setting: str
+) -> None:
+    with opened() as colourful:
+        monkeypatch.setenv(variable, setting)
+        plain = Terminal(*OPEN, "mazur")
+    with plain:
+        plain.wait_for(lambda: plain.text == colourful.text)
+
+
+def test_the_user_s_configuration_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "nnstep"
+    folder.mkdir()
+    (folder / "config.toml").write_text('[keys]\nstep-op = "j"\nquit = "x"\n', encoding="utf-8")
+    with Terminal(*OPEN, "mazur", XDG_CONFIG_HOME=str(tmp_path)) as terminal:
+        terminal.wait_for(lambda: "x quit" in terminal.text)
+        terminal.press("j")
+        terminal.wait_for(lambda: "step 1 of" in terminal.text)
+        terminal.press("x")
+        assert terminal.end() == 0
+
+
+def test_nothing_is_sent_while_nothing_is_pressed() -> None:
+    with opened() as terminal:
+        assert terminal.read(1.5) == b""
+
+
+def test_the_gallery_opens_without_an_argument() -> None:
+    with Terminal(*OPEN) as terminal:
+        terminal.wait_for(lambda: "choose a scenario" in terminal.text)
+        terminal.press("\r")
+        terminal.wait_for(lambda: "step 0 of" in terminal.text)
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_the_module_is_the_command() -> None:
+    command = Path(sys.executable).with_name("nnstep")
+    if not os.access(command, os.X_OK):
+        pytest.skip("the command is not installed beside this Python")
+    with Terminal(str(command), "--version") as terminal:
+        assert terminal.end() == 0
+        assert b"nnstep 0.1.0" in terminal.sent

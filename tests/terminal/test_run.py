@@ -1,0 +1,302 @@
+"""`nnstep run`: commands without a screen, what they print, and with which exit status."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pseudo_terminal import Terminal
+
+NNSTEP = [sys.executable, "-m", "nnstep.tui"]
+ENDLESS = 'format = 1\n[program]\ncode = "L = a * a"\nloss = "L"\nparameters = { a = 3.0 }\n'
+OPTIMIZED = f"{ENDLESS}[optimizer]\nkind = 'sgd'\nlr = 0.01\n"
+
+
+def run(
+    *arguments: str, typed: str | bytes = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        [*NNSTEP, "run", *arguments],
+        input=typed if isinstance(typed, bytes) else typed.encode(),
+        capture_output=True,
+        check=False,
+        cwd=cwd,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    return subprocess.CompletedProcess(
+        result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
+    )
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> str:
+    path = tmp_path / "endless.toml"
+    path.write_text(OPTIMIZED, encoding="utf-8")
+    return str(path)
+
+
+def test_without_commands_it_runs_to_the_end() -> None:
+    result = run("mazur", "--iterations", "3")
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Step 48 of 48, branch main."
+    assert lines[-1] == "This is the end of the run."
+
+
+def test_a_value_that_is_not_finite_is_a_status_for_scripts() -> None:
+    result = run("overflow")
+    assert result.returncode == 1
+    assert "L is inf" in result.stdout
+    assert run("overflow", "--command", "run").returncode == 0
+
+
+def test_a_breakpoint_stops_a_run_without_commands(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(f'{ENDLESS}[[breakpoint]]\nat = "backward"\n', encoding="utf-8")
+    result = run(str(path))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1] == "Stopped by 1: break backward."
+
+
+def test_a_saved_session_goes_on(tmp_path: Path) -> None:
+    saved = run(
+        "mazur", "--command", "goto 5", "--command", "set W1[0, 1] = 0.5",
+        "--command", "step iteration", "--command", "save lesson", cwd=tmp_path,
+    )  # fmt: skip
+    assert saved.returncode == 0, saved.stderr
+    result = run("lesson.session", "--command", "print W1[0, 1]", "--command", "undo", cwd=tmp_path)
+    assert "step 16" in run("lesson.session", "--command", "where", cwd=tmp_path).stdout.lower()
+    assert result.stdout.startswith("0.499") or "0.499" in result.stdout
+    assert "there is no edit to undo" in result.stderr
+
+
+def test_a_damaged_session_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bad.session"
+    path.write_text("{", encoding="utf-8")
+    result = run("bad.session", "--command", "where", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("bad.session:")
+    assert path.read_text(encoding="utf-8") == "{"
+
+
+def imported_by(*arguments: str) -> set[str]:
+    code = (
+        "import sys\nfrom nnstep.tui.cli import main\n"
+        f"try:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(result.stderr.split())
+
+
+def test_it_imports_no_more_than_it_must() -> None:
+    assert not {"textual", "numpy", "rich", "msgspec"} & imported_by("run", "--help")
+    assert not {"textual", "rich"} & imported_by("run", "mazur", "--command", "step")
+
+
+def test_a_run_without_end_wants_an_end_or_commands(endless: str) -> None:
+    result = run(endless)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "this run has no end: say --iterations N, or give commands\n"
+    assert run(endless, "--iterations", "5").returncode == 0
+    assert run(endless, "--command", "step").returncode == 0
+
+
+def test_commands_are_executed_in_order() -> None:
+    result = run("mazur", "--command", "step 2", "--command", "print W1[0, 1]")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "Step 2 of 1600, iteration 0, epoch 0, forward, layer 1, branch main.",
+        "Last: z1 = x @ W1.T + b1",
+        "z1 = [[0.3775 0.3925]]",
+        "Next: a1 = sigmoid(z1)",
+        "W1[0, 1] = 0.2 (float64)",
+    ]
+
+
+def test_the_first_command_that_fails_ends_it() -> None:
+    result = run("mazur", "--command", "print lr", "--command", "print  Q9", "--command", "help")
+    assert result.returncode == 1
+    assert result.stdout == "lr = 0.5 (float64)\n"
+    assert result.stderr == ("command 2: column 8: the program has no tensor 'Q9'\n")
+
+
+def test_a_file_of_commands_comes_before_the_others(tmp_path: Path) -> None:
+    (tmp_path / "lesson.txt").write_text(
+        "\ufeff# a lesson\n\nset lr = 0.25\r\nstep 3 iterations  # go\n", encoding="utf-8"
+    )
+    result = run("mazur", "--commands", "lesson.txt", "--command", "print lr", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    first, *_, last = result.stdout.splitlines()
+    assert first == "lr = 0.25 (was 0.5)"
+    assert last == "lr = 0.25 (float64)"
+
+
+def test_a_mistake_in_a_file_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "lesson.txt").write_text("step\nprint Q9\nstep\n", encoding="utf-8")
+    result = run("mazur", "--commands", "lesson.txt", "--command", "step", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stdout.count("Step ") == 1
+    assert result.stderr == "lesson.txt:2:7: the program has no tensor 'Q9'\n"
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    for name, reason in (("missing", "No such file or directory"), ("bytes", "it is not UTF-8")):
+        result = run("mazur", "--commands", name, cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == f"{name}: the commands cannot be read: {reason}\n"
+
+
+def test_quit_ends_it_with_success() -> None:
+    result = run("mazur", "--command", "quit", "--command", "nonsense")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_plain_through_a_pipe_goes_on_after_a_mistake_and_tells_of_it() -> None:
+    result = run("mazur", "--plain", typed="print lr\nprnt lr\n\n# no\nprint L\nprint b1[0]")
+    assert result.returncode == 1
+    assert result.stdout == "lr = 0.5 (float64)\nb1[0] = 0.35 (float64)\n"
+    assert result.stderr.splitlines() == [
+        "line 2: column 1: there is no command 'prnt' (did you mean 'print'?); help lists them",
+        "line 5: column 7: L has no value yet",
+    ]
+
+
+@pytest.mark.parametrize(("typed", "status"), [("step\n", 0), ("", 0), ("foo\nquit\nstep\n", 1)])
+def test_the_status_of_plain_tells_whether_a_command_failed(typed: str, status: int) -> None:
+    result = run("mazur", "--plain", "--command", "print lr", typed=typed)
+    assert result.returncode == status
+    assert result.stdout.count("Step ") == (typed == "step\n")
+
+
+def test_plain_does_not_begin_after_a_command_that_failed() -> None:
+    result = run("mazur", "--plain", "--command", "foo", typed="step\n")
+    assert (result.returncode, result.stdout) == (1, "")
+
+
+def test_what_is_no_text_is_no_command() -> None:
+    result = run("mazur", "--plain", typed=b"\xff\x1b[31m\nstep\n")
+    assert result.returncode == 1
+    assert "\x1b" not in result.stdout + result.stderr
+    assert result.stdout.startswith("Step 1 of")
+
+
+def test_plain_answers_each_line_as_it_comes() -> None:
+    command = [*NNSTEP, "run", "mazur", "--plain"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for value in ("0.25", "0.75"):
+            process.stdin.write(f"set lr = {value}\nprint lr\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            assert process.stdout.readline() == f"lr = {value} (float64)\n"
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_a_closed_pipe_ends_it_quietly() -> None:
+    commands = " ".join(["--command 'step 1'"] * 3000)
+    command = f"{sys.executable} -m nnstep.tui run mazur {commands} | head -n 1"
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.count("\n") == 1
+
+
+def test_control_characters_of_a_scenario_never_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    log = '\n[[breakpoint]]\nat = "L"\nlog = "\\u001b[31m{L}"\n'
+    path.write_text(f"{ENDLESS}{log}", encoding="utf-8")
+    result = run(str(path), "--command", "breakpoints", "--command", "run")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "\x1b" not in result.stdout
+    assert "Log, step 1: \\x1b[31m9" in result.stdout
+
+
+def test_warnings_go_to_stderr(tmp_path: Path) -> None:
+    path = tmp_path / "doubtful.toml"
+    path.write_text(
+        "format = 1\n[network]\ninputs = 1\n[[network.layers]]\nunits = 2\nactivation = 'softmax'\n"
+        "[loss]\nkind = 'mse'\n[data]\nx = [[1.0]]\ny = [[0.0, 1.0]]\n",
+        encoding="utf-8",
+    )
+    result = run(str(path), "--command", "step")
+    assert result.returncode == 0
+    assert result.stderr.count("\n") == result.stderr.count("warning: ") == 1
+    assert result.stdout.startswith("Step 1 of ")
+
+
+def test_a_mistake_in_the_scenario_is_its_text_alone() -> None:
+    result = run("mazu")
+    assert result.returncode == 2
+    assert result.stderr.startswith("mazu:1:1: no such file")
+
+
+# On a terminal
+
+
+def plain(scenario: str) -> Terminal:
+    return Terminal("-m", "nnstep.tui", "run", scenario, "--plain")
+
+
+def processor_time(terminal: Terminal) -> int:
+    """Return how long the program has computed, in ticks."""
+    fields = Path(f"/proc/{terminal.process}/stat").read_text(encoding="ascii").rsplit(")")[1]
+    return int(fields.split()[11])
+
+
+def interrupt_when_it_runs(terminal: Terminal) -> None:
+    """Press Ctrl+C once the program has computed for so long that it must be the endless run."""
+    start = processor_time(terminal)
+    terminal.wait_for(lambda: processor_time(terminal) > start + os.sysconf("SC_CLK_TCK"))
+    terminal.press("\x03")
+    terminal.wait_for_text("Interrupted.")
+
+
+def test_plain_on_a_terminal_asks_completes_remembers_and_sends_no_escape_sequences() -> None:
+    with plain("mazur") as terminal:
+        terminal.wait_for_text("(nnstep)")
+        assert "Mazur's 2-2-2 network, by hand" in terminal.text
+        terminal.press("print norm(dW\n")
+        terminal.wait_for_text("column 14: ")
+        terminal.press("ste\t 3\n")
+        terminal.wait_for_text("Step 3 of 1600")
+        terminal.press("\x1b[A\n")
+        terminal.wait_for_text("Step 6 of 1600")
+        terminal.press("nonsense\x03")
+        terminal.wait_for(lambda: terminal.text.rstrip().endswith("(nnstep)"))
+        terminal.press("print lr\n")
+        terminal.wait_for_text("lr = 0.5 (float64)")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+        assert "nonsense" not in terminal.text.split("lr = 0.5")[-1]
+        assert b"\x1b" not in terminal.sent
+        assert terminal.is_as_found
+
+
+def test_ctrl_c_interrupts_a_command_and_the_prompt_goes_on(endless: str) -> None:
+    with plain(endless) as terminal:
+        terminal.wait_for_text("(nnstep)")
+        terminal.press("run\n")
+        interrupt_when_it_runs(terminal)
+        terminal.press("goto start\n")
+        terminal.wait_for_text("Step 0, iteration 0, epoch 0, loss, branch main.")
+        terminal.press("quit\n")
+        assert terminal.end() == 0
+
+
+def test_ctrl_c_ends_commands_given_beforehand(endless: str) -> None:
+    command = ["-m", "nnstep.tui", "run", endless, "--command", "print a"]
+    with Terminal(*command, "--command", "run", "--command", "print L") as terminal:
+        terminal.wait_for_text("a = 3.0 (float64)")
+        interrupt_when_it_runs(terminal)
+        assert terminal.end() == 130
+        assert "(float64)" not in terminal.text.split("Interrupted.")[1]

@@ -1,0 +1,1 @@
+"""Panes: each draws what it is given."""

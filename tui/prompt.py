@@ -1,0 +1,190 @@
+"""The prompt: a line for commands, which completes names, remembers, and keeps what was wrong.
+
+It stands on the last lines of the screen, and what a command answers stands above it. A command
+that moved the run is answered by the screen itself.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from nnstep.engine.text import printable
+
+from .control import Control
+
+if TYPE_CHECKING:
+    from nnstep.engine.commands.command import Answer
+
+    from .app import NnstepApp
+
+_HINT = "Enter runs, Tab completes, ↑ ↓ recall, Escape leaves; help lists commands."
+
+
+class Prompt(ModalScreen[None]):
+    """Asks for commands and has them executed by a control.
+
+    `typed` are the commands so far, the oldest first; new ones are added to it.
+    """
+
+    app: "NnstepApp"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("tab", "complete", show=False, priority=True),
+        Binding("up", "recall(-1)", show=False, priority=True),
+        Binding("down", "recall(1)", show=False, priority=True),
+        Binding("pageup", "scroll_answer(-1)", show=False, priority=True),
+        Binding("pagedown", "scroll_answer(1)", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
+    ]
+    DEFAULT_CSS = """
+    Prompt {
+        align: left bottom;
+        background: transparent;
+        Vertical { height: auto; background: $panel; padding: 0 1; }
+        VerticalScroll { height: 0; scrollbar-size-vertical: 1; }
+        Horizontal { height: 1; }
+        Input, Input:focus { border: none; height: 1; padding: 0; background: $background; }
+        Input { width: 1fr; }
+        #colon { text-style: bold; width: auto; margin-right: 1; }
+        #hint { color: $muted; height: auto; }
+        #hint.-error { color: $error; }
+    }
+    """
+
+    def __init__(self, control: Control, typed: list[str], say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._control = control
+        self._typed = typed
+        self._recalled = len(typed)
+        self._say = say
+        self._lines: tuple[str, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Leave room for an answer, ask, and leave a line for what is wrong."""
+        with Vertical():
+            with VerticalScroll(id="answer", can_focus=False):
+                yield Static(id="text")
+            with Horizontal():
+                yield Static(Content(":"), id="colon")
+                field = Input()
+                field.cursor_blink = False
+                yield field
+            yield Static(Content(_HINT), id="hint")
+
+    def on_mount(self) -> None:
+        """Take the keys."""
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Execute what was typed."""
+        text = event.value.strip().lstrip(": ")
+        if text:
+            self._execute(text)
+        else:
+            self.dismiss()
+
+    @work(exclusive=True)
+    async def _execute(self, text: str) -> None:
+        field = self.query_one(Input)
+        if self._typed[-1:] != [text]:
+            self._typed.append(text)
+        self._recalled = len(self._typed)
+        self._hint("Working; Escape interrupts.")
+        field.disabled = True
+        try:
+            answer = await self._control.execute(text)
+        except ValueError as error:
+            self._hint(printable(str(error)), error=True)
+        else:
+            self._show(answer)
+        field.disabled = False
+        if self.is_current:
+            field.focus()
+
+    def _show(self, answer: "Answer") -> None:
+        """Show an answer of several lines here; a short one, or a move, is seen on the screen."""
+        if answer.quit:
+            self.app.quit()
+        elif answer.plot is not None:
+            from .dialogs import Plot
+
+            plot = answer.plot
+            self.app.switch_screen(Plot(plot.text, plot.values, complete=plot.complete))
+        elif answer.moved or len(answer.lines) < 2:
+            self.dismiss()
+            notice = self._control.notice if answer.moved else " ".join(answer.lines)
+            self._say(answer.told or notice)
+        else:
+            self._lines = answer.lines
+            self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
+            self.query_one(VerticalScroll).scroll_home(animate=False)
+            self.query_one(Input).value = ""
+            self._hint(_HINT)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Give the answer as many lines as it needs, up to two thirds of the screen."""
+        size = self.app.size
+        needed = sum(max(1, -(-cell_len(line) // (size.width - 3))) for line in self._lines)
+        self.query_one(VerticalScroll).styles.height = min(needed, size.height * 2 // 3)
+
+    def on_resize(self) -> None:
+        """Make room anew."""
+        self._make_room()
+
+    def _hint(self, text: str, *, error: bool = False) -> None:
+        hint = self.query_one("#hint", Static)
+        hint.update(Content(text))
+        hint.set_class(error, "-error")
+
+    def on_input_changed(self) -> None:
+        """Take what was said of the last command away."""
+        self._hint(_HINT)
+
+    def action_leave(self) -> None:
+        """Interrupt what is running; with nothing running, close the prompt."""
+        if self.query_one(Input).disabled:
+            self._control.pause()
+        else:
+            self.dismiss()
+
+    def action_interrupt(self) -> None:
+        """Interrupt what is running; with nothing running, say how to leave."""
+        if self.query_one(Input).disabled:
+            self._control.pause()
+        else:
+            self._hint("Escape leaves the prompt.")
+
+    def action_complete(self) -> None:
+        """Complete the last word as far as it is clear, and show what it could be."""
+        from nnstep.engine.commands.interpreter import completed
+
+        field = self.query_one(Input)
+        before, after = field.value[: field.cursor_position], field.value[field.cursor_position :]
+        if words := self._control.completions(before):
+            start = completed(before, os.path.commonprefix(words))  # noqa: RUF071 - of names
+            field.value = start + after
+            field.cursor_position = len(start)
+        if len(words) > 1:
+            self.call_after_refresh(self._hint, "  ".join(words))
+
+    def action_recall(self, direction: int) -> None:
+        """Go through the commands typed before."""
+        self._recalled = min(max(self._recalled + direction, 0), len(self._typed))
+        field = self.query_one(Input)
+        field.value = self._typed[self._recalled] if self._recalled < len(self._typed) else ""
+        field.cursor_position = len(field.value)
+
+    def action_scroll_answer(self, pages: int) -> None:
+        """Scroll a long answer by pages."""
+        view = self.query_one(VerticalScroll)
+        (view.scroll_page_down if pages > 0 else view.scroll_page_up)(animate=False)
