@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .commands.interpreter import Interpreter
     from .language.evaluate import ConditionError, parse_value
     from .language.nodes import GrammarError
     from .loading import load
@@ -21,31 +22,40 @@ if TYPE_CHECKING:
     from .session.edits import EditError, UndoError
     from .session.session import Session
     from .session.snapshot import Snapshot
+    from .stops.points import Breakpoint, PointError, Watchpoint
 
 __all__ = [
+    "Breakpoint",
     "ConditionError",
     "EditError",
     "GrammarError",
+    "Interpreter",
+    "PointError",
     "Scenario",
     "ScenarioError",
     "Session",
     "Snapshot",
     "Step",
     "UndoError",
+    "Watchpoint",
     "load",
     "parse_value",
 ]
 
 _MODULES = {
+    "Breakpoint": "stops.points",
     "ConditionError": "language.evaluate",
     "GrammarError": "language.nodes",
     "EditError": "session.edits",
+    "Interpreter": "commands.interpreter",
+    "PointError": "stops.points",
     "Scenario": "scenario.model",
     "ScenarioError": "scenario.errors",
     "Session": "session.session",
     "Snapshot": "session.snapshot",
     "Step": "machine.machine",
     "UndoError": "session.edits",
+    "Watchpoint": "stops.points",
     "load": "loading",
     "parse_value": "language.evaluate",
 }

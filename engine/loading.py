@@ -4,14 +4,12 @@ What only shows when the scenario is compiled is checked here: names and cells t
 watches, notes and expectations speak of, and the memory that a pass takes.
 """
 
-from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.language.evaluate import unknown
-from nnstep.engine.language.nodes import Node
-from nnstep.engine.language.parser import parse_condition
+from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.typed import mistakes
 from nnstep.engine.limits import MAX_LIVE
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.program.program import CompileError, Phase, Program
@@ -21,6 +19,7 @@ from nnstep.engine.scenario.model import Data, Expectation, Network, Optimizer, 
 from nnstep.engine.scenario.read import build_scenario
 from nnstep.engine.scenario.report import Report
 from nnstep.engine.scenario.source import read_source
+from nnstep.engine.stops.points import breakpoint_of, mistakes_of, spans_of
 from nnstep.engine.text import did_you_mean, quoted
 
 
@@ -84,18 +83,15 @@ def _report(error: CompileError, scenario: Scenario, report: Report) -> None:
 def check_references(scenario: Scenario, program: Program, report: Report) -> None:
     """Report every name in the scenario's additions that its program does not have."""
     tensors = program.tensors.keys()
-    layers = {f"{line.phase} {line.layer}" for line in program.instructions if line.layer}
-    places = [*tensors, *Phase, *sorted(layers)]
-    for index, breakpoint_ in enumerate(scenario.breakpoints):
-        _check_place(breakpoint_.at, places, ("breakpoint", index, "at"), report)
-        if breakpoint_.when is not None:
-            _check_names(
-                parse_condition(breakpoint_.when), tensors, ("breakpoint", index, "when"), report
-            )
-    for index, watch in enumerate(scenario.watches):
-        _check_names(watch.show, tensors, ("watch", index, "show"), report)
+    for index, table in enumerate(scenario.breakpoints):
+        for mistake in mistakes_of(breakpoint_of(table), program):
+            keys = ("breakpoint", index, mistake.part)
+            report.error(keys, mistake.message, offset=mistake.start)
+    for index, show in enumerate(scenario.watches):
+        for start, message in mistakes(show, tensors):
+            report.error(("watch", index, "show"), message, offset=start)
     for index, note in enumerate(scenario.notes):
-        _check_place(note.at, places, ("note", index, "at"), report)
+        _check_location(note.at, program, ("note", index, "at"), report)
     shapes = _shapes(scenario)
     for index, expectation in enumerate(scenario.expectations):
         if expectation.at not in tensors:
@@ -107,15 +103,14 @@ def check_references(scenario: Scenario, program: Program, report: Report) -> No
             _check_cell(expectation, shapes.get(name), ("expect", index), report)
 
 
-def _check_place(at: str, places: Collection[str], keys: Keys, report: Report) -> None:
-    if at not in places:
-        message = f"the program has no tensor, phase or layer {quoted(at)}"
-        report.error(keys, message + did_you_mean(at, places))
-
-
-def _check_names(node: Node, tensors: Collection[str], keys: Keys, report: Report) -> None:
-    for part, message in unknown(node, tensors):
-        report.error(keys, message, offset=part.start)
+def _check_location(at: str, program: Program, keys: Keys, report: Report) -> None:
+    """Report a location of a note; it may be of a tensor or a phase that no line has."""
+    if at in program.tensors or at in list(Phase):
+        return
+    try:
+        spans_of(at, program)
+    except ConditionError as error:
+        report.error(keys, str(error))
 
 
 def _check_cell(expectation: Expectation, shape: Shape | None, keys: Keys, report: Report) -> None:

@@ -158,7 +158,7 @@ def _run_until(session: "Session", condition: Typed) -> Answer:
     journey = Journey(session)
     if _holds(session, condition.text):
         return journey.answer(f"{condition.text} holds here already.")
-    point = session.stops.add(Breakpoint(_UNTIL, when=condition.text))
+    point = session.stops.add(Breakpoint(when=condition.text, number=_UNTIL))
     try:
         stop = session.advance("run")
     finally:

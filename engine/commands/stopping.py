@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from nnstep.engine.language.typed import Typed, expression
 from nnstep.engine.stops.points import (
     Breakpoint,
     Point,
-    checked_breakpoint,
+    PointError,
+    Written,
     parse_breakpoint,
     parse_watchpoint,
 )
@@ -21,10 +20,16 @@ if TYPE_CHECKING:
 
 
 def _break(session: "Session", text: Typed) -> Answer:
-    clauses = parse_breakpoint(text)
-    if not clauses.at and clauses.when is None:
-        clauses = replace(clauses, at=Typed(f"line {session.snapshot().position + 1}", text.start))
-    point = session.stops.add(checked_breakpoint(clauses, session.program))
+    position = session.clock.position(session.place)
+    return _add(session, parse_breakpoint(text, here=f"line {position + 1}"))
+
+
+def _add(session: "Session", written: Written) -> Answer:
+    """Set a breakpoint or a watchpoint that was typed."""
+    try:
+        point = session.stops.add(written.point)
+    except PointError as mistake:
+        raise written.error(mistake) from None
     return Answer((f"{_kind(point)} {point.number}: {point}",))
 
 
@@ -71,13 +76,11 @@ def _kind(point: Point) -> str:
 
 
 def _watch(session: "Session", text: Typed) -> Answer:
-    watched, point = parse_watchpoint(text)
-    expression(watched, session.program.tensors)
-    if point is not None:
-        added = session.stops.add(point)
-        return Answer((f"{_kind(added)} {added.number}: {added}",))
-    session.watch(watched.text)
-    shown = session.snapshot().watches[session.watches.index(watched.text)]
+    if written := parse_watchpoint(text):
+        return _add(session, written)
+    expression(text, session.program.tensors)
+    watched = session.watch(text.text)
+    shown = session.snapshot().watches[session.watches.index(watched)]
     return Answer(tuple(watch_lines([shown])))
 
 
@@ -107,7 +110,8 @@ COMMANDS = (
         "LOCATION is a tensor, which stands for the line that writes it, a phase as in backward or "
         "backward 2, layer 2, or line 7; without one and without a condition it is the line next "
         "to run. after N lets it pass N times, every N stops only each Nth time, and log prints "
-        'the text and goes on: break L every 10 log "L = {L}".',
+        'the text and goes on: break L every 10 log "L = {L}". A quotation mark in the text is '
+        "written twice.",
     ),
     Command("breakpoints", "", "list breakpoints and watchpoints", "breakpoints", _breakpoints),
     Command("enable", "N", "have a disabled breakpoint stop again", "enable 1", _enable),

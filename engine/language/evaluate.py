@@ -176,9 +176,14 @@ def _setting(name: str, value: Array) -> float:
 _BRACED = re.compile(r"\{([^{}]+)\}")
 
 
-def braced(text: str) -> list[str]:
-    """Return the expressions in a text."""
-    return _BRACED.findall(text)
+def braced(text: str) -> list[tuple[int, str]]:
+    """Return the expressions in braces of a text, each with its offset in the text."""
+    return [(match.start(1), match[1]) for match in _BRACED.finditer(text)]
+
+
+def with_braced(text: str, change: Callable[[str], str]) -> str:
+    """Return a text in which each expression in braces is changed."""
+    return _BRACED.sub(lambda match: f"{{{change(match[1])}}}", text)
 
 
 def filled(text: str, values: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ class TextError(ValueError):
 
 
 _WORD = re.compile(r"\S+")
-_LONGEST_NUMBER = 15
+MOST_DIGITS = 15
+"""Of a whole number that somebody types."""
 
 
 class Typed(Struct, frozen=True):
@@ -80,8 +81,8 @@ class Typed(Struct, frozen=True):
         if not self.is_number:
             found = f", not {quoted(self.text)}" if self else ""
             raise self.error(f"{what} is a whole number from 0{found}")
-        if len(self.text) > _LONGEST_NUMBER:
-            raise self.error(f"{what} has at most {_LONGEST_NUMBER} digits")
+        if len(self.text) > MOST_DIGITS:
+            raise self.error(f"{what} has at most {MOST_DIGITS} digits")
         return int(self.text)
 
     def nothing(self) -> None:
@@ -116,28 +117,51 @@ def blaming(text: Typed | None) -> Iterator[None]:
         raise TextError(str(error), None if text is None else text.start) from None
 
 
-def expression(text: Typed, names: Collection[str], what: str = "an expression") -> Node:
-    """Parse an expression or a condition about tensors; `what` is what is missing if it is."""
-    if not text:
-        raise text.error(f"{what} is missing")
+def mistakes(
+    text: str, names: Collection[str] | None = None, what: str = "an expression"
+) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with an expression or a condition, each with its offset in the text.
+
+    `names` are the tensors that there are; without them only the grammar is checked. `what` is what
+    is missing if the text is blank.
+    """
+    if not text.strip():
+        yield 0, f"{what} is missing"
+        return
     try:
-        node = parse_condition(text.text)
+        node = parse_condition(text)
     except GrammarError as error:
-        raise TextError(error.message, text.start + error.start) from None
-    for part, message in unknown(node, names):
-        raise TextError(message, text.start + part.start)
-    return node
+        yield error.start, error.message
+        return
+    if names is not None:
+        yield from ((part.start, message) for part, message in unknown(node, names))
+
+
+def mistakes_in_braces(
+    text: str, names: Collection[str] | None = None
+) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with the expressions in braces of a text, as `mistakes` does."""
+    for at, inner in braced(text):
+        yield from ((at + start, message) for start, message in mistakes(inner, names))
+
+
+def expression(text: Typed, names: Collection[str], what: str = "an expression") -> Node:
+    """Parse an expression or a condition about tensors; raise `TextError` for a mistake."""
+    for start, message in mistakes(text.text, names, what):
+        raise TextError(message, text.start + start)
+    return parse_condition(text.text)
+
+
+_COMMENT = re.compile(r"#[^\n]*")
+
+
+def on_one_line(text: str) -> str:
+    """Return an expression without its comments and line ends, as it can be typed."""
+    lines = _COMMENT.sub("", text).replace("\t", " ").split("\n")
+    return " ".join(line.strip() for line in lines if line.strip())
 
 
 def constant(text: Typed) -> float:
     """Read a number that does not depend on any tensor."""
     with blaming(text):
         return parse_value(text.text)
-
-
-def check_braced(text: Typed, names: Collection[str]) -> None:
-    """Check the expressions in braces of a text to be printed."""
-    at = 0
-    for inner in braced(text.text):
-        at = text.text.index(f"{{{inner}}}", at) + 1
-        expression(text.part(at, at + len(inner)), names)

@@ -1,20 +1,17 @@
 """What a lecturer adds to a scenario: breakpoints, watches, notes and expected numbers."""
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from msgspec import UnsetType
 
+from nnstep.engine.language.typed import mistakes, mistakes_in_braces
 from nnstep.engine.text import printable, quoted
 
 from . import schema
 from .errors import Keys
-from .model import Breakpoint, Expectation, Note, Watch
+from .model import Expectation, Note
 from .report import Report
-
-if TYPE_CHECKING:
-    from nnstep.engine.language.nodes import Node
 
 _PRINTED_NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)", re.ASCII
@@ -23,25 +20,25 @@ _PRINTED_NUMBER = re.compile(
 
 def build_breakpoints(
     tables: Sequence[schema.Breakpoint], report: Report
-) -> tuple[Breakpoint, ...]:
-    """Return the breakpoints whose conditions could be parsed."""
-    breakpoints = []
+) -> tuple[schema.Breakpoint, ...]:
+    """Return the breakpoints as they are; report what cannot be parsed.
+
+    What the program has is checked once there is one (`stops/points.py`).
+    """
     for index, table in enumerate(tables):
-        when = None if isinstance(table.when, UnsetType) else table.when
-        if when is not None:
-            _parsed(when, ("breakpoint", index, "when"), report)
-        log = None if isinstance(table.log, UnsetType) else printable(table.log)
-        breakpoints.append(Breakpoint(table.at, when, table.hits, log))
-    return tuple(breakpoints)
+        if isinstance(table.when, str):
+            found = mistakes(table.when, what="a condition")
+            _report(found, ("breakpoint", index, "when"), report)
+        if isinstance(table.log, str):
+            _report(mistakes_in_braces(table.log), ("breakpoint", index, "log"), report)
+    return tuple(tables)
 
 
-def build_watches(tables: Sequence[schema.Watch], report: Report) -> tuple[Watch, ...]:
-    """Return the watches whose expressions could be parsed."""
-    watches = []
+def build_watches(tables: Sequence[schema.Watch], report: Report) -> tuple[str, ...]:
+    """Return the expressions to watch; report what cannot be parsed."""
     for index, table in enumerate(tables):
-        if show := _parsed(table.show, ("watch", index, "show"), report):
-            watches.append(Watch(printable(table.show), show))
-    return tuple(watches)
+        _report(mistakes(table.show), ("watch", index, "show"), report)
+    return tuple(table.show for table in tables)
 
 
 def build_notes(tables: Sequence[schema.Note]) -> tuple[Note, ...]:
@@ -69,12 +66,6 @@ def build_expectations(
     )
 
 
-def _parsed(text: str, keys: Keys, report: Report) -> "Node | None":
-    from nnstep.engine.language.nodes import GrammarError
-    from nnstep.engine.language.parser import parse_condition
-
-    try:
-        return parse_condition(text)
-    except GrammarError as error:
-        report.error(keys, error.message, offset=error.start)
-        return None
+def _report(found: Iterable[tuple[int, str]], keys: Keys, report: Report) -> None:
+    for start, message in found:
+        report.error(keys, message, offset=start)

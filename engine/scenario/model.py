@@ -12,7 +12,9 @@ from msgspec import Struct, field
 from nnstep.engine.arrays import Array, Shape
 
 if TYPE_CHECKING:
-    from nnstep.engine.language.nodes import Assignment, Node
+    from nnstep.engine.language.nodes import Assignment
+
+    from .schema import Breakpoint
 
 Layout = Literal["out_in", "in_out"]
 Reduction = Literal["mean", "batch_mean", "sum"]
@@ -133,22 +135,6 @@ class Run(Struct, frozen=True):
     epochs: int | None = None
 
 
-class Breakpoint(Struct, frozen=True):
-    """Stop (or, with `log`, print) where `at` says, when the condition `when` holds."""
-
-    at: str
-    when: str | None = None
-    hits: int = 1
-    log: str | None = None
-
-
-class Watch(Struct, frozen=True):
-    """An expression shown at every stop; `text` is as the author wrote it."""
-
-    text: str
-    show: "Node"
-
-
 class Note(Struct, frozen=True):
     """What the lecturer says at a line of an iteration (of every iteration, if None)."""
 
@@ -167,7 +153,10 @@ class Expectation(Struct, frozen=True):
 
 
 class Scenario(Struct, frozen=True):
-    """Everything one scenario file says. Exactly one of `network` and `expression` is not None."""
+    """Everything one scenario file says. Exactly one of `network` and `expression` is not None.
+
+    `breakpoints` are the tables of the file and `watches` its expressions, as they are written.
+    """
 
     title: str
     path: str = ""
@@ -180,8 +169,8 @@ class Scenario(Struct, frozen=True):
     optimizer: Optimizer | None = None
     data: Data | None = None
     run: Run = Run()
-    breakpoints: tuple[Breakpoint, ...] = ()
-    watches: tuple[Watch, ...] = ()
+    breakpoints: "tuple[Breakpoint, ...]" = ()
+    watches: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -383,7 +383,7 @@ class Program(Table):
 class Breakpoint(Table):
     """Stops a run."""
 
-    at: Annotated[str, Meta(description="A tensor, a phase, or a layer such as 'forward 2'.")]
+    at: Annotated[str, Meta(description="A tensor, 'backward', 'backward 2', 'layer 2', 'line 7'.")]
     when: Annotated[str | UnsetType, Meta(description="A condition on tensors.")] = UNSET
     hits: Annotated[Count, Meta(description="Stop at this hit and after.")] = 1
     log: Annotated[str | UnsetType, Meta(description="Print this and do not stop.")] = UNSET

@@ -34,7 +34,7 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
     Raises `GrammarError` or `ConditionError` if it does not fit the program, or is not one number.
     """
     node = parsed(text, timeline.program)
-    lines = Trigger(Watchpoint(0, text), timeline.program).after
+    lines = Trigger(Watchpoint(text), timeline.program).after
     # What no line writes is looked at before the last one: an edit after that is the next pass's.
     position = max(lines, default=len(timeline.program) - 2) + 1
     steps, values = len(timeline.program), []
@@ -92,7 +92,7 @@ def last_change(
     array = checked_tensor(name, timeline.program, timeline.machine.tensors)
     index = checked_index(array, name, index)
     cell = cell_name(name, index)
-    trigger = Trigger(Watchpoint(0, cell), timeline.program)
+    trigger = Trigger(Watchpoint(cell), timeline.program)
     found = previous_stop(timeline, [trigger], timeline.place + 1, None, cancelled)
     if found is None:
         return None

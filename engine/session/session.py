@@ -11,12 +11,13 @@ from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.timeline import Timeline
+from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.stops.points import Breakpoint, Logged, Stop
+from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
@@ -66,10 +67,9 @@ class Session:
         self._changes = Changes(self._timeline)
         self.branches = Branches(self._timeline, self._changes, self._examination)
         self.stops = Stops(self._timeline)
-        for point in scenario.breakpoints:
-            after = max(0, point.hits - 1)
-            self.stops.add(Breakpoint(0, point.at, point.when, after, log=point.log))
-        self.watches: list[str] = [watch.text for watch in scenario.watches]
+        for table in scenario.breakpoints:
+            self.stops.add(breakpoint_of(table))
+        self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
         self.file: Path | None = None
 
@@ -411,13 +411,19 @@ class Session:
 
     # Watching
 
-    def watch(self, expression: str) -> None:
-        """Have an expression shown at every place; raise as `evaluate` does for a wrong one."""
+    def watch(self, expression: str) -> str:
+        """Have an expression shown at every place, and return it as it is in `watches`.
+
+        Raises as `evaluate` does for a wrong one.
+        """
         from nnstep.engine.stops.trigger import parsed
 
         parsed(expression, self.program)
-        if self._watched(expression) is None:
-            self.watches.append(expression)
+        expression = on_one_line(expression)
+        if watched := self._watched(expression):
+            return watched
+        self.watches.append(expression)
+        return expression
 
     def toggle_watch(self, expression: str) -> bool:
         """Have an expression shown, or no longer; return whether it is."""

@@ -1,18 +1,34 @@
-"""Breakpoints and watchpoints: what they are, where they may stand, and how they are written."""
+"""Breakpoints and watchpoints: what they are, where they may stand, and how they are written.
 
+There is one type of each, one parser and one check, whether a point comes from the prompt, a key, a
+scenario, a session file or a program in Python; `str` gives the command that sets it.
+"""
+
+import math
 import re
+from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.language.evaluate import ConditionError
-from nnstep.engine.language.typed import Typed, blaming, check_braced, constant, expression
+from nnstep.engine.language.evaluate import ConditionError, with_braced
+from nnstep.engine.language.typed import (
+    MOST_DIGITS,
+    TextError,
+    Typed,
+    constant,
+    mistakes,
+    mistakes_in_braces,
+    on_one_line,
+    typed,
+)
 from nnstep.engine.program.program import Instruction, Phase, Program
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import did_you_mean, printable, quoted
 
 if TYPE_CHECKING:
-    from nnstep.engine.program.program import Program
+    from nnstep.engine.scenario.schema import Breakpoint as Table
 
 
 class Breakpoint(Struct, frozen=True, omit_defaults=True):
@@ -21,16 +37,17 @@ class Breakpoint(Struct, frozen=True, omit_defaults=True):
     `at` is a tensor (the line that first writes it), a phase, a layer or a line: `dW1`, `backward`,
     `backward 2`, `layer 2`, `line 7`; with None, the run stops wherever `when` becomes true. `when`
     is a condition in the grammar of conditions. Of the hits, the first `after` are passed, and from
-    then on only each `every`-th stops. `log` has expressions in braces: `"dW1 = {dW1}"`.
+    then on only each `every`-th stops. `log` has expressions in braces: `"dW1 = {dW1}"`. A session
+    gives the `number`.
     """
 
-    number: int
     at: str | None = None
     when: str | None = None
     after: int = 0
     every: int = 1
     log: str | None = None
     enabled: bool = True
+    number: int = 0
 
     def __str__(self) -> str:
         parts = [f"break {self.at}" if self.at else "break"]
@@ -41,18 +58,22 @@ class Breakpoint(Struct, frozen=True, omit_defaults=True):
         if self.every > 1:
             parts.append(f"every {self.every}")
         if self.log is not None:
-            parts.append(f'log "{self.log}"')
+            doubled = self.log.replace('"', '""')
+            parts.append(f'log "{doubled}"')
         return " ".join(parts)
 
 
 class Watchpoint(Struct, frozen=True, omit_defaults=True):
-    """Stop when an expression changes, or when it goes from one side of a value to the other."""
+    """Stop when an expression changes, or when it goes from one side of a value to the other.
 
-    number: int
+    A session gives the `number`.
+    """
+
     expression: str
     mode: Literal["changes", "crosses"] = "changes"
     value: float = 0.0
     enabled: bool = True
+    number: int = 0
 
     def __str__(self) -> str:
         crossed = f" {self.value!r}" if self.mode == "crosses" else ""
@@ -96,18 +117,20 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
             raise ConditionError(f"no line writes {at}; a watchpoint stops when it is edited")
         return ((writers[0], writers[0] + 1),)
     match words:
-        case ["line", number] if number.isdecimal() and 1 <= int(number) <= len(lines):
-            return ((int(number) - 1, int(number)),)
-        case ["line", number]:
-            raise ConditionError(f"the lines are numbered from 1 to {len(lines)}, not {number}")
-        case ["layer", number] if number.isdecimal():
-            found = _stretches([line.layer == int(number) for line in lines], lines)
+        case ["line", word] if 1 <= _number(word) <= len(lines):
+            return ((_number(word) - 1, _number(word)),)
+        case ["line", word]:
+            raise ConditionError(
+                f"the lines are numbered from 1 to {len(lines)}, and {quoted(word)} is none of them"
+            )
+        case ["layer", word]:
+            layer = _number(word)
+            found = _stretches([line.layer == layer for line in lines], lines)
         case [phase] if phase in list(Phase):
             found = _stretches([line.phase == phase for line in lines])
-        case [phase, number] if phase in list(Phase) and number.isdecimal():
-            found = _stretches(
-                [line.phase == phase and line.layer == int(number) for line in lines]
-            )
+        case [phase, word] if phase in list(Phase):
+            layer = _number(word)
+            found = _stretches([line.phase == phase and line.layer == layer for line in lines])
         case _:
             found = ()
     if not found:
@@ -115,6 +138,12 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
         hint = did_you_mean(at, known)
         raise ConditionError(f"the program has no tensor, phase or layer {quoted(at)}{hint}")
     return found
+
+
+def _number(word: str) -> int:
+    """Return the number of a line or a layer, -1 if it is none."""
+    is_number = word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS
+    return int(word) if is_number else -1
 
 
 def location_names(program: Program) -> tuple[str, ...]:
@@ -140,6 +169,156 @@ def _stretches(
     return tuple(spans)
 
 
+class PointError(ConditionError):
+    """A breakpoint or a watchpoint that a program cannot have.
+
+    `part` is the field that is wrong; `start` counts the characters before the mistake in it, and
+    is None where the whole of it is wrong.
+    """
+
+    def __init__(self, part: str, message: str, start: int | None = None) -> None:
+        self.part = part
+        self.message = message
+        self.start = start
+        where = "" if start is None else f"{part}, column {start + 1}: "
+        super().__init__(f"{where}{message}")
+
+
+def mistakes_of(point: Point, program: Program) -> Iterator[PointError]:
+    """Yield everything for which a program cannot have a point, as it was written."""
+    if isinstance(point, Breakpoint):
+        return _breakpoint_mistakes(point, program)
+    return _watchpoint_mistakes(point, program)
+
+
+def _breakpoint_mistakes(point: Breakpoint, program: Program) -> Iterator[PointError]:
+    texts = {"at": point.at, "when": point.when, "log": point.log}
+    wrong = [part for part, text in texts.items() if not isinstance(text, str | None)]
+    for part in wrong:
+        yield PointError(part, f"'{part}' is a text, not {quoted(repr(texts[part]))}")
+    if wrong:
+        return
+    yield from _count_mistakes(point)
+    if point.at is None and point.when is None:
+        yield PointError("at", "a breakpoint needs a location, a condition or both")
+    if point.at is not None:
+        try:
+            spans_of(_location(point.at), program)
+        except ConditionError as error:
+            yield PointError("at", str(error))
+    if point.when is not None:
+        for start, message in mistakes(point.when, program.tensors, "a condition"):
+            yield PointError("when", message, start)
+    for start, message in mistakes_in_braces(point.log or "", program.tensors):
+        yield PointError("log", message, start)
+
+
+def _count_mistakes(point: Breakpoint) -> Iterator[PointError]:
+    if not _is_count(point.after, 0):
+        found = quoted(repr(point.after))
+        yield PointError("after", f"'after' is a whole number from 0, not {found}")
+    if not _is_count(point.every, 1):
+        found = quoted(repr(point.every))
+        yield PointError("every", f"'every' counts from 1, which is each time, not {found}")
+
+
+def _is_count(value: object, least: int) -> bool:
+    return type(value) is int and least <= value < 10**MOST_DIGITS
+
+
+def _watchpoint_mistakes(point: Watchpoint, program: Program) -> Iterator[PointError]:
+    if not isinstance(point.expression, str):
+        found = quoted(repr(point.expression))
+        yield PointError("expression", f"an expression is a text, not {found}")
+        return
+    for start, message in mistakes(point.expression, program.tensors):
+        yield PointError("expression", message, start)
+    if point.mode not in ("changes", "crosses"):
+        found = quoted(repr(point.mode))
+        yield PointError("mode", f"an expression 'changes' or 'crosses' a value, not {found}")
+    if not _is_number(point.value):
+        yield PointError("value", f"the value is a number, not {quoted(repr(point.value))}")
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, Real) and not math.isnan(value)
+    except OverflowError:  # a whole number beyond all floating-point numbers
+        return False
+
+
+def checked(point: Point, program: Program) -> Point:
+    """Return a point as a session keeps it; raise `PointError` if the program cannot have it.
+
+    What is kept fits on a line and is fit to show, and is the same when its text is typed again.
+    """
+    if mistake := next(mistakes_of(point, program), None):
+        raise mistake
+    point = _tidied(point)
+    if _read_again(point) != replace(point, number=0, enabled=True):
+        raise PointError(
+            "expression" if isinstance(point, Watchpoint) else "at" if point.at else "when",
+            f"{quoted(str(point))} would mean something else when it is typed; "
+            "name a line by its number, and put a name such as 'after' in parentheses",
+        )
+    return point
+
+
+def _tidied(point: Point) -> Point:
+    if isinstance(point, Watchpoint):
+        value = float(point.value) if point.mode == "crosses" else 0.0
+        return replace(point, expression=on_one_line(point.expression), value=value)
+    return replace(
+        point,
+        at=None if point.at is None else _location(point.at),
+        when=None if point.when is None else on_one_line(point.when),
+        log=None if point.log is None else printable(with_braced(point.log, on_one_line)),
+    )
+
+
+def _location(at: str) -> str:
+    """Return a location with single blanks; a number is that of a line."""
+    at = " ".join(at.split())
+    return f"line {at}" if at.isascii() and at.isdigit() else at
+
+
+def _read_again(point: Point) -> Point | None:
+    """Return the point that is set if the text of a point is typed, None if that is none."""
+    text = typed(str(point)).rest
+    try:
+        parsed = parse_breakpoint(text) if isinstance(point, Breakpoint) else parse_watchpoint(text)
+    except TextError:
+        return None
+    return parsed.point if parsed else None
+
+
+def breakpoint_of(table: "Table") -> Breakpoint:
+    """Return the breakpoint of a scenario's `[[breakpoint]]`, with its texts as they are written.
+
+    `hits = 3` stops from the third hit on.
+    """
+    return Breakpoint(
+        at=table.at,
+        when=table.when if isinstance(table.when, str) else None,
+        after=table.hits - 1,
+        log=table.log if isinstance(table.log, str) else None,
+    )
+
+
+class Written(Struct, frozen=True):
+    """A point that somebody typed; `parts` are the pieces of text that its fields stand in."""
+
+    point: Point
+    parts: Mapping[str, Typed]
+
+    def error(self, mistake: PointError) -> TextError:
+        """Return a mistake of the point with the column at which it was typed."""
+        text, offset = self.parts[mistake.part], 0
+        for _ in range(mistake.start or 0):
+            offset += 2 if mistake.part == "log" and text.text.startswith('""', offset) else 1
+        return TextError(mistake.message, text.start + offset)
+
+
 _IF = re.compile(r"(?<!\S)if(?!\S)")
 _LOG = re.compile(r"(?<!\S)log(?!\w)(?=\s*[\"{\w]|\s*$)")
 _COUNT = re.compile(r"(?<!\S)(after|every)(?=(\s+\S+)?$)")
@@ -147,54 +326,31 @@ _CHANGES = re.compile(r"(?<!\S)changes$")
 _CROSSES = re.compile(r"(?<!\S)crosses(?!\S)")
 
 
-class Clauses(Struct, frozen=True):
-    """What a breakpoint is made of, as it was typed."""
-
-    at: Typed
-    when: Typed | None = None
-    after: int = 0
-    every: int = 1
-    log: Typed | None = None
-
-    @property
-    def point(self) -> Breakpoint:
-        """The breakpoint, without a number and a check."""
-        at = " ".join(word.text for word in self.at.words)
-        return Breakpoint(
-            number=0,
-            at=(f"line {at}" if self.at.is_number else at) or None,
-            when=None if self.when is None else self.when.text,
-            after=self.after,
-            every=self.every,
-            log=None if self.log is None else self.log.text,
-        )
-
-
-def parse_breakpoint(text: Typed) -> Clauses:
+def parse_breakpoint(text: Typed, here: str | None = None) -> Written:
     """Read `dW1 if norm(dW1) > 1 after 2 every 3 log "{dW1}"`, each part of which may be left out.
 
-    What a program has is not looked at.
+    `here` is the location if neither a location nor a condition is given. Raises `TextError`; what
+    a program has is not looked at.
     """
-    log = None
+    parts: dict[str, Typed] = {}
+    counts = {"after": 0, "every": 1}
     if found := text.cut(_LOG):
-        text, log = found[0], _in_quotes(found[1])
-    clauses = Clauses(text, log=log)
-    while match := _COUNT.search(clauses.at.text):
-        clauses = _counted(clauses, match)
-    if found := clauses.at.cut(_IF):
-        clauses = replace(clauses, at=found[0], when=found[1])
-    return clauses
-
-
-def _counted(clauses: Clauses, match: re.Match[str]) -> Clauses:
-    """Return the clauses with an `after N` or `every N` taken off the end of the location."""
-    at, number = clauses.at.part(0, match.start()), clauses.at.part(match.end())
-    count = number.number(f"the number behind '{match[0]}'")
-    if match[0] == "after":
-        return replace(clauses, at=at, after=count)
-    if count == 0:
-        raise number.error("'every' counts from 1, which is each time")
-    return replace(clauses, at=at, every=count)
+        text, parts["log"] = found[0], _in_quotes(found[1])
+    while match := _COUNT.search(text.text):
+        name, number = match[0], text.part(match.end())
+        counts[name] = number.number(f"the number behind '{name}'")
+        text, parts[name] = text.part(0, match.start()), number
+    if found := text.cut(_IF):
+        text, parts["when"] = found
+    parts["at"] = text
+    point = Breakpoint(
+        at=_location(text.text) or (None if "when" in parts else here),
+        when=parts["when"].text if "when" in parts else None,
+        after=counts["after"],
+        every=counts["every"],
+        log=parts["log"].text.replace('""', '"') if "log" in parts else None,
+    )
+    return Written(point, parts)
 
 
 def _in_quotes(text: Typed) -> Typed:
@@ -204,26 +360,14 @@ def _in_quotes(text: Typed) -> Typed:
     return Typed(text.text[1:-1], text.start + 1)
 
 
-def checked_breakpoint(clauses: Clauses, program: "Program") -> Breakpoint:
-    """Return the breakpoint; raise `CommandError` for what a program does not have."""
-    point = clauses.point
-    if point.at is not None:
-        with blaming(clauses.at):
-            spans_of(point.at, program)
-    if clauses.when is not None:
-        expression(clauses.when, program.tensors, "a condition")
-    if clauses.log is not None:
-        check_braced(clauses.log, program.tensors)
-    return point
+def parse_watchpoint(text: Typed) -> Written | None:
+    """Read `W1[0, 1] changes` or `L crosses 0.5`; return None if neither is said.
 
-
-def parse_watchpoint(text: Typed) -> tuple[Typed, Watchpoint | None]:
-    """Read `W1[0, 1]`, `W1[0, 1] changes` or `L crosses 0.5`.
-
-    Returns the expression, and the watchpoint unless it is only to be shown.
+    Raises `TextError`; what a program has is not looked at.
     """
     if (found := text.cut(_CHANGES)) and found[0]:
-        return found[0], Watchpoint(0, found[0].text)
+        return Written(Watchpoint(found[0].text), {"expression": found[0]})
     if (found := text.cut(_CROSSES)) and found[0]:
-        return found[0], Watchpoint(0, found[0].text, "crosses", constant(found[1]))
-    return text, None
+        point = Watchpoint(found[0].text, "crosses", constant(found[1]))
+        return Written(point, {"expression": found[0], "value": found[1]})
+    return None

@@ -10,7 +10,7 @@ from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Edit
 
-from .points import Breakpoint, Point, Stop
+from .points import Breakpoint, Point, Stop, checked
 
 if TYPE_CHECKING:
     from .scan import Hits, Scan
@@ -36,10 +36,11 @@ class Stops:
     def add(self, point: Point) -> Point:
         """Set a breakpoint or a watchpoint under the next number, and return it.
 
-        Raises `GrammarError` or `ConditionError` if it does not fit the program.
+        Its texts are kept as they can be typed. Raises `PointError` if it does not fit the program.
         """
         from .trigger import Trigger
 
+        point = checked(point, self._timeline.program)
         point = replace(point, number=point.number or self._next_number)
         self._triggers[point.number] = Trigger(point, self._timeline.program)
         self._next_number = max(self._next_number, point.number + 1)
@@ -65,7 +66,7 @@ class Stops:
             removed = [self.remove(number) for number in there]
             assert isinstance(removed[0], Breakpoint), "no other point is on a line"
             return removed[0], False
-        point = Breakpoint(0, self._name_of(line))
+        point = Breakpoint(at=self._name_of(line))
         return replace(point, number=self.add(point).number), True
 
     def _name_of(self, line: int) -> str:

@@ -50,6 +50,7 @@ def parsed(text: str, program: Program) -> Node:
 class Trigger:
     """Looks `before` and `after` some lines; `reads` are the names that an edit could change.
 
+    The point is one that has been checked (`points.checked`).
     `look` says what is seen at a place, and `fires` whether to stop, given what was seen before.
     """
 
@@ -66,13 +67,12 @@ class Trigger:
         self._condition: Node | None = None
         match point:
             case Breakpoint(at=None):
-                if point.when is None:
-                    raise ConditionError("a breakpoint needs a location, a condition or both")
-                self._look_everywhere(parsed(point.when, program))
+                assert point.when is not None, "a checked breakpoint has one of them"
+                self._look_everywhere(parse_condition(point.when))
             case Breakpoint():
                 self._look_at(point)
             case Watchpoint():
-                self._look_everywhere(parsed(point.expression, program))
+                self._look_everywhere(parse_condition(point.expression))
 
     def _look_everywhere(self, node: Node) -> None:
         """Look wherever the value of an expression can change."""
@@ -91,9 +91,9 @@ class Trigger:
     def _look_at(self, point: Breakpoint) -> None:
         """Look before a stretch of lines, or after it if its results are asked for."""
         assert point.at is not None, "that is the other kind"
-        nodes = [] if point.when is None else [parsed(point.when, self._program)]
+        nodes = [] if point.when is None else [parse_condition(point.when)]
         self._condition = nodes[0] if nodes else None
-        nodes += [parsed(text, self._program) for text in braced(point.log or "")]
+        nodes += [parse_condition(text) for _, text in braced(point.log or "")]
         reads = self._tensors_in(nodes)
         before, after = set(), set()
         spans = spans_of(point.at, self._program)

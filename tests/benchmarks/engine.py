@@ -125,8 +125,8 @@ def remembered(case: Scenario) -> None:
 def debugged(case: Scenario) -> None:
     """Look for stops as well: a breakpoint and a watchpoint that never fire."""
     session = Session(case)
-    session.stops.add(Breakpoint(0, "dW1", "norm(dW1) > 1e9"))
-    session.stops.add(Watchpoint(0, "L", "crosses", 1e9))
+    session.stops.add(Breakpoint("dW1", "norm(dW1) > 1e9"))
+    session.stops.add(Watchpoint("L", "crosses", 1e9))
     session.advance("run")
 
 

@@ -21,8 +21,8 @@ from nnstep.engine.saving.encode import encode
 from nnstep.engine.saving.reference import reference_to
 from nnstep.engine.saving.restore import restore
 from nnstep.engine.saving.state import save
-from nnstep.engine.scenario.model import Breakpoint as FileBreakpoint
 from nnstep.engine.scenario.model import Data, Loss, Run, Scenario
+from nnstep.engine.scenario.schema import Breakpoint as Table
 from nnstep.engine.session.branches import BranchError
 from nnstep.engine.session.edits import UndoError
 from nnstep.engine.session.session import Session
@@ -85,11 +85,11 @@ def edit(session: Session, choose: random.Random) -> None:
 def point(session: Session, choose: random.Random) -> Point:
     name = choose.choice(session.program.parameters)
     points: list[Point] = [
-        Breakpoint(0, "backward", f"norm(d{name}) > 1e-3", choose.randrange(3), 2),
-        Breakpoint(0, f"line {choose.randrange(len(session.program)) + 1}", enabled=False),
-        Breakpoint(0, None, "iteration == 3", log="loss = {loss}"),
-        Watchpoint(0, f"norm({name})", "crosses", choose.uniform(0, 2)),
-        Watchpoint(0, f"max({name})"),
+        Breakpoint("backward", f"norm(d{name}) > 1e-3", choose.randrange(3), 2),
+        Breakpoint(f"line {choose.randrange(len(session.program)) + 1}", enabled=False),
+        Breakpoint(None, "iteration == 3", log="loss = {loss}"),
+        Watchpoint(f"norm({name})", "crosses", choose.uniform(0, 2)),
+        Watchpoint(f"max({name})"),
     ]
     return choose.choice(points)
 
@@ -223,7 +223,7 @@ def test_a_class_index_stays_a_whole_number() -> None:
 
 def test_a_restored_session_goes_on_as_the_other_would_have() -> None:
     session = Session(shuffled(1, run=Run(iterations=60)))
-    session.stops.add(Breakpoint(0, "backward 2", "iteration > 2", after=1, every=3))
+    session.stops.add(Breakpoint("backward 2", "iteration > 2", after=1, every=3))
     session.seek(300)
     session.seek(90)
     session.edit("W1", (0, 0), 0.25)
@@ -237,16 +237,14 @@ def test_a_restored_session_goes_on_as_the_other_would_have() -> None:
     session.edit("W2", (0, 1), 2.0)
     restored.edit("W2", (0, 1), 2.0)
     assert session.branches.names == restored.branches.names
-    assert session.stops.add(Watchpoint(0, "L")) == restored.stops.add(Watchpoint(0, "L"))
+    assert session.stops.add(Watchpoint("L")) == restored.stops.add(Watchpoint("L"))
 
 
 def test_breakpoints_of_the_scenario_that_were_removed_stay_removed() -> None:
-    scenario = replace(
-        shuffled(0), breakpoints=(FileBreakpoint("dW1"), FileBreakpoint("dW2", hits=3))
-    )
+    scenario = replace(shuffled(0), breakpoints=(Table(at="dW1"), Table(at="dW2", hits=3)))
     session = Session(scenario)
     session.stops.remove(1)
-    assert written_and_read(session).stops.points == (Breakpoint(2, "dW2", after=2),)
+    assert written_and_read(session).stops.points == (Breakpoint("dW2", after=2, number=2),)
 
 
 def test_the_length_of_the_run_comes_back_if_it_is_not_the_scenario_s_own() -> None:

@@ -35,8 +35,8 @@ def sample() -> Session:
     session.seek(40)
     session.seek(30)
     session.edit("lr", (), 0.25)
-    session.stops.add(Breakpoint(0, "dW1", "norm(dW1) > 1", after=2, log="β {L}"))
-    session.stops.add(Watchpoint(0, "W1[0, 0]", "crosses", 0.25))
+    session.stops.add(Breakpoint("dW1", "norm(dW1) > 1", after=2, log="β {L}"))
+    session.stops.add(Watchpoint("W1[0, 0]", "crosses", 0.25))
     session.watch("norm(dW1)")
     return session
 

@@ -44,7 +44,7 @@ def edited(path: Path | str) -> Session:
     session.seek(11)
     session.seek(5)
     session.edit("a", (), 3.0)
-    session.stops.add(Breakpoint(0, "y"))
+    session.stops.add(Breakpoint("y"))
     session.seek(9)
     return session
 

@@ -1,7 +1,12 @@
 """Every mistake in a scenario is reported at its file, line and column."""
 
+from pathlib import Path
+
 import pytest
 from scenario_texts import NETWORK, PROGRAM, ROWS, Mistakes, edited
+
+from nnstep.engine import Interpreter, Session, load
+from nnstep.engine.language.typed import TextError
 
 VALUES = [
     ("lr = 0.5", 'lr = "0.5"', "13:6: 'lr' must be a number, not '0.5'"),
@@ -178,6 +183,61 @@ def test_additions_speak_of_what_the_program_has(mistakes: Mistakes) -> None:
 )
 def test_a_mistake_in_an_addition(addition: str, said: str, mistakes: Mistakes) -> None:
     assert mistakes(NETWORK + addition + "\n")[0].startswith(f"s.toml:{said}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "command", "place"),
+    [
+        ('at = "lr"', "break lr", "20:6"),
+        ('at = "line 99"', "break line 99", "20:6"),
+        ('at = "layer 2"', "break layer 2", "20:6"),
+        ('at = "forward 2"', "break forward 2", "20:6"),
+        ('at = "forward one"', "break forward  one", "20:6"),
+        ('at = "L"\nwhen = "norm(dW9) > 1"', "break L if norm(dW9) > 1", "21:14"),
+        ('at = "L"\nwhen = "L > "', "break L if L >", "21:13"),
+        ('at = "L"\nwhen = " "', "break L if", "21:9"),
+        ('at = "L"\nlog = "{dW9}"', 'break L log "{dW9}"', "21:9"),
+        ('at = "L"\nlog = "L: {L}, {dW1 +}"', 'break L log "L: {L}, {dW1 +}"', "21:22"),
+        ('at = "L"\nlog = "\\u001b\\"{norn(L)}"', 'break L log """{norn(L)}"', "21:17"),
+        ('at = \'L\'\nlog = """\nso\n{L\n+ c}"""', 'break L log "{L + c}"', "24:3"),
+        ('at = "L"\nlog = "{ }"', 'break L log "{ }"', "21:9"),
+    ],
+)
+def test_a_breakpoint_is_refused_with_the_words_of_the_prompt(
+    keys: str, command: str, place: str, mistakes: Mistakes, tmp_path: Path
+) -> None:
+    sound = tmp_path / "sound.toml"
+    sound.write_text(NETWORK)
+    with pytest.raises(TextError) as caught:
+        Interpreter(Session(load(sound))).execute(command)
+    said = mistakes(f"{NETWORK}[[breakpoint]]\n{keys}\n")
+    assert said == [f"s.toml:{place}: {caught.value.message}"]
+
+
+def test_a_watched_expression_is_refused_with_the_words_of_the_prompt(
+    mistakes: Mistakes, tmp_path: Path
+) -> None:
+    sound = tmp_path / "sound.toml"
+    sound.write_text(NETWORK)
+    for show, column in (("norm(dW9)", 14), ("norn(L)", 9), ("W1 +", 13)):
+        with pytest.raises(TextError) as caught:
+            Interpreter(Session(load(sound))).execute(f"watch {show} changes")
+        said = mistakes(f'{NETWORK}[[watch]]\nshow = "{show}"\n')
+        assert said == [f"s.toml:20:{column}: {caught.value.message}"]
+
+
+def test_what_cannot_be_parsed_is_reported_with_the_mistakes_elsewhere(mistakes: Mistakes) -> None:
+    text = NETWORK.replace("inputs = 2", "inputs = 0") + (
+        '[[breakpoint]]\nat = "L"\nwhen = "L >"\nlog = "{L"\n'
+        '[[breakpoint]]\nat = "L"\nlog = "{+}"\n'
+        '[[watch]]\nshow = "W1["\n'
+    )
+    assert [line.split(":")[1:3] for line in mistakes(text)] == [
+        ["3", "10"],
+        ["21", "12"],
+        ["25", "9"],
+        ["27", "12"],
+    ]
 
 
 def test_a_number_where_a_table_belongs(mistakes: Mistakes) -> None:

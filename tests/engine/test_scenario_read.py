@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nnstep import scenarios
+from nnstep.engine import Interpreter, Session
 from nnstep.engine.loading import load
 from nnstep.engine.scenario import schema
 from nnstep.engine.scenario.convert import kind_of
@@ -305,6 +306,41 @@ def test_a_program(tmp_path: Path) -> None:
 def test_control_characters_do_not_survive(read: Reader) -> None:
     scenario = read(rest=r"[[note]]" "\n" r'at = "L"' "\n" r'text = "a\u001b[31m\nb\u202e"')
     assert scenario.notes[0].text == "a\\x1b[31m\nb\\u202e"
+
+
+ADDITIONS = """\
+[[breakpoint]]
+at = "line 7"
+[[breakpoint]]
+at = " layer  1"
+hits = 3
+when = '''
+norm(dW1) > 1   # large
+and L > 0'''
+[[breakpoint]]
+at = "L"
+log = "\\u001b[31m \\"{L}\\" #\\n"
+[[watch]]
+show = "norm(dW1)  # \\u001b[31m"
+[[note]]
+at = "layer 1"
+text = "so"
+"""
+
+
+def test_additions_are_kept_as_they_can_be_typed(read: Reader) -> None:
+    session = Session(read(rest=ADDITIONS))
+    points = session.stops.points
+    assert list(map(str, points)) == [
+        "break line 7",
+        "break layer 1 if norm(dW1) > 1 and L > 0 after 2",
+        'break L log "\\x1b[31m ""{L}"" #\\n"',
+    ]
+    assert session.watches == ["norm(dW1)"]
+    again = Session(read())
+    for point in points:
+        Interpreter(again).execute(str(point))
+    assert again.stops.points == points
 
 
 def test_the_path_is_kept_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

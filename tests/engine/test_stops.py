@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from nnstep import engine
 from nnstep.engine.arrays import Array
-from nnstep.engine.language.evaluate import ConditionError
-from nnstep.engine.language.nodes import GrammarError
-from nnstep.engine.scenario.model import Breakpoint as FileBreakpoint
 from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.engine.scenario.schema import Breakpoint as Table
 from nnstep.engine.session.session import Session
-from nnstep.engine.stops.points import Breakpoint, Point, Watchpoint
+from nnstep.engine.stops.points import Breakpoint, Point, PointError, Watchpoint
 
 Seen = Mapping[str, Array]
 END, LENGTH = 6, 27
@@ -73,22 +72,22 @@ def expected(session: Session, holds: Callable[[int, Seen, Seen], bool]) -> list
 
 
 CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
-    (Watchpoint(0, "W1[0, 1]"), lambda p, a, b: a["W1"][0, 1] != b["W1"][0, 1]),
-    (Watchpoint(0, "W2"), lambda p, a, b: not same(a["W2"], b["W2"])),
-    (Watchpoint(0, "dW1"), lambda p, a, b: not same(a.get("dW1"), b.get("dW1"))),
-    (Watchpoint(0, "lr"), lambda p, a, b: a["lr"] != b["lr"]),
+    (Watchpoint("W1[0, 1]"), lambda p, a, b: a["W1"][0, 1] != b["W1"][0, 1]),
+    (Watchpoint("W2"), lambda p, a, b: not same(a["W2"], b["W2"])),
+    (Watchpoint("dW1"), lambda p, a, b: not same(a.get("dW1"), b.get("dW1"))),
+    (Watchpoint("lr"), lambda p, a, b: a["lr"] != b["lr"]),
     (
-        Watchpoint(0, "W1[0, 0] * W2[0, 1]"),
+        Watchpoint("W1[0, 0] * W2[0, 1]"),
         lambda p, a, b: a["W1"][0, 0] * a["W2"][0, 1] != b["W1"][0, 0] * b["W2"][0, 1],
     ),
     (
-        Watchpoint(0, "W1[0, 1]", "crosses", 0.3),
+        Watchpoint("W1[0, 1]", "crosses", 0.3),
         lambda p, a, b: (a["W1"][0, 1] < 0.3) != (b["W1"][0, 1] < 0.3),
     ),
-    (Watchpoint(0, "epoch"), lambda p, a, b: p % (2 * LENGTH) == 0 and p < END * LENGTH),
-    (Breakpoint(0, None, "iteration > 3"), lambda p, a, b: p == 4 * LENGTH),
+    (Watchpoint("epoch"), lambda p, a, b: p % (2 * LENGTH) == 0 and p < END * LENGTH),
+    (Breakpoint(None, "iteration > 3"), lambda p, a, b: p == 4 * LENGTH),
     (
-        Breakpoint(0, None, "L < 0.1"),
+        Breakpoint(None, "L < 0.1"),
         lambda p, a, b: "L" in b and bool(b["L"] < 0.1) and not ("L" in a and a["L"] < 0.1),
     ),
 ]
@@ -121,7 +120,7 @@ def lines(session: Session) -> Iterator[tuple[int, str]]:
 
 def test_a_breakpoint_stops_before_its_line() -> None:
     session = Session(small())
-    session.stops.add(Breakpoint(0, "a2"))
+    session.stops.add(Breakpoint("a2"))
     end = session.total or 0
     places = [p for p, code in lines(session) if code.startswith("a2 =") and p < end]
     assert forwards(session) == places
@@ -130,7 +129,7 @@ def test_a_breakpoint_stops_before_its_line() -> None:
 
 def test_a_condition_that_cannot_be_evaluated_stops_and_says_why() -> None:
     session = Session(small())
-    session.stops.add(Breakpoint(0, "dW1", "W2 @ W2 > 1"))
+    session.stops.add(Breakpoint("dW1", "W2 @ W2 > 1"))
     stop = session.advance("run")
     assert stop is not None
     assert "which cannot be evaluated: matmul" in stop.reason
@@ -142,7 +141,7 @@ def test_a_condition_on_what_the_line_writes_is_looked_at_after_it() -> None:
     seen = states(session)
     norms = [float(np.sqrt((s["dW1"] ** 2).sum())) for s in seen if "dW1" in s]
     limit = float(np.median(norms))
-    session.stops.add(Breakpoint(0, "dW1", f"norm(dW1) > {limit}"))
+    session.stops.add(Breakpoint("dW1", f"norm(dW1) > {limit}"))
     places = [
         p + 1
         for p, code in lines(session)
@@ -162,7 +161,7 @@ def test_a_condition_on_what_the_line_writes_is_looked_at_after_it() -> None:
 )
 def test_phases_layers_and_lines_are_locations(at: str, first: int) -> None:
     session = Session(small())
-    session.stops.add(Breakpoint(0, at))
+    session.stops.add(Breakpoint(at))
     program = session.program.instructions
     parts = [(line.phase.value, line.layer) for line in program]
     word, _, number = at.partition(" ")
@@ -187,29 +186,29 @@ def test_phases_layers_and_lines_are_locations(at: str, first: int) -> None:
 @pytest.mark.parametrize("when", [None, "L > 0", "norm(dW1) >= 0"])
 def test_hits_are_counted_from_the_first_step_in_both_directions(when: str | None) -> None:
     session = Session(small())
-    number = session.stops.add(Breakpoint(0, "dW1", when)).number
+    number = session.stops.add(Breakpoint("dW1", when)).number
     everywhere = forwards(session)
     assert len(everywhere) == END
     session.stops.remove(number)
-    session.stops.add(Breakpoint(0, "dW1", when, after=1, every=2))
+    session.stops.add(Breakpoint("dW1", when, after=1, every=2))
     assert forwards(session) == everywhere[2::2]
     assert backwards(session) == everywhere[2::2]
     session.stops.clear()
-    session.stops.add(Breakpoint(0, "dW1", when, after=3))
+    session.stops.add(Breakpoint("dW1", when, after=3))
     assert backwards(session) == everywhere[3:]
     assert forwards(session) == everywhere[3:]
 
 
 def test_a_scenarios_hits_stop_at_that_hit_and_after() -> None:
-    case = replace(small(), breakpoints=(FileBreakpoint("dW1", None, 3),))
+    case = replace(small(), breakpoints=(Table(at="dW1", hits=3),))
     plain = Session(small())
-    plain.stops.add(Breakpoint(0, "dW1"))
+    plain.stops.add(Breakpoint("dW1"))
     assert forwards(Session(case)) == forwards(plain)[2:]
 
 
 def test_a_logpoint_prints_and_goes_on() -> None:
     session = Session(small())
-    session.stops.add(Breakpoint(0, "L", log="at {iteration}: L = {L}, nothing: {dz2[9, 9]}"))
+    session.stops.add(Breakpoint("L", log="at {iteration}: L = {L}, nothing: {dz2[9, 9]}"))
     stop = session.advance("run")
     assert stop is not None
     assert stop.kind == "unit"
@@ -225,7 +224,7 @@ def test_a_logpoint_prints_and_goes_on() -> None:
 
 def test_where_a_branch_has_stopped_belongs_to_that_branch() -> None:
     session = Session(small())
-    session.stops.add(Breakpoint(0, "dW1"))
+    session.stops.add(Breakpoint("dW1"))
     places = forwards(session)
     assert session.snapshot().branch.hits == tuple(places)
     session.branches.rename("main", "first")
@@ -238,7 +237,7 @@ def test_where_a_branch_has_stopped_belongs_to_that_branch() -> None:
 
 def test_a_disabled_point_does_not_stop() -> None:
     session = Session(small())
-    number = session.stops.add(Breakpoint(0, "dW1")).number
+    number = session.stops.add(Breakpoint("dW1")).number
     session.stops.enable(number, False)
     assert forwards(session) == []
     session.stops.enable(number, True)
@@ -247,7 +246,7 @@ def test_a_disabled_point_does_not_stop() -> None:
 
 def test_a_unit_stops_at_a_breakpoint_inside_it() -> None:
     session = Session(small())
-    session.stops.add(Breakpoint(0, "dW2"))
+    session.stops.add(Breakpoint("dW2"))
     stop = session.advance("iteration")
     assert stop is not None
     assert stop.kind == "point"
@@ -257,23 +256,73 @@ def test_a_unit_stops_at_a_breakpoint_inside_it() -> None:
 @pytest.mark.parametrize(
     ("point", "message"),
     [
-        (Breakpoint(0, "dW9"), "no tensor, phase or layer 'dW9'.*did you mean 'dW"),
-        (Breakpoint(0, "line 99"), "the lines are numbered from 1 to"),
-        (Breakpoint(0), "needs a location, a condition or both"),
-        (Breakpoint(0, "dW1", "norm(dW7) > 1"), "column 6: the program has no tensor 'dW7'"),
-        (Breakpoint(0, "dW1", log="{dW7}"), "the program has no tensor 'dW7'"),
-        (Watchpoint(0, "W7[0]"), "the program has no tensor 'W7'"),
-        (Breakpoint(0, "lr"), "no line writes lr"),
+        (Breakpoint("dW9"), "no tensor, phase or layer 'dW9'.*did you mean 'dW"),
+        (Breakpoint("line 99"), "the lines are numbered from 1 to"),
+        (Breakpoint(), "needs a location, a condition or both"),
+        (Breakpoint("dW1", "norm(dW7) > 1"), "column 6: the program has no tensor 'dW7'"),
+        (Breakpoint("dW1", log="{dW7}"), "the program has no tensor 'dW7'"),
+        (Watchpoint("W7[0]"), "the program has no tensor 'W7'"),
+        (Breakpoint("lr"), "no line writes lr"),
     ],
 )
 def test_what_does_not_fit_the_program_is_refused(point: Point, message: str) -> None:
     session = Session(small())
-    with pytest.raises(ConditionError, match=message):
+    with pytest.raises(PointError, match=message):
         session.stops.add(point)
     assert session.stops.points == ()
 
 
 def test_what_does_not_parse_is_refused_with_its_column() -> None:
-    with pytest.raises(GrammarError) as caught:
-        Session(small()).stops.add(Breakpoint(0, "dW1", "norm(dW1) >"))
-    assert caught.value.start == 11
+    with pytest.raises(PointError) as caught:
+        Session(small()).stops.add(Breakpoint("dW1", "norm(dW1) >"))
+    assert (caught.value.part, caught.value.start) == ("when", 11)
+
+
+def test_a_point_is_made_with_what_the_engine_exports() -> None:
+    session = engine.Session(small())
+    first = session.stops.add(engine.Breakpoint(at="dW1", when="norm(dW1) > 1"))
+    second = session.stops.add(engine.Watchpoint("W1[0, 1]", "crosses", np.float32(0.5)))  # type: ignore[arg-type]
+    assert [point.number for point in session.stops.points] == [1, 2]
+    assert (str(first), str(second)) == (
+        "break dW1 if norm(dW1) > 1",
+        "watch W1[0, 1] crosses 0.5",
+    )
+    typed = engine.Interpreter(session)
+    for point in (first, second):
+        typed.execute(str(point))
+    assert [replace(point, number=0) for point in session.stops.points[2:]] == [
+        replace(point, number=0) for point in (first, second)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        (Breakpoint(3), "'at' is a text, not '3'"),  # type: ignore[arg-type]
+        (Breakpoint("L", after=-1), "'after' is a whole number from 0, not '-1'"),
+        (Breakpoint("L", after=10**15), "'after' is a whole number from 0, not '1"),
+        (Breakpoint("L", every=True), "'every' counts from 1, .* not 'True'"),
+        (Breakpoint("L", log="so {L} {dz +}"), "log, column 13: expected a value"),
+        (Breakpoint(when="L > 1", log="{dW9}"), "log, column 2: the program has no tensor 'dW9'"),
+        (Watchpoint("L", "changed"), "an expression 'changes' or 'crosses'"),  # type: ignore[arg-type]
+        (Watchpoint("L", "crosses", float("nan")), "the value is a number, not 'nan'"),
+        (Watchpoint("L", "crosses", 10**400), "the value is a number, not '1000"),
+        (Watchpoint(None), "an expression is a text, not 'None'"),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_a_point_that_makes_no_sense_is_refused(point: Point, message: str) -> None:
+    session = Session(small())
+    with pytest.raises(PointError, match=f"^{message}"):
+        session.stops.add(point)
+    assert session.stops.points == ()
+
+
+@pytest.mark.parametrize("line", range(LENGTH))
+def test_the_point_that_a_key_sets_can_be_typed(line: int) -> None:
+    one, other = Session(small()), Session(small())
+    point, is_set = one.stops.toggle(line)
+    assert is_set
+    engine.Interpreter(other).execute(str(point))
+    assert other.stops.points == one.stops.points == (point,)
+    assert list(other.stops.lines) == [line]

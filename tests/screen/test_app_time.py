@@ -8,7 +8,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from nnstep.engine.loading import load
-from nnstep.engine.scenario.model import Breakpoint, Run, Scenario
+from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.engine.scenario.schema import Breakpoint
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
@@ -114,7 +115,7 @@ async def test_a_breakpoint_is_set_on_the_line_under_the_cursor() -> None:
 
 
 async def test_the_breakpoints_of_a_scenario_hold() -> None:
-    case = replace(small(), breakpoints=(Breakpoint("dW1", "iteration == 2"),))
+    case = replace(small(), breakpoints=(Breakpoint(at="dW1", when="iteration == 2"),))
     async with app_of(case).run_test(size=NARROW) as pilot:
         await pilot.press("c")
         await settled(pilot)
