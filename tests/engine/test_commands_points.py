@@ -69,6 +69,7 @@ def test_a_breakpoint_is_typed_as_it_is_printed(
     if at is None and when is None:
         at = "L"
     point = checked(Breakpoint(at, when, after, every, log), PROGRAM)
+    assert isinstance(point, Breakpoint)
     assert printable(str(point)) == str(point)
     assert (point.at is None, point.when is None, point.log is None) == (
         at is None,
