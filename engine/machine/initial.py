@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape, frozen, sealed
-from nnstep.engine.program.program import Program, Role
-from nnstep.engine.scenario.model import Initializer, Layer, Network, Scenario
+from nnstep.engine.program.program import Drawn, Program, Role
+from nnstep.engine.scenario.model import Initializer
 
 
 class Draws:
@@ -35,49 +35,26 @@ class Draws:
         self.generator.bit_generator.state = state
 
 
-def initial_tensors(scenario: Scenario, program: Program, draws: Draws) -> dict[str, Array]:
+def initial_tensors(program: Program, dtype: str, draws: Draws) -> dict[str, Array]:
     """Return the tensors that are live before step 0.
 
-    Parameters that have no values of their own come from `draws`, layer by layer, weights
-    before biases.
+    Parameters that have no values of their own come from `draws`, in the order of the program.
     """
-    if scenario.network:
-        tensors = _network_parameters(scenario.network, scenario.dtype, draws)
-    else:
-        assert scenario.expression is not None, "a scenario is a network or an expression"
-        tensors = {**scenario.expression.inputs, **scenario.expression.parameters}
-    if scenario.optimizer:
-        tensors["lr"] = frozen(scenario.optimizer.lr, scenario.dtype)
-    for buffer in program.with_role(Role.BUFFER):
-        if buffer.of is None:
-            tensors[buffer.name] = frozen(int(buffer.start))
-        else:
-            tensors[buffer.name] = sealed(np.full_like(tensors[buffer.of], buffer.start))
-    return tensors
-
-
-def _network_parameters(network: Network, dtype: str, draws: Draws) -> dict[str, Array]:
     tensors: dict[str, Array] = {}
-    fan_in = network.inputs
-    for number, layer in enumerate(network.layers, start=1):
-        shape = (layer.units, fan_in) if network.layout == "out_in" else (fan_in, layer.units)
-        for name, value, shape_ in _of_layer(layer, number, shape):
-            if isinstance(value, Initializer):
-                drawn = draw(value, draws, shape_, fan_in, layer.units)
-                tensors[name] = frozen(drawn, dtype)
-            else:
-                tensors[name] = value
-        fan_in = layer.units
+    for tensor in program.tensors.values():
+        match tensor.start:
+            case None:
+                continue
+            case Drawn(by, fan_in, fan_out):
+                value = frozen(draw(by, draws, tensor.shape, fan_in, fan_out), dtype)
+            case np.ndarray() as value:
+                pass
+            case number if tensor.of is not None:
+                value = sealed(np.full_like(tensors[tensor.of], number))
+            case number:
+                value = frozen(number, None if tensor.role is Role.BUFFER else dtype)
+        tensors[tensor.name] = value
     return tensors
-
-
-def _of_layer(
-    layer: Layer, number: int, shape: Shape
-) -> list[tuple[str, Array | Initializer, Shape]]:
-    weights = (f"W{number}", layer.weights, shape)
-    if layer.bias is None:
-        return [weights]
-    return [weights, (f"b{number}", layer.bias, (layer.units,))]
 
 
 def draw(

@@ -240,7 +240,7 @@ class Machine:
 def initial_state(scenario: Scenario, program: Program, seed: int) -> State:
     """Return the state at place 0, with parameters and batches drawn from `seed`."""
     draws = Draws(seed)
-    tensors = _silent_context().run(initial_tensors, scenario, program, draws)
+    tensors = _silent_context().run(initial_tensors, program, scenario.dtype, draws)
     batches = Batches(scenario.data, draws) if scenario.data else None
     return State(0, tensors, cursor=batches.cursor if batches else None)
 

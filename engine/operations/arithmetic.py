@@ -10,7 +10,7 @@ import numpy as np
 from nnstep.engine.arrays import Kernel, Shape
 
 from .functions import extreme_share, scatter, spread
-from .operation import Operation, ShapeError
+from .operation import Operation, ShapeError, ShapeRule
 
 
 def _broadcast_shape(a: Shape, b: Shape = ()) -> Shape:
@@ -279,29 +279,33 @@ INDEX = Operation(
 )
 
 
-def _linear(value: Kernel, **gradients: Kernel) -> Operation:
-    return Operation(name="linear", value=value, gradients=gradients, output="z")
+def _linear(value: Kernel, shape: ShapeRule, **gradients: Kernel) -> Operation:
+    return Operation(name="linear", value=value, gradients=gradients, shape=shape, output="z")
 
 
 OUT_IN = _linear(
     value=lambda x, W, b: x @ W.T + b,
+    shape=lambda x, W, b: (x[0], W[0]),
     W=lambda dz, x: dz.T @ x,
     b=lambda dz: dz.sum(axis=0),
     x=lambda dz, W: dz @ W,
 )
 IN_OUT = _linear(
     value=lambda x, W, b: x @ W + b,
+    shape=lambda x, W, b: (x[0], W[1]),
     W=lambda dz, x: x.T @ dz,
     b=lambda dz: dz.sum(axis=0),
     x=lambda dz, W: dz @ W.T,
 )
 OUT_IN_WITHOUT_BIAS = _linear(
     value=lambda x, W: x @ W.T,
+    shape=lambda x, W: (x[0], W[0]),
     W=lambda dz, x: dz.T @ x,
     x=lambda dz, W: dz @ W,
 )
 IN_OUT_WITHOUT_BIAS = _linear(
     value=lambda x, W: x @ W,
+    shape=lambda x, W: (x[0], W[1]),
     W=lambda dz, x: x.T @ dz,
     x=lambda dz, W: dz @ W.T,
 )

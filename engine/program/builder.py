@@ -9,29 +9,66 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from nnstep.engine.operations.formula import Formula, formula
+from nnstep.engine.arrays import Shape
+from nnstep.engine.operations.formula import Constant, Formula, formula
+from nnstep.engine.scenario.model import Data
 
-from .program import Instruction, Phase, Program, Role, Tensor
+from .program import Instruction, Phase, Program, Role, Shapes, Tensor
+
+
+class Applied(Struct, frozen=True):
+    """An operation applied to named tensors.
+
+    `inputs` maps the parameters of its formulas to tensors, and `result` is the parameter that
+    stands for its output. `gradients` has, by parameter, the derivative of the loss by that input.
+    The `settings` stand in all these formulas already.
+    """
+
+    operation: str
+    value: Formula
+    inputs: Mapping[str, str]
+    output: str
+    gradients: Mapping[str, Formula]
+    result: str = "out"
+    settings: Mapping[str, Constant] = field(default_factory=dict)
+    layer: int | None = None
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The tensors for every parameter that the gradients' formulas may have."""
+        derivative = {f"d{self.result}": f"d{self.output}"}
+        return {**self.inputs, self.result: self.output, **derivative}
 
 
 class Listing:
-    """The instructions and tensors of a program in the making."""
+    """The instructions and tensors of a program in the making.
 
-    def __init__(self) -> None:
+    `data` is where its batches come from, None if it has none.
+    """
+
+    def __init__(self, data: Data | None) -> None:
         self.instructions: list[Instruction] = []
         self.tensors: dict[str, Tensor] = {}
+        self._rows = data.batch_sizes if data else (1,)
+        if data:
+            self._add_batch(data)
+
+    def _add_batch(self, data: Data) -> None:
+        """Add the instruction that takes the next rows of the data."""
+        for name, array in (("x", data.x), ("y", data.y)):
+            shapes = tuple((rows, *array.shape[1:]) for rows in self._rows)
+            self.declare(Tensor(name, Role.DATA, shapes=shapes))
+        self.instructions.append(
+            Instruction(Phase.BATCH, None, "batch", (), ("x", "y"), "x, y = next(batches)")
+        )
+
+    def always(self, shape: Shape) -> Shapes:
+        """Return the shapes of a tensor that has the same one in every batch."""
+        return (shape,) * len(self._rows)
 
     def declare(self, tensor: Tensor) -> None:
         """Make a tensor known; what is known of one that is known already stays."""
         self.tensors.setdefault(tensor.name, tensor)
-
-    def add_batch(self) -> None:
-        """Add the instruction that takes the next rows of the data."""
-        self.declare(Tensor("x", Role.DATA))
-        self.declare(Tensor("y", Role.DATA))
-        self.instructions.append(
-            Instruction(Phase.BATCH, None, "batch", (), ("x", "y"), "x, y = next(batches)")
-        )
 
     def add(
         self,
@@ -41,45 +78,46 @@ class Listing:
         formula: Formula,
         names: Mapping[str, str],
         layer: int | None = None,
+        settings: Mapping[str, Constant] | None = None,
     ) -> None:
         """Add `target = formula`, with tensor `names` for the formula's parameters."""
         self.declare(target)
+        named = {parameter: names[parameter] for parameter in formula.parameters}
         self.instructions.append(
             Instruction(
                 phase=phase,
                 layer=layer,
                 operation=operation,
-                reads=tuple(dict.fromkeys(names[p] for p in formula.parameters)),
+                reads=tuple(dict.fromkeys(named.values())),
                 writes=(target.name,),
-                code=f"{target.name} = {formula.text(names)}",
-                kernel=formula.over(names),
+                code=f"{target.name} = {formula.text(named)}",
+                kernel=formula.over(named),
+                formula=formula,
+                names=named,
+                settings=settings or {},
             )
         )
 
-    def program(self, loss: str, parameters: tuple[str, ...], trained: tuple[str, ...]) -> Program:
-        """Return the finished program."""
-        return Program(tuple(self.instructions), self.tensors, loss, parameters, trained)
-
-
-class Applied(Struct, frozen=True):
-    """An operation applied to named tensors.
-
-    `inputs` maps the parameters of its formulas to tensors, and `result` is the parameter that
-    stands for its output. `gradients` has, by parameter, the derivative of the loss by that input.
-    """
-
-    operation: str
-    inputs: Mapping[str, str]
-    output: str
-    gradients: Mapping[str, Formula]
-    result: str = "out"
-    layer: int | None = None
+    def apply(self, phase: Phase, applied: Applied, role: Role, shapes: Shapes) -> None:
+        """Add the line of an operation; its result has a role and, batch by batch, these shapes."""
+        target = Tensor(applied.output, role, applied.layer, shapes=shapes)
+        value, inputs = applied.value, applied.inputs
+        self.add(phase, applied.operation, target, value, inputs, applied.layer, applied.settings)
 
     @property
-    def names(self) -> Mapping[str, str]:
-        """The tensors for every parameter that the gradients' formulas may have."""
-        derivative = {f"d{self.result}": f"d{self.output}"}
-        return {**self.inputs, self.result: self.output, **derivative}
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters, in order."""
+        return tuple(t.name for t in self.tensors.values() if t.role is Role.PARAMETER)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The names of the parameters that are not frozen."""
+        return tuple(name for name in self.parameters if not self.tensors[name].frozen)
+
+    def program(self, loss: str) -> Program:
+        """Return the finished program."""
+        lines = tuple(self.instructions)
+        return Program(lines, self.tensors, loss, self.parameters, self.trained)
 
 
 _SUMMED = formula(lambda total, addition: total + addition)
@@ -115,11 +153,16 @@ class Backward(Struct):
         return needed
 
     def _contribute(self, one: Applied, source: str, gradient: Formula, layer: int | None) -> None:
-        target = f"d{source}"
+        target = gradient_of(self.listing.tensors[source], layer)
         names = one.names
-        if target in self.written:
+        if target.name in self.written:
             gradient = _SUMMED.on(addition=gradient)
-            names = {**names, "total": target}
-        tensor = Tensor(target, Role.GRADIENT, layer)
-        self.listing.add(Phase.BACKWARD, one.operation, tensor, gradient, names, layer)
-        self.written.add(target)
+            names = {**names, "total": target.name}
+        add = self.listing.add
+        add(Phase.BACKWARD, one.operation, target, gradient, names, layer, one.settings)
+        self.written.add(target.name)
+
+
+def gradient_of(tensor: Tensor, layer: int | None = None) -> Tensor:
+    """Return the tensor that is the derivative of the loss by another, computed in a layer."""
+    return Tensor(f"d{tensor.name}", Role.GRADIENT, layer, of=tensor.name, shapes=tensor.shapes)

@@ -10,10 +10,10 @@ import numpy as np
 
 from nnstep.engine.language.nodes import Assignment
 from nnstep.engine.operations.formula import NAMESPACE, formula
-from nnstep.engine.scenario.model import Data, Expression
+from nnstep.engine.scenario.model import Expression
 from nnstep.engine.text import did_you_mean
 
-from .builder import Applied, Backward, Listing
+from .builder import Applied, Backward, Listing, gradient_of
 from .lowering import Lowering, Temporaries
 from .program import CompileError, Phase, Role, Tensor
 
@@ -22,41 +22,27 @@ _ZEROS = formula(lambda parameter: np.zeros_like(parameter))
 
 
 def write_expression(
-    listing: Listing,
-    expression: Expression,
-    data: Data | None,
-    reserved: frozenset[str],
-    dtype: str,
+    listing: Listing, expression: Expression, reserved: frozenset[str], dtype: str
 ) -> None:
     """Add the forward, loss and backward instructions of an expression; raise `CompileError`.
 
     `reserved` has the names that the optimizer will use.
     """
-    batch = {"x", "y"} if data else set()
-    check_names(expression, batch, reserved)
-    if data:
-        listing.add_batch()
-    for name in expression.inputs:
-        listing.declare(Tensor(name, Role.CONSTANT))
-    for name in expression.parameters:
-        listing.declare(Tensor(name, Role.PARAMETER))
-    lowering = _lowering(expression, data, dtype)
+    check_names(expression, listing.tensors.keys(), reserved)
+    for role, arrays in (
+        (Role.CONSTANT, expression.inputs),
+        (Role.PARAMETER, expression.parameters),
+    ):
+        for name, array in arrays.items():
+            listing.declare(Tensor(name, role, shapes=listing.always(array.shape), start=array))
+    shapes = {name: tensor.shapes for name, tensor in listing.tensors.items()}
+    taken = {*shapes, *(statement.name for statement in expression.statements)}
+    lowering = Lowering(shapes, Temporaries(taken), dtype)
     last = _check_loss_is_assigned(expression)
     for statement in expression.statements:
         _write_statement(listing, lowering, statement, expression.loss)
     _check_loss_is_a_number(lowering, expression, last)
-    _write_backward(listing, expression, [written.applied for written in lowering.written])
-
-
-def _lowering(expression: Expression, data: Data | None, dtype: str) -> Lowering:
-    sizes = data.batch_sizes if data else (1,)
-    given = {**expression.inputs, **expression.parameters}
-    shapes = {name: (array.shape,) * len(sizes) for name, array in given.items()}
-    if data:
-        shapes["x"] = tuple((size, *data.x.shape[1:]) for size in sizes)
-        shapes["y"] = tuple((size, *data.y.shape[1:]) for size in sizes)
-    taken = {*shapes, *(statement.name for statement in expression.statements)}
-    return Lowering(shapes, Temporaries(taken), dtype)
+    _write_backward(listing, expression, lowering.written)
 
 
 def _write_statement(
@@ -69,12 +55,10 @@ def _write_statement(
         lowering.copy(value, statement.name)
     elif not isinstance(value, str):
         lowering.constant(value, statement.name)
-    for written in lowering.written[before:]:
-        applied = written.applied
+    for applied in lowering.written[before:]:
         is_loss = applied.output == loss
-        phase = Phase.LOSS if is_loss else Phase.FORWARD
-        tensor = Tensor(applied.output, Role.LOSS if is_loss else Role.VALUE)
-        listing.add(phase, applied.operation, tensor, written.value, applied.inputs)
+        phase, role = (Phase.LOSS, Role.LOSS) if is_loss else (Phase.FORWARD, Role.VALUE)
+        listing.apply(phase, applied, role, lowering.shapes[applied.output])
 
 
 def _check_loss_is_assigned(expression: Expression) -> Assignment:
@@ -101,14 +85,14 @@ def _check_loss_is_a_number(
 def _write_backward(listing: Listing, expression: Expression, applied: list[Applied]) -> None:
     """Add the backward pass; a parameter that the loss does not depend on has a gradient of 0."""
     loss = expression.loss
-    seed = Tensor(f"d{loss}", Role.GRADIENT)
+    seed = gradient_of(listing.tensors[loss])
     listing.add(Phase.BACKWARD, "seed", seed, _ONES, {"loss": loss})
     backward = Backward(listing, applied, expression.parameters)
     backward.write(loss)
     for name in expression.parameters:
-        if f"d{name}" not in backward.written:
-            tensor = Tensor(f"d{name}", Role.GRADIENT)
-            listing.add(Phase.BACKWARD, "zeros", tensor, _ZEROS, {"parameter": name})
+        gradient = gradient_of(listing.tensors[name])
+        if gradient.name not in backward.written:
+            listing.add(Phase.BACKWARD, "zeros", gradient, _ZEROS, {"parameter": name})
 
 
 def check_names(expression: Expression, batch: Set[str], reserved: Set[str]) -> None:

@@ -9,9 +9,7 @@ from itertools import count
 from math import prod
 
 import numpy as np
-from msgspec import Struct
 
-from nnstep.engine.arrays import Shape
 from nnstep.engine.language.nodes import (
     Binary,
     Call,
@@ -39,7 +37,7 @@ from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean
 
 from .builder import Applied
-from .program import CompileError
+from .program import CompileError, Shapes
 
 
 class Temporaries:
@@ -58,21 +56,11 @@ class Temporaries:
         raise AssertionError("numbers do not end")
 
 
-Shapes = tuple[Shape, ...]
-"""A tensor's shape for each of the sizes that a batch can have."""
-
 Operand = str | float
 """A tensor by its name, or a constant."""
 
 _SUMMED = formula(lambda g, axis: g.sum(axis=axis))
 _SUMMED_TO = formula(lambda g, operand: sum_to(g, operand.shape))
-
-
-class Written(Struct, frozen=True):
-    """One operation of the expression: how it is applied, and its value's formula."""
-
-    applied: Applied
-    value: Formula
 
 
 def _largest(shapes: Shapes) -> int:
@@ -88,7 +76,7 @@ class Lowering:
 
     def __init__(self, shapes: Mapping[str, Shapes], temporaries: Temporaries, dtype: str) -> None:
         self.shapes = dict(shapes)
-        self.written: list[Written] = []
+        self.written: list[Applied] = []
         self._live = 2 * sum(_largest(variants) for variants in self.shapes.values())
         self._temporaries = temporaries
         self._dtype = dtype
@@ -118,8 +106,7 @@ class Lowering:
     def constant(self, value: float, target: str) -> None:
         """Write `target = value`, a single number."""
         self.shapes[target] = self._shapes_of(value)
-        applied = Applied("constant", {}, target, {})
-        self.written.append(Written(applied, constant(value, self._dtype)))
+        self.written.append(Applied("constant", constant(value, self._dtype), {}, target, {}))
 
     def _known(self, node: Name) -> str:
         if node.name not in self.shapes:
@@ -235,8 +222,11 @@ class Lowering:
                 if operation.broadcasts:
                     gradient = self._summed(gradient, parameter, inputs[parameter], output)
                 gradients[parameter] = gradient
-        applied = Applied(operation.name, inputs, output, gradients, operation.output)
-        self.written.append(Written(applied, operation.value_formula.bind(**constants)))
+        value = operation.value_formula.bind(**constants)
+        settings = {**operation.settings, **constants}
+        self.written.append(
+            Applied(operation.name, value, inputs, output, gradients, operation.output, settings)
+        )
 
     def _summed(self, gradient: Formula, parameter: str, source: str, output: str) -> Formula:
         """Sum a gradient of the output's shape to that of an input that was broadcast."""

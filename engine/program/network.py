@@ -1,63 +1,119 @@
-"""Compiling a network: dense layers, a loss, and the way back."""
+"""Compiling a network: its layers, a row a kind, then the loss, and the way back."""
 
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
 from msgspec.structs import replace
 
+from nnstep.engine.arrays import Shape
 from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
 from nnstep.engine.operations.arithmetic import linear
-from nnstep.engine.operations.formula import call, formula
+from nnstep.engine.operations.formula import call, formula, variable
 from nnstep.engine.operations.functions import l2_penalty
 from nnstep.engine.operations.losses import PENALISED, LossOperation, loss_operation
 from nnstep.engine.operations.operation import Operation
-from nnstep.engine.scenario.model import Activation, Data, Layer, Network
+from nnstep.engine.scenario.model import Activation, Data, Initializer, Layer, Layout, Network
 
 from .builder import Applied, Backward, Listing
-from .program import Phase, Role, Tensor
+from .program import Drawn, Phase, Role, Tensor
 
-_REGULARISED = formula(lambda g, W, l2: g + l2 * W)
+LOSS = "L"
+
+
+class Parameter(Struct, frozen=True):
+    """A parameter of a kind of layer: `name` and the layer's number are its name in the listing.
+
+    `shape` gives its shape, from the number of the layer's inputs, that of its units, and the
+    layout of weights. A network's L2 penalty is over those that are `penalised`.
+    """
+
+    name: str
+    shape: Callable[[int, int, Layout], Shape]
+    penalised: bool = False
+
+
+class LayerKind(Struct, frozen=True):
+    """A kind of layer: its parameters, by the keys that a scenario has for them, and its lines.
+
+    `write` adds the forward lines of a layer and returns how operations were applied, the one that
+    computes the layer's output last. It is given the layer, its number, the layout of weights, and
+    the tensors that it reads: `x` is its input, and its parameters are there by their names. A
+    parameter that the layer does without is not among them.
+    """
+
+    parameters: Mapping[str, Parameter]
+    write: Callable[[Listing, Layer, int, Layout, Mapping[str, str]], list[Applied]]
+
+
+def _write_dense(
+    listing: Listing, layer: Layer, number: int, layout: Layout, inputs: Mapping[str, str]
+) -> list[Applied]:
+    """Add `z = x @ W.T + b` and `a = f(z)`."""
+    z, a = f"z{number}", f"a{number}"
+    return [
+        _write(listing, linear(layout, "b" in inputs), inputs, z, number),
+        _write(listing, _activation(layer.activation), {"z": z}, a, number),
+    ]
+
+
+LAYERS = {
+    "dense": LayerKind(
+        parameters={
+            "weights": Parameter(
+                "W",
+                lambda inputs, units, layout: (
+                    (units, inputs) if layout == "out_in" else (inputs, units)
+                ),
+                penalised=True,
+            ),
+            "bias": Parameter("b", lambda inputs, units, layout: (units,)),
+        },
+        write=_write_dense,
+    ),
+}
+"""The kinds of layers that a network can have."""
 
 
 def write_network(listing: Listing, network: Network, data: Data) -> None:
-    """Add the batch, forward, loss and backward instructions of a network."""
-    listing.add_batch()
+    """Add the forward, loss and backward instructions of a network."""
     applied: list[Applied] = []
+    penalised: list[str] = []
     source = "x"
     for number, layer in enumerate(network.layers, start=1):
-        applied += _write_layer(listing, network, layer, number, source)
-        source = f"a{number}"
+        kind = LAYERS[layer.kind]
+        names = _declare_parameters(listing, layer, number, network.layout, source)
+        penalised += [
+            names[one.name]
+            for one in kind.parameters.values()
+            if network.l2 and one.penalised and one.name in names
+        ]
+        applied += kind.write(listing, layer, number, network.layout, {"x": source, **names})
+        source = applied[-1].output
     operation = loss_operation(network.loss.kind, network.loss.from_logits, data.y)
-    _write_loss(listing, network, operation, source)
-    backward = _with_loss(applied, network, operation)
-    wanted = [name for name, tensor in listing.tensors.items() if tensor.role is Role.PARAMETER]
-    if network.input_gradient:
-        wanted.append("x")
-    Backward(listing, backward, wanted).write("L")
+    loss = _write_loss(listing, network, operation, source, penalised)
+    backward = [_with_penalty(one, penalised, network.l2) for one in applied]
+    wanted = [*listing.parameters, *(["x"] if network.input_gradient else [])]
+    Backward(listing, _with_loss(backward, loss, network, operation), wanted).write(LOSS)
 
 
-def _write_layer(
-    listing: Listing, network: Network, layer: Layer, number: int, source: str
-) -> list[Applied]:
-    """Add `z = x @ W.T + b` and `a = f(z)`; return how they were applied."""
-    W, b, z, a = f"W{number}", f"b{number}", f"z{number}", f"a{number}"
-    has_bias = layer.bias is not None
-    listing.declare(Tensor(W, Role.PARAMETER, number))
-    if has_bias:
-        listing.declare(Tensor(b, Role.PARAMETER, number))
-    weighted_sum = linear(network.layout, has_bias)
-    inputs = {"x": source, "W": W, **({"b": b} if has_bias else {})}
-    activation = _activation(layer.activation)
-    steps = [
-        _apply(weighted_sum, inputs, z, number),
-        _apply(activation, {"z": z}, a, number),
-    ]
-    for operation, step in zip((weighted_sum, activation), steps, strict=True):
-        tensor = Tensor(step.output, Role.VALUE, number)
-        value = operation.value_formula
-        listing.add(Phase.FORWARD, operation.name, tensor, value, step.inputs, number)
-    if network.l2:
-        penalty = _REGULARISED.bind(l2=network.l2)
-        gradients = {**steps[0].gradients, "W": penalty.on(g=steps[0].gradients["W"])}
-        steps[0] = replace(steps[0], gradients=gradients)
-    return steps
+def _declare_parameters(
+    listing: Listing, layer: Layer, number: int, layout: Layout, source: str
+) -> dict[str, str]:
+    """Declare the parameters of a layer; return their tensors by the names that its kind has."""
+    inputs = listing.tensors[source].shape[-1]
+    names: dict[str, str] = {}
+    for key, parameter in LAYERS[layer.kind].parameters.items():
+        if key not in layer.parameters:
+            continue
+        name, first = f"{parameter.name}{number}", layer.parameters[key]
+        shapes = listing.always(parameter.shape(inputs, layer.units, layout))
+        start = Drawn(first, inputs, layer.units) if isinstance(first, Initializer) else first
+        frozen = key in layer.frozen
+        listing.declare(
+            Tensor(name, Role.PARAMETER, number, shapes=shapes, start=start, frozen=frozen)
+        )
+        names[parameter.name] = name
+    return names
 
 
 def _activation(activation: Activation) -> Operation:
@@ -67,34 +123,71 @@ def _activation(activation: Activation) -> Operation:
     return ACTIVATIONS[activation.kind].with_settings(**activation.options)
 
 
-def _apply(operation: Operation, inputs: dict[str, str], output: str, layer: int) -> Applied:
+def _write(
+    listing: Listing, operation: Operation, inputs: Mapping[str, str], output: str, layer: int
+) -> Applied:
+    """Add the line of an operation in a layer, and return how it was applied."""
+    settings = operation.settings
     gradients = {name: operation.gradient_formula(name) for name in operation.gradients}
-    return Applied(operation.name, inputs, output, gradients, operation.output, layer)
+    value, result = operation.value_formula, operation.output
+    applied = Applied(
+        operation.name, value, inputs, output, gradients, result, settings, layer=layer
+    )
+    by_batch = zip(*(listing.tensors[name].shapes for name in inputs.values()), strict=True)
+    shapes = tuple(operation.shape(*each, **settings) for each in by_batch)
+    listing.apply(Phase.FORWARD, applied, Role.VALUE, shapes)
+    return applied
 
 
-def _write_loss(listing: Listing, network: Network, operation: LossOperation, output: str) -> None:
-    """Add the loss, with the L2 penalty of all weights where the network has one."""
-    value = operation.value_formula(network.loss.reduction, network.loss.delta)
-    names = {"a": output, "y": "y"}
-    if network.l2:
-        weights = tuple(f"W{number}" for number in range(1, len(network.layers) + 1))
-        value = PENALISED.on(L=value, penalty=call(l2_penalty, weights, l2=network.l2))
-        names |= {name: name for name in weights}
-    listing.add(Phase.LOSS, operation.name, Tensor("L", Role.LOSS), value, names)
+def _write_loss(
+    listing: Listing,
+    network: Network,
+    operation: LossOperation,
+    output: str,
+    penalised: list[str],
+) -> Applied:
+    """Add the loss, with the L2 penalty of the parameters `penalised`."""
+    loss = network.loss
+    value = operation.value_formula(loss.reduction, loss.delta)
+    inputs = {"a": output, "y": "y"}
+    if penalised:
+        penalty = call(l2_penalty, tuple(penalised), l2=network.l2)
+        value = PENALISED.on(L=value, penalty=penalty)
+        inputs |= {name: name for name in penalised}
+    settings = {"reduction": loss.reduction, "delta": loss.delta}
+    gradients = {"a": operation.da_formula(loss.reduction, loss.delta)}
+    applied = Applied(operation.name, value, inputs, LOSS, gradients, settings=settings)
+    listing.apply(Phase.LOSS, applied, Role.LOSS, listing.always(()))
+    return applied
 
 
-def _with_loss(applied: list[Applied], network: Network, operation: LossOperation) -> list[Applied]:
+def _with_penalty(one: Applied, penalised: list[str], l2: float) -> Applied:
+    """Add to an operation's gradients those of the L2 penalty of the parameters `penalised`."""
+    gradients = {
+        parameter: (
+            _REGULARISED.bind(l2=l2).on(g=gradient, W=variable(parameter))
+            if one.inputs.get(parameter) in penalised
+            else gradient
+        )
+        for parameter, gradient in one.gradients.items()
+    }
+    return replace(one, gradients=gradients)
+
+
+_REGULARISED = formula(lambda g, W, l2: g + l2 * W)
+
+
+def _with_loss(
+    applied: list[Applied], loss: Applied, network: Network, operation: LossOperation
+) -> list[Applied]:
     """Return the operations to differentiate, the loss last.
 
     An activation that feeds its own cross-entropy is fused with it, unless the scenario asks for
     the long way: one step then leads from the loss straight to `dz`.
     """
-    loss = network.loss
     activation = applied[-1]
-    if loss.fuse and activation.operation in operation.fused:
-        fused = operation.fused_formula(activation.operation, loss.reduction)
-        inputs = {"z": activation.inputs["z"], "a": activation.output, "y": "y"}
-        return [*applied[:-1], Applied(operation.name, inputs, "L", {"z": fused})]
-    da = operation.da_formula(loss.reduction, loss.delta)
-    inputs = {"a": activation.output, "y": "y"}
-    return [*applied, Applied(operation.name, inputs, "L", {"a": da})]
+    if not (network.loss.fuse and activation.operation in operation.fused):
+        return [*applied, loss]
+    fused = operation.fused_formula(activation.operation, network.loss.reduction)
+    inputs = {"z": activation.inputs["z"], "a": activation.output, "y": "y"}
+    return [*applied[:-1], replace(loss, inputs=inputs, gradients={"z": fused})]

@@ -1,11 +1,19 @@
-"""A program is a listing that a person can read, and every line of it is one step."""
+"""A program is a listing that a person can read, and every line of it is one step.
 
-from collections.abc import Mapping
+It also knows, before anything runs, what there is to know of its tensors: their shapes, their first
+values, and of which other tensor each is the gradient or a buffer.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from math import prod
 
-from msgspec import Struct
+import numpy as np
+from msgspec import Struct, field
 
-from nnstep.engine.arrays import Kernel
+from nnstep.engine.arrays import Array, Kernel, Shape
+from nnstep.engine.operations.formula import Constant, Formula
+from nnstep.engine.scenario.model import Initializer
 
 
 class CompileError(ValueError):
@@ -53,26 +61,52 @@ class Role(StrEnum):
     SCRATCH = "scratch"
 
 
-class Tensor(Struct, frozen=True):
+Shapes = tuple[Shape, ...]
+"""A tensor's shape for each of the sizes that a batch can have, in the order of the data's
+`batch_sizes`; without data there is one."""
+
+
+class Drawn(Struct, frozen=True):
+    """A first value that is drawn when a run starts; the fans are those of the tensor's layer."""
+
+    by: Initializer
+    fan_in: int
+    fan_out: int
+
+
+class Tensor(Struct, frozen=True, eq=False):
     """What is known of a tensor before anything runs.
 
-    `layer` counts from 1 and is None outside a layer. A tensor of role `PARAMETER`, `BUFFER`,
-    `RATE` or `CONSTANT` is live from the start; the others appear when first written. A buffer has
-    the shape of the parameter `of` and is full of `start` at first; without an `of` it is a count.
+    `layer` counts from 1 and is None outside a layer. A gradient is the derivative of the loss by
+    the tensor `of`; a buffer belongs to the parameter `of`, and without an `of` it is a count.
+
+    A tensor with a `start` is live from the beginning, and that is its first value; a buffer of a
+    parameter is full of it. The others appear when first written. The optimizer leaves a parameter
+    alone that is `frozen`.
     """
 
     name: str
     role: Role
     layer: int | None = None
     of: str | None = None
-    start: float = 0.0
+    shapes: Shapes = ((),)
+    start: Array | Drawn | float | None = None
+    frozen: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape, in the largest batch where batches differ in size."""
+        return max(self.shapes, key=prod)
 
 
 class Instruction(Struct, frozen=True):
     """One line of the listing.
 
     `kernel` computes the tensor written from a mapping of all live tensors, of which it uses those
-    in `reads`. The batch instruction has none: what it reads is the machine's data cursor.
+    in `reads`. It is made from the `formula`, as the line's `code` is: `names` has the tensor for
+    each of the formula's parameters, and `settings` the constants that the operation was given
+    (`alpha`, `axis`, `momentum`, …), which stand in the formula already. The batch instruction has
+    neither: what it reads is the machine's data cursor.
     """
 
     phase: Phase
@@ -82,6 +116,9 @@ class Instruction(Struct, frozen=True):
     writes: tuple[str, ...]
     code: str
     kernel: Kernel | None = None
+    formula: Formula | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Constant] = field(default_factory=dict)
 
 
 class Program(Struct, frozen=True):
@@ -103,3 +140,30 @@ class Program(Struct, frozen=True):
     def with_role(self, *roles: Role) -> tuple[Tensor, ...]:
         """Return the tensors that have one of these roles."""
         return tuple(tensor for tensor in self.tensors.values() if tensor.role in roles)
+
+    @property
+    def gradients(self) -> Mapping[str, str]:
+        """The gradient of each tensor that has one, both by name."""
+        return {
+            tensor.of: tensor.name
+            for tensor in self.with_role(Role.GRADIENT)
+            if tensor.of is not None
+        }
+
+
+def run(
+    lines: Iterable[Instruction],
+    tensors: Mapping[str, Array],
+    each: Callable[[Array], Array] | None = None,
+) -> dict[str, Array]:
+    """Return the tensors and, in addition, what instructions compute from them.
+
+    The batch instruction cannot be among the lines. `each` is handed every result, in order, and
+    what it returns takes the place of the result before the next line reads it.
+    """
+    result = dict(tensors)
+    for line in lines:
+        assert line.kernel is not None, "only the batch instruction has no kernel"
+        array = np.asarray(line.kernel(result))
+        result[line.writes[0]] = each(array) if each else array
+    return result

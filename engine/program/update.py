@@ -11,10 +11,11 @@ from nnstep.engine.operations.optimizers import (
     COUNTED,
     UPDATES,
     Line,
+    Settings,
 )
 from nnstep.engine.scenario.model import Clip, Optimizer
 
-from .builder import Listing
+from .builder import Listing, gradient_of
 from .program import Phase, Role, Tensor
 
 RATE = "lr"
@@ -25,17 +26,19 @@ FACTOR = "clip_factor"
 
 def write_update(listing: Listing, optimizer: Optimizer, trained: Sequence[str]) -> None:
     """Add the update instructions of the parameters `trained`."""
-    listing.declare(Tensor(RATE, Role.RATE))
+    single = listing.always(())
+    listing.declare(Tensor(RATE, Role.RATE, shapes=single, start=float(optimizer.lr)))
     if optimizer.clip and trained:
         _write_clip(listing, optimizer.clip, trained)
-    lines = UPDATES[optimizer.kind](_settings(optimizer))
+    settings = _settings(optimizer)
+    lines = UPDATES[optimizer.kind](settings)
     if trained and _count_updates(lines):
-        count = Tensor(COUNT, Role.BUFFER)
+        count = Tensor(COUNT, Role.BUFFER, shapes=single, start=0)
         listing.add(Phase.UPDATE, "count", count, COUNTED, {COUNT: COUNT})
     start = float(optimizer.options.get("initial_accumulator_value", 0.0))  # type: ignore[arg-type]
     for parameter in trained:
         for line in lines:
-            _write_line(listing, optimizer.kind, parameter, line, start)
+            _write_line(listing, optimizer.kind, parameter, line, start, settings)
 
 
 def reserved_names(optimizer: Optimizer | None, parameters: Iterable[str]) -> frozenset[str]:
@@ -73,26 +76,35 @@ def _settings(optimizer: Optimizer) -> dict[str, Constant]:
 
 def _write_clip(listing: Listing, clip: Clip, trained: Sequence[str]) -> None:
     """Add the clipping of the gradients: each value, or all by their norm together."""
-    gradients = tuple(f"d{name}" for name in trained)
+    gradients = tuple(gradient_of(listing.tensors[name]).name for name in trained)
+    limit: Settings = {"limit": clip.limit}
     if clip.kind == "value":
-        clipped, names = CLIPPED_VALUE.bind(limit=clip.limit), {}
+        clipped, names, settings = CLIPPED_VALUE.bind(**limit), {}, limit
     else:
+        single = listing.always(())
         norm = call(global_norm, gradients)
-        tensor = Tensor(NORM, Role.SCRATCH)
+        tensor = Tensor(NORM, Role.SCRATCH, shapes=single)
         listing.add(Phase.UPDATE, "norm", tensor, norm, {name: name for name in gradients})
-        factor = CLIP_FACTOR.bind(limit=clip.limit)
-        tensor = Tensor(FACTOR, Role.SCRATCH)
-        listing.add(Phase.UPDATE, "clip", tensor, factor, {"norm": NORM})
-        clipped, names = CLIPPED_NORM, {"factor": FACTOR}
+        tensor = Tensor(FACTOR, Role.SCRATCH, shapes=single)
+        factor = CLIP_FACTOR.bind(**limit)
+        listing.add(Phase.UPDATE, "clip", tensor, factor, {"norm": NORM}, settings=limit)
+        clipped, names, settings = CLIPPED_NORM, {"factor": FACTOR}, {}
     for gradient in gradients:
-        target = listing.tensors[gradient]
-        listing.add(Phase.UPDATE, "clip", target, clipped, {"dp": gradient, **names})
+        target, named = listing.tensors[gradient], {"dp": gradient, **names}
+        listing.add(Phase.UPDATE, "clip", target, clipped, named, settings=settings)
 
 
-def _write_line(listing: Listing, optimizer: str, parameter: str, line: Line, start: float) -> None:
+def _write_line(
+    listing: Listing,
+    optimizer: str,
+    parameter: str,
+    line: Line,
+    start: float,
+    settings: Settings,
+) -> None:
     """Add one line of an update rule for one parameter, declaring the buffer that it writes."""
     names = {name: _tensor(name, parameter) for name in line.formula.parameters}
     target = _tensor(line.writes, parameter)
-    layer = listing.tensors[parameter].layer
-    tensor = Tensor(target, Role.BUFFER, layer, of=parameter, start=start)
-    listing.add(Phase.UPDATE, optimizer, tensor, line.formula, names)
+    layer, shapes = listing.tensors[parameter].layer, listing.tensors[parameter].shapes
+    buffer = Tensor(target, Role.BUFFER, layer, of=parameter, shapes=shapes, start=start)
+    listing.add(Phase.UPDATE, optimizer, buffer, line.formula, names, settings=settings)

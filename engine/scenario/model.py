@@ -47,6 +47,13 @@ class Layer(Struct, frozen=True):
     weights: Array | Initializer
     bias: Array | Initializer | None
     frozen: frozenset[str] = frozenset()
+    kind: str = "dense"
+
+    @property
+    def parameters(self) -> "Mapping[str, Array | Initializer]":
+        """Its parameters, by the keys that the file has for them; one that it lacks is left out."""
+        values = {"weights": self.weights, "bias": self.bias}
+        return {key: value for key, value in values.items() if value is not None}
 
 
 class Loss(Struct, frozen=True):
@@ -152,10 +159,11 @@ class Expectation(Struct, frozen=True):
     cell: Shape = ()
 
 
-class Scenario(Struct, frozen=True):
+class Scenario(Struct, frozen=True, eq=False, weakref=True):
     """Everything one scenario file says. Exactly one of `network` and `expression` is not None.
 
     `breakpoints` are the tables of the file and `watches` its expressions, as they are written.
+    Two scenarios are equal only if they are the same one.
     """
 
     title: str

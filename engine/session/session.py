@@ -15,7 +15,7 @@ from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
 from nnstep.engine.machine.machine import Machine, Step, run_length
-from nnstep.engine.program.compile import compile_scenario
+from nnstep.engine.program.compile import program_of
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
@@ -55,7 +55,7 @@ class Session:
     ) -> None:
         if iterations is not None and (type(iterations) is not int or iterations < 0):
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
-        program, length = compile_scenario(scenario), run_length(scenario, iterations)
+        program, length = program_of(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
         self.scenario = scenario
         self.program = program
