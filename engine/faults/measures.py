@@ -94,7 +94,8 @@ class Written:
         self.followed: set[int] = set()
         self._last: dict[tuple[str, Phase], tuple[int, int]] = {}
         updated = {line.writes[0] for line in program.instructions if line.phase is Phase.UPDATE}
-        followed = {f"d{name}" for name in updated.intersection(program.parameters)}
+        gradients = program.gradients
+        followed = {gradients[name] for name in updated.intersection(program.parameters)}
         for position, line in enumerate(program.instructions):
             for name in line.writes:
                 index = len(self.names)

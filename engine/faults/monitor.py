@@ -13,7 +13,7 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.machine import Record
-from nnstep.engine.program.program import Phase, Program
+from nnstep.engine.program.program import Phase, Program, run
 from nnstep.engine.scenario.model import Data, Scenario
 
 from .fault import NON_FINITE, Fault, Key, fault_key
@@ -34,10 +34,9 @@ class Sample:
         self._batch = data.x[rows], data.y[rows]
         network = scenario.network
         self._sums = network is not None and network.loss.reduction == "sum"
-        gradients = (
-            written.last(f"d{name}", Phase.BACKWARD) for name in written.program.parameters
-        )
-        self._gradients = {found[0] for found in gradients if found}
+        gradients, parameters = written.program.gradients, written.program.parameters
+        found = (written.last(gradients[name], Phase.BACKWARD) for name in parameters)
+        self._gradients = {place[1] for place in found if place}
 
     def is_wanted(self, case: Pass) -> bool:
         """Tell whether the batch of a pass has few of the rows that there are."""
@@ -49,20 +48,21 @@ class Sample:
         A gradient that is a sum over rows is brought to the rows of the batch. None if an
         expression cannot be computed for as many rows.
         """
-        rows = len(self._batch[0])
-        scale = len(case.record[0]) / rows if self._sums else 1.0
-        tensors = {**case.before, **dict(zip(("x", "y"), self._batch, strict=True))}
+        batch, *lines = self._written.program.instructions[: position + 1]
+        scale = len(case.record[0]) / len(self._batch[0]) if self._sums else 1.0
+        tensors = {**case.before, **dict(zip(batch.writes, self._batch, strict=True))}
         record: list[Array] = list(self._batch)
-        for at, line in enumerate(self._written.program.instructions[1 : position + 1], start=1):
-            assert line.kernel is not None, "only the batch instruction has none"
-            try:
-                array = np.asarray(line.kernel(tensors))
-            except (ValueError, IndexError):
-                return None
-            if at in self._gradients and scale != 1:
+
+        def recorded(array: Array) -> Array:
+            if len(record) in self._gradients and scale != 1:
                 array = (array * scale).astype(array.dtype)
-            tensors[line.writes[0]] = array
             record.append(array)
+            return array
+
+        try:
+            run(lines, tensors, recorded)
+        except (ValueError, IndexError):
+            return None
         return replace(case, record=record)
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.functions import spread
-from nnstep.engine.program.program import Instruction, Phase, Program
+from nnstep.engine.program.program import Instruction, Phase, Program, run
 
 from .verdict import (
     GOOD,
@@ -49,11 +49,11 @@ class Point:
         self.forward = tuple(_lines(program, Phase.FORWARD, Phase.LOSS))
         backward = tuple(_lines(program, Phase.BACKWARD))
         self.given = _copied(given, program.parameters, (*self.forward, *backward))
-        self.tensors = run(self.forward, self.given)
+        self.tensors = run(self.forward, self.given, as_float64)
         self.loss = float(self.tensors[program.loss])
         self.noise = self._noise(np.random.default_rng(seed))
-        gradients = run(backward, self.tensors)
-        self.gradients = {name: gradients[f"d{name}"] for name in program.parameters}
+        tensors, of = run(backward, self.tensors, as_float64), program.gradients
+        self.gradients = {name: tensors[of[name]] for name in program.parameters}
 
     def leading_from(self, name: str) -> tuple[Instruction, ...]:
         """Return the instructions through which a tensor has an influence on the loss."""
@@ -81,27 +81,9 @@ class Point:
         return max(EPSILON, *moves) if np.isfinite(moves).all() else np.inf
 
     def _rounded_loss(self, generator: np.random.Generator) -> float:
-        tensors = {name: _rounded(array, generator) for name, array in self.given.items()}
-        for line in self.forward:
-            tensors[line.writes[0]] = _rounded(computed(line, tensors), generator)
+        given = {name: _rounded(array, generator) for name, array in self.given.items()}
+        tensors = run(self.forward, given, lambda array: _rounded(as_float64(array), generator))
         return float(tensors[self.program.loss])
-
-
-def run(lines: Iterable[Instruction], tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the tensors and, in addition, what instructions compute from them."""
-    result = dict(tensors)
-    for line in lines:
-        result[line.writes[0]] = computed(line, result)
-    return result
-
-
-def computed(line: Instruction, tensors: Mapping[str, Array]) -> Array:
-    """Return what an instruction computes, in float64.
-
-    The constants of a program are of the run's dtype, which a result can inherit.
-    """
-    assert line.kernel is not None, "the batch instruction belongs to no phase that is run here"
-    return _as_float64(np.asarray(line.kernel(tensors)))
 
 
 def _lines(program: Program, *phases: Phase) -> Iterable[Instruction]:
@@ -117,15 +99,23 @@ def _copied(
     for line in lines:
         names |= dict.fromkeys(name for name in line.reads if name not in written)
         written.update(line.writes)
-    copies = {name: _as_float64(given[name]) for name in names}
-    loss = next((line for line in lines if line.phase is Phase.LOSS), None)
-    if loss and loss.operation.startswith("cross_entropy"):
-        y = loss.reads[1]
-        copies[y] = _probabilities(copies[y], given[y].dtype)
+    copies = {name: as_float64(given[name]) for name in names}
+    for line in lines:
+        if line.phase is Phase.LOSS and line.operation in _ON_PROBABILITIES:
+            y = line.names["y"]
+            copies[y] = _probabilities(copies[y], given[y].dtype)
     return copies
 
 
-def _as_float64(array: Array) -> Array:
+_ON_PROBABILITIES = ("cross_entropy", "cross_entropy_with_logits")
+
+
+def as_float64(array: Array) -> Array:
+    """Return an array of numbers in float64; whole numbers stay what they are.
+
+    The constants of a program are of the run's dtype, which a result can inherit: what a line
+    computes is handed on in float64.
+    """
     return array.astype(np.float64, copy=False) if array.dtype.kind == "f" else array
 
 
@@ -197,10 +187,8 @@ class Probe:
         return max(1.0, abs(float(self._array[index])))
 
     def _loss_with(self, index: Shape, value: float) -> tuple[float, bool]:
-        tensors = self._tensors
         self._array[index] = value
-        for line in self._lines:
-            tensors[line.writes[0]] = computed(line, tensors)
+        tensors = run(self._lines, self._tensors, as_float64)
         crossed = any(bool((side(tensors) != before).any()) for side, before in self._sides)
         return float(tensors[self._loss]), crossed
 

@@ -10,8 +10,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.program.program import Role, run
 
-from .differences import Point, run
+from .differences import Point, as_float64
 from .verdict import BAD, GOOD, Cell, Fingerprint, TensorCheck, Verdict
 
 LOUD = 1e-3
@@ -108,23 +109,24 @@ def _near(a: Array, b: Array) -> bool:
 
 
 def _rows(point: Point) -> int | None:
-    takes_data = any("x" in line.writes for line in point.program.instructions)
-    return len(point.tensors["x"]) if takes_data and "x" in point.tensors else None
+    """Return the number of samples, None where no line reads the inputs."""
+    inputs = point.program.with_role(Role.DATA)[:1]
+    return next((len(point.tensors[x.name]) for x in inputs if x.name in point.tensors), None)
 
 
 def _outputs(point: Point, rows: int) -> int:
     """Return the number of elements that the loss is reduced from."""
     loss = next(line for line in point.forward if point.program.loss in line.writes)
-    a = point.tensors[loss.reads[0]]
-    return a.size if a.ndim and len(a) == rows else rows
+    reduced = (point.tensors[name] for name in loss.reads[:1])
+    return next((a.size for a in reduced if a.ndim and len(a) == rows), rows)
 
 
 def _is_mean_over_rows(point: Point) -> bool:
     """Tell whether the loss stays the same when every row of the batch comes twice."""
-    batch = {name: point.given[name] for name in ("x", "y") if name in point.given}
-    twice: dict[str, Array] = {name: np.concatenate([rows, rows]) for name, rows in batch.items()}
+    batch = (data.name for data in point.program.with_role(Role.DATA) if data.name in point.given)
+    twice: dict[str, Array] = {name: np.concatenate([point.given[name]] * 2) for name in batch}
     try:
-        tensors = run(point.forward, {**point.given, **twice})
+        tensors = run(point.forward, {**point.given, **twice}, as_float64)
     except ValueError:
         return False  # an expression can be written for a batch of one size only
     loss = float(tensors[point.program.loss])
@@ -155,10 +157,12 @@ def tensor_checks(
 
 def _checked(point: Point, name: str, outcomes: Outcomes | None) -> TensorCheck:
     shape, gradient_shape = point.tensors[name].shape, point.gradients[name].shape
+    gradient = point.program.gradients[name]
     if outcomes is None:
         transposed = gradient_shape == shape[::-1]
         return TensorCheck(
             name=name,
+            gradient=gradient,
             shape=shape,
             gradient_shape=gradient_shape,
             verdict=Verdict.FAIL,
@@ -170,6 +174,7 @@ def _checked(point: Point, name: str, outcomes: Outcomes | None) -> TensorCheck:
     worst = max(telling, key=lambda cell: (cell.verdict.severity, cell.error), default=None)
     return TensorCheck(
         name=name,
+        gradient=gradient,
         shape=shape,
         gradient_shape=gradient_shape,
         verdict=worst.verdict if worst else Verdict.UNDECIDED,

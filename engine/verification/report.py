@@ -177,7 +177,7 @@ def explanations(verification: Verification) -> list[str]:
 
 def gradient_names(tensors: Sequence[TensorCheck], most: int) -> str:
     """Return the names of gradients as a sentence has them, of which at most `most` are named."""
-    names = [f"d{one.name}" for one in tensors[:most]]
+    names = [one.gradient for one in tensors[:most]]
     return listed([*names, f"{len(tensors) - most} more"] if tensors[most:] else names)
 
 

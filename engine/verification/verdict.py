@@ -69,7 +69,7 @@ class Cell(Struct, frozen=True):
 
 
 class TensorCheck(Struct, frozen=True, kw_only=True):
-    """What came of the gradient of one parameter.
+    """What came of the gradient of one parameter, both by name.
 
     Of `size` cells `checked` were compared, `skipped` are at a kink, for `undecided` ones the
     numeric gradient is lost in rounding errors, and for `not_finite` ones one of the two is no
@@ -82,6 +82,7 @@ class TensorCheck(Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    gradient: str
     shape: Shape
     gradient_shape: Shape
     verdict: Verdict
