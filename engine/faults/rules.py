@@ -11,8 +11,8 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.program.program import Phase
-from nnstep.engine.scenario.model import Data, Initializer, Network, Optimizer, Scenario
+from nnstep.engine.program.program import Drawn, Phase, Tensor
+from nnstep.engine.scenario.model import Data, Network, Optimizer, Scenario
 from nnstep.engine.text import cell_name
 
 from .fault import NON_FINITE, Key, Level, fault_key
@@ -275,19 +275,25 @@ class DeadUnits(Rule):
 class Symmetry(Rule):
     """Units of a hidden layer with equal weights, biases and gradients: they never come apart.
 
-    The value is the number of such units. `axis` is that of the weights along which units lie.
+    The value is the number of such units. `tensor` is the gradient of the `weights`, along whose
+    `axis` units lie, and `biases` are the layer's parameters that have one number a unit.
     """
 
     name = "symmetry"
     advice = "Draw the weights at random, or edit those of one of the units."
 
     def __init__(
-        self, position: int, index: int, tensor: str, layer: int | None, axis: int
+        self,
+        position: int,
+        index: int,
+        tensor: str,
+        layer: int | None,
+        weights: str,
+        axis: int,
+        biases: Sequence[str],
     ) -> None:
         super().__init__(position, index, tensor, layer)
-        self._axis = axis
-        self._weights = f"W{layer}"
-        self._bias = f"b{layer}"
+        self._weights, self._axis, self._biases = weights, axis, biases
 
     def suspects(self, block: Block) -> Array | None:
         """Look for units whose first weights are equal."""
@@ -298,8 +304,7 @@ class Symmetry(Rule):
         """Count the largest group of units that are alike."""
         both = case.before[self._weights], case.record[self.index]
         columns = [np.moveaxis(array, self._axis, 0) for array in both]
-        if self._bias in case.before:
-            columns.append(case.before[self._bias][:, np.newaxis])
+        columns += [case.before[bias][:, np.newaxis] for bias in self._biases]
         counts = np.unique(np.concatenate(columns, axis=1), axis=0, return_counts=True)[1]
         alike = float(counts.max())
         if alike == 1:
@@ -542,7 +547,7 @@ def rules_of(scenario: Scenario, written: Written, measured_by: Yardstick) -> li
         rules += _of_expression(written)
     if scenario.optimizer:
         rules += _of_losses(written, measured_by)
-        rules += _of_updates(scenario, scenario.optimizer, written)
+        rules += _of_updates(scenario.optimizer, written)
     return sorted(rules, key=lambda rule: rule.position)
 
 
@@ -555,44 +560,56 @@ def _of_values(written: Written) -> Iterator[Rule]:
 
 
 def _of_data(data: Data, written: Written) -> Iterator[Rule]:
-    for index, (name, array) in enumerate((("x", data.x), ("y", data.y))):
+    x, y = written.program.instructions[0].writes
+    for index, (name, array) in enumerate(((x, data.x), (y, data.y))):
         finite = np.isfinite(array)
         if not finite.all():
             yield NonFiniteData(0, index, name, None)
-        if name == "x" and np.abs(array).max(initial=0.0, where=finite) > LARGEST_INPUT:
+        if name == x and np.abs(array).max(initial=0.0, where=finite) > LARGEST_INPUT:
             yield UnnormalisedInput(0, index, name, None)
 
 
 def _of_network(network: Network, written: Written, rows: int) -> Iterator[Rule]:
-    for number, layer in enumerate(network.layers, start=1):
-        kind = layer.activation.kind
-        if kind in ("sigmoid", "tanh") and written.last(f"da{number}", Phase.BACKWARD):
-            z = f"z{number}"
-            yield Saturation(*written.at(z, Phase.FORWARD), z, number)
-        if kind == "relu":
-            a = f"a{number}"
-            yield DeadUnits(*written.at(a, Phase.FORWARD), a, number, rows)
+    gradients = written.program.gradients
+    for line in written.program.instructions:
+        if line.phase is not Phase.FORWARD:
+            continue
+        if line.operation in ("sigmoid", "tanh") and line.writes[0] in gradients:
+            z = line.names["z"]
+            yield Saturation(*written.at(z, Phase.FORWARD), z, line.layer)
+        if line.operation == "relu":
+            a = line.writes[0]
+            yield DeadUnits(*written.at(a, Phase.FORWARD), a, line.layer, rows)
     yield from _of_layers_gradients(network, written)
 
 
 def _of_layers_gradients(network: Network, written: Written) -> Iterator[Rule]:
-    count = len(network.layers)
-    trained = [n for n in range(1, count + 1) if f"W{n}" in written.program.trained]
-    for number in trained:
-        name = f"dW{number}"
+    program, gradients = written.program, written.program.gradients
+    parameters = [program.tensors[name] for name in program.parameters]
+    weights = [tensor for tensor in parameters if _is_weights(tensor)]
+    trained = [tensor for tensor in weights if not tensor.frozen]
+    axis = 0 if network.layout == "out_in" else 1
+    for tensor in trained:
+        name, layer = gradients[tensor.name], tensor.layer
         place = written.at(name, Phase.BACKWARD)
-        yield NoGradient(*place, name, number)
-        yield Exploding(*place, name, number)
-        if number == trained[0] and number < count:
-            last = f"dW{count}"
-            yield Vanishing(*place, name, number, written.at(last, Phase.BACKWARD)[1], last)
-        if number < count and network.layers[number - 1].units > 1:
-            yield Symmetry(*place, name, number, 0 if network.layout == "out_in" else 1)
+        yield NoGradient(*place, name, layer)
+        yield Exploding(*place, name, layer)
+        last = weights[-1]
+        if tensor is last:
+            continue
+        if tensor is trained[0]:
+            of_last = gradients[last.name]
+            yield Vanishing(*place, name, layer, written.at(of_last, Phase.BACKWARD)[1], of_last)
+        units = tensor.shape[axis]
+        if units > 1:
+            biases = [b.name for b in parameters if b.layer == layer and b.shape == (units,)]
+            yield Symmetry(*place, name, layer, tensor.name, axis, biases)
 
 
 def _of_expression(written: Written) -> Iterator[Rule]:
+    gradients = written.program.gradients
     for parameter in written.program.trained:
-        name = f"d{parameter}"
+        name = gradients[parameter]
         place = written.at(name, Phase.BACKWARD)
         yield NoGradient(*place, name, None)
         yield Exploding(*place, name, None)
@@ -605,31 +622,28 @@ def _of_losses(written: Written, measured_by: Yardstick) -> Iterator[Rule]:
     yield Stalled(*place, loss, None, measured_by)
 
 
-def _of_updates(scenario: Scenario, optimizer: Optimizer, written: Written) -> Iterator[Rule]:
+def _of_updates(optimizer: Optimizer, written: Written) -> Iterator[Rule]:
+    program = written.program
     momentum = float(optimizer.options.get("momentum", 0.0))  # type: ignore[arg-type]
     gathered = round(1 / (1 - momentum)) if 0 < momentum < 1 else 0
-    weights = [name for name in written.program.trained if _is_weights(scenario, name)]
-    places = {name: written.at(name, Phase.UPDATE) for name in weights}
-    for name, place in places.items():
-        grown = GROWN if _starts_at_zero(scenario, name) else 0
-        yield UpdateTooLarge(*place, name, written.program.tensors[name].layer, grown)
+    trained = [program.tensors[name] for name in program.trained]
+    weights = [tensor for tensor in trained if _is_weights(tensor)]
+    places = {tensor.name: written.at(tensor.name, Phase.UPDATE) for tensor in weights}
+    for tensor in weights:
+        grown = GROWN if _starts_at_zero(tensor) else 0
+        yield UpdateTooLarge(*places[tensor.name], tensor.name, tensor.layer, grown)
     if weights:
-        gradients = [written.at(f"d{name}", Phase.BACKWARD)[1] for name in weights]
-        yield UpdateTooSmall(places, gradients, gathered)
+        gradients = program.gradients
+        at = [written.at(gradients[tensor.name], Phase.BACKWARD)[1] for tensor in weights]
+        yield UpdateTooSmall(places, at, gathered)
 
 
-def _is_weights(scenario: Scenario, name: str) -> bool:
-    """Tell weights from biases: in an expression, by their two axes."""
-    if scenario.expression:
-        return scenario.expression.parameters[name].ndim > 1
-    return name.startswith("W")
+def _is_weights(parameter: Tensor) -> bool:
+    """Tell weights from biases, and from other parameters with one number a unit: by their axes."""
+    return len(parameter.shape) > 1
 
 
-def _starts_at_zero(scenario: Scenario, name: str) -> bool:
-    if scenario.network:
-        start = scenario.network.layers[int(name[1:]) - 1].weights
-        if isinstance(start, Initializer):
-            return start.kind == "zeros"
-        return not start.any()
-    assert scenario.expression is not None, "a scenario is a network or an expression"
-    return not scenario.expression.parameters[name].any()
+def _starts_at_zero(parameter: Tensor) -> bool:
+    if isinstance(parameter.start, Drawn):
+        return parameter.start.by.kind == "zeros"
+    return not np.any(parameter.start)

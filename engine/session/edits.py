@@ -11,7 +11,7 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Edit
-from nnstep.engine.program.program import Program
+from nnstep.engine.program.program import Program, Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, quoted
 
@@ -42,7 +42,8 @@ def checked_edit(
     """Return the edit that gives a cell a value; raise `EditError` if any of them does not fit."""
     array = checked_tensor(name, program, tensors)
     below = None
-    if name == "y" and scenario.network is not None and array.dtype.kind == "i":
+    holds_classes = program.tensors[name].role is Role.DATA and array.dtype.kind == "i"
+    if holds_classes and scenario.network is not None:
         below = scenario.network.layers[-1].units
     return Edit(place, name, *_cell(array, name, index, value, below))
 

@@ -169,6 +169,18 @@ def test_additions_speak_of_what_the_program_has(mistakes: Mistakes) -> None:
     ]
 
 
+def test_the_shape_of_every_tensor_of_a_program_is_known(mistakes: Mistakes) -> None:
+    cells = "".join(
+        f'[[expect]]\nat = "{name}"\ncell = [0]\nvalue = "1"\n'
+        for name in ("d", "dd", "da", "m_a", "t")
+    )
+    adam = '[optimizer]\nkind = "adam"\n'
+    assert mistakes(PROGRAM + adam + cells) == [
+        f"s.toml:{line}:8: a cell of {name} has 0 indices, this one 1"
+        for line, name in ((14, "d"), (18, "dd"), (22, "da"), (26, "m_a"), (30, "t"))
+    ]
+
+
 @pytest.mark.parametrize(
     ("addition", "said"),
     [

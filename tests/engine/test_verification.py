@@ -178,6 +178,14 @@ def test_an_expression_over_data() -> None:
     assert (verification.rows, verification.averages) == (3, True)
 
 
+def test_a_loss_that_is_a_constant_beside_a_batch() -> None:
+    x, y = frozen([[1.0], [0.5]]), frozen([1.0, 0.0])
+    code = "z = x * w\nL = 3"
+    verification = verified(expression(code, "L", data=Data(x, y, 2, shuffle=False), w=0.5))
+    assert_all_good(verification)
+    assert verification.rows == 2
+
+
 def test_an_expression_for_one_size_of_batch() -> None:
     x, y = frozen([[1.0, 2.0], [0.5, -1.0]]), frozen([1.0, 0.0])
     data = Data(x, y, 2, shuffle=False)
