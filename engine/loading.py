@@ -30,6 +30,17 @@ def load(path_or_name: str | Path) -> Scenario:
     """
     report = Report(read_source(_file(path_or_name)))
     scenario = build_scenario(report)
+    _compile(scenario, report)
+    return scenario
+
+
+def read(path_or_name: str | Path) -> Scenario:
+    """Read a scenario as `load` does, to list or describe it: what only compiling shows is left."""
+    return build_scenario(Report(read_source(_file(path_or_name))))
+
+
+def _compile(scenario: Scenario, report: Report) -> None:
+    """Compile a scenario, whose program is remembered, and check it against that."""
     try:
         program = program_of(scenario)
     except CompileError as error:
@@ -40,7 +51,6 @@ def load(path_or_name: str | Path) -> Scenario:
             report.raise_errors()
         check_references(scenario, program, report)
     report.raise_errors()
-    return scenario
 
 
 def _file(path_or_name: str | Path) -> str | Path:

@@ -42,12 +42,12 @@ def built_in() -> dict[str, Path]:
 
 def entries() -> Iterator[Entry]:
     """Read every built-in scenario; a broken file gives an entry that says so."""
-    from nnstep.engine.loading import load
+    from nnstep.engine.loading import read
     from nnstep.engine.scenario.errors import ScenarioError
 
     for name, path in built_in().items():
         try:
-            scenario = load(path)
+            scenario = read(path)
         except ScenarioError as error:
             yield Entry(name, path, name, problem=str(error))
         else:
