@@ -1,18 +1,34 @@
 """Fixtures of several test modules."""
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from scenario_texts import Mistakes
 
 from nnstep.engine.loading import load
 from nnstep.engine.scenario.errors import ScenarioError
 
+# The same examples in every run, and none kept in a file: a test that passes here passes elsewhere.
+# `pytest --hypothesis-profile explore` looks at others.
+settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("explore", settings.get_profile("same"), derandomize=False)
+settings.load_profile("same")
+
+
+@pytest.fixture(scope="session")
+def state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of folders that are there only once something is written into them."""
+    parent = tmp_path_factory.mktemp("state")
+    return (parent / str(number) for number in count())
+
 
 @pytest.fixture(autouse=True)
-def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def state_of_its_own(state_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test find, or leave, a session where a person's are kept."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(next(state_folders)))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.prompt import Prompt
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS = Path(__file__).parent / "screen" / "snapshots"
 UPDATE = "NNSTEP_UPDATE_SNAPSHOTS"
 
 

@@ -232,9 +232,21 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(LINES, max_size=12))
 def test_whatever_is_typed_is_answered_or_told_to_be_wrong(lines: list[str]) -> None:
+    assert_answered(lines)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(st.lists(LINES, max_size=12))
+def test_much_is_typed(lines: list[str]) -> None:
+    assert_answered(lines)
+
+
+def assert_answered(lines: list[str]) -> None:
+    """Each line has an answer fit to show, or an error that is."""
     session = small(3)
     for line in lines:
         try:

@@ -92,26 +92,26 @@ def test_npz_arrays_by_name() -> None:
     assert read_npz(content, inputs="other").x.tolist() == [[1.5, 2], [3, 4]]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "no NPZ file"),
-        (b"PK\x03\x04 and so on", "no NPZ file"),
-        (packed(x=[[1]], y=[1])[:-30], "no NPZ file"),
-        (packed(z=[1]), "no array 'x'"),
-        (packed(x=5, y=[1]), "is a single number"),
-        (packed(x=np.zeros((0, 2)), y=[1]), "is empty"),
-        (packed(x=[1j], y=[1]), "does not hold real numbers"),
-        (packed(x=["a"], y=[1]), "does not hold real numbers"),
-        (packed(x=np.array([{}], dtype=object), y=[1]), "does not hold real numbers"),
-        (zipped("x.npy", header_only("(10000000000,)")), "more than 10,000,000 numbers"),
-        (zipped("x.npy", header_only("(5,)")), "has not the numbers it promises"),
-        (zipped("x.npy", header_only("(5")), "no NPZ file"),
-        (zipped("x.npy", header_only("(-5, -5)")), "is empty"),
-        (zipped("x.npy", b"\x93NUMPY\x09\x00"), "no NPZ file"),
-        (BOMB, "larger than 64 MiB"),
-    ],
-)
+NPZ_MISTAKES = {
+    "nothing": (b"", "no NPZ file"),
+    "no zip": (b"PK\x03\x04 and so on", "no NPZ file"),
+    "cut off": (packed(x=[[1]], y=[1])[:-30], "no NPZ file"),
+    "no x": (packed(z=[1]), "no array 'x'"),
+    "a number": (packed(x=5, y=[1]), "is a single number"),
+    "no rows": (packed(x=np.zeros((0, 2)), y=[1]), "is empty"),
+    "complex": (packed(x=[1j], y=[1]), "does not hold real numbers"),
+    "text": (packed(x=["a"], y=[1]), "does not hold real numbers"),
+    "pickled": (packed(x=np.array([{}], dtype=object), y=[1]), "does not hold real numbers"),
+    "too many": (zipped("x.npy", header_only("(10000000000,)")), "more than 10,000,000 numbers"),
+    "header alone": (zipped("x.npy", header_only("(5,)")), "has not the numbers it promises"),
+    "broken header": (zipped("x.npy", header_only("(5")), "no NPZ file"),
+    "negative": (zipped("x.npy", header_only("(-5, -5)")), "is empty"),
+    "unknown version": (zipped("x.npy", b"\x93NUMPY\x09\x00"), "no NPZ file"),
+    "too large": (BOMB, "larger than 64 MiB"),
+}  # named, since a zip file holds the time at which it was made, and a test has one name for ever
+
+
+@pytest.mark.parametrize(("content", "message"), NPZ_MISTAKES.values(), ids=NPZ_MISTAKES)
 def test_npz_mistakes(content: bytes, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read_npz(content)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from faulty import MEAN, Recorded, far_off, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from test_faults import MEAN, Recorded, far_off, wide
 
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.faults.fault import Fault
@@ -85,9 +85,21 @@ def brief(found: Sequence[Fault]) -> list[tuple[str, int | None, int, str]]:
     return [(fault.name, fault.layer, fault.place, str(fault)) for fault in found]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=10)
 @given(scenarios(), st.data())
 def test_any_division_of_a_run_gives_the_same_faults(case: Scenario, data: st.DataObject) -> None:
+    assert_divisible(case, data)
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(scenarios(), st.data())
+def test_any_division_of_many_runs(case: Scenario, data: st.DataObject) -> None:
+    assert_divisible(case, data)
+
+
+def assert_divisible(case: Scenario, data: st.DataObject) -> None:
+    """The faults of a run are the same, wherever a monitor is called."""
     passes = 12
     run = Recorded(case, passes)
     steps = len(run.program)
@@ -124,9 +136,21 @@ def test_expressions_can_be_divided_too() -> None:
     assert brief(divided(run, range(1, end + 1))) == found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=20)
 @given(scenarios())
 def test_every_fault_is_the_first_of_its_kind_by_the_rules(case: Scenario) -> None:
+    assert_first_of_their_kind(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(scenarios())
+def test_many_runs_have_the_faults_of_the_rules(case: Scenario) -> None:
+    assert_first_of_their_kind(case)
+
+
+def assert_first_of_their_kind(case: Scenario) -> None:
+    """The faults found are those of `reference`, each at its first place."""
     assert case.data is not None
     if case.data.batch_size < len(case.data.x):
         case = replace(case, data=replace(case.data, batch_size=len(case.data.x)))

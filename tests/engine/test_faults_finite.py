@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
-from msgspec.structs import replace
-from test_faults import (
+from faulty import (
     MEAN,
     Recorded,
     faults,
@@ -15,6 +14,7 @@ from test_faults import (
     wide,
     with_data,
 )
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.scenario.model import Clip

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from faulty import MEAN, Recorded, faults, given, kinds, named, noisy, with_layers
 from msgspec.structs import replace
-from test_faults import MEAN, Recorded, faults, given, kinds, named, noisy, with_layers
 
 from nnstep.engine.arrays import frozen
 from nnstep.engine.faults.monitor import Monitor

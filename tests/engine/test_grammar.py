@@ -148,7 +148,7 @@ _expressions = st.recursive(
 
 
 @given(_expressions)
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=150)
 def test_any_expression_means_what_it_means_in_python(text: str) -> None:
     node = parse_expression(text)
     assert ours(node) == pythons(ast.parse(text, mode="eval").body)
@@ -318,7 +318,7 @@ def test_the_limits_leave_room() -> None:
 
 
 @given(st.text(alphabet="ab1.()[]+-*@/<=>! \n,:T_é\x1b#andotr", max_size=30))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_parsed_or_refused_with_a_place(text: str) -> None:
     for parse in (parse_expression, parse_condition, parse_program):
         try:

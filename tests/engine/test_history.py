@@ -88,11 +88,25 @@ def walk(session: Session, choose: random.Random) -> None:
             session.branches.switch(choose.choice(session.branches.names))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([None, NOTHING_KEPT, 20_000, UNLIMITED]))
+HISTORIES = st.sampled_from([None, NOTHING_KEPT, 20_000, UNLIMITED])
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 10**6), HISTORIES)
 def test_a_random_walk_is_everywhere_a_fresh_run_with_its_edits(
     seed: int, history: int | None
 ) -> None:
+    assert_a_walk_is_a_fresh_run(seed, history)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), HISTORIES)
+def test_many_random_walks(seed: int, history: int | None) -> None:
+    assert_a_walk_is_a_fresh_run(seed, history)
+
+
+def assert_a_walk_is_a_fresh_run(seed: int, history: int | None) -> None:
     choose = random.Random(seed)
     case = scenario(seed)
     session = Session(case, history=history)
@@ -103,7 +117,7 @@ def test_a_random_walk_is_everywhere_a_fresh_run_with_its_edits(
         assert_same(session.values(), fresh(case, session.seed, edits, session.place))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6))
 def test_thinning_changes_no_answer(seed: int) -> None:
     case = scenario(seed)
@@ -461,7 +475,7 @@ def test_keyframes_thin_out_when_they_alone_are_too_much() -> None:
 
 
 def test_the_loss_of_every_iteration_is_kept_whole() -> None:
-    session = Session(network((2, 2, 1)), iterations=3000, history=0)
+    session = Session(network((2, 2, 1)), iterations=1100, history=0)
     losses = [float(step.writes["L"]) for step in session.steps() if "L" in step.writes]
     assert session.snapshot().losses.tolist() == losses
     session.seek(5)

@@ -15,8 +15,6 @@ from nnstep.engine.scenario.errors import ScenarioError
 _LINE = re.compile(r"s\.toml:[1-9][0-9]*:[1-9][0-9]*: \S.*")
 _QUICK = settings(
     max_examples=150,
-    derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 _TEXTS = [scenarios.path(name).read_text(encoding="utf-8") for name in scenarios.names()]

@@ -77,6 +77,7 @@ def test_wrong_printed_numbers_are_not_reproduced(tmp_path: Path) -> None:
     assert float(dW2[0, 0]) == pytest.approx(0.281, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_mazur_after_ten_thousand_rounds(tmp_path: Path) -> None:
     case = read_case(next(path for path in PUBLISHED if path.stem == "mazur_step_by_step"))
     done = run(scenario_text(case, iterations=10_001), tmp_path)
@@ -92,7 +93,10 @@ def test_mazur_after_ten_thousand_rounds(tmp_path: Path) -> None:
 RUNS = [
     ("dlai_logistic_regression", 100, {"W1": "run_100.W[0]", "b1": "run_100.b[0]"}),
     ("dlai_logistic_regression", 100, {"dW1": "run_100.dW_of_last_step"}),
-    ("iamtrask_2layer", 10_000, {"W1": "run.W[0]", "a1": "run.output_of_last_step"}),
+    pytest.param(
+        *("iamtrask_2layer", 10_000, {"W1": "run.W[0]", "a1": "run.output_of_last_step"}),
+        marks=pytest.mark.slow,
+    ),
 ]
 
 

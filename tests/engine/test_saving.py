@@ -184,6 +184,7 @@ def assert_same(one: Session, other: Session, choose: random.Random) -> None:
             assert bits(one) == bits(other)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([NOTHING_KEPT, 20_000, EVERYTHING_KEPT]))
 def test_after_a_random_walk_everything_comes_back(seed: int, history: int) -> None:

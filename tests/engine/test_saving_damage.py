@@ -83,6 +83,7 @@ def test_a_truncated_file_says_where_it_ends() -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(st.integers(0, len(CONTENT) - 1), st.integers(1, 255))
 def test_a_changed_byte_changes_no_meaning_unseen(at: int, by: int) -> None:
@@ -335,6 +336,7 @@ def leaves(part: Any) -> Iterator[tuple[Any, Any]]:
             yield from leaves(value)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_file_made_by_hand_is_restored_or_refused_whatever_it_says(seed: int) -> None:

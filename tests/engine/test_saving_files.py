@@ -282,6 +282,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_whoever_reads_while_a_writer_writes_and_dies_finds_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "m.session"
     for rounds in range(1, 5):

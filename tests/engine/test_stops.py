@@ -93,7 +93,7 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
 ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10**6))
 @pytest.mark.parametrize(("point", "holds"), CASES, ids=[str(point) for point, _ in CASES])
 def test_both_directions_agree_with_a_look_at_every_place(

@@ -1,8 +1,8 @@
 """Editing a value: what is asked, what is refused and why, and how it is undone."""
 
 import pytest
+from debugging import NARROW, WIDE, app_of, debugger, place, said
 from screen_text import screen_lines, screen_text, until
-from test_app_keys import NARROW, WIDE, app_of, debugger, place, said
 from textual.pilot import Pilot
 from textual.widgets import Input
 

@@ -1,16 +1,16 @@
 """Every key of the debugger does what the help says, at every size."""
 
-from collections.abc import Mapping
 from functools import partial
 
 import pytest
 from building import network, optimizer
+from debugging import NARROW, ROOMY, WIDE, app_of, debugger, focused, place, said, shows, small
 from screen_text import screen_lines, screen_text, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
-from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.engine.scenario.model import Run
 from nnstep.engine.session.session import Session
 from nnstep.scenarios import path
 from nnstep.tui.actions import ACTIONS
@@ -19,40 +19,7 @@ from nnstep.tui.config import Config
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import Help
 from nnstep.tui.gallery import Gallery
-from nnstep.tui.panes.bars import KeyLine
 from nnstep.tui.panes.line_view import LineView
-
-NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
-
-
-def small() -> Scenario:
-    return network((2, 2, 1), run=Run(iterations=3))
-
-
-def app_of(scenario: Scenario | None = None, keys: Mapping[str, str] | None = None) -> NnstepApp:
-    return NnstepApp(scenario or small(), Config(keys or {}))
-
-
-def shows(pilot: Pilot[None], text: str) -> bool:
-    return text in screen_text(pilot.app)
-
-
-def debugger(pilot: Pilot[None]) -> Debugger:
-    screen = pilot.app.screen
-    assert isinstance(screen, Debugger)
-    return screen
-
-
-def place(pilot: Pilot[None]) -> int:
-    return debugger(pilot).control.snapshot.place
-
-
-def focused(pilot: Pilot[None]) -> str | None:
-    return pilot.app.focused.id if pilot.app.focused else None
-
-
-def said(pilot: Pilot[None]) -> str:
-    return debugger(pilot).query_one(KeyLine).message
 
 
 @pytest.mark.parametrize(

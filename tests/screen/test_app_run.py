@@ -4,8 +4,8 @@ import threading
 
 import pytest
 from building import network
+from debugging import NARROW, app_of, debugger, place, said
 from screen_text import screen_lines, until
-from test_app_keys import NARROW, app_of, debugger, place, said
 from textual.pilot import Pilot
 
 from nnstep.engine.scenario.model import Run

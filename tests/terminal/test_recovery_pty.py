@@ -116,6 +116,7 @@ def assert_taken_up(states: list[tuple[int, int, str, float]]) -> None:
         assert ("takes it up" in terminal.text) == (edits > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_killed_at_once_after_a_key_at_most_that_key_is_lost(seed: int, folder: Path) -> None:
     with opened() as terminal:
@@ -136,6 +137,7 @@ def test_killed_at_once_after_a_key_at_most_that_key_is_lost(seed: int, folder: 
     assert_taken_up(states)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5, 10))
 def test_when_the_line_drops_nothing_that_was_shown_is_lost(seed: int) -> None:
     with opened() as terminal:
@@ -149,6 +151,7 @@ def test_when_the_line_drops_nothing_that_was_shown_is_lost(seed: int) -> None:
     assert_taken_up([mirror.state()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_in_the_middle_of_a_run_its_place_is_kept(

@@ -1,0 +1,45 @@
+"""The app, driven without a terminal: how it is opened, and what a test asks of it."""
+
+from collections.abc import Mapping
+
+from building import network
+from screen_text import screen_text
+from textual.pilot import Pilot
+
+from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.tui.app import NnstepApp
+from nnstep.tui.config import Config
+from nnstep.tui.debugger import Debugger
+from nnstep.tui.panes.bars import KeyLine
+
+NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
+
+
+def small() -> Scenario:
+    return network((2, 2, 1), run=Run(iterations=3))
+
+
+def app_of(scenario: Scenario | None = None, keys: Mapping[str, str] | None = None) -> NnstepApp:
+    return NnstepApp(scenario or small(), Config(keys or {}))
+
+
+def shows(pilot: Pilot[None], text: str) -> bool:
+    return text in screen_text(pilot.app)
+
+
+def debugger(pilot: Pilot[None]) -> Debugger:
+    screen = pilot.app.screen
+    assert isinstance(screen, Debugger)
+    return screen
+
+
+def place(pilot: Pilot[None]) -> int:
+    return debugger(pilot).control.snapshot.place
+
+
+def focused(pilot: Pilot[None]) -> str | None:
+    return pilot.app.focused.id if pilot.app.focused else None
+
+
+def said(pilot: Pilot[None]) -> str:
+    return debugger(pilot).query_one(KeyLine).message
