@@ -624,7 +624,7 @@ def _of_losses(written: Written, measured_by: Yardstick) -> Iterator[Rule]:
 
 def _of_updates(optimizer: Optimizer, written: Written) -> Iterator[Rule]:
     program = written.program
-    momentum = float(optimizer.options.get("momentum", 0.0))  # type: ignore[arg-type]
+    momentum = float(optimizer.options.get("momentum", 0.0))
     gathered = round(1 / (1 - momentum)) if 0 < momentum < 1 else 0
     trained = [program.tensors[name] for name in program.trained]
     weights = [tensor for tensor in trained if _is_weights(tensor)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape, frozen, sealed
+from nnstep.engine.operations.initializers import INITIALIZERS
 from nnstep.engine.program.program import Drawn, Program, Role
 from nnstep.engine.scenario.model import Initializer
 
@@ -46,7 +47,7 @@ def initial_tensors(program: Program, dtype: str, draws: Draws) -> dict[str, Arr
             case None:
                 continue
             case Drawn(by, fan_in, fan_out):
-                value = frozen(draw(by, draws, tensor.shape, fan_in, fan_out), dtype)
+                value = frozen(_drawn(by, draws, tensor.shape, fan_in, fan_out), dtype)
             case np.ndarray() as value:
                 pass
             case number if tensor.of is not None:
@@ -57,36 +58,7 @@ def initial_tensors(program: Program, dtype: str, draws: Draws) -> dict[str, Arr
     return tensors
 
 
-def draw(
-    initializer: Initializer,
-    draws: Draws,
-    shape: Shape,
-    fan_in: int,
-    fan_out: int,
-) -> Array:
-    """Return an array of `shape` drawn as `initializer` says.
-
-    Xavier's are from Glorot and Bengio 2010, He's from He et al. 2015 (arXiv:1502.01852).
-    """
-    options: Mapping[str, float] = initializer.options  # type: ignore[assignment]
-    match initializer.kind:
-        case "zeros":
-            return np.zeros(shape)
-        case "constant":
-            return np.full(shape, options["value"])
-        case "normal":
-            return options["mean"] + options["std"] * draws.generator.standard_normal(shape)
-        case "uniform":
-            return draws.generator.uniform(options["low"], options["high"], shape)
-        case "xavier_normal":
-            return draws.generator.standard_normal(shape) * np.sqrt(2 / (fan_in + fan_out))
-        case "xavier_uniform":
-            limit = np.sqrt(6 / (fan_in + fan_out))
-            return draws.generator.uniform(-limit, limit, shape)
-        case "he_normal":
-            return draws.generator.standard_normal(shape) * np.sqrt(2 / fan_in)
-        case "he_uniform":
-            limit = np.sqrt(6 / fan_in)
-            return draws.generator.uniform(-limit, limit, shape)
-        case kind:
-            raise ValueError(f"there is no initialiser '{kind}'")
+def _drawn(rule: Initializer, draws: Draws, shape: Shape, inputs: int, units: int) -> Array:
+    row = INITIALIZERS[rule.kind]
+    generator = draws.generator if row.is_random else None
+    return row.draw(generator, shape, inputs, units, row.filled(rule.options))

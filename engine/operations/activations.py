@@ -1,18 +1,93 @@
 """Activations: `a` from `z`, and `dz` from `da` by the chain rule, elementwise but for softmax.
 
+Each is the function that listings call and a row: how it is called, what it is by definition, its
+slope, its settings, the range of its values, its kink. Scenario files, expressions, their help,
+doubts and verification take it from here.
+
 At a kink the subgradient is PyTorch's: 0 for relu, the slope for leaky_relu.
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
+from msgspec import field
 
 from nnstep.engine.arrays import Array, Kernel, Shape
 
-from .formula import listed
-from .operation import Operation, ShapeError
+from .formula import Constant, listed
+from .operation import Kind, Kink, Operation, Setting, ShapeError, ShapeRule, same_shape
 
-_ERF = np.frompyfunc(math.erf, 1, 1)
+
+class Activation(Kind, frozen=True, kw_only=True):
+    """A row: an activation that a layer may have.
+
+    `variants` has, by the word of a setting that chooses it, an operation to take in place of the
+    usual one. The values of the activation lie in `range`, ends included.
+    """
+
+    operation: Operation
+    variants: Mapping[str, Operation] = field(default_factory=dict)
+    range: tuple[float, float] = (-math.inf, math.inf)
+
+    def with_settings(self, **settings: Constant) -> Operation:
+        """Return the operation that the settings choose, with their numbers filled in."""
+        operation, numbers = self.operation, dict(settings)
+        for name, setting in self.settings.items():
+            if setting.words:
+                operation = self.variants.get(str(numbers.pop(name, "")), operation)
+        return operation.with_settings(**numbers)
+
+
+def _operation(
+    name: str,
+    value: Kernel,
+    dz: Kernel,
+    definition: Kernel | None = None,
+    shape: ShapeRule = same_shape,
+    kink: Kink | None = None,
+) -> Operation:
+    return Operation(
+        name=name,
+        value=value,
+        gradients={"z": dz},
+        definition=definition,
+        shape=shape,
+        output="a",
+        kink=kink,
+    )
+
+
+def _activation(
+    name: str,
+    description: str,
+    value: Kernel,
+    dz: Kernel,
+    definition: Kernel | None = None,
+    shape: ShapeRule = same_shape,
+    kink: Kink | None = None,
+    range: tuple[float, float] = (-math.inf, math.inf),
+    variants: Mapping[str, Operation] | None = None,
+    **settings: Setting,
+) -> Activation:
+    numbers = {n: setting.default for n, setting in settings.items() if not setting.words}
+    operation = _operation(name, value, dz, definition, shape, kink)
+    return Activation(
+        name=name,
+        description=description,
+        settings=settings,
+        operation=operation.with_settings(**numbers),
+        variants=variants or {},
+        range=range,
+    )
+
+
+IDENTITY = _activation(
+    "identity",
+    "a = z, the default.",
+    value=lambda z: z,
+    dz=lambda da: da,
+)
 
 
 @listed
@@ -21,10 +96,39 @@ def sigmoid(z: Array) -> Array:
     return np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
 
 
+SIGMOID = _activation(
+    "sigmoid",
+    "a = 1 / (1 + exp(-z)).",
+    value=lambda z: sigmoid(z),
+    definition=lambda z: 1 / (1 + np.exp(-z)),
+    dz=lambda da, a: da * a * (1 - a),
+    range=(0.0, 1.0),
+)
+
+TANH = _activation(
+    "tanh",
+    "a = tanh(z).",
+    value=lambda z: np.tanh(z),
+    dz=lambda da, a: da * (1 - a**2),
+    range=(-1.0, 1.0),
+)
+
+
 @listed
 def relu(z: Array) -> Array:
     """Return max(z, 0), elementwise."""
     return np.maximum(z, 0)
+
+
+RELU = _activation(
+    "relu",
+    "a = max(z, 0).",
+    value=lambda z: relu(z),
+    definition=lambda z: np.maximum(z, 0),
+    dz=lambda da, z: np.where(z > 0, da, 0),
+    kink=0,
+    range=(0.0, math.inf),
+)
 
 
 @listed
@@ -33,10 +137,32 @@ def leaky_relu(z: Array, slope: float = 0.01) -> Array:
     return np.where(z > 0, z, slope * z)
 
 
+LEAKY_RELU = _activation(
+    "leaky_relu",
+    "a = z where z > 0, else slope · z.",
+    value=lambda z, slope: leaky_relu(z, slope),
+    definition=lambda z, slope: np.where(z > 0, z, slope * z),
+    dz=lambda da, z, slope: np.where(z > 0, da, slope * da),
+    kink=0,
+    slope=Setting(0.01, "The slope of the negative side."),
+)
+
+
 @listed
 def elu(z: Array, alpha: float = 1.0) -> Array:
     """Return z where positive, else alpha · (exp(z) - 1)."""
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+ELU = _activation(
+    "elu",
+    "a = z where z > 0, else alpha · (exp(z) - 1).",
+    value=lambda z, alpha: elu(z, alpha),
+    definition=lambda z, alpha: np.where(z > 0, z, alpha * (np.exp(z) - 1)),
+    dz=lambda da, z, alpha: np.where(z > 0, da, da * alpha * np.exp(np.minimum(z, 0))),
+    kink=lambda z, alpha: np.sign(z) if alpha != 1 else np.zeros(()),  # at 1 the slopes meet
+    alpha=Setting(1.0, "Minus the limit of the negative side."),
+)
 
 
 @listed
@@ -45,16 +171,13 @@ def normal_cdf(z: Array) -> Array:
     return (1 + np.asarray(_ERF(z / math.sqrt(2))).astype(z.dtype)) / 2
 
 
+_ERF = np.frompyfunc(math.erf, 1, 1)
+
+
 @listed
 def normal_pdf(z: Array) -> Array:
     """Return the standard normal density, exp(-z² / 2) / √(2π)."""
     return np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-
-
-@listed
-def gelu(z: Array) -> Array:
-    """Return z · Φ(z) (Hendrycks and Gimpel, arXiv:1606.08415)."""
-    return z * normal_cdf(z)
 
 
 @listed
@@ -75,16 +198,61 @@ def _gelu_inner(z: Array) -> Array:
     return math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
 
 
+GELU_TANH = _operation(
+    "gelu_tanh",
+    value=lambda z: gelu_tanh(z),
+    definition=lambda z: 0.5 * z * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))),
+    dz=lambda da, z: da * gelu_tanh_slope(z),
+)
+
+
+@listed
+def gelu(z: Array) -> Array:
+    """Return z · Φ(z) (Hendrycks and Gimpel, arXiv:1606.08415)."""
+    return z * normal_cdf(z)
+
+
+GELU = _activation(
+    "gelu",
+    "a = z · Φ(z), with the normal distribution's Φ.",
+    value=lambda z: gelu(z),
+    definition=lambda z: z * normal_cdf(z),
+    dz=lambda da, z: da * (normal_cdf(z) + z * normal_pdf(z)),
+    variants={"tanh": GELU_TANH},
+    approximate=Setting("none", "Φ exactly, or by its tanh formula.", words=("none", "tanh")),
+)
+
+
 @listed
 def silu(z: Array) -> Array:
     """Return z · sigmoid(z)."""
     return z * sigmoid(z)
 
 
+SILU = _activation(
+    "silu",
+    "a = z · sigmoid(z).",
+    value=lambda z: silu(z),
+    definition=lambda z: z * sigmoid(z),
+    dz=lambda da, z: da * sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+)
+
+
 @listed
 def softplus(z: Array) -> Array:
     """Return log(1 + exp(z)), and z itself above PyTorch's threshold of 20."""
     return np.where(z > 20, z, np.log1p(np.exp(np.minimum(z, 20))))
+
+
+SOFTPLUS = _activation(
+    "softplus",
+    "a = log(1 + exp(z)).",
+    value=lambda z: softplus(z),
+    definition=lambda z: np.log(1 + np.exp(z)),
+    dz=lambda da, z: np.where(z > 20, da, da * sigmoid(z)),
+    kink=20,  # the value jumps by 2e-9 there
+    range=(0.0, math.inf),
+)
 
 
 @listed
@@ -101,89 +269,25 @@ def log_softmax(z: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def _activation(name: str, value: Kernel, dz: Kernel, **settings: float) -> Operation:
-    return Operation(
-        name=name,
-        value=value,
-        gradients={"z": dz},
-        output="a",
-        settings=settings,
-    )
-
-
-IDENTITY = _activation(
-    "identity",
-    value=lambda z: z,
-    dz=lambda da: da,
-)
-SIGMOID = _activation(
-    "sigmoid",
-    value=lambda z: sigmoid(z),
-    dz=lambda da, a: da * a * (1 - a),
-)
-TANH = _activation(
-    "tanh",
-    value=lambda z: np.tanh(z),
-    dz=lambda da, a: da * (1 - a**2),
-)
-RELU = _activation(
-    "relu",
-    value=lambda z: relu(z),
-    dz=lambda da, z: np.where(z > 0, da, 0),
-)
-LEAKY_RELU = _activation(
-    "leaky_relu",
-    value=lambda z, slope: leaky_relu(z, slope),
-    dz=lambda da, z, slope: np.where(z > 0, da, slope * da),
-    slope=0.01,
-)
-ELU = _activation(
-    "elu",
-    value=lambda z, alpha: elu(z, alpha),
-    dz=lambda da, z, alpha: np.where(z > 0, da, da * alpha * np.exp(np.minimum(z, 0))),
-    alpha=1.0,
-)
-GELU = _activation(
-    "gelu",
-    value=lambda z: gelu(z),
-    dz=lambda da, z: da * (normal_cdf(z) + z * normal_pdf(z)),
-)
-GELU_TANH = _activation(
-    "gelu_tanh",
-    value=lambda z: gelu_tanh(z),
-    dz=lambda da, z: da * gelu_tanh_slope(z),
-)
-SILU = _activation(
-    "silu",
-    value=lambda z: silu(z),
-    dz=lambda da, z: da * sigmoid(z) * (1 + z * (1 - sigmoid(z))),
-)
-SOFTPLUS = _activation(
-    "softplus",
-    value=lambda z: softplus(z),
-    dz=lambda da, z: np.where(z > 20, da, da * sigmoid(z)),
-)
-
-
 def _has_last_axis(shape: Shape) -> Shape:
     if not shape:
         raise ShapeError("softmax needs at least one axis, and this is a single number")
     return shape
 
 
-SOFTMAX = Operation(
-    name="softmax",
+SOFTMAX = _activation(
+    "softmax",
+    "a = exp(z) / Σ exp(z), over the units of a row.",
     value=lambda z: softmax(z),
-    gradients={
-        "z": lambda da, a: a * (da - (da * a).sum(axis=-1, keepdims=True)),
-    },
+    definition=lambda z: np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True),
+    dz=lambda da, a: a * (da - (da * a).sum(axis=-1, keepdims=True)),
     shape=_has_last_axis,
-    output="a",
+    range=(0.0, 1.0),
 )
 
-ACTIVATIONS = {
-    operation.name: operation
-    for operation in (
+ACTIVATIONS: Mapping[str, Activation] = {
+    row.name: row
+    for row in (
         IDENTITY,
         SIGMOID,
         TANH,
@@ -191,7 +295,6 @@ ACTIVATIONS = {
         LEAKY_RELU,
         ELU,
         GELU,
-        GELU_TANH,
         SILU,
         SOFTPLUS,
         SOFTMAX,

@@ -10,7 +10,7 @@ import numpy as np
 from nnstep.engine.arrays import Kernel, Shape
 
 from .functions import extreme_share, scatter, spread
-from .operation import Operation, ShapeError, ShapeRule
+from .operation import Kink, Operation, ShapeError, ShapeRule
 
 
 def _broadcast_shape(a: Shape, b: Shape = ()) -> Shape:
@@ -20,17 +20,20 @@ def _broadcast_shape(a: Shape, b: Shape = ()) -> Shape:
         raise ShapeError(f"shapes {a} and {b} do not broadcast together") from None
 
 
-def _unary(name: str, value: Kernel, dx: Kernel) -> Operation:
-    return Operation(name=name, value=value, gradients={"x": dx})
+def _unary(name: str, value: Kernel, dx: Kernel, kink: Kink | None = None) -> Operation:
+    return Operation(name=name, value=value, gradients={"x": dx}, kink=kink)
 
 
-def _binary(name: str, value: Kernel, da: Kernel, db: Kernel) -> Operation:
+def _binary(
+    name: str, value: Kernel, da: Kernel, db: Kernel, kink: Kink | None = None
+) -> Operation:
     return Operation(
         name=name,
         value=value,
         gradients={"a": da, "b": db},
         shape=_broadcast_shape,
         broadcasts=True,
+        kink=kink,
     )
 
 
@@ -69,12 +72,14 @@ MAXIMUM = _binary(
     value=lambda a, b: np.maximum(a, b),
     da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a > b, dout, 0)),
     db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b > a, dout, 0)),
+    kink=lambda a, b, out: np.array([a == out, b == out]),
 )
 MINIMUM = _binary(
     "minimum",
     value=lambda a, b: np.minimum(a, b),
     da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a < b, dout, 0)),
     db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b < a, dout, 0)),
+    kink=lambda a, b, out: np.array([a == out, b == out]),
 )
 SQUARE = _unary(
     "square",
@@ -110,6 +115,7 @@ ABS = _unary(
     "abs",
     value=lambda x: np.abs(x),
     dx=lambda dout, x: dout * np.sign(x),
+    kink=0,
 )
 SIN = _unary(
     "sin",
@@ -151,12 +157,13 @@ def _shape(x: Shape, axis: int | None = None, keepdims: bool = False) -> Shape:
     return (*x[:place], *((1,) if keepdims else ()), *x[place + 1 :])
 
 
-def _reduction(name: str, value: Kernel, dx: Kernel) -> Operation:
+def _reduction(name: str, value: Kernel, dx: Kernel, kink: Kink | None = None) -> Operation:
     return Operation(
         name=name,
         value=value,
         gradients={"x": dx},
         shape=_shape,
+        kink=kink,
         settings={"axis": None, "keepdims": False},
     )
 
@@ -180,6 +187,7 @@ MAX = _reduction(
         spread(dout, x.shape, axis=axis, keepdims=keepdims)
         * extreme_share(x, out, axis=axis, keepdims=keepdims)
     ),
+    kink=lambda x, out, axis, keepdims: x == spread(out, x.shape, axis=axis, keepdims=keepdims),
 )
 MIN = _reduction(
     "min",
@@ -188,6 +196,7 @@ MIN = _reduction(
         spread(dout, x.shape, axis=axis, keepdims=keepdims)
         * extreme_share(x, out, axis=axis, keepdims=keepdims)
     ),
+    kink=lambda x, out, axis, keepdims: x == spread(out, x.shape, axis=axis, keepdims=keepdims),
 )
 
 

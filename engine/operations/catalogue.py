@@ -46,9 +46,10 @@ _REDUCTIONS = ("sum", "mean", "max", "min")
 FUNCTIONS: Mapping[str, Function] = {
     **{name: Function(getattr(arithmetic, name.upper()), ("x",)) for name in _UNARY},
     **{
-        name: Function(operation, ("z",), tuple(operation.settings))
-        for name, operation in activations.ACTIVATIONS.items()
-        if name != "identity"
+        operation.name: Function(operation, ("z",), tuple(operation.settings))
+        for row in activations.ACTIVATIONS.values()
+        for operation in (row.operation, *row.variants.values())
+        if row is not activations.IDENTITY
     },
     **{name: Function(getattr(arithmetic, name.upper()), ("a", "b")) for name in _BINARY},
     **{

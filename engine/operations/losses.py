@@ -1,13 +1,16 @@
 """Losses: their values, their derivatives, and what they become behind a sigmoid or a softmax.
 
+Each is the function that listings call and a row: how it is called, its usual reduction, which
+targets it takes, its settings, its kink. Scenario files, doubts and verification take it from here.
+
 Definitions are PyTorch's (https://pytorch.org/docs/stable/nn.html#loss-functions).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from msgspec import Struct, field
+from msgspec import field
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Kernel
@@ -15,6 +18,123 @@ from nnstep.engine.arrays import Array, Kernel
 from .activations import log_softmax, sigmoid, softmax
 from .formula import Formula, formula, listed
 from .functions import one_hot
+from .operation import Kind, Kink, Operation, Setting
+
+Reduction = Literal["mean", "batch_mean", "sum"]
+
+
+class LossOperation(Operation, frozen=True, kw_only=True):
+    """A loss `L` of the outputs `a` and the targets `y`, and its derivatives.
+
+    `value` is over the settings and `reduction` as well, which is bound to None where it is the
+    `usual` one, so that the listing need not name it. `gradients["a"]` and `definition` are those
+    of the elements, before they are reduced to a number. `fused` has, for an activation that feeds
+    its own loss, the derivative by that activation's `z`: stable where the chain through `da` is
+    not. `class_indices` says that `y` holds one class a row. `weighted` is the same loss for target
+    rows that do not add up to 1.
+    """
+
+    usual: Reduction = "mean"
+    fused: Mapping[str, Kernel] = field(default_factory=dict)
+    class_indices: bool = False
+    weighted: "LossOperation | None" = None
+
+    def reduced(self, reduction: Reduction) -> Formula:
+        """The loss itself."""
+        return self.value_formula.bind(reduction=None if reduction == self.usual else reduction)
+
+    def reduced_definition(self, reduction: Reduction) -> Formula:
+        """The loss by its definition."""
+        return _REDUCED[reduction].on(elements=self._over_rows(self.definition_formula))
+
+    def derivative(self, reduction: Reduction) -> Formula:
+        """The derivative of the loss by `a`."""
+        return _DIVIDED[reduction].on(g=self._over_rows(self.gradient_formula("a")))
+
+    def fused_derivative(self, activation: str, reduction: Reduction) -> Formula:
+        """The derivative of the loss by the `z` of the activation that made `a`."""
+        return _DIVIDED[reduction].on(g=self._over_rows(formula(self.fused[activation])))
+
+    def _over_rows(self, elements: Formula) -> Formula:
+        return elements.on(y=_ONE_HOT) if self.class_indices else elements
+
+
+_ONE_HOT = formula(lambda y, a: one_hot(y, a))
+_DIVIDED = {
+    "sum": formula(lambda g: g),
+    "mean": formula(lambda g, a: g / a.size),
+    "batch_mean": formula(lambda g, a: g / len(a)),
+}
+_REDUCED = {
+    "sum": formula(lambda elements: np.sum(elements)),
+    "mean": formula(lambda elements: np.mean(elements)),
+    "batch_mean": formula(lambda elements, a: np.sum(elements) / len(a)),
+}
+PENALISED = formula(lambda L, penalty: L + penalty)
+
+
+class Loss(Kind, frozen=True, kw_only=True):
+    """A row: a loss that a scenario may have.
+
+    Targets are any `numbers`, numbers from 0 to 1 (`probabilities`), or `classes`: one index a row
+    or a row of probabilities. Elements of a loss on classes are whole rows, so that its mean is one
+    over the batch. `of` is the activation whose outputs it is made for, and `logits` the loss on
+    the `z` of that activation.
+    """
+
+    operation: LossOperation
+    targets: Literal["numbers", "probabilities", "classes"] = "numbers"
+    of: str | None = None
+    logits: LossOperation | None = None
+
+    @property
+    def usual(self) -> Reduction:
+        """The reduction that it has if none is asked for."""
+        return self.operation.usual
+
+
+def _operation(
+    name: str,
+    value: Kernel,
+    da: Kernel,
+    definition: Kernel,
+    usual: Reduction = "mean",
+    kink: Kink | None = None,
+    fused: Mapping[str, Kernel] | None = None,
+    settings: Mapping[str, Setting] | None = None,
+) -> LossOperation:
+    return LossOperation(
+        name=name,
+        value=value,
+        gradients={"a": da},
+        definition=definition,
+        shape=lambda a, y: (),
+        output="L",
+        kink=kink,
+        settings={name: each.default for name, each in (settings or {}).items()},
+        usual=usual,
+        fused=fused or {},
+    )
+
+
+def _loss(
+    name: str,
+    description: str,
+    value: Kernel,
+    da: Kernel,
+    definition: Kernel,
+    usual: Reduction = "mean",
+    kink: Kink | None = None,
+    title: str = "",
+    **settings: Setting,
+) -> Loss:
+    return Loss(
+        name=name,
+        description=description,
+        title=title,
+        settings=settings,
+        operation=_operation(name, value, da, definition, usual, kink, settings=settings),
+    )
 
 
 def _reduced(elements: Array, reduction: str) -> Any:
@@ -30,10 +150,30 @@ def half_squared_error(a: Array, y: Array, reduction: str | None = None) -> Arra
     return 0.5 * _reduced((a - y) ** 2, reduction or "sum")
 
 
+HALF_SQUARED_ERROR = _loss(
+    "half_squared_error",
+    "½ (a - y)².",
+    usual="sum",
+    value=lambda a, y, reduction: half_squared_error(a, y, reduction=reduction),
+    definition=lambda a, y: 0.5 * (a - y) ** 2,
+    da=lambda y, a: a - y,
+)
+
+
 @listed
 def mse(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return the squared error, by default its mean over all elements."""
     return _reduced((a - y) ** 2, reduction or "mean")
+
+
+MSE = _loss(
+    "mse",
+    "(a - y)².",
+    value=lambda a, y, reduction: mse(a, y, reduction=reduction),
+    definition=lambda a, y: (a - y) ** 2,
+    da=lambda y, a: 2 * (a - y),
+    title="MeanSquaredError",
+)
 
 
 @listed
@@ -42,12 +182,35 @@ def mae(a: Array, y: Array, reduction: str | None = None) -> Array:
     return _reduced(np.abs(a - y), reduction or "mean")
 
 
+MAE = _loss(
+    "mae",
+    "|a - y|.",
+    value=lambda a, y, reduction: mae(a, y, reduction=reduction),
+    definition=lambda a, y: np.abs(a - y),
+    da=lambda y, a: np.sign(a - y),
+    kink=lambda a, y: np.sign(a - y),
+    title="MeanAbsoluteError",
+)
+
+
 @listed
 def huber(a: Array, y: Array, delta: float = 1.0, reduction: str | None = None) -> Array:
     """Return e²/2 for errors up to delta, else delta · (|e| - delta/2); by default the mean."""
     e = np.abs(a - y)
     elements = np.where(e <= delta, 0.5 * e**2, delta * (e - 0.5 * delta))
     return _reduced(elements, reduction or "mean")
+
+
+HUBER = _loss(
+    "huber",
+    "½ (a - y)² near the target, delta · (|a - y| - delta/2) beyond delta.",
+    value=lambda a, y, delta, reduction: huber(a, y, delta, reduction=reduction),
+    definition=lambda a, y, delta: np.where(
+        np.abs(a - y) <= delta, 0.5 * (a - y) ** 2, delta * (np.abs(a - y) - 0.5 * delta)
+    ),
+    da=lambda y, a, delta: np.clip(a - y, -delta, delta),
+    delta=Setting(1.0, "Where the parabola ends.", above=0),
+)
 
 
 @listed
@@ -68,6 +231,33 @@ def binary_cross_entropy_with_logits(a: Array, y: Array, reduction: str | None =
     return _reduced(elements, reduction or "mean")
 
 
+BINARY_CROSS_ENTROPY = Loss(
+    name="binary_cross_entropy",
+    description="-(y log a + (1 - y) log(1 - a)), each logarithm at least -100.",
+    targets="probabilities",
+    of="sigmoid",
+    operation=_operation(
+        "binary_cross_entropy",
+        value=lambda a, y, reduction: binary_cross_entropy(a, y, reduction=reduction),
+        definition=lambda a, y: -(y * np.log(a) + (1 - y) * np.log(1 - a)),
+        da=lambda y, a: (a - y) / np.maximum(a * (1 - a), 1e-12),
+        fused={"sigmoid": lambda y, a: a - y},
+        # Where it is clamped, in the logarithm or in the derivative. Only a wrong activation
+        # counts: the clamp of one that is right, a = 0 for the target 0, takes nothing from a
+        # gradient that is zero to all digits.
+        kink=lambda a, y: np.where(
+            ((a < 1e-12) & (y > 1e-12)) | ((1 - a < 1e-12) & (1 - y > 1e-12)), np.nan, 0
+        ),
+    ),
+    logits=_operation(
+        "binary_cross_entropy_with_logits",
+        value=lambda a, y, reduction: binary_cross_entropy_with_logits(a, y, reduction=reduction),
+        definition=lambda a, y: -(y * np.log(sigmoid(a)) + (1 - y) * np.log(1 - sigmoid(a))),
+        da=lambda y, a: sigmoid(a) - y,
+    ),
+)
+
+
 @listed
 def cross_entropy(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return -Σ y log a of each row, by default the mean over rows; 0 · log 0 is 0."""
@@ -85,108 +275,51 @@ def _cross_entropy(logs: Array, a: Array, y: Array, reduction: str | None) -> Ar
     return _reduced(-np.where(rows == 0, 0, rows * logs).sum(axis=-1), reduction or "batch_mean")
 
 
-class LossOperation(Struct, frozen=True, kw_only=True):
-    """A loss and its derivatives, all formulas over `y` and `a`.
-
-    `fused` has, for an activation that feeds its own loss, the derivative by that activation's `z`:
-    stable where the chain through `da` is not. `usual` is the reduction that the listing need not
-    name. `class_indices` says that `y` holds one class a row. The elements of a cross-entropy are
-    whole rows, so that its reductions are `batch_mean` and `sum` only.
-    """
-
-    name: str
-    usual: str
-    value: Kernel
-    da: Kernel
-    fused: Mapping[str, Kernel] = field(default_factory=dict)
-    class_indices: bool = False
-
-    def value_formula(self, reduction: str, delta: float) -> Formula:
-        """The loss itself."""
-        named = None if reduction == self.usual else reduction
-        return formula(self.value).bind(delta=delta, reduction=named)
-
-    def da_formula(self, reduction: str, delta: float) -> Formula:
-        """The derivative of the loss by `a`."""
-        return self._reduced(formula(self.da).bind(delta=delta), reduction)
-
-    def fused_formula(self, activation: str, reduction: str) -> Formula:
-        """The derivative of the loss by the `z` of the activation that made `a`."""
-        return self._reduced(formula(self.fused[activation]), reduction)
-
-    def _reduced(self, derivative: Formula, reduction: str) -> Formula:
-        if self.class_indices:
-            derivative = derivative.on(y=_ONE_HOT)
-        return _DIVIDED[reduction].on(g=derivative)
-
-
-_ONE_HOT = formula(lambda y, a: one_hot(y, a))
-_DIVIDED = {
-    "sum": formula(lambda g: g),
-    "mean": formula(lambda g, a: g / a.size),
-    "batch_mean": formula(lambda g, a: g / len(a)),
-}
-
-HALF_SQUARED_ERROR = LossOperation(
-    name="half_squared_error",
-    usual="sum",
-    value=lambda a, y, reduction: half_squared_error(a, y, reduction=reduction),
-    da=lambda y, a: a - y,
-)
-MSE = LossOperation(
-    name="mse",
-    usual="mean",
-    value=lambda a, y, reduction: mse(a, y, reduction=reduction),
-    da=lambda y, a: 2 * (a - y),
-)
-MAE = LossOperation(
-    name="mae",
-    usual="mean",
-    value=lambda a, y, reduction: mae(a, y, reduction=reduction),
-    da=lambda y, a: np.sign(a - y),
-)
-HUBER = LossOperation(
-    name="huber",
-    usual="mean",
-    value=lambda a, y, delta, reduction: huber(a, y, delta, reduction=reduction),
-    da=lambda y, a, delta: np.clip(a - y, -delta, delta),
-)
-BINARY_CROSS_ENTROPY = LossOperation(
-    name="binary_cross_entropy",
-    usual="mean",
-    value=lambda a, y, reduction: binary_cross_entropy(a, y, reduction=reduction),
-    da=lambda y, a: (a - y) / np.maximum(a * (1 - a), 1e-12),
-    fused={"sigmoid": lambda y, a: a - y},
-)
-BINARY_CROSS_ENTROPY_WITH_LOGITS = LossOperation(
-    name="binary_cross_entropy_with_logits",
-    usual="mean",
-    value=lambda a, y, reduction: binary_cross_entropy_with_logits(a, y, reduction=reduction),
-    da=lambda y, a: sigmoid(a) - y,
-)
-CROSS_ENTROPY = LossOperation(
-    name="cross_entropy",
+_PLAIN = _operation(
+    "cross_entropy",
     usual="batch_mean",
     value=lambda a, y, reduction: cross_entropy(a, y, reduction=reduction),
+    definition=lambda a, y: -(y * np.log(a)).sum(axis=-1),
     da=lambda y, a: np.where(y == 0, 0, -y / a),
     fused={"softmax": lambda y, a: a - y},
 )
-CROSS_ENTROPY_WITH_LOGITS = LossOperation(
-    name="cross_entropy_with_logits",
+_OF_LOGITS = _operation(
+    "cross_entropy_with_logits",
     usual="batch_mean",
     value=lambda a, y, reduction: cross_entropy_with_logits(a, y, reduction=reduction),
+    definition=lambda a, y: -(y * np.log(softmax(a))).sum(axis=-1),
     da=lambda y, a: softmax(a) - y,
 )
-_WEIGHTED_CROSS_ENTROPY = replace(
-    CROSS_ENTROPY,
+_PLAIN_WEIGHTED = replace(
+    _PLAIN,
     fused={"softmax": lambda y, a: a * y.sum(axis=-1, keepdims=True) - y},
 )
-_WEIGHTED_CROSS_ENTROPY_WITH_LOGITS = replace(
-    CROSS_ENTROPY_WITH_LOGITS,
-    da=lambda y, a: softmax(a) * y.sum(axis=-1, keepdims=True) - y,
+_OF_LOGITS_WEIGHTED = replace(
+    _OF_LOGITS,
+    gradients={
+        "a": lambda y, a: softmax(a) * y.sum(axis=-1, keepdims=True) - y,
+    },
+)
+CROSS_ENTROPY = Loss(
+    name="cross_entropy",
+    description="-Σ y log a over a row, y a class index or a row of probabilities.",
+    targets="classes",
+    of="softmax",
+    operation=replace(_PLAIN, weighted=_PLAIN_WEIGHTED),
+    logits=replace(_OF_LOGITS, weighted=_OF_LOGITS_WEIGHTED),
 )
 
-PENALISED = formula(lambda L, penalty: L + penalty)
+LOSSES: Mapping[str, Loss] = {
+    row.name: row
+    for row in (
+        MSE,
+        HALF_SQUARED_ERROR,
+        MAE,
+        HUBER,
+        BINARY_CROSS_ENTROPY,
+        CROSS_ENTROPY,
+    )
+}
 
 
 def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
@@ -195,22 +328,12 @@ def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
     Target rows of a cross-entropy that do not sum to 1 (weights, not probabilities) have a
     derivative of their own: `a - y` would be wrong for them.
     """
-    if kind != "cross_entropy":
-        return _ELEMENTWISE[kind, from_logits]
+    row = LOSSES[kind]
+    operation = row.logits if from_logits and row.logits else row.operation
+    if row.targets != "classes":
+        return operation
     if y.ndim == 1:
-        plain = CROSS_ENTROPY_WITH_LOGITS if from_logits else CROSS_ENTROPY
-        return replace(plain, class_indices=True)
+        return replace(operation, class_indices=True)
     rounding = y.shape[-1] * np.finfo(y.dtype).eps
-    if np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding):
-        return CROSS_ENTROPY_WITH_LOGITS if from_logits else CROSS_ENTROPY
-    return _WEIGHTED_CROSS_ENTROPY_WITH_LOGITS if from_logits else _WEIGHTED_CROSS_ENTROPY
-
-
-_ELEMENTWISE = {
-    ("half_squared_error", False): HALF_SQUARED_ERROR,
-    ("mse", False): MSE,
-    ("mae", False): MAE,
-    ("huber", False): HUBER,
-    ("binary_cross_entropy", False): BINARY_CROSS_ENTROPY,
-    ("binary_cross_entropy", True): BINARY_CROSS_ENTROPY_WITH_LOGITS,
-}
+    adds_up = np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding)
+    return operation if adds_up else operation.weighted or operation

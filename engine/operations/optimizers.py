@@ -2,28 +2,67 @@
 
 Each is a list of lines for one parameter `p` with gradient `dp`; every line is a formula over `p`,
 `dp`, `lr`, `t` (the updates so far, this one included) and the parameter's buffers. `t` enters as
-`int(t)`, so that powers of it are computed in double precision whatever the dtype.
+`int(t)`, so that powers of it are computed in double precision whatever the dtype. The row after
+the lines says what may be set, with PyTorch's defaults.
 
 Definitions are PyTorch's: https://pytorch.org/docs/stable/optim.html#algorithms
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Kernel
 
-from .formula import Constant, Formula, formula
-
-Settings = Mapping[str, Constant]
+from .formula import Formula, formula
+from .operation import Kind, Setting, Settings, no_mistakes
 
 
 class Line(Struct, frozen=True):
-    """`writes` (a buffer's prefix, `p` or `dp`) becomes the value of `formula`."""
+    """`writes` (a buffer's prefix, `p` or `dp`) becomes the value of `formula`.
+
+    A buffer is full of `start` before the first update.
+    """
 
     writes: str
     formula: Formula
+    start: float = 0.0
+
+
+class Optimizer(Kind, frozen=True, kw_only=True):
+    """A row: an optimizer that a scenario may have; `lines` gives its lines from its settings."""
+
+    lines: Callable[[Settings], list[Line]]
+
+
+def _optimizer(
+    name: str,
+    description: str,
+    lines: Callable[[Settings], list[Line]],
+    *,
+    title: str = "",
+    mistakes: Callable[[Settings], Iterable[tuple[str, str]]] = no_mistakes,
+    **settings: Setting,
+) -> Optimizer:
+    return Optimizer(
+        name=name,
+        description=description,
+        lines=lines,
+        title=title,
+        mistakes=mistakes,
+        settings={"lr": _rate(1e-3), "weight_decay": _L2, **settings},
+    )
+
+
+def _rate(default: float) -> Setting:
+    return Setting(default, "The learning rate.", at_least=0)
+
+
+_L2 = Setting(0.0, "The L2 penalty, on biases too.", at_least=0)
+_MOMENTUM = Setting(0.0, "The momentum factor.", at_least=0)
+_EPS = Setting(1e-8, "Added to the root, against division by 0.", at_least=0)
 
 
 def _line(writes: str, function: Kernel, settings: Settings) -> Line:
@@ -60,9 +99,28 @@ def sgd(o: Settings) -> list[Line]:
     return [*lines, step]
 
 
+def _nesterov_mistakes(o: Settings) -> Iterator[tuple[str, str]]:
+    if o["nesterov"] and not o["momentum"]:
+        yield "nesterov", "nesterov needs momentum > 0"
+    if o["nesterov"] and o["dampening"]:
+        yield "dampening", "nesterov needs dampening = 0"
+
+
+SGD = _optimizer(
+    "sgd",
+    "Gradient descent, plain or with momentum.",
+    sgd,
+    momentum=_MOMENTUM,
+    dampening=Setting(0.0, "Dampening of the momentum."),
+    nesterov=Setting(False, "Nesterov's momentum; needs momentum > 0 and dampening = 0."),
+    mistakes=_nesterov_mistakes,
+)
+
+
 def adagrad(o: Settings) -> list[Line]:
     """Steps divided by the root of the sum of all squared gradients so far (`s`)."""
-    lines = [*_weight_decay(o), _line("s", lambda s, dp: s + dp**2, o)]
+    summed = Line("s", formula(lambda s, dp: s + dp**2), o["initial_accumulator_value"])
+    lines = [*_weight_decay(o), summed]
     if o["lr_decay"]:
         step = _line(
             "p",
@@ -74,6 +132,17 @@ def adagrad(o: Settings) -> list[Line]:
     else:
         step = _line("p", lambda p, lr, dp, s, eps: p - lr * dp / (np.sqrt(s) + eps), o)
     return [*lines, step]
+
+
+ADAGRAD = _optimizer(
+    "adagrad",
+    "Steps scaled by the sum of past squared gradients.",
+    adagrad,
+    lr=_rate(1e-2),
+    lr_decay=Setting(0.0, "How fast the rate falls.", at_least=0),
+    initial_accumulator_value=Setting(0.0, "Where the sum of squares starts.", at_least=0),
+    eps=replace(_EPS, default=1e-10),
+)
 
 
 def rmsprop(o: Settings) -> list[Line]:
@@ -98,6 +167,19 @@ def rmsprop(o: Settings) -> list[Line]:
     return [*lines, Line("p", formula(lambda p, lr, step: p - lr * step).on(step=step))]
 
 
+RMSPROP = _optimizer(
+    "rmsprop",
+    "Steps scaled by a running mean of squared gradients.",
+    rmsprop,
+    lr=_rate(1e-2),
+    alpha=Setting(0.99, "The running mean's share of the past.", at_least=0),
+    eps=_EPS,
+    momentum=_MOMENTUM,
+    centered=Setting(False, "Subtract the running mean, squared."),
+    title="RmsProp",
+)
+
+
 def adam(o: Settings) -> list[Line]:
     """Moving averages of the gradient (`m`) and its square (`v`), corrected for their start at 0.
 
@@ -115,6 +197,8 @@ def adamw(o: Settings) -> list[Line]:
 
 
 def _adam_step(o: Settings) -> list[Line]:
+    beta1, beta2 = o["betas"]
+    o = {**o, "beta1": beta1, "beta2": beta2}
     lines = [
         _line("m", lambda m, dp, beta1: beta1 * m + (1 - beta1) * dp, o),
         _line("v", lambda v, dp, beta2: beta2 * v + (1 - beta2) * dp**2, o),
@@ -135,9 +219,34 @@ def _adam_step(o: Settings) -> list[Line]:
     return [*lines, Line("p", step.on(second=second))]
 
 
+_BETAS = Setting((0.9, 0.999), "The two running means' shares of the past.", at_least=0, below=1)
+_AMSGRAD = Setting(False, "Keep the largest second moment.")
+
+ADAM = _optimizer(
+    "adam",
+    "Steps by running means of gradients and of their squares.",
+    adam,
+    betas=_BETAS,
+    eps=_EPS,
+    amsgrad=_AMSGRAD,
+)
+ADAMW = _optimizer(
+    "adamw",
+    "Adam with weight decay apart from the gradient.",
+    adamw,
+    weight_decay=Setting(1e-2, "The share of each parameter taken off.", at_least=0),
+    betas=_BETAS,
+    eps=_EPS,
+    amsgrad=_AMSGRAD,
+    title="AdamW",
+)
+
+OPTIMIZERS: Mapping[str, Optimizer] = {
+    row.name: row for row in (SGD, ADAGRAD, RMSPROP, ADAM, ADAMW)
+}
+
+
 CLIPPED_VALUE = formula(lambda dp, limit: np.clip(dp, -limit, limit))
 CLIP_FACTOR = formula(lambda norm, limit: np.minimum(1, limit / (norm + 1e-6)))
 CLIPPED_NORM = formula(lambda dp, factor: dp * factor)
 COUNTED = formula(lambda t: t + 1)
-
-UPDATES = {"sgd": sgd, "adagrad": adagrad, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec import Struct, field
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.operations.formula import Constant, Formula, formula
+from nnstep.engine.operations.formula import Constant, Formula, formula, variable
 from nnstep.engine.scenario.model import Data
 
 from .program import Instruction, Phase, Program, Role, Shapes, Tensor
@@ -21,7 +21,8 @@ class Applied(Struct, frozen=True):
 
     `inputs` maps the parameters of its formulas to tensors, and `result` is the parameter that
     stands for its output. `gradients` has, by parameter, the derivative of the loss by that input.
-    The `settings` stand in all these formulas already.
+    The `settings` stand in all these formulas already. `sides` is what the operation says of its
+    kinks, if it has any.
     """
 
     operation: str
@@ -32,6 +33,7 @@ class Applied(Struct, frozen=True):
     result: str = "out"
     settings: Mapping[str, Constant] = field(default_factory=dict)
     layer: int | None = None
+    sides: Formula | None = None
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -79,6 +81,7 @@ class Listing:
         names: Mapping[str, str],
         layer: int | None = None,
         settings: Mapping[str, Constant] | None = None,
+        sides: Formula | None = None,
     ) -> None:
         """Add `target = formula`, with tensor `names` for the formula's parameters."""
         self.declare(target)
@@ -95,14 +98,26 @@ class Listing:
                 formula=formula,
                 names=named,
                 settings=settings or {},
+                sides=sides,
             )
         )
 
     def apply(self, phase: Phase, applied: Applied, role: Role, shapes: Shapes) -> None:
         """Add the line of an operation; its result has a role and, batch by batch, these shapes."""
         target = Tensor(applied.output, role, applied.layer, shapes=shapes)
-        value, inputs = applied.value, applied.inputs
-        self.add(phase, applied.operation, target, value, inputs, applied.layer, applied.settings)
+        names, sides = applied.names, applied.sides
+        self.add(
+            phase,
+            applied.operation,
+            target,
+            applied.value,
+            names,
+            applied.layer,
+            applied.settings,
+            sides.on(**{each: variable(names[each]) for each in sides.parameters})
+            if sides
+            else None,
+        )
 
     @property
     def parameters(self) -> tuple[str, ...]:

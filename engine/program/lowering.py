@@ -22,7 +22,7 @@ from nnstep.engine.language.nodes import (
 )
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_LIVE
 from nnstep.engine.operations import arithmetic
-from nnstep.engine.operations.activations import IDENTITY
+from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.arithmetic import INDEX, TRANSPOSE, matmul
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
 from nnstep.engine.operations.formula import (
@@ -59,6 +59,7 @@ class Temporaries:
 Operand = str | float
 """A tensor by its name, or a constant."""
 
+_COPY = ACTIVATIONS["identity"].operation
 _SUMMED = formula(lambda g, axis: g.sum(axis=axis))
 _SUMMED_TO = formula(lambda g, operand: sum_to(g, operand.shape))
 
@@ -101,7 +102,7 @@ class Lowering:
     def copy(self, source: str, target: str) -> None:
         """Write `target = source`."""
         self.shapes[target] = self.shapes[source]
-        self._write(IDENTITY, {"z": source}, {}, target)
+        self._write(_COPY, {"z": source}, {}, target)
 
     def constant(self, value: float, target: str) -> None:
         """Write `target = value`, a single number."""
@@ -222,10 +223,18 @@ class Lowering:
                 if operation.broadcasts:
                     gradient = self._summed(gradient, parameter, inputs[parameter], output)
                 gradients[parameter] = gradient
-        value = operation.value_formula.bind(**constants)
-        settings = {**operation.settings, **constants}
+        sides = operation.sides
         self.written.append(
-            Applied(operation.name, value, inputs, output, gradients, operation.output, settings)
+            Applied(
+                operation.name,
+                operation.value_formula.bind(**constants),
+                inputs,
+                output,
+                gradients,
+                operation.output,
+                settings={**operation.settings, **constants},
+                sides=sides.bind(**constants) if sides else None,
+            )
         )
 
     def _summed(self, gradient: Formula, parameter: str, source: str, output: str) -> Formula:

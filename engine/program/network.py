@@ -6,13 +6,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
+from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.arithmetic import linear
 from nnstep.engine.operations.formula import call, formula, variable
 from nnstep.engine.operations.functions import l2_penalty
 from nnstep.engine.operations.losses import PENALISED, LossOperation, loss_operation
 from nnstep.engine.operations.operation import Operation
-from nnstep.engine.scenario.model import Activation, Data, Initializer, Layer, Layout, Network
+from nnstep.engine.scenario.model import Data, Initializer, Layer, Layout, Network
 
 from .builder import Applied, Backward, Listing
 from .program import Drawn, Phase, Role, Tensor
@@ -50,9 +50,10 @@ def _write_dense(
 ) -> list[Applied]:
     """Add `z = x @ W.T + b` and `a = f(z)`."""
     z, a = f"z{number}", f"a{number}"
+    activation = ACTIVATIONS[layer.activation.kind].with_settings(**layer.activation.options)
     return [
         _write(listing, linear(layout, "b" in inputs), inputs, z, number),
-        _write(listing, _activation(layer.activation), {"z": z}, a, number),
+        _write(listing, activation, {"z": z}, a, number),
     ]
 
 
@@ -90,6 +91,7 @@ def write_network(listing: Listing, network: Network, data: Data) -> None:
         applied += kind.write(listing, layer, number, network.layout, {"x": source, **names})
         source = applied[-1].output
     operation = loss_operation(network.loss.kind, network.loss.from_logits, data.y)
+    operation = operation.with_settings(**network.loss.options)
     loss = _write_loss(listing, network, operation, source, penalised)
     backward = [_with_penalty(one, penalised, network.l2) for one in applied]
     wanted = [*listing.parameters, *(["x"] if network.input_gradient else [])]
@@ -116,22 +118,22 @@ def _declare_parameters(
     return names
 
 
-def _activation(activation: Activation) -> Operation:
-    if activation.kind == "gelu":
-        tanh = activation.options.get("approximate") == "tanh"
-        return GELU_TANH if tanh else ACTIVATIONS["gelu"]
-    return ACTIVATIONS[activation.kind].with_settings(**activation.options)
-
-
 def _write(
     listing: Listing, operation: Operation, inputs: Mapping[str, str], output: str, layer: int
 ) -> Applied:
     """Add the line of an operation in a layer, and return how it was applied."""
     settings = operation.settings
     gradients = {name: operation.gradient_formula(name) for name in operation.gradients}
-    value, result = operation.value_formula, operation.output
     applied = Applied(
-        operation.name, value, inputs, output, gradients, result, settings, layer=layer
+        operation.name,
+        operation.value_formula,
+        inputs,
+        output,
+        gradients,
+        operation.output,
+        settings,
+        layer,
+        operation.sides,
     )
     by_batch = zip(*(listing.tensors[name].shapes for name in inputs.values()), strict=True)
     shapes = tuple(operation.shape(*each, **settings) for each in by_batch)
@@ -147,16 +149,23 @@ def _write_loss(
     penalised: list[str],
 ) -> Applied:
     """Add the loss, with the L2 penalty of the parameters `penalised`."""
-    loss = network.loss
-    value = operation.value_formula(loss.reduction, loss.delta)
+    reduction = network.loss.reduction
+    value = operation.reduced(reduction)
     inputs = {"a": output, "y": "y"}
     if penalised:
         penalty = call(l2_penalty, tuple(penalised), l2=network.l2)
         value = PENALISED.on(L=value, penalty=penalty)
         inputs |= {name: name for name in penalised}
-    settings = {"reduction": loss.reduction, "delta": loss.delta}
-    gradients = {"a": operation.da_formula(loss.reduction, loss.delta)}
-    applied = Applied(operation.name, value, inputs, LOSS, gradients, settings=settings)
+    applied = Applied(
+        operation.name,
+        value,
+        inputs,
+        LOSS,
+        {"a": operation.derivative(reduction)},
+        operation.output,
+        settings={"reduction": reduction, **operation.settings},
+        sides=operation.sides,
+    )
     listing.apply(Phase.LOSS, applied, Role.LOSS, listing.always(()))
     return applied
 
@@ -188,6 +197,6 @@ def _with_loss(
     activation = applied[-1]
     if not (network.loss.fuse and activation.operation in operation.fused):
         return [*applied, loss]
-    fused = operation.fused_formula(activation.operation, network.loss.reduction)
+    fused = operation.fused_derivative(activation.operation, network.loss.reduction)
     inputs = {"z": activation.inputs["z"], "a": activation.output, "y": "y"}
     return [*applied[:-1], replace(loss, inputs=inputs, gradients={"z": fused})]

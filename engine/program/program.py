@@ -107,6 +107,9 @@ class Instruction(Struct, frozen=True):
     each of the formula's parameters, and `settings` the constants that the operation was given
     (`alpha`, `axis`, `momentum`, …), which stand in the formula already. The batch instruction has
     neither: what it reads is the machine's data cursor.
+
+    `sides` tells the sides of the operation's kinks apart, as `Kink` says, by tensors under their
+    names; it is None if there is no kink.
     """
 
     phase: Phase
@@ -119,6 +122,7 @@ class Instruction(Struct, frozen=True):
     formula: Formula | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Constant] = field(default_factory=dict)
+    sides: Formula | None = None
 
 
 class Program(Struct, frozen=True):

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from nnstep.engine.operations.formula import Constant, call
+from nnstep.engine.operations.formula import call
 from nnstep.engine.operations.functions import global_norm
+from nnstep.engine.operations.operation import Settings
 from nnstep.engine.operations.optimizers import (
     CLIP_FACTOR,
     CLIPPED_NORM,
     CLIPPED_VALUE,
     COUNTED,
-    UPDATES,
+    OPTIMIZERS,
     Line,
-    Settings,
 )
 from nnstep.engine.scenario.model import Clip, Optimizer
 
@@ -31,21 +31,20 @@ def write_update(listing: Listing, optimizer: Optimizer, trained: Sequence[str])
     if optimizer.clip and trained:
         _write_clip(listing, optimizer.clip, trained)
     settings = _settings(optimizer)
-    lines = UPDATES[optimizer.kind](settings)
+    lines = OPTIMIZERS[optimizer.kind].lines(settings)
     if trained and _count_updates(lines):
         count = Tensor(COUNT, Role.BUFFER, shapes=single, start=0)
         listing.add(Phase.UPDATE, "count", count, COUNTED, {COUNT: COUNT})
-    start = float(optimizer.options.get("initial_accumulator_value", 0.0))  # type: ignore[arg-type]
     for parameter in trained:
         for line in lines:
-            _write_line(listing, optimizer.kind, parameter, line, start, settings)
+            _write_line(listing, optimizer.kind, parameter, line, settings)
 
 
 def reserved_names(optimizer: Optimizer | None, parameters: Iterable[str]) -> frozenset[str]:
     """Return the names of the tensors that an optimizer of `parameters` brings along."""
     if optimizer is None:
         return frozenset()
-    lines = UPDATES[optimizer.kind](_settings(optimizer))
+    lines = OPTIMIZERS[optimizer.kind].lines(_settings(optimizer))
     names = {RATE}
     for parameter in parameters:
         names |= {_tensor(line.writes, parameter) for line in lines} - {parameter, f"d{parameter}"}
@@ -66,12 +65,10 @@ def _tensor(name: str, parameter: str) -> str:
     return fixed.get(name, f"{name}_{parameter}")
 
 
-def _settings(optimizer: Optimizer) -> dict[str, Constant]:
-    settings = dict(optimizer.options)
-    betas = settings.pop("betas", None)
-    if isinstance(betas, tuple):
-        settings["beta1"], settings["beta2"] = betas
-    return settings  # type: ignore[return-value]
+def _settings(optimizer: Optimizer) -> Settings:
+    """Return the settings of an optimizer but for the rate, which is a tensor."""
+    settings = OPTIMIZERS[optimizer.kind].filled(optimizer.options)
+    return {name: value for name, value in settings.items() if name != RATE}
 
 
 def _write_clip(listing: Listing, clip: Clip, trained: Sequence[str]) -> None:
@@ -95,16 +92,11 @@ def _write_clip(listing: Listing, clip: Clip, trained: Sequence[str]) -> None:
 
 
 def _write_line(
-    listing: Listing,
-    optimizer: str,
-    parameter: str,
-    line: Line,
-    start: float,
-    settings: Settings,
+    listing: Listing, optimizer: str, parameter: str, line: Line, settings: Settings
 ) -> None:
     """Add one line of an update rule for one parameter, declaring the buffer that it writes."""
     names = {name: _tensor(name, parameter) for name in line.formula.parameters}
     target = _tensor(line.writes, parameter)
     layer, shapes = listing.tensors[parameter].layer, listing.tensors[parameter].shapes
-    buffer = Tensor(target, Role.BUFFER, layer, of=parameter, shapes=shapes, start=start)
+    buffer = Tensor(target, Role.BUFFER, layer, of=parameter, shapes=shapes, start=line.start)
     listing.add(Phase.UPDATE, optimizer, buffer, line.formula, names, settings=settings)

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from msgspec import UnsetType
-
 from nnstep.engine.language.typed import mistakes, mistakes_in_braces
 from nnstep.engine.text import printable, quoted
 
@@ -26,10 +24,10 @@ def build_breakpoints(
     What the program has is checked once there is one (`stops/points.py`).
     """
     for index, table in enumerate(tables):
-        if isinstance(table.when, str):
+        if table.when is not None:
             found = mistakes(table.when, what="a condition")
             _report(found, ("breakpoint", index, "when"), report)
-        if isinstance(table.log, str):
+        if table.log is not None:
             _report(mistakes_in_braces(table.log), ("breakpoint", index, "log"), report)
     return tuple(tables)
 
@@ -47,7 +45,7 @@ def build_notes(tables: Sequence[schema.Note]) -> tuple[Note, ...]:
         Note(
             table.at,
             printable(table.text, keep_newlines=True),
-            None if isinstance(table.iteration, UnsetType) else table.iteration,
+            table.iteration,
         )
         for table in tables
     )

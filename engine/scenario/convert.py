@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from nnstep.engine.limits import MAX_TABLES
 from nnstep.engine.text import did_you_mean, listed, quoted
@@ -50,7 +50,7 @@ def _fields(
     for field in msgspec.structs.fields(wanted):
         if field.name in table:
             value = _value(field.type, table[field.name], (*keys, field.name), report)
-            if value is UNSET:
+            if value is None:
                 sound = False
             else:
                 values[field.name] = value
@@ -66,11 +66,11 @@ def _structure(
     table: Mapping[str, Any],
     keys: Keys,
     report: Report,
-) -> Struct | UnsetType:
+) -> Struct | None:
     """Convert a table; `siblings` are the structures that another `kind` would have chosen."""
     values, sound = _fields(wanted, table, keys, report)
     sound = _known_keys(wanted, siblings, table, keys, report) and sound
-    return wanted(**values) if sound else UNSET
+    return wanted(**values) if sound else None
 
 
 def _known_keys(
@@ -101,7 +101,7 @@ def _known_keys(
 
 
 def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
-    """Convert one value; return UNSET if it holds a mistake."""
+    """Convert one value; return None if it holds a mistake."""
     options = list(_options(wanted))
     structures: list[type[Struct]] = [option for option in options if _is_table(option)]
     if structures and structures[0].__struct_config__.tag_field:
@@ -127,7 +127,7 @@ def _options(wanted: _Type) -> Iterator[_Type]:
     elif _origin(wanted) in (Union, UnionType):
         for option in get_args(wanted):
             yield from _options(option)
-    elif wanted is not UnsetType:
+    elif wanted is not NoneType:
         yield wanted
 
 
@@ -142,11 +142,11 @@ def _tagged(
     by_kind = {str(structure.__struct_config__.tag): structure for structure in structures}
     if "kind" not in table:
         report.error(keys, f"the key 'kind' is missing: {listed(map(quoted, by_kind), 'or')}")
-        return UNSET
+        return None
     kind = table["kind"]
     if not isinstance(kind, str) or kind not in by_kind:
         report.error((*keys, "kind"), f"'kind' {one_of(kind, by_kind)}")
-        return UNSET
+        return None
     return _structure(by_kind[kind], structures, table, keys, report)
 
 
@@ -155,13 +155,13 @@ def _named(structures: list[type[Struct]], name: str, keys: Keys, report: Report
     by_kind = {str(structure.__struct_config__.tag): structure for structure in structures}
     if name not in by_kind:
         report.error(keys, f"'{keys[-1]}' {one_of(name, by_kind)}")
-        return UNSET
+        return None
     needed = [field.name for field in msgspec.structs.fields(by_kind[name]) if field.required]
     if needed:
         settings = ", ".join(f"{setting} = …" for setting in needed)
         message = f"'{name}' needs {listed(needed)}: write {{ kind = \"{name}\", {settings} }}"
         report.error(keys, message)
-        return UNSET
+        return None
     return by_kind[name]()
 
 
@@ -171,25 +171,25 @@ def _tables(wanted: type[Struct], value: Any, keys: Keys, report: Report) -> Any
         name = ".".join(key for key in keys if isinstance(key, str))
         message = f"'{keys[-1]}' is a list of tables, each under a header [[{name}]]"
         report.error(keys, message, part="key")
-        return UNSET
+        return None
     if len(value) > MAX_TABLES:
         report.error(keys, f"there are more than {MAX_TABLES:,} tables in this list")
-        return UNSET
+        return None
     converted = [_value(wanted, table, (*keys, index), report) for index, table in enumerate(value)]
-    return UNSET if UNSET in converted else converted
+    return None if None in converted else converted
 
 
 def _mapping(wanted: _Type, table: Mapping[str, Any], keys: Keys, report: Report) -> Any:
     """Convert a table whose keys the author chooses."""
     converted = {key: _value(wanted, value, (*keys, key), report) for key, value in table.items()}
-    return UNSET if UNSET in converted.values() else converted
+    return None if None in converted.values() else converted
 
 
 def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     """Convert a value that is no table: a number, a string, a list of them."""
     if isinstance(value, float) and not math.isfinite(value) and float in _options(wanted):
         report.error(keys, f"{_name(keys)} must be finite, not {value}")
-        return UNSET
+        return None
     try:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
@@ -203,7 +203,7 @@ def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     else:
         complaint = f"must be {expected}, not {described(value)}"
     report.error((*keys, *indices), f"{_name(keys, indices)} {complaint}")
-    return UNSET
+    return None
 
 
 def _literals(wanted: _Type) -> list[Any]:
@@ -250,7 +250,7 @@ def expectation(message: str) -> tuple[str, tuple[int, ...]]:
     indices = tuple(map(int, re.findall(r"\d+", element[1]))) if element else ()
     if expected is None:
         return "a number that fits in 64 bits", indices
-    types = [_TYPES.get(name, name) for name in expected[1].split(" | ")]
+    types = [_TYPES.get(name, name) for name in expected[1].split(" | ") if name != "null"]
     return listed(types, "or") + expected[2].replace(".0", ""), indices
 
 

@@ -1,10 +1,10 @@
 """The table `[data]`: samples from the file itself, from elsewhere or generated, in batches."""
 
 import numpy as np
-from msgspec import UNSET, UnsetType
 
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.limits import MAX_ELEMENTS
+from nnstep.engine.operations.losses import LOSSES
 from nnstep.engine.text import quoted
 
 from . import schema
@@ -41,9 +41,9 @@ def build_data(
 
 def _origins(table: schema.Data) -> tuple[Keys, Keys]:
     """Return the keys that x and y come from; a file's elements count as its name's."""
-    if table.x is not UNSET:
+    if table.x is not None:
         return ("data", "x"), ("data", "y")
-    source: Keys = ("data", "file" if table.generate is UNSET else "generate")
+    source: Keys = ("data", "file" if table.generate is None else "generate")
     return source, ("data", "target") if isinstance(table.target, str) else source
 
 
@@ -52,7 +52,7 @@ def _in_batches(
 ) -> Data | None:
     """Divide the rows into batches; None if they cannot be."""
     batches = _batches(table, len(x), report)
-    size = len(x) if isinstance(table.batch_size, UnsetType) else min(table.batch_size, len(x))
+    size = len(x) if table.batch_size is None else min(table.batch_size, len(x))
     largest = max(map(len, batches)) if batches else size
     widest = max((layer.units for layer in network.layers), default=0) if network else 0
     if largest * widest > MAX_ELEMENTS:
@@ -64,7 +64,7 @@ def _in_batches(
 
 def _batches(table: schema.Data, rows: int, report: Report) -> tuple[tuple[int, ...], ...] | None:
     """Return the rows of each iteration if the table lists them."""
-    if isinstance(table.batches, UnsetType):
+    if table.batches is None:
         return None
     for option in ("batch_size", "shuffle"):
         if is_given(table, option):
@@ -135,9 +135,9 @@ def _source(table: schema.Data, report: Report) -> str | None:
 
 
 def is_given(table: schema.Data, name: str) -> bool:
-    """Tell whether the table asks for this; what is not there has the value UNSET or False."""
+    """Tell whether the table asks for this; what is not there is None or False."""
     value = getattr(table, name)
-    return value is not UNSET and value is not False
+    return value is not None and value is not False
 
 
 def _missing(table: schema.Data) -> str:
@@ -174,7 +174,7 @@ def _file(table: schema.Data, report: Report) -> Samples:
 def _columns(table: schema.Data, option: str) -> list[str]:
     """Return the names of a CSV file's columns that an option asks for."""
     chosen = getattr(table, option)
-    if isinstance(chosen, UnsetType) or not chosen:
+    if chosen is None or not chosen:
         raise DataError(f"a CSV file needs '{option}', the names of columns", option)
     return [chosen] if isinstance(chosen, str) else chosen
 
@@ -184,7 +184,7 @@ def _array(table: schema.Data, option: str, default: str) -> str:
     chosen = getattr(table, option)
     if isinstance(chosen, list):
         raise DataError(f"in an NPZ file, '{option}' is the name of one array", option)
-    return default if isinstance(chosen, UnsetType) else chosen
+    return default if chosen is None else chosen
 
 
 def _generated(table: schema.Data, seed: int) -> Samples:
@@ -193,10 +193,10 @@ def _generated(table: schema.Data, seed: int) -> Samples:
 
     return generate(
         str(table.generate),
-        samples=table.samples or None,
-        noise=None if isinstance(table.noise, UnsetType) else table.noise,
-        seed=seed if isinstance(table.seed, UnsetType) else table.seed,
-        classes=table.classes or None,
+        samples=table.samples,
+        noise=table.noise,
+        seed=seed if table.seed is None else table.seed,
+        classes=table.classes,
     )
 
 
@@ -232,16 +232,17 @@ def fit_targets(
     if network is None:
         return typed(y, dtype, keys, report)
     units = network.layers[-1].units
-    if network.loss.kind == "cross_entropy" and _are_indices(y, units):
+    targets = LOSSES[network.loss.kind].targets
+    if targets == "classes" and _are_indices(y, units):
         return _indices(y, units, keys, report)
     if samples.classes and len(samples.classes) > 2:
         message = f"the target names {len(samples.classes)} classes; one_hot = true makes them rows"
         report.error(keys, message)
         return None
-    if network.loss.kind == "binary_cross_entropy":
+    if targets == "probabilities":
         outside = first((y < 0) | (y > 1))
         if outside is not None:
-            message = f"binary_cross_entropy takes targets from 0 to 1, not {y[outside]}"
+            message = f"{network.loss.kind} takes targets from 0 to 1, not {y[outside]}"
             report.error((*keys, *outside), message)
             return None
     rows = as_rows(y, (len(samples.x), units), "a target row", keys, report)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.operations.losses import Reduction
+from nnstep.engine.operations.operation import Settings as Options
 
 if TYPE_CHECKING:
     from nnstep.engine.language.nodes import Assignment
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from .schema import Breakpoint
 
 Layout = Literal["out_in", "in_out"]
-Reduction = Literal["mean", "batch_mean", "sum"]
-Options = Mapping[str, float | str | bool | tuple[float, ...]]
 
 
 class Activation(Struct, frozen=True):
@@ -57,13 +57,13 @@ class Layer(Struct, frozen=True):
 
 
 class Loss(Struct, frozen=True):
-    """A loss by its name; `delta` is Huber's."""
+    """A loss by its name, with its options (Huber's `delta`)."""
 
     kind: str
     reduction: Reduction
     from_logits: bool = False
     fuse: bool = True
-    delta: float = 1.0
+    options: Options = field(default_factory=dict)
 
 
 class Network(Struct, frozen=True):

@@ -1,17 +1,20 @@
 """The tables `[network]`, `[loss]`, `[optimizer]` and `[program]`, checked and complete."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.language.nodes import Assignment, GrammarError
 from nnstep.engine.language.parser import parse_program
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_PARAMETERS
+from nnstep.engine.operations.activations import ACTIVATIONS
+from nnstep.engine.operations.initializers import INITIALIZERS
+from nnstep.engine.operations.losses import LOSSES
+from nnstep.engine.operations.operation import Kind, Settings
+from nnstep.engine.operations.optimizers import OPTIMIZERS
 from nnstep.engine.text import quoted
 
 from . import schema
@@ -26,7 +29,6 @@ from .model import (
     Loss,
     Network,
     Optimizer,
-    Reduction,
 )
 from .numbers import check_settings, finite, read_array, typed
 from .report import Report
@@ -74,12 +76,14 @@ def _layer(
     bias = _bias(table, network.dtype, (*keys, "bias"), report)
     if isinstance(table.activation, Struct):
         check_settings(table.activation, network.dtype, (*keys, "activation"), report)
+    activation = Activation(*kind_and_options(table.activation))
+    row = ACTIVATIONS[activation.kind]
+    _go_together(row, activation.options, (*keys, "activation"), report)
     if bias is None and "bias" in table.frozen and table.bias is False:
         at = table.frozen.index("bias")
         report.error((*keys, "frozen", at), "this layer has no bias to freeze")
     if weights is None or (bias is None and table.bias is not False):
         return None
-    activation = Activation(*kind_and_options(table.activation))
     return Layer(table.units, activation, weights, bias, frozenset(table.frozen))
 
 
@@ -87,11 +91,11 @@ def _weights(
     table: schema.Layer, shape: Shape, network: schema.Network, keys: Keys, report: Report
 ) -> Array | Initializer | None:
     """Return W or the rule it is drawn by; None if that is mistaken."""
-    if isinstance(table.weights, UnsetType):
-        if isinstance(table.init, UnsetType):
+    if table.weights is None:
+        if table.init is None:
             return _DEFAULT_INITIALIZER
         return _initializer(table.init, network.dtype, (*keys, "init"), report)
-    if table.init is not UNSET:
+    if table.init is not None:
         report.error((*keys, "init"), "'init' and 'weights' exclude each other", part="key")
         return None
     other_layout = "in_out" if network.layout == "out_in" else "out_in"
@@ -120,16 +124,16 @@ def _initializer(
     """Return the rule that a name or a table chooses; None if a number in it is mistaken."""
     if isinstance(chosen, Struct) and not check_settings(chosen, dtype, keys, report):
         return None
-    if isinstance(chosen, schema.Uniform):
-        problem = None
-        if chosen.low > chosen.high:
-            problem = f"'high' must not be below 'low', {chosen.low}"
-        elif not math.isfinite(chosen.high - chosen.low):
-            problem = f"the interval from 'low', {chosen.low}, to 'high' is too wide"
-        if problem:
-            report.error((*keys, "high"), problem)
-            return None
-    return Initializer(*kind_and_options(chosen))
+    rule = Initializer(*kind_and_options(chosen))
+    return rule if _go_together(INITIALIZERS[rule.kind], rule.options, keys, report) else None
+
+
+def _go_together(kind: Kind, settings: Settings, keys: Keys, report: Report) -> bool:
+    """Tell whether settings that are right one by one are right together; report what is not."""
+    mistakes = list(kind.mistakes(kind.filled(settings)))
+    for name, message in mistakes:
+        report.error((*keys, name), message)
+    return not mistakes
 
 
 def _parameter(
@@ -146,52 +150,40 @@ def _parameter(
     return typed(array, dtype, keys, report)
 
 
-CLASSIFICATION = ("binary_cross_entropy", "cross_entropy")
-_DEFAULT_REDUCTIONS: dict[str, Reduction] = {
-    "half_squared_error": "sum",
-    "cross_entropy": "batch_mean",
-}
-
-
 def build_loss(table: schema.LossTable, dtype: str, report: Report) -> Loss:
     """Return the loss that a `[loss]` table describes."""
-    kind = kind_of(table)
+    row = LOSSES[kind_of(table)]
     check_settings(table, dtype, ("loss",), report)
-    if table.from_logits and kind not in CLASSIFICATION:
-        report.error(("loss", "from_logits"), f"{kind} takes no logits; the cross-entropies do")
-    reduction = table.reduction
-    if reduction is UNSET:
-        reduction = _DEFAULT_REDUCTIONS.get(kind, "mean")
-    elif kind == "cross_entropy" and reduction == "mean":
+    if table.from_logits and row.logits is None:
+        report.error(("loss", "from_logits"), f"{row.name} takes no logits; the cross-entropies do")
+    reduction = table.reduction or row.usual
+    if row.targets == "classes" and reduction == "mean":
         reduction = "batch_mean"
-    delta = table.delta if isinstance(table, schema.Huber) else 1.0
-    return Loss(kind, reduction, table.from_logits, table.fuse, delta)
+    options = {name: getattr(table, name) for name in row.settings}
+    _go_together(row, options, ("loss",), report)
+    return Loss(row.name, reduction, table.from_logits, table.fuse, options)
 
 
 def build_optimizer(table: schema.OptimizerTable, dtype: str, report: Report) -> Optimizer:
     """Return the optimizer that an `[optimizer]` table describes."""
     check_settings(table, dtype, ("optimizer",), report)
-    if not isinstance(table.clip, UnsetType):
+    if table.clip is not None:
         check_settings(table.clip, dtype, ("optimizer", "clip"), report)
-    if isinstance(table, schema.Sgd) and table.nesterov:
-        if not table.momentum:
-            report.error(("optimizer", "nesterov"), "nesterov needs momentum > 0")
-        if table.dampening:
-            report.error(("optimizer", "dampening"), "nesterov needs dampening = 0")
-    options = msgspec.structs.asdict(table)
+    kind, options = kind_and_options(table)
     clip = _clip(options.pop("clip"), report)
-    return Optimizer(kind_of(table), options.pop("lr"), options, clip)
+    _go_together(OPTIMIZERS[kind], options, ("optimizer",), report)
+    return Optimizer(kind, options.pop("lr"), options, clip)
 
 
-def _clip(table: schema.Clip | UnsetType, report: Report) -> Clip | None:
-    if isinstance(table, UnsetType):
+def _clip(table: schema.Clip | None, report: Report) -> Clip | None:
+    if table is None:
         return None
-    if not isinstance(table.norm, UnsetType):
-        if not isinstance(table.value, UnsetType):
+    if table.norm is not None:
+        if table.value is not None:
             message = "'norm' and 'value' exclude each other"
             report.error(("optimizer", "clip", "value"), message, part="key")
         return Clip("norm", table.norm)
-    if not isinstance(table.value, UnsetType):
+    if table.value is not None:
         return Clip("value", table.value)
     report.error(("optimizer", "clip"), "clip needs norm = … or value = …")
     return None

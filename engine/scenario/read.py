@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import UnsetType
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.operations.activations import ACTIVATIONS
+from nnstep.engine.operations.losses import LOSSES
 from nnstep.engine.text import printable
 
 from . import schema
@@ -16,7 +17,7 @@ from .additions import build_breakpoints, build_expectations, build_notes, build
 from .convert import convert, described
 from .data import build_data
 from .model import Data, Expression, Network, Optimizer, Run, Scenario
-from .network import CLASSIFICATION, build_loss, build_network, build_optimizer
+from .network import build_loss, build_network, build_optimizer
 from .numbers import first
 from .report import Report
 
@@ -32,10 +33,8 @@ def build_scenario(report: Report) -> Scenario:
     _check_format(table, report)
     _check_parts(table, report)
     file = convert(schema.Scenario, {"format": _FORMAT, **table}, report)
-    settings = file.program if isinstance(file.network, UnsetType) else file.network
-    dtype, seed = (
-        ("float64", 0) if isinstance(settings, UnsetType) else (settings.dtype, settings.seed)
-    )
+    settings = file.program if file.network is None else file.network
+    dtype, seed = ("float64", 0) if settings is None else (settings.dtype, settings.seed)
     network = _network(file, report)
     scenario = Scenario(
         title=printable(file.title or Path(report.source.path).stem),
@@ -87,16 +86,16 @@ def _check_parts(table: Mapping[str, Any], report: Report) -> None:
 
 
 def _network(file: schema.Scenario, report: Report) -> Network | None:
-    if isinstance(file.network, UnsetType):
+    if file.network is None:
         return None
     loss = None
-    if not isinstance(file.loss, UnsetType):
+    if file.loss is not None:
         loss = build_loss(file.loss, file.network.dtype, report)
     return build_network(file.network, loss, report)
 
 
 def _expression(file: schema.Scenario, report: Report) -> Expression | None:
-    if isinstance(file.program, UnsetType):
+    if file.program is None:
         return None
     from .network import build_program
 
@@ -104,7 +103,7 @@ def _expression(file: schema.Scenario, report: Report) -> Expression | None:
 
 
 def _optimizer(file: schema.Scenario, dtype: str, report: Report) -> Optimizer | None:
-    if isinstance(file.optimizer, UnsetType):
+    if file.optimizer is None:
         return None
     return build_optimizer(file.optimizer, dtype, report)
 
@@ -112,30 +111,20 @@ def _optimizer(file: schema.Scenario, dtype: str, report: Report) -> Optimizer |
 def _data(
     file: schema.Scenario, network: Network | None, dtype: str, seed: int, report: Report
 ) -> Data | None:
-    if isinstance(file.data, UnsetType):
+    if file.data is None:
         return None
     return build_data(file.data, network, dtype, seed, report)
 
 
-def _run(table: schema.Run | UnsetType, report: Report) -> Run:
-    if isinstance(table, UnsetType):
+def _run(table: schema.Run | None, report: Report) -> Run:
+    if table is None:
         return Run()
-    iterations = None if isinstance(table.iterations, UnsetType) else table.iterations
-    epochs = None if isinstance(table.epochs, UnsetType) else table.epochs
-    if iterations and epochs:
+    if table.iterations and table.epochs:
         message = "'iterations' and 'epochs' exclude each other"
         report.error(("run", "epochs"), message, part="key")
-    return Run(iterations, epochs)
+    return Run(table.iterations, table.epochs)
 
 
-_RANGES = {
-    "sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "relu": (0.0, np.inf),
-    "softplus": (0.0, np.inf),
-}
-_PROBABILITIES = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}
 _NOT_YET = {
     "note": "notes",
     "expect": "expectations",
@@ -167,35 +156,35 @@ def _doubt_output(network: Network, report: Report) -> None:
     """Warn of a loss under which the last activation makes little sense."""
     last = len(network.layers) - 1
     output = network.layers[last].activation.kind
-    loss = network.loss
+    loss, row = network.loss, LOSSES[network.loss.kind]
     place = ("network", "layers", last, "activation")
     if output == "softmax" and network.layers[last].units == 1:
         report.warning(place, "the softmax of a single unit is always 1")
-    if loss.kind not in CLASSIFICATION:
+    if row.of is None:
         if output == "softmax":
             report.warning(("loss", "kind"), f"{loss.kind} on a softmax; cross_entropy is usual")
     elif loss.from_logits:
-        if output in ("sigmoid", "softmax"):
-            message = f"from_logits applies {_PROBABILITIES[loss.kind]} itself, here to a {output}"
+        if output in {each.of for each in LOSSES.values()}:
+            message = f"from_logits applies {row.of} itself, here to a {output}"
             report.warning(("loss", "from_logits"), message)
-    elif output != _PROBABILITIES[loss.kind]:
-        message = f"{loss.kind} expects the output of a {_PROBABILITIES[loss.kind]}, not {output}"
+    elif output != row.of:
+        message = f"{loss.kind} expects the output of a {row.of}, not {output}"
         report.warning(place, f"{message}; or from_logits = true")
 
 
 def _doubt_targets(network: Network, y: Array, report: Report) -> None:
     """Warn of targets that the output can never reach, or that are no probabilities."""
-    loss = network.loss.kind
+    targets = LOSSES[network.loss.kind].targets
     if y.ndim == 1:
         return
-    if loss == "cross_entropy":
+    if targets == "classes":
         total = y.astype(np.float64).sum(axis=1)
         wrong = first(((y < 0) | (y > 1)).any(axis=1) | (np.abs(total - 1) > 1e-3))
         if wrong is not None:
             report.warning(("data", "y", *wrong), "this row does not add up to 1, as classes do")
-    elif loss not in CLASSIFICATION:
+    elif targets == "numbers":
         output = network.layers[-1].activation
-        low, high = _RANGES.get(output.kind, (-np.inf, np.inf))
+        low, high = ACTIVATIONS[output.kind].range
         wrong = first((y < low) | (y > high))
         if wrong is not None:
             message = f"{output.kind} never gives {y[wrong]}; its values go from {low} to {high}"

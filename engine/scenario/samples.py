@@ -1,6 +1,6 @@
 """Samples, and the generators of the classic ones: xor, moons, circles, spirals, blobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -57,9 +57,7 @@ def standardized(x: Array) -> tuple[Array, tuple[int, ...]]:
     return scaled, tuple(map(int, np.flatnonzero(constant)))
 
 
-_TWO_CLASSES = ("xor", "moons", "circles")
-_DEFAULT_SAMPLES = 100
-_BLOB_NOISE = 0.5
+DEFAULT_SAMPLES = 100
 
 
 def generate(
@@ -75,26 +73,27 @@ def generate(
     The rows take the classes in turn, so that a small batch sees them all. `noise` is the standard
     deviation of what is added to each coordinate. The same arguments give the same points.
     """
-    count = samples or (4 if kind == "xor" else _DEFAULT_SAMPLES)
+    row = GENERATORS[kind]
+    count = samples or row.samples
     groups = classes or 2
     if 2 * count > MAX_ELEMENTS:
         raise DataError(f"at most {MAX_ELEMENTS // 2:,} samples can be generated", "samples")
-    if kind in _TWO_CLASSES and groups != 2:
+    if row.classes and groups != row.classes:
         raise DataError(f"{kind} has two classes", "classes")
     if not 2 <= groups <= count:
         raise DataError("there must be at least two classes, and a sample of each", "classes")
-    turn = np.arange(count)
-    if kind == "xor":
-        y = turn % 4 // 2 ^ turn % 2
-        x = np.stack([turn % 4 // 2, turn % 2], axis=1).astype(np.float64)
-    else:
-        y = turn % groups
-        size = (count - 1 - y) // groups + 1
-        x = _SHAPES[kind](y, turn // groups, size, groups)
-    deviation = (_BLOB_NOISE if kind == "blobs" else 0.0) if noise is None else noise
+    x, y = row.points(count, groups)
+    deviation = row.noise if noise is None else noise
     if deviation:
         x = x + np.random.default_rng(seed).normal(0.0, deviation, x.shape)
     return Samples(x, y[:, None])
+
+
+def _xor(count: int, _groups: int) -> tuple[Floats, Array]:
+    """The corners of the unit square, in turn; opposite ones are of one class."""
+    turn = np.arange(count)
+    first, second = turn % 4 // 2, turn % 2
+    return np.stack([first, second], axis=1).astype(np.float64), first ^ second
 
 
 def _moons(y: Array, rank: Array, size: Array, _groups: int) -> Floats:
@@ -135,9 +134,37 @@ def _on_circle(angle: Array, radius: Array) -> Floats:
 _Shape = Callable[[Array, Array, Array, int], Floats]
 """Takes each row's class, its number within the class, how many the class has, and of classes."""
 
-_SHAPES: dict[str, _Shape] = {
-    "moons": _moons,
-    "circles": _circles,
-    "spirals": _spirals,
-    "blobs": _blobs,
+
+def _in_turn(shape: _Shape) -> Callable[[int, int], tuple[Floats, Array]]:
+    """Return a function that gives points of a shape, their classes taken in turn."""
+
+    def points(count: int, groups: int) -> tuple[Floats, Array]:
+        turn = np.arange(count)
+        y = turn % groups
+        size = (count - 1 - y) // groups + 1
+        return shape(y, turn // groups, size, groups), y
+
+    return points
+
+
+class Generator(Struct, frozen=True, kw_only=True):
+    """A row: samples that a scenario can have generated.
+
+    `points` takes how many and of how many classes, and gives x of shape (samples, 2) and a class
+    for each. `classes` is None where there can be any number of them. `samples` and `noise` are
+    the defaults.
+    """
+
+    points: Callable[[int, int], tuple[Floats, Array]]
+    classes: int | None = None
+    samples: int = DEFAULT_SAMPLES
+    noise: float = 0.0
+
+
+GENERATORS: Mapping[str, Generator] = {
+    "xor": Generator(points=_xor, classes=2, samples=4),
+    "moons": Generator(points=_in_turn(_moons), classes=2),
+    "circles": Generator(points=_in_turn(_circles), classes=2),
+    "spirals": Generator(points=_in_turn(_spirals)),
+    "blobs": Generator(points=_in_turn(_blobs), noise=0.5),
 }

@@ -1,147 +1,53 @@
 """The keys of a scenario file, table by table; the JSON Schema is made from them.
 
 Where a table has a `kind`, the kind decides which other keys it takes; one that needs no further
-key may be written as its name alone.
+key may be written as its name alone. These tables are made from the rows of the kinds.
+
+A key that is not given has the value None: TOML has no null, so that nobody can write it.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from nnstep.engine.limits import MAX_COUNT
+from nnstep.engine.operations.activations import ACTIVATIONS
+from nnstep.engine.operations.initializers import INITIALIZERS
+from nnstep.engine.operations.losses import LOSSES
+from nnstep.engine.operations.operation import Kind, Setting
+from nnstep.engine.operations.optimizers import OPTIMIZERS
+from nnstep.engine.text import listed
+
+from .samples import DEFAULT_SAMPLES, GENERATORS
 
 Amount = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
-Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
 
-class Kind(Struct, tag_field="kind", forbid_unknown_fields=True, kw_only=True):
+class KindTable(Struct, tag_field="kind", forbid_unknown_fields=True, kw_only=True):
     """A table whose `kind` decides which other keys it takes."""
 
 
-class Identity(Kind, tag="identity"):
-    """a = z, the default."""
+def _defaults(of_kinds: Mapping[str, Any], usual: Any) -> str:
+    """Say which kinds have another default than the usual one, such as `4 for xor, else 100`."""
+    others = [f"{value} for {name}" for name, value in of_kinds.items() if value != usual]
+    return ", ".join([*others, f"else {usual}"])
 
 
-class Sigmoid(Kind, tag="sigmoid"):
-    """a = 1 / (1 + exp(-z))."""
-
-
-class Tanh(Kind, tag="tanh"):
-    """a = tanh(z)."""
-
-
-class Relu(Kind, tag="relu"):
-    """a = max(z, 0)."""
-
-
-class LeakyRelu(Kind, tag="leaky_relu"):
-    """a = z where z > 0, else slope · z."""
-
-    slope: Annotated[float, Meta(description="The slope of the negative side.")] = 0.01
-
-
-class Elu(Kind, tag="elu"):
-    """a = z where z > 0, else alpha · (exp(z) - 1)."""
-
-    alpha: Annotated[float, Meta(description="Minus the limit of the negative side.")] = 1.0
-
-
-class Gelu(Kind, tag="gelu"):
-    """a = z · Φ(z), with the normal distribution's Φ."""
-
-    approximate: Annotated[
-        Literal["none", "tanh"], Meta(description="Φ exactly, or by its tanh formula.")
-    ] = "none"
-
-
-class Silu(Kind, tag="silu"):
-    """a = z · sigmoid(z)."""
-
-
-class Softplus(Kind, tag="softplus"):
-    """a = log(1 + exp(z))."""
-
-
-class Softmax(Kind, tag="softmax"):
-    """a = exp(z) / Σ exp(z), over the units of a row."""
-
-
-ActivationName = Literal[
-    "identity",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "silu",
-    "softplus",
-    "softmax",
-]
-ActivationTable = (
-    Identity | Sigmoid | Tanh | Relu | LeakyRelu | Elu | Gelu | Silu | Softplus | Softmax
-)
-
-
-class Zeros(Kind, tag="zeros"):
-    """Zero everywhere."""
-
-
-class Constant(Kind, tag="constant"):
-    """The same value everywhere."""
-
-    value: Annotated[float, Meta(description="That value.")]
-
-
-class Normal(Kind, tag="normal"):
-    """Drawn from a normal distribution."""
-
-    std: Annotated[float, Meta(ge=0, description="Its standard deviation.")]
-    mean: Annotated[float, Meta(description="Its mean.")] = 0.0
-
-
-class Uniform(Kind, tag="uniform"):
-    """Drawn evenly from an interval."""
-
-    low: Annotated[float, Meta(description="The interval's lower end.")]
-    high: Annotated[float, Meta(description="The interval's upper end.")]
-
-
-class XavierUniform(Kind, tag="xavier_uniform"):
-    """Uniform up to ±sqrt(6 / (inputs + units)), the default for weights."""
-
-
-class XavierNormal(Kind, tag="xavier_normal"):
-    """Normal with standard deviation sqrt(2 / (inputs + units))."""
-
-
-class HeUniform(Kind, tag="he_uniform"):
-    """Uniform up to ±sqrt(6 / inputs)."""
-
-
-class HeNormal(Kind, tag="he_normal"):
-    """Normal with standard deviation sqrt(2 / inputs)."""
-
-
-InitializerName = Literal["zeros", "xavier_uniform", "xavier_normal", "he_uniform", "he_normal"]
-InitializerTable = (
-    Zeros | Constant | Normal | Uniform | XavierUniform | XavierNormal | HeUniform | HeNormal
-)
-
-
-class Loss(Kind):
+class Loss(KindTable):
     """What every loss takes."""
 
     reduction: Annotated[
-        Literal["mean", "batch_mean", "sum"] | UnsetType,
+        Literal["mean", "batch_mean", "sum"] | None,
         Meta(
             description="mean: over all elements (cross_entropy: over rows). batch_mean: sum over "
-            "outputs, mean over rows. sum: over all. By default sum for half_squared_error, "
-            "batch_mean for cross_entropy, else mean."
+            "outputs, mean over rows. sum: over all. By default "
+            f"{_defaults({name: row.usual for name, row in LOSSES.items()}, 'mean')}."
         ),
-    ] = UNSET
+    ] = None
     from_logits: Annotated[
         bool,
         Meta(description="The outputs are logits; for the two cross-entropies only."),
@@ -152,113 +58,80 @@ class Loss(Kind):
     ] = True
 
 
-class MeanSquaredError(Loss, tag="mse"):
-    """(a - y)²."""
-
-
-class HalfSquaredError(Loss, tag="half_squared_error"):
-    """½ (a - y)²."""
-
-
-class MeanAbsoluteError(Loss, tag="mae"):
-    """|a - y|."""
-
-
-class Huber(Loss, tag="huber"):
-    """½ (a - y)² near the target, delta · (|a - y| - delta/2) beyond delta."""
-
-    delta: Annotated[Positive, Meta(description="Where the parabola ends.")] = 1.0
-
-
-class BinaryCrossEntropy(Loss, tag="binary_cross_entropy"):
-    """-(y log a + (1 - y) log(1 - a)), each logarithm at least -100."""
-
-
-class CrossEntropy(Loss, tag="cross_entropy"):
-    """-Σ y log a over a row, y a class index or a row of probabilities."""
-
-
-LossTable = (
-    MeanSquaredError
-    | HalfSquaredError
-    | MeanAbsoluteError
-    | Huber
-    | BinaryCrossEntropy
-    | CrossEntropy
-)
-
-
 class Clip(Struct, forbid_unknown_fields=True, kw_only=True):
     """Gradient clipping: one of the two."""
 
     norm: Annotated[
-        Positive | UnsetType, Meta(description="The largest norm of all gradients together.")
-    ] = UNSET
+        Positive | None, Meta(description="The largest norm of all gradients together.")
+    ] = None
     value: Annotated[
-        Positive | UnsetType, Meta(description="The largest magnitude of a gradient's element.")
-    ] = UNSET
+        Positive | None, Meta(description="The largest magnitude of a gradient's element.")
+    ] = None
 
 
-class Optimizer(Kind):
+class Optimizer(KindTable):
     """What every optimizer takes."""
 
-    lr: Annotated[Amount, Meta(description="The learning rate.")] = 1e-3
-    weight_decay: Annotated[Amount, Meta(description="The L2 penalty, on biases too.")] = 0.0
-    clip: Annotated[
-        Clip | UnsetType, Meta(description="Clips the gradients before the update.")
-    ] = UNSET
+    clip: Annotated[Clip | None, Meta(description="Clips the gradients before the update.")] = None
 
 
-class Sgd(Optimizer, tag="sgd"):
-    """Gradient descent, plain or with momentum."""
-
-    momentum: Annotated[Amount, Meta(description="The momentum factor.")] = 0.0
-    dampening: Annotated[float, Meta(description="Dampening of the momentum.")] = 0.0
-    nesterov: Annotated[
-        bool, Meta(description="Nesterov's momentum; needs momentum > 0 and dampening = 0.")
-    ] = False
+def _union(kinds: Mapping[str, Kind], base: type[Struct]) -> Any:
+    """Make a table, with the keys of `base` besides its own, for each kind."""
+    return Union[tuple(_table(kind, base) for kind in kinds.values())]  # noqa: UP007
 
 
-class Adagrad(Optimizer, tag="adagrad"):
-    """Steps scaled by the sum of past squared gradients."""
-
-    lr: Annotated[Amount, Meta(description="The learning rate.")] = 1e-2
-    lr_decay: Annotated[Amount, Meta(description="How fast the rate falls.")] = 0.0
-    initial_accumulator_value: Annotated[
-        Amount, Meta(description="Where the sum of squares starts.")
-    ] = 0.0
-    eps: Annotated[Amount, Meta(description="Added to the root, against division by 0.")] = 1e-10
-
-
-class RmsProp(Optimizer, tag="rmsprop"):
-    """Steps scaled by a running mean of squared gradients."""
-
-    lr: Annotated[Amount, Meta(description="The learning rate.")] = 1e-2
-    alpha: Annotated[Amount, Meta(description="The running mean's share of the past.")] = 0.99
-    eps: Annotated[Amount, Meta(description="Added to the root, against division by 0.")] = 1e-8
-    momentum: Annotated[Amount, Meta(description="The momentum factor.")] = 0.0
-    centered: Annotated[bool, Meta(description="Subtract the running mean, squared.")] = False
-
-
-class Adam(Optimizer, tag="adam"):
-    """Steps by running means of gradients and of their squares."""
-
-    betas: Annotated[
-        tuple[Fraction, Fraction], Meta(description="The two running means' shares of the past.")
-    ] = (0.9, 0.999)
-    eps: Annotated[Amount, Meta(description="Added to the root, against division by 0.")] = 1e-8
-    amsgrad: Annotated[bool, Meta(description="Keep the largest second moment.")] = False
-
-
-class AdamW(Adam, tag="adamw"):
-    """Adam with weight decay apart from the gradient."""
-
-    weight_decay: Annotated[Amount, Meta(description="The share of each parameter taken off.")] = (
-        1e-2
+def _table(kind: Kind, base: type[Struct]) -> type[Struct]:
+    title = kind.title or "".join(word.capitalize() for word in kind.name.split("_"))
+    fields = [
+        (name, _annotated(each), msgspec.NODEFAULT if name in kind.needed else each.default)
+        for name, each in kind.settings.items()
+    ]
+    return msgspec.defstruct(
+        title,
+        fields,
+        bases=(base,),
+        namespace={"__doc__": kind.description},
+        module=__name__,
+        tag=kind.name,
+        kw_only=True,
     )
 
 
-OptimizerTable = Sgd | Adagrad | RmsProp | Adam | AdamW
+def _annotated(setting: Setting) -> Any:
+    """Return the type of what a setting takes, as a field's annotation."""
+    described = Meta(description=setting.description)
+    if setting.words:
+        return Annotated[Literal[setting.words], described]
+    if isinstance(setting.default, bool):
+        return Annotated[bool, described]
+    limits: dict[str, Any] = {"ge": setting.at_least, "gt": setting.above, "lt": setting.below}
+    number = Annotated[float, Meta(**limits)]
+    if isinstance(setting.default, tuple):
+        return Annotated[GenericAlias(tuple, (number,) * len(setting.default)), described]
+    return Annotated[number, described]
+
+
+def _names_alone(kinds: Mapping[str, Kind]) -> Any:
+    """Return the names of the kinds that need no further key."""
+    return Literal[tuple(name for name, kind in kinds.items() if not kind.needed)]
+
+
+if TYPE_CHECKING:
+    ActivationName: TypeAlias = str
+    ActivationTable: TypeAlias = KindTable
+    InitializerName: TypeAlias = str
+    InitializerTable: TypeAlias = KindTable
+    LossTable: TypeAlias = Loss
+    OptimizerTable: TypeAlias = Optimizer
+    GeneratorName: TypeAlias = str
+else:
+    ActivationName = _names_alone(ACTIVATIONS)
+    ActivationTable = _union(ACTIVATIONS, KindTable)
+    InitializerName = _names_alone(INITIALIZERS)
+    InitializerTable = _union(INITIALIZERS, KindTable)
+    LossTable = _union(LOSSES, Loss)
+    OptimizerTable = _union(OPTIMIZERS, Optimizer)
+    GeneratorName = Literal[tuple(GENERATORS)]
 
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -281,12 +154,12 @@ class Layer(Table):
         ActivationName | ActivationTable, Meta(description="The function applied to z.")
     ] = "identity"
     weights: Annotated[
-        Numbers | UnsetType, Meta(description="W at the start, shaped as the layout says.")
-    ] = UNSET
+        Numbers | None, Meta(description="W at the start, shaped as the layout says.")
+    ] = None
     init: Annotated[
-        InitializerName | InitializerTable | UnsetType,
+        InitializerName | InitializerTable | None,
         Meta(description="How W is drawn, if not given; by default xavier_uniform."),
-    ] = UNSET
+    ] = None
     bias: Annotated[
         bool | list[Any] | InitializerName | InitializerTable,
         Meta(description="b at the start, or how it is drawn; true: zeros; false: no bias."),
@@ -311,60 +184,66 @@ class Network(Table):
     l2: Annotated[Amount, Meta(description="Adds l2/2 · Σ W² to the loss.")] = 0.0
 
 
+_SAMPLES = _defaults({name: row.samples for name, row in GENERATORS.items()}, DEFAULT_SAMPLES)
+_NOISE = ", ".join(f"{name} {row.noise}" for name, row in GENERATORS.items() if row.noise)
+_IN_GROUPS = [name for name, row in GENERATORS.items() if row.classes is None]
+
+
 class Data(Table):
     """The samples: written out, from a file, or generated."""
 
-    x: Annotated[Numbers | UnsetType, Meta(description="Inputs, a row for each sample.")] = UNSET
+    x: Annotated[Numbers | None, Meta(description="Inputs, a row for each sample.")] = None
     y: Annotated[
-        Numbers | UnsetType,
+        Numbers | None,
         Meta(description="Targets, a row for each sample; whole numbers are class indices."),
-    ] = UNSET
+    ] = None
     file: Annotated[
-        str | UnsetType, Meta(description="A CSV or NPZ file in the scenario's folder or below.")
-    ] = UNSET
+        str | None, Meta(description="A CSV or NPZ file in the scenario's folder or below.")
+    ] = None
     inputs: Annotated[
-        list[str] | str | UnsetType,
+        list[str] | str | None,
         Meta(description="The file's columns (CSV) or array (NPZ, by default x) for x."),
-    ] = UNSET
+    ] = None
     target: Annotated[
-        list[str] | str | UnsetType,
+        list[str] | str | None,
         Meta(description="The file's column or columns (CSV) or array (NPZ, by default y) for y."),
-    ] = UNSET
+    ] = None
     one_hot: Annotated[bool, Meta(description="Make each class a row of one 1 and zeros.")] = False
     standardize: Annotated[
         bool, Meta(description="Shift and scale each input column to mean 0 and deviation 1.")
     ] = False
     generate: Annotated[
-        Literal["xor", "moons", "circles", "spirals", "blobs"] | UnsetType,
+        GeneratorName | None,
         Meta(description="Points in the plane, their classes taken in turn."),
-    ] = UNSET
+    ] = None
     samples: Annotated[
-        Count | UnsetType, Meta(description="How many; by default 4 for xor, else 100.")
-    ] = UNSET
+        Count | None,
+        Meta(description=f"How many; by default {_SAMPLES}."),
+    ] = None
     noise: Annotated[
-        Amount | UnsetType,
-        Meta(description="Deviation added to the coordinates; by default 0, for blobs 0.5."),
-    ] = UNSET
+        Amount | None,
+        Meta(description=f"Deviation added to the coordinates; by default 0, for {_NOISE}."),
+    ] = None
     seed: Annotated[
-        Ordinal | UnsetType, Meta(description="For the noise; by default the network's seed.")
-    ] = UNSET
+        Ordinal | None, Meta(description="For the noise; by default the network's seed.")
+    ] = None
     classes: Annotated[
-        Count | UnsetType, Meta(description="How many spirals or blobs; by default 2.")
-    ] = UNSET
-    batch_size: Annotated[
-        Count | UnsetType, Meta(description="Rows an iteration; by default all.")
-    ] = UNSET
+        Count | None, Meta(description=f"How many {listed(_IN_GROUPS, 'or')}; by default 2.")
+    ] = None
+    batch_size: Annotated[Count | None, Meta(description="Rows an iteration; by default all.")] = (
+        None
+    )
     shuffle: Annotated[bool, Meta(description="New order of rows each epoch.")] = False
     batches: Annotated[
-        list[list[Ordinal]] | UnsetType, Meta(description="The rows of each iteration, in turn.")
-    ] = UNSET
+        list[list[Ordinal]] | None, Meta(description="The rows of each iteration, in turn.")
+    ] = None
 
 
 class Run(Table):
     """Where the run ends: one of the two."""
 
-    iterations: Annotated[Count | UnsetType, Meta(description="After so many.")] = UNSET
-    epochs: Annotated[Count | UnsetType, Meta(description="After so many.")] = UNSET
+    iterations: Annotated[Count | None, Meta(description="After so many.")] = None
+    epochs: Annotated[Count | None, Meta(description="After so many.")] = None
 
 
 class Program(Table):
@@ -384,9 +263,9 @@ class Breakpoint(Table):
     """Stops a run."""
 
     at: Annotated[str, Meta(description="A tensor, 'backward', 'backward 2', 'layer 2', 'line 7'.")]
-    when: Annotated[str | UnsetType, Meta(description="A condition on tensors.")] = UNSET
+    when: Annotated[str | None, Meta(description="A condition on tensors.")] = None
     hits: Annotated[Count, Meta(description="Stop at this hit and after.")] = 1
-    log: Annotated[str | UnsetType, Meta(description="Print this and do not stop.")] = UNSET
+    log: Annotated[str | None, Meta(description="Print this and do not stop.")] = None
 
 
 class Watch(Table):
@@ -400,7 +279,7 @@ class Note(Table):
 
     at: Annotated[str, Meta(description="A tensor, a phase, or a layer such as 'forward 2'.")]
     text: Annotated[str, Meta(description="The words.")]
-    iteration: Annotated[Ordinal | UnsetType, Meta(description="By default every one.")] = UNSET
+    iteration: Annotated[Ordinal | None, Meta(description="By default every one.")] = None
 
 
 class Expectation(Table):
@@ -419,12 +298,12 @@ class Scenario(Table):
     title: Annotated[str, Meta(description="A line; by default the file's name.")] = ""
     description: Annotated[str, Meta(description="Markdown.")] = ""
     source: Annotated[str, Meta(description="Where the example comes from.")] = ""
-    network: Network | UnsetType = UNSET
-    loss: LossTable | UnsetType = UNSET
-    optimizer: OptimizerTable | UnsetType = UNSET
-    data: Data | UnsetType = UNSET
-    run: Run | UnsetType = UNSET
-    program: Program | UnsetType = UNSET
+    network: Network | None = None
+    loss: LossTable | None = None
+    optimizer: OptimizerTable | None = None
+    data: Data | None = None
+    run: Run | None = None
+    program: Program | None = None
     breakpoint: list[Breakpoint] = []
     watch: list[Watch] = []
     note: list[Note] = []
@@ -433,4 +312,16 @@ class Scenario(Table):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a scenario file."""
-    return {"$schema": _DIALECT, **msgspec.json.schema(Scenario)}
+    return {"$schema": _DIALECT, **_without_null(msgspec.json.schema(Scenario))}
+
+
+def _without_null(part: Any) -> Any:
+    """Take null, which stands for a key that is not given, out of a part of the schema."""
+    if isinstance(part, list):
+        return [_without_null(item) for item in part if item not in (None, {"type": "null"})]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: _without_null(item) for key, item in part.items() if item is not None}
+    if len(kept.get("anyOf", ())) == 1:
+        kept |= kept.pop("anyOf")[0]
+    return kept

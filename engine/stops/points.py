@@ -299,9 +299,9 @@ def breakpoint_of(table: "Table") -> Breakpoint:
     """
     return Breakpoint(
         at=table.at,
-        when=table.when if isinstance(table.when, str) else None,
+        when=table.when,
         after=table.hits - 1,
-        log=table.log if isinstance(table.log, str) else None,
+        log=table.log,
     )
 
 

@@ -50,7 +50,7 @@ def test_listings_of_the_gallery(name: str) -> None:
 @pytest.mark.parametrize(
     ("loss", "activations"),
     [
-        (Loss("huber", "batch_mean", delta=0.5), ("leaky_relu", "softplus")),
+        (Loss("huber", "batch_mean", options={"delta": 0.5}), ("leaky_relu", "softplus")),
         (Loss("mae", "sum"), ("elu", "silu")),
         (Loss("cross_entropy", "batch_mean", from_logits=True), ("gelu", "identity")),
         (Loss("cross_entropy", "sum", fuse=False), ("relu", "softmax")),

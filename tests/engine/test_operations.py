@@ -71,7 +71,7 @@ def check(operation: Operation, inputs: dict[str, Array], seed: int = 0) -> None
 
 
 def unary_operations() -> Iterator[Operation]:
-    yield from ACTIVATIONS.values()
+    yield from (row.operation for row in ACTIVATIONS.values())
     yield GELU_TANH
     yield ACTIVATIONS["leaky_relu"].with_settings(slope=0.3)
     yield ACTIVATIONS["elu"].with_settings(alpha=0.5)
@@ -204,22 +204,22 @@ def test_losses(
         "weights": generator.uniform(0.1, 2.0, (rows, 3)),
         "classes": classes,
     }[targets]
-    operation = loss_operation(kind, from_logits, y)
-    f = ACTIVATIONS[activation].value_formula.function
+    operation = loss_operation(kind, from_logits, y).with_settings(delta=0.7)
+    f = ACTIVATIONS[activation].operation.value_formula.function
     z = smooth_values(seed, (rows, 3))
     a = np.asarray(f(z))
-    value = operation.value_formula(reduction, 0.7)
+    value = operation.reduced(reduction)
     known = {"a": a, "y": y}
 
     def loss(a: Array) -> Any:
         return value.function(*({"a": a, "y": y}[p] for p in value.parameters))
 
     one = np.ones(())
-    da = operation.da_formula(reduction, 0.7)
+    da = operation.derivative(reduction)
     analytic = da.function(*(known[p] for p in da.parameters))
     assert relative_error(analytic, numeric(loss, a, one)) < TOLERANCE
     if operation.fused:
-        dz = operation.fused_formula(activation, reduction)
+        dz = operation.fused_derivative(activation, reduction)
         analytic = dz.function(*(known[p] for p in dz.parameters))
         assert relative_error(analytic, numeric(lambda z: loss(f(z)), z, one)) < TOLERANCE
 
@@ -228,15 +228,15 @@ def test_losses(
 def test_activations_neither_overflow_nor_warn_far_out(name: str) -> None:
     far = np.array([-1e4, -745.0, -40.0, 40.0, 745.0, 1e4])
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        assert np.isfinite(ACTIVATIONS[name].value_formula.function(far)).all()
+        assert np.isfinite(ACTIVATIONS[name].operation.value_formula.function(far)).all()
 
 
 def test_cross_entropies_of_logits_do_not_overflow_far_out() -> None:
     z = np.array([[-1e4, 0.0, 1e4]])
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        rows = loss_operation("cross_entropy", True, np.array([0])).value_formula("mean", 1.0)
+        rows = loss_operation("cross_entropy", True, np.array([0])).reduced("mean")
         assert rows.function(z, np.array([0])) == pytest.approx(2e4)
-        bce = loss_operation("binary_cross_entropy", True, z).value_formula("sum", 1.0)
+        bce = loss_operation("binary_cross_entropy", True, z).reduced("sum")
         assert bce.function(z, np.array([[1.0, 0.0, 0.0]])) == pytest.approx(2e4 + np.log(2))
 
 

@@ -82,7 +82,7 @@ def test_settings_of_activations(kind: str) -> None:
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("kind", ["half_squared_error", "mse", "mae", "huber"])
 def test_losses(kind: str, reduction: Reduction) -> None:
-    loss = Loss(kind, reduction, delta=0.1)
+    loss = Loss(kind, reduction, options={"delta": 0.1})
     assert_all_good(verified(network((2, 3, 3), rows=4, loss=loss)))
 
 
