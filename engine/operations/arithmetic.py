@@ -330,3 +330,8 @@ _CASES = {
 def linear(layout: str, has_bias: bool) -> Operation:
     """Return the weighted sum for a layout of the weights, `out_in` or `in_out`."""
     return _CASES[layout, has_bias]
+
+
+def weights_shape(layout: str, inputs: int, units: int) -> Shape:
+    """Return the shape of the weights of a dense layer, in a layout as for `linear`."""
+    return (units, inputs) if layout == "out_in" else (inputs, units)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.operations.activations import ACTIVATIONS
-from nnstep.engine.operations.arithmetic import linear
+from nnstep.engine.operations.arithmetic import linear, weights_shape
 from nnstep.engine.operations.formula import call, formula, variable
 from nnstep.engine.operations.functions import l2_penalty
 from nnstep.engine.operations.losses import PENALISED, LossOperation, loss_operation
@@ -23,12 +23,12 @@ LOSS = "L"
 class Parameter(Struct, frozen=True):
     """A parameter of a kind of layer: `name` and the layer's number are its name in the listing.
 
-    `shape` gives its shape, from the number of the layer's inputs, that of its units, and the
-    layout of weights. A network's L2 penalty is over those that are `penalised`.
+    `shape` gives its shape, from the layout of weights, the number of the layer's inputs and that
+    of its units. A network's L2 penalty is over those that are `penalised`.
     """
 
     name: str
-    shape: Callable[[int, int, Layout], Shape]
+    shape: Callable[[Layout, int, int], Shape]
     penalised: bool = False
 
 
@@ -60,14 +60,8 @@ def _write_dense(
 LAYERS = {
     "dense": LayerKind(
         parameters={
-            "weights": Parameter(
-                "W",
-                lambda inputs, units, layout: (
-                    (units, inputs) if layout == "out_in" else (inputs, units)
-                ),
-                penalised=True,
-            ),
-            "bias": Parameter("b", lambda inputs, units, layout: (units,)),
+            "weights": Parameter("W", weights_shape, penalised=True),
+            "bias": Parameter("b", lambda layout, inputs, units: (units,)),
         },
         write=_write_dense,
     ),
@@ -108,7 +102,7 @@ def _declare_parameters(
         if key not in layer.parameters:
             continue
         name, first = f"{parameter.name}{number}", layer.parameters[key]
-        shapes = listing.always(parameter.shape(inputs, layer.units, layout))
+        shapes = listing.always(parameter.shape(layout, inputs, layer.units))
         start = Drawn(first, inputs, layer.units) if isinstance(first, Initializer) else first
         frozen = key in layer.frozen
         listing.declare(

@@ -11,6 +11,7 @@ from nnstep.engine.language.nodes import Assignment, GrammarError
 from nnstep.engine.language.parser import parse_program
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_PARAMETERS
 from nnstep.engine.operations.activations import ACTIVATIONS
+from nnstep.engine.operations.arithmetic import weights_shape
 from nnstep.engine.operations.initializers import INITIALIZERS
 from nnstep.engine.operations.losses import LOSSES
 from nnstep.engine.operations.operation import Kind, Settings
@@ -71,7 +72,7 @@ def _too_many(index: int, inputs: int, units: int) -> str:
 def _layer(
     table: schema.Layer, inputs: int, network: schema.Network, keys: Keys, report: Report
 ) -> Layer | None:
-    shape = (table.units, inputs) if network.layout == "out_in" else (inputs, table.units)
+    shape = weights_shape(network.layout, inputs, table.units)
     weights = _weights(table, shape, network, keys, report)
     bias = _bias(table, network.dtype, (*keys, "bias"), report)
     if isinstance(table.activation, Struct):

@@ -271,7 +271,7 @@ class ScaleLayer(Layer, frozen=True):
 def test_a_kind_of_layer_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with other parameters than W and b is initialised, trained, verified and watched over."""
     one_a_unit = {
-        name: Parameter(name, lambda inputs, units, layout: (units,)) for name in ("gamma", "beta")
+        name: Parameter(name, lambda layout, inputs, units: (units,)) for name in ("gamma", "beta")
     }
     monkeypatch.setitem(compiling_networks.LAYERS, "scale", LayerKind(one_a_unit, write_scale))
     case = network((3, 4, 2), rows=5, batch_size=3, optimized=optimizer("adam", 0.1))
