@@ -146,7 +146,8 @@ def tensor_checks(
 
     A parameter that is not among the outcomes has a gradient of another shape.
     """
-    checks = {name: _checked(point, name, outcomes.get(name)) for name in point.gradients}
+    of = point.program.gradients
+    checks = {name: _checked(point, name, of[name], outcomes.get(name)) for name in point.gradients}
     return [
         _fingerprinted(check, outcomes[check.name], point, counts, checks.values())
         if check.verdict in BAD and check.name in outcomes
@@ -155,9 +156,8 @@ def tensor_checks(
     ]
 
 
-def _checked(point: Point, name: str, outcomes: Outcomes | None) -> TensorCheck:
+def _checked(point: Point, name: str, gradient: str, outcomes: Outcomes | None) -> TensorCheck:
     shape, gradient_shape = point.tensors[name].shape, point.gradients[name].shape
-    gradient = point.program.gradients[name]
     if outcomes is None:
         transposed = gradient_shape == shape[::-1]
         return TensorCheck(

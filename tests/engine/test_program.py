@@ -102,9 +102,21 @@ OPERATIONS = (
 )
 
 
+@settings(max_examples=12)
 @given(st.data())
-@settings(max_examples=30, deadline=None)
 def test_shapes_of_random_programs(data: st.DataObject) -> None:
+    check_shapes_of_a_program(data)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(st.data())
+def test_shapes_of_many_random_programs(data: st.DataObject) -> None:
+    check_shapes_of_a_program(data)
+
+
+def check_shapes_of_a_program(data: st.DataObject) -> None:
+    """Draw lines one after the other, leaving out those that do not fit, and run what there is."""
     given: dict[str, Any] = {
         "W": np.arange(6.0).reshape(2, 3),
         "v": np.arange(3.0),
