@@ -109,7 +109,7 @@ def test_shapes_of_random_programs(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.data())
 def test_shapes_of_many_random_programs(data: st.DataObject) -> None:
     check_shapes_of_a_program(data)
