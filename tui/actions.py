@@ -6,12 +6,11 @@ cannot disagree. An action's id is what a user remaps in the configuration file.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
-Scope = Literal["app", "debugger", "program", "tensors", "timeline", "watches"]
+from .panes import PANES
 
 _SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"}
 
@@ -20,6 +19,7 @@ _SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "
 class Action:
     """One thing to do: `command` is what Textual runs, `scope` is where the keys are listened to.
 
+    That is the app, the debugger, or, of those that the table of panes names, a kind of pane.
     `keys` is a comma-separated list; an action without keys is reached through the palette.
     `footer` is its word on the last line, None if it has no place there; where there is not room
     for all, those of the lowest `rank` come first.
@@ -31,7 +31,7 @@ class Action:
     description: str
     group: str
     command: str
-    scope: Scope = "debugger"
+    scope: str = "debugger"
     footer: str | None = None
     rank: int = 0
 
@@ -45,8 +45,6 @@ class Action:
 STEP, BACK, RUN, CHANGE, ASK, LOOK = "Step", "Back", "Run", "Change", "Ask", "Look around"
 IN_PROGRAM, IN_TENSORS, PROGRAM = "In the program pane", "In a tensor pane", "nnstep"
 IN_WATCHES, IN_TIMELINE = "In the watch pane", "In the timeline"
-
-PANES = ("program", "weights", "z/a", "gradients", "loss", "watch", "timeline")
 
 # fmt: off
 ACTIONS: tuple[Action, ...] = (
@@ -93,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
            "go to the next fault, or to the first again", ASK, "go_to_fault"),
     Action("timeline", "t", "Timeline",
            "show the timeline and the branches, or hide them",
-           LOOK, "timeline", footer="timeline", rank=1),
+           LOOK, "toggle_pane(7)", footer="timeline", rank=1),
     Action("prompt", "colon", "Prompt", "type a command", ASK, "prompt", footer="prompt"),
     Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom"),
     Action("pin", "k", "Keep", "keep this tab: stop or start following", LOOK, "pin"),
@@ -101,8 +99,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("previous-pane", "shift+tab", "Previous pane",
            "go to the pane before", LOOK, "next_pane(-1)"),
     *(
-        Action(f"pane-{n}", str(n), f"Pane {n}: {name}", f"go to {name}", LOOK, f"pane({n})")
-        for n, name in enumerate(PANES, 1)
+        Action(f"pane-{pane.digit}", str(pane.digit), f"Pane {pane.digit}: {pane.title}",
+               f"go to {pane.title}", LOOK, f"pane({pane.digit})")
+        for pane in PANES
     ),
     Action("step-arrow", "right", "Step",
            "run one operation", IN_PROGRAM, "screen.step('op')", "program"),
@@ -169,7 +168,7 @@ ACTIONS: tuple[Action, ...] = (
 # fmt: on
 
 
-def bindings(scope: Scope) -> list[BindingType]:
+def bindings(scope: str) -> list[BindingType]:
     """Return the bindings of a scope, for the `BINDINGS` of the class that has it."""
     return [
         Binding(action.keys, action.command, action.description, show=False, id=action.id)

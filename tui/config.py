@@ -13,6 +13,7 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key, key_to_
 from nnstep.engine.limits import HISTORY_BYTES
 
 from .actions import ACTIONS, Action, remapped
+from .panes import PANES
 
 _DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
 
@@ -94,7 +95,7 @@ def _without_clashes(keys: dict[str, str], problems: list[str]) -> dict[str, str
 
 def _meet(one: Action, other: Action) -> bool:
     """Tell whether two actions listen at the same time."""
-    panes = {"program", "tensors", "timeline", "watches"}
+    panes = {pane.scope for pane in PANES}
     return one.scope == other.scope or not {one.scope, other.scope} <= panes
 
 

@@ -1,32 +1,31 @@
 """The debugger's screen: its panes, and what keys do there."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import events, work
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.layout import Layout
 from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.program.program import Role, Tensor
-from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.program.program import Tensor
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
+from nnstep.tui.panes import PANES, Row
 from nnstep.tui.panes.bars import CellLine, KeyLine, StatusLine
-from nnstep.tui.panes.curves import LossPane
-from nnstep.tui.panes.line_view import LineView
-from nnstep.tui.panes.pane import Tab
-from nnstep.tui.panes.program import ProgramPane, natural_width
+from nnstep.tui.panes.pane import Pane
+from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.tensors import TensorPane, TensorView
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
-from .actions import PANES, Action, bindings
+from .actions import Action, bindings
 from .control import Control, Unit
-from .layout import TENSOR_COLUMN, Arrangement, Needs, is_narrow
+from .layout import NUMBERS_WIDTH, Arrangement, Needs, regions_of
 
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
     from .app import NnstepApp
     from .recovery import Offer
+
+Kind = TypeVar("Kind", bound=Pane)
 
 
 class Debugger(Screen[None]):
@@ -65,36 +66,28 @@ class Debugger(Screen[None]):
         self.offer: Offer | None = None
         self.last_fault: Fault | None = None
         self._place = 0
-        program, *tensors, loss, watch, timeline = tabs_of(scenario)
         self._arrangement = Arrangement()
-        self._shows_timeline = False
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._program = ProgramPane(program, id="program")
-        self._views = tuple(map(TensorView, tensors, map(has_role, ROLES.values())))
-        self._tensor_panes = tuple(
-            TensorPane(view, id=name) for view, name in zip(self._views, ROLES, strict=True)
-        )
-        self._loss = LossPane(loss, id="loss")
-        self._watch = WatchPane(watch, actions, id="watch")
-        self._timeline = TimelinePane(timeline, id="timeline")
-        self._keys = KeyLine(actions, id="keys")
-        self._panes: tuple[LineView, ...] = (
-            self._program,
-            *self._tensor_panes,
-            self._loss,
-            self._watch,
-            self._timeline,
-        )
-        self._active = self._views[0]
+        network = scenario.network is not None
+        self._panes = {row: row.make(network=network, actions=actions) for row in PANES}
+        # The panes, the one looked at last first; the one that has the keys; those asked for.
+        self._lately = list(PANES)
+        self._here = PANES[0]
+        self._asked: set[Row] = set()
+        self._zoomed = False
+        # The region of each pane that may be seen now, and which pane stands in each region.
+        self._regions: dict[Row, str] = {}
+        self._standing: dict[str, Pane] = {}
         self._cell = CellLine(self._active, id="cell")
-        for view in self._views:
-            view.show(self.control.snapshot, follow=False)
+        self._keys = KeyLine(actions, id="keys")
+        for pane in self._panes.values():
+            pane.show(self.control.snapshot)
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
         self._arrange()
         yield self._status
-        yield from self._panes
+        yield from self._panes.values()
         yield self._cell
         yield self._keys
 
@@ -127,27 +120,18 @@ class Debugger(Screen[None]):
         snapshot, control = self.control.snapshot, self.control
         moved, self._place = snapshot.place != self._place, snapshot.place
         follow = moved and bool(snapshot.written) and control.is_calm and not self.pinned
-        for view in self._views:
-            view.show(snapshot, follow=follow)
-            if follow and self.is_narrow and view.holds(snapshot.written[0]):
-                self._choose(view)
+        if follow:
+            self._turn_to(snapshot.program.tensors[snapshot.written[0]])
         self._status.show(snapshot, self._activity())
-        self._program.show(snapshot)
-        self._redraw_tensors()
-        self._loss.show(snapshot)
-        self._watch.show(snapshot)
+        # The hidden ones first: one that is seen may show what belongs to one that is not.
+        for pane in sorted(self._panes.values(), key=lambda pane: pane.display):
+            pane.show(snapshot, follow=follow)
+        self._cell.show(self._active)
         self.call_after_refresh(control.hand_over)
-        if self._timeline.display:
-            self._timeline.show(snapshot, snapshot.branch.hits)
-        if len(snapshot.watches) != self._arrangement.needs.watches:
+        if self._wanted("below").height != self._arrangement.needs.below:
             self._arrange()
         if control.notice:
             self.say(printable(control.notice))
-
-    def _redraw_tensors(self) -> None:
-        for pane in self._tensor_panes:
-            pane.redraw()
-        self._cell.show(self._active)
 
     def _activity(self) -> str:
         seed = self.control.seed
@@ -164,7 +148,7 @@ class Debugger(Screen[None]):
         self._keys.message = message
         if (lines := self._keys.lines_at(self.app.size.width)) != self._arrangement.needs.message:
             self._arrangement.needs = replace(self._arrangement.needs, message=lines)
-            self._place_panes()
+            self._lay_out()
 
     # Arranging.
 
@@ -172,6 +156,16 @@ class Debugger(Screen[None]):
     def layout(self) -> Layout:
         """What places the panes."""
         return self._arrangement
+
+    def _pane(self, kind: type[Kind]) -> Kind:
+        """Return the pane that is the only one of its kind."""
+        return next(pane for pane in self._panes.values() if isinstance(pane, kind))
+
+    @property
+    def _active(self) -> TensorView:
+        """The tensors looked at last."""
+        panes = (self._panes[row] for row in self._lately)
+        return next(pane.own_view for pane in panes if isinstance(pane, TensorPane))
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
@@ -181,126 +175,191 @@ class Debugger(Screen[None]):
     @property
     def selected_line(self) -> int:
         """The position of the line of the listing under the cursor."""
-        return self._program.selected_line
+        return self._pane(ProgramPane).selected_line
 
     @property
     def selected_watch(self) -> str | None:
         """The expression under the cursor of the watch pane, None if keys go elsewhere."""
-        return self._watch.selected if self._watch.has_focus else None
+        watch = self._pane(WatchPane)
+        return watch.selected if self.focused is watch else None
 
     def reveal_cell(self) -> None:
         """Bring the selected cell into view."""
         self._active.reveal_cursor()
-        self._redraw_tensors()
+        self._show_cell()
 
-    @property
-    def is_narrow(self) -> bool:
-        """Whether the tensor views take turns in one pane."""
-        return is_narrow(self.app.size)
+    def _show_cell(self) -> None:
+        """Draw the cell under the cursor, and the cursor where it is now."""
+        for pane in self._standing.values():
+            if isinstance(pane, TensorPane):
+                pane.redraw()
+        self._cell.show(self._active)
 
-    def _activate(self, view: TensorView) -> TensorPane:
-        """Show a view as the one looked at; return its pane."""
-        pane = self._choose(view)
-        self._redraw_tensors()
-        return pane
+    def _is_open(self, row: Row) -> bool:
+        """Tell whether a pane is to be shown, where there is room for it."""
+        if row.shown == "when asked for":
+            return row in self._asked
+        return row.shown == "always" or not self._panes[row].nothing
 
-    def _choose(self, view: TensorView) -> TensorPane:
-        """Make a view the one looked at, in the only pane where there is one; return its pane."""
-        self._active = view
-        pane = self._tensor_panes[self._views.index(view)]
-        if self.is_narrow:
-            pane = self._tensor_panes[0]
-            pane.turn_to(view, tuple(each.tab for each in self._views))
-        for each in self._tensor_panes:
-            each.looked_at = each is pane
-        return pane
+    def _has_room(self, row: Row) -> bool:
+        """Tell whether a pane can be shown beside the others."""
+        return self._regions[row] in regions_of(self.app.size, self._arrangement.needs)
+
+    def _wanted(self, region: str) -> Size:
+        """Return in how much room all that belongs in a region could be seen."""
+        wanted = [
+            pane.wanted(NUMBERS_WIDTH - 1)
+            for row, pane in self._panes.items()
+            if row.region == region and self._is_open(row)
+        ]
+        width = max((size.width for size in wanted), default=0)
+        return Size(width, max((size.height for size in wanted), default=0))
+
+    def _arrange(self) -> None:
+        """Choose which pane stands in each region, and give the keys to one of these.
+
+        The pane that has the keys keeps them, and is shown alone if there is no room for it.
+        """
+        needs = self._arrangement.needs = Needs(
+            self._wanted("listing").width,
+            self._wanted("first").height,
+            self._wanted("below").height,
+            any(row.region == "bottom" and self._is_open(row) for row in PANES),
+            self._keys.lines_at(self.app.size.width),
+        )
+        there = regions_of(self.app.size, needs)
+        self._regions = {
+            row: next((name for name in (row.region, row.group) if name in there), row.region)
+            for row in PANES
+            if self._is_open(row)
+        }
+        if self._here not in self._regions:
+            self._here = PANES[0]
+        here = self._regions[self._here]
+        self._zoomed = self._zoomed or here not in there
+        standing = {here, *self._regions.values()} & {here, *there}
+        self._standing = {region: self._turn_in(region) for region in standing}
+        seen = {here} if self._zoomed else standing
+        for pane in self._panes.values():
+            pane.display = any(self._standing[region] is pane for region in seen)
+        self._arrangement.shown = {self._standing[region].id or "": region for region in seen}
+        self._arrangement.zoomed = here if self._zoomed else None
+        self._lay_out()
+        self._mark_active()
+        self._show_cell()
+        self._focus()
+
+    def _turn_in(self, region: str) -> Pane:
+        """Return the pane that is to stand in a region: it shows what was looked at last there."""
+        sharing = [row for row, name in self._regions.items() if name == region]
+        shown = self._panes[min(sharing, key=self._lately.index)]
+        stands = next(pane for row in sharing if (pane := self._panes[row]).take(shown))
+        stands.tabs = tuple(self._panes[row].own_tab for row in sharing)
+        return stands
+
+    def _lay_out(self) -> None:
+        # A child has to ask: a screen that does keeps the arrangement that it remembers.
+        self._panes[PANES[0]].refresh(layout=True)
+
+    def _focus(self) -> None:
+        if self.is_mounted:
+            self.set_focus(self._standing[self._regions[self._here]])
+
+    def _look_at(self, row: Row) -> None:
+        """Give a pane its turn, as the one looked at last; where that is possible, at once."""
+        self._lately.remove(row)
+        self._lately.insert(0, row)
+        stands = self._standing.get(self._regions.get(row, ""))
+        if stands is not None and stands.take(self._panes[row]):
+            self._mark_active()
+        else:
+            self._arrange()
+
+    def _mark_active(self) -> None:
+        """Have the cursor shown in the tensors looked at last, and nowhere else."""
+        active = self._active
+        for pane in self._standing.values():
+            if isinstance(pane, TensorPane):
+                pane.look_at(pane.view is active)
+
+    def _turn_to(self, tensor: Tensor) -> None:
+        """Give the pane that has a tensor its turn, if it takes turns with others."""
+        for row, region in self._regions.items():
+            stands = self._standing.get(region)
+            if stands and len(stands.tabs) > 1 and self._panes[row].holds(tensor):
+                if self._regions[self._here] == region:
+                    self._here = row
+                self._look_at(row)
+                return
+
+    def _go_to(self, row: Row) -> None:
+        """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
+        self._here, was_zoomed = row, self._zoomed
+        if row.shown == "when asked for":
+            self._asked.add(row)
+        self._look_at(row)
+        if self._regions[row] in self._arrangement.shown.values():
+            self._show_cell()
+            self._focus()
+        else:
+            self._arrange()
+        if self._zoomed and not was_zoomed:
+            self.say(f"There is room for this pane alone: {self.app.key_of('zoom')} shows all.")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember which tensors were looked at last."""
-        if isinstance(event.widget, TensorPane):
-            self._activate(event.widget.view)
+        """Remember which pane has the keys, and which tensors were looked at last."""
+        if isinstance(event.widget, Pane) and event.widget is self.focused:
+            self._here = row_of(event.widget.tab.digit)
+            self._look_at(self._here)
+            self._show_cell()
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange the panes for another size; what was looked at stays in view."""
-        in_tensors = isinstance(self.focused, TensorPane)
-        pane = self._arrange()
-        if in_tensors:
-            self._go_to(pane)
-
-    def _arrange(self) -> TensorPane:
-        """Choose the arrangement, and which view each pane shows; return the active one's."""
-        snapshot = self.control.snapshot
-        self._arrangement.needs = Needs(
-            natural_width(snapshot.program),
-            self._views[0].lines_at(TENSOR_COLUMN - 1),
-            len(snapshot.watches),
-            self._shows_timeline,
-            self._keys.lines_at(self.app.size.width),
-        )
-        if not self.is_narrow:
-            for pane, view in zip(self._tensor_panes, self._views, strict=True):
-                pane.turn_to(view, (view.tab,))
-        active = self._activate(self._active)
-        self._place_panes()
-        return active
-
-    def _place_panes(self) -> None:
-        regions = self._arrangement.regions(self.app.size)
-        for pane in self._panes:
-            pane.display = pane.id in regions
-        # A child has to ask: a screen that does keeps the arrangement that it remembers.
-        self._program.refresh(layout=True)
+        self._arrange()
 
     # Looking around.
 
     def action_pane(self, digit: int) -> None:
         """Go to a pane by its digit."""
-        pane = self._panes[digit - 1]
-        if pane is self._timeline and not self._shows_timeline:
-            self.action_timeline()
-        elif pane is self._watch and not self.control.snapshot.watches:
-            self.say(f"Nothing is watched: {self.app.key_of('watch')} watches a cell.")
+        row = row_of(digit)
+        if row.shown == "when filled" and (reason := self._panes[row].nothing):
+            self.say(reason)
         else:
-            if isinstance(pane, TensorPane):
-                pane = self._activate(self._views[digit - 2])
-            self._go_to(pane)
-
-    def _go_to(self, pane: LineView) -> None:
-        """Focus a pane; if one was shown alone, it takes that place."""
-        if self._arrangement.zoomed:
-            self._zoom(pane)
-        pane.focus()
+            self._go_to(row)
 
     def action_next_pane(self, direction: int) -> None:
-        """Go to the next pane, or to the one before."""
-        there = [
-            digit
-            for digit, pane in enumerate(self._panes, 1)
-            if isinstance(pane, TensorPane) or pane.id in self._arrangement.regions(self.app.size)
-        ]
-        at = next((d for d, pane in enumerate(self._panes, 1) if pane.has_focus), 1)
-        if isinstance(self.focused, TensorPane):
-            at = self.focused.view.tab.digit
-        self.action_pane(there[(there.index(at) + direction) % len(there)])
+        """Go to the next pane of those that there is room for, or to the one before."""
+        here, count = PANES.index(self._here), len(PANES)
+        self._go_to(
+            min(
+                (row for row in self._regions if self._has_room(row)),
+                key=lambda row: direction * (PANES.index(row) - here) % count or count,
+            )
+        )
+
+    def action_toggle_pane(self, digit: int) -> None:
+        """Show a pane and go to it, or hide it."""
+        row = row_of(digit)
+        if row in self._asked:
+            self._asked.remove(row)
+            self._arrange()
+        else:
+            self._go_to(row)
+
+    def action_zoom(self) -> None:
+        """Show the focused pane alone, or all panes again."""
+        self._zoomed = not self._zoomed
+        if not self._zoomed and not self._has_room(self._here):
+            self._here = PANES[0]
+        self._arrange()
 
     def on_tensor_pane_cursor_moved(self) -> None:
         """Show the cell that the cursor is on now."""
         self._cell.show(self._active)
 
-    def on_tensor_pane_tab_clicked(self, message: TensorPane.TabClicked) -> None:
+    def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
         self.action_pane(message.digit)
-
-    def action_timeline(self) -> None:
-        """Show the timeline and go to it, or hide it."""
-        self._shows_timeline = not self._shows_timeline
-        self._arrange()
-        if self._shows_timeline:
-            snapshot = self.control.snapshot
-            self._timeline.show(snapshot, snapshot.branch.hits)
-            self._go_to(self._timeline)
-        elif self._timeline.has_focus:
-            self._go_to(self._program)
 
     def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
         """Go to a place chosen on the timeline."""
@@ -309,15 +368,6 @@ class Debugger(Screen[None]):
     def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
         """Go to a branch chosen on the timeline."""
         self.switch_branch(message.name)
-
-    def action_zoom(self) -> None:
-        """Show the focused pane alone, or all panes again."""
-        focused = self.focused if isinstance(self.focused, LineView) else self._program
-        self._zoom(None if self._arrangement.zoomed else focused)
-
-    def _zoom(self, zoomed: LineView | None) -> None:
-        self._arrangement.zoomed = zoomed.id if zoomed else None
-        self._place_panes()
 
     def action_pin(self) -> None:
         """Stop following the step, or start again."""
@@ -554,23 +604,6 @@ class Debugger(Screen[None]):
         self.app.open_gallery()
 
 
-# An expression has no layers, and so no weights and activations.
-_EXPRESSION_PANES = ("program", "parameters", "values", *PANES[3:])
-
-# What each of the three views shows.
-ROLES = {
-    "weights": {Role.PARAMETER, Role.BUFFER, Role.RATE, Role.SCRATCH},
-    "values": {Role.DATA, Role.CONSTANT, Role.VALUE, Role.LOSS},
-    "gradients": {Role.GRADIENT},
-}
-
-
-def tabs_of(scenario: Scenario) -> list[Tab]:
-    """Return the tab of every pane."""
-    titles = PANES if scenario.network else _EXPRESSION_PANES
-    return [Tab(digit, title) for digit, title in enumerate(titles, 1)]
-
-
-def has_role(roles: set[Role]) -> Callable[[Tensor], bool]:
-    """Return the question whether a tensor has one of some roles."""
-    return lambda tensor: tensor.role in roles
+def row_of(digit: int | None) -> Row:
+    """Return the row of the table that a digit stands for."""
+    return next(row for row in PANES if row.digit == digit)

@@ -186,6 +186,6 @@ async def test_a_plot_shows_any_series_with_its_scale() -> None:
         assert lines[2][12] == MARK
         assert lines[-2].split()[0] == "1.0000"
         assert lines[-1].split() == ["iteration", "0", "2"]
-        pane.show_series("mean(a1)", np.empty(0))
+    async with shown(PlotPane("mean(a1)", np.empty(0)), *SIZE) as pilot:
         await pilot.pause()
         assert screen_lines(pilot.app)[:2] == [" mean(a1)", " no value yet"]

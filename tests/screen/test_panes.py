@@ -11,19 +11,19 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.program.program import Program
+from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.panes.bars import CellLine, place_of
 from nnstep.tui.panes.curves import LossPane
 from nnstep.tui.panes.line_view import LineView, Piece, changed_span, fit
-from nnstep.tui.panes.pane import Tab, in_order
+from nnstep.tui.panes.pane import Pane, Tab, in_order
 from nnstep.tui.panes.program import ProgramPane, wrapped_code
 from nnstep.tui.panes.tensor_blocks import lay_out
 from nnstep.tui.panes.tensors import TensorPane, TensorView
 
 
 def tensors() -> TensorPane:
-    return TensorPane(TensorView(Tab(2, "weights"), lambda _: True), id="weights")
+    return TensorPane(Tab(2, "weights"), tuple(Role), id="weights")
 
 
 def selected(pilot: Pilot[None]) -> tuple[str, Any] | None:
@@ -34,11 +34,8 @@ def selected(pilot: Pilot[None]) -> tuple[str, Any] | None:
 
 async def draw(pilot: Pilot[None], now: Snapshot, *, follow: bool = False) -> list[str]:
     pane = cast(OnePane, pilot.app).pane
-    if isinstance(pane, TensorPane):
-        pane.view.show(now, follow=follow)
-        pane.redraw()
-    elif isinstance(pane, ProgramPane | LossPane):
-        pane.show(now)
+    if isinstance(pane, Pane):
+        pane.show(now, follow=follow)
     await pilot.pause()
     return screen_lines(pilot.app)
 
@@ -288,7 +285,7 @@ async def test_losses_that_are_all_not_finite_are_drawn() -> None:
 
 async def test_the_cell_line_has_all_digits_and_cuts_no_number() -> None:
     earlier = {**LIVE, "W1": np.array([[0.15, 0.1], [0.25, 0.4]])}
-    view = TensorView(Tab(2, "weights"), lambda _: True)
+    view = TensorView(tuple(Role))
     view.show(snapshot(before=earlier), follow=False)
     view.move(1, 1)
     for width, height, expected in (
@@ -318,8 +315,8 @@ async def test_numbers_never_touch_whatever_they_are() -> None:
 
 def test_the_active_tab_is_the_first_where_not_all_fit() -> None:
     tabs = (Tab(2, "weights"), Tab(3, "z/a"), Tab(4, "gradients"))
-    assert in_order(tabs, 4, 40) == tabs
-    assert [tab.digit for tab in in_order(tabs, 4, 20)] == [4, 2, 3]
+    assert in_order(tabs, tabs[2], 40) == tabs
+    assert [tab.digit for tab in in_order(tabs, tabs[2], 20)] == [4, 2, 3]
 
 
 def test_the_place_in_words() -> None:

@@ -1,6 +1,6 @@
 """The timeline draws the whole branch, marks what happened on it, and asks for places."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,8 +22,9 @@ from nnstep.tui.panes.braille import BLANK
 from nnstep.tui.panes.branch_tree import branch_rows
 from nnstep.tui.panes.curves import AXIS_WIDTH
 from nnstep.tui.panes.line_view import Line
+from nnstep.tui.panes.marks import EDIT, FAULT, STOP, forks_of, happened, marks_of
 from nnstep.tui.panes.pane import Tab
-from nnstep.tui.panes.timeline import EDIT, FAULT, STOP, TimelinePane, forks_of, happened, marks_of
+from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.theme import DARK, palette_of
 
 STEPS = len(PROGRAM)
@@ -72,11 +73,11 @@ class Asked(OnePane):
 
 @asynccontextmanager
 async def timeline(
-    now: Snapshot, hits: Sequence[int] = (), size: tuple[int, int] = (80, 8)
+    now: Snapshot, size: tuple[int, int] = (80, 8)
 ) -> AsyncIterator[tuple[Asked, Pilot[None]]]:
     app = Asked()
     async with app.run_test(size=size) as pilot:
-        app.timeline.show(now, hits)
+        app.timeline.show(now)
         await pilot.pause()
         yield app, pilot
 
@@ -131,10 +132,11 @@ async def test_the_pass_under_way_has_a_place_but_no_loss() -> None:
 
 
 async def test_what_happened_is_marked_in_its_column_and_explained() -> None:
-    main = run_of(67, edits=(edit(0),), faults=(fault(20 * STEPS + 2), fault(9, "info")))
-    other = run_of(50, name="b1", parent="main", fork=40 * STEPS + 1)
+    faults = fault(20 * STEPS + 2), fault(9, "info")
     hits = (60 * STEPS + 1, 61 * STEPS, 500 * STEPS)
-    async with timeline(at(67, main, other), hits) as (app, _):
+    main = run_of(67, edits=(edit(0),), faults=faults, hits=hits)
+    other = run_of(50, name="b1", parent="main", fork=40 * STEPS + 1)
+    async with timeline(at(67, main, other)) as (app, _):
         lines = screen_lines(app)
     ruler = lines[4]
     marks = {x - LEFT: mark for x, mark in enumerate(ruler) if mark not in " ─"}
@@ -148,7 +150,8 @@ async def test_only_marks_that_there_are_are_explained() -> None:
 
 
 def test_of_several_marks_in_a_column_the_gravest_is_shown() -> None:
-    marks = marks_of(happened(at(0, run_of(9, faults=(fault(4),), edits=(edit(5),))), (3, 4, 7)))
+    main = run_of(9, faults=(fault(4),), edits=(edit(5),), hits=(3, 4, 7))
+    marks = marks_of(happened(at(0, main)))
     assert marks.places.tolist() == [3, 4, 4, 5, 7]
     assert marks.kinds.tolist() == [STOP, FAULT, STOP, EDIT, STOP]
     assert marks.on_columns(STEPS, 10, 10) == {1: EDIT, 2: STOP}
@@ -156,7 +159,7 @@ def test_of_several_marks_in_a_column_the_gravest_is_shown() -> None:
 
 
 def test_the_marks_around_a_place() -> None:
-    marks = marks_of(happened(at(0, run_of(9)), (3, 7, 7)))
+    marks = marks_of(happened(at(0, run_of(9, hits=(3, 7, 7)))))
     assert [marks.beside(place, 1) for place in (0, 3, 6, 7)] == [3, 7, 7, None]
     assert [marks.beside(place, -1) for place in (3, 4, 7, 9)] == [None, 3, 3, 7]
 
@@ -300,8 +303,8 @@ async def test_pages_are_tenths_of_the_curve_and_edges_its_ends() -> None:
 
 
 async def test_marks_are_gone_to_at_their_very_step() -> None:
-    now = at(5, run_of(10, edits=(edit(4),), faults=(fault(23),)))
-    async with timeline(now, hits=(16,)) as (app, pilot):
+    now = at(5, run_of(10, edits=(edit(4),), faults=(fault(23),), hits=(16,)))
+    async with timeline(now) as (app, pilot):
         app.timeline.action_mark(1)
         app.timeline.action_mark(-1)
         await pilot.pause()
@@ -309,8 +312,8 @@ async def test_marks_are_gone_to_at_their_very_step() -> None:
 
 
 async def test_the_keys_of_the_pane_do_all_that() -> None:
-    now = at(5, run_of(20), run_of(9, name="b1", parent="main", fork=3))
-    async with timeline(now, hits=(4,)) as (app, pilot):
+    now = at(5, run_of(20, hits=(4,)), run_of(9, name="b1", parent="main", fork=3))
+    async with timeline(now) as (app, pilot):
         await pilot.press("right", "left", "pageup", "home", "end", "less_than_sign")
         await pilot.press("down", "enter")
         assert app.asked == [18, 12, 9, 0, 60, 4, "b1"]
@@ -356,8 +359,9 @@ async def test_the_cursor_of_the_tree_is_seen_only_with_the_focus() -> None:
 
 
 async def test_a_click_goes_to_an_iteration_or_a_mark_or_selects_a_branch() -> None:
-    main, b1 = run_of(67), run_of(9, name="b1", parent="main", fork=3)
-    async with timeline(at(5, main, b1), hits=(20 * STEPS + 2,)) as (app, pilot):
+    main = run_of(67, hits=(20 * STEPS + 2,))
+    b1 = run_of(9, name="b1", parent="main", fork=3)
+    async with timeline(at(5, main, b1)) as (app, pilot):
         for x, y in ((LEFT + 20, 2), (LEFT + 20, 4), (LEFT + 30, 5), (3, 2), (LEFT + 20, 0)):
             await pilot.click(TimelinePane, offset=(x, y))
         await pilot.click(TimelinePane, offset=(4, 7))
@@ -398,12 +402,12 @@ async def test_what_a_step_does_not_change_is_not_made_again(
 
         monkeypatch.setattr(panes_timeline, name, counted)
     history = 1.0 / (1 + np.arange(100_001))
-    hits = range(0, 300_000, 3)
+    hits = tuple(range(0, 300_000, 3))
 
     def lines_at(place: int) -> list[Line]:
         # As in a session, every snapshot has views of its own.
-        main = branch(newest=300_000, losses=history[:100_000])
-        app.timeline.show(at(place // STEPS, main, position=place % STEPS), hits)
+        main = branch(newest=300_000, losses=history[:100_000], hits=hits)
+        app.timeline.show(at(place // STEPS, main, position=place % STEPS))
         return app.timeline.paint(80, 8)
 
     app = Asked()

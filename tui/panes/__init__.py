@@ -1,1 +1,75 @@
-"""Panes: each draws what it is given."""
+"""The table of panes: a row says what a pane is called, where it stands, and which class it is.
+
+The debugger composes, shows, focuses and enlarges panes from it, and the actions, the help and the
+README have their digits and titles from it. It names the classes and imports none of them, so that
+a list of keys costs no NumPy.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from nnstep.tui.actions import Action
+
+    from .pane import Pane
+
+# What the parts of the screen are for. `numbers` is there when it is narrow, in place of `first`,
+# `second` and `third`; `below` has the last lines of another one, and `bottom` the whole width.
+RegionName = Literal[
+    "listing", "numbers", "first", "second", "third", "curve", "below", "bottom"
+]  # fmt: skip
+Shown = Literal["always", "when asked for", "when filled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A pane: its digit is its key, and `kind` the file in this folder and the class.
+
+    It stands in its `region`, or, where there is no room for that, in `group`. Panes that stand in
+    one region take turns. `scope` is where its own keys are listed, and `roles` are those of the
+    tensors that it shows. An expression has no layers, and so other titles.
+    """
+
+    id: str
+    digit: int
+    title: str
+    kind: str
+    region: RegionName
+    group: RegionName | None = None
+    shown: Shown = "always"
+    scope: str = ""
+    roles: tuple[str, ...] = ()
+    expression_title: str = ""
+
+    @property
+    def kind_of_pane(self) -> "type[Pane]":
+        """The class of the pane, imported now."""
+        module, name = self.kind.split(".")
+        found: type[Pane] = getattr(import_module(f"{__name__}.{module}"), name)
+        return found
+
+    def make(self, *, network: bool, actions: "tuple[Action, ...]") -> "Pane":
+        """Make the pane, for a network or for an expression."""
+        title = self.title if network else self.expression_title or self.title
+        return self.kind_of_pane.make(self, title, actions)
+
+
+WEIGHTS = ("parameter", "buffer", "rate", "scratch")
+VALUES = ("data", "constant", "value", "loss")
+
+# fmt: off
+PANES: tuple[Row, ...] = (
+    Row("program", 1, "program", "program.ProgramPane", "listing", scope="program"),
+    Row("weights", 2, "weights", "tensors.TensorPane", "first", "numbers",
+        scope="tensors", roles=WEIGHTS, expression_title="parameters"),
+    Row("values", 3, "z/a", "tensors.TensorPane", "second", "numbers",
+        scope="tensors", roles=VALUES, expression_title="values"),
+    Row("gradients", 4, "gradients", "tensors.TensorPane", "third", "numbers",
+        scope="tensors", roles=("gradient",)),
+    Row("loss", 5, "loss", "curves.LossPane", "curve"),
+    Row("watch", 6, "watch", "watch.WatchPane", "below", shown="when filled", scope="watches"),
+    Row("timeline", 7, "timeline", "timeline.TimelinePane", "bottom",
+        shown="when asked for", scope="timeline"),
+)
+# fmt: on

@@ -11,14 +11,14 @@ from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.tui.numbers import direction, format_change, format_value
 
 from .braille import Curve, Scale, curve, curves, layered
-from .line_view import Line, LineView, Piece, columns, empty, fit
-from .pane import Tab, tab_line
+from .line_view import Line, Piece, columns, fit
+from .pane import Pane, Tab
 from .program import shortened
 
 AXIS_WIDTH = 11
 # The title, the figures, and the iterations under the curve.
 FIXED_LINES = 3
-# With no more lines, the curve needs them all.
+# With fewer under the title, the curve needs them all.
 LINES_FOR_LEGEND = 5
 
 Figure = list[Piece]
@@ -26,60 +26,51 @@ Figure = list[Piece]
 NOTHING: Array = np.empty(0)
 
 
-class CurvePane(LineView, can_focus=True):
+class CurvePane(Pane):
     """Shows one number an iteration, in one line or in as many as there are.
 
-    `label` stands before the last value, and `nothing` where there is none. `behind`, if it
+    `label` stands before the last value, and `nothing_yet` where there is none. `behind`, if it
     is not empty, is another curve to compare with, drawn dotted behind the first.
     """
 
-    def __init__(self, *, id: str | None = None, nothing: str = "no value yet") -> None:
-        super().__init__(id=id)
-        self.label = ""
-        self.nothing = nothing
+    label = ""
+    nothing_yet = "no value yet"
+
+    def __init__(self, tab: Tab, *, id: str | None = None) -> None:
+        super().__init__(tab, id=id)
         self.values = self.behind = NOTHING
-
-    def title(self, width: int, hint: str = "") -> Iterator[Piece]:
-        """Paint the first line, with a hint at the right if there is room for it."""
-        raise NotImplementedError
-
-    def hint(self) -> Figure:
-        """Paint what stands at the right of the title."""
-        return []
 
     def legend(self) -> list[Figure]:
         """Paint which curve is which, where there are two."""
         return []
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Paint one line, or the figures with the curve under them, an edge before each line."""
-        edge = self.edge
-        return [edge + line for line in self._lines_of(width - len(edge), height)]
+        """Paint everything on one line where there is no room for a curve under the title."""
+        if height > FIXED_LINES:
+            return super().paint(width, height)
+        inner = width - len(self.edge)
+        return self.framed([fit(self._one_line(inner), inner, self.palette.text)], inner, height)
 
-    def _lines_of(self, width: int, height: int) -> list[Line]:
+    def body(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the figures with the curve under them."""
         blank = self.palette.text
-        if height < FIXED_LINES + 1:
-            return [fit(self._one_line(width), width, blank), *[empty(width, blank)] * (height - 1)]
         figures = [[self._last(), self._change()]]
-        if len(self.behind) and height > LINES_FOR_LEGEND:
+        if len(self.behind) and height >= LINES_FOR_LEGEND:
             figures.append(self.legend())
-        rows = height - FIXED_LINES + 1 - len(figures)
+        rows = height - 1 - len(figures)
         layers = [self.values, self.behind] if len(self.behind) else [self.values]
         drawn = curves(layers, max(1, width - AXIS_WIDTH - 1), rows)
-        hint = "".join(text for text, _ in self.hint()).lstrip()
-        return [
-            fit(self.title(width, hint and f"{hint} "), width, self.palette.tab),
-            *(fit(fitting(line, width), width, blank) for line in figures),
-            *(fit(self._curve_row(drawn, y, width), width, blank) for y in range(rows)),
-            fit(self._axis(width, drawn[0].scale), width, blank),
-        ]
+        yield from (fit(fitting(line, width), width, blank) for line in figures)
+        yield from (fit(self._curve_row(drawn, y, width), width, blank) for y in range(rows))
+        yield fit(self._axis(width, drawn[0].scale), width, blank)
 
     def _one_line(self, width: int) -> Iterator[Piece]:
         """Paint the figures and, in what is left of the line, a small curve."""
         title = list(self.title(width))
         yield from title
         left = width - _width(title)
-        figures = list(fitting([self._last(), self._change(), self.hint()], left))
+        hint: Figure = [(f" {text}", self.palette.muted)] if (text := self.hint()) else []
+        figures = list(fitting([self._last(), self._change(), hint], left))
         yield from figures
         left -= _width(figures) + 3
         if left > 0 and len(self.values):
@@ -89,7 +80,7 @@ class CurvePane(LineView, can_focus=True):
     def _last(self) -> Figure:
         """Paint the last value."""
         if not len(self.values):
-            return [(f" {self.nothing}", self.palette.muted)]
+            return [(f" {self.nothing_yet}", self.palette.muted)]
         last = float(self.values[-1])
         style = self.palette.strong if math.isfinite(last) else self.palette.error
         return [(f" {self.label}", self.palette.muted), (format_value(last), style)]
@@ -169,12 +160,13 @@ NAME_WIDTH = 12
 class LossPane(CurvePane):
     """Shows the losses of all iterations so far, and those of another branch to compare with."""
 
-    def __init__(self, tab: Tab, *, id: str) -> None:
-        super().__init__(id=id, nothing="no loss yet")
-        self.tab = tab
+    nothing_yet = "no loss yet"
+
+    def __init__(self, tab: Tab, *, id: str | None = None) -> None:
+        super().__init__(tab, id=id)
         self._names = ("", "")
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
         """Draw the losses of a snapshot, up to its place; of the other branch, all."""
         other = other_branch(snapshot)
         names = snapshot.branch.name, other.name if other else ""
@@ -185,17 +177,10 @@ class LossPane(CurvePane):
             self.label = f"{snapshot.program.loss} "
             self.redraw()
 
-    def title(self, width: int, hint: str = "") -> Iterator[Piece]:
-        """Paint the tab."""
-        tabs = (self.tab,)
-        return tab_line(tabs, self.tab.digit, self.palette, width, hint, focused=self.has_focus)
-
-    def hint(self) -> Figure:
-        """Paint the smallest of all losses."""
+    def hint(self) -> str:
+        """Return the smallest of all losses."""
         finite = self.values[np.isfinite(self.values)]
-        if not len(finite):
-            return []
-        return [(f" best {format_value(float(finite.min()))}", self.palette.muted)]
+        return f"best {format_value(float(finite.min()))}" if len(finite) else ""
 
     def legend(self) -> list[Figure]:
         """Paint the names of the two branches, and the loss of the other one in this iteration."""
@@ -230,18 +215,5 @@ class PlotPane(CurvePane):
     """
 
     def __init__(self, text: str, values: Array, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._text = text
+        super().__init__(Tab(None, text), id=id)
         self.values = values
-
-    def show_series(self, text: str, values: Array) -> None:
-        """Draw another series."""
-        self._text, self.values = text, values
-        self.redraw()
-
-    def title(self, width: int, hint: str = "") -> Iterator[Piece]:
-        """Paint the expression."""
-        text = f" {self._text} "
-        yield text, self.palette.focused_title if self.has_focus else self.palette.title
-        if 0 < len(hint) <= width - columns(text):
-            yield hint.rjust(width - columns(text)), self.palette.tab

@@ -1,63 +1,200 @@
-"""The first line of a pane: its number and title, or, where panes share a place, a tab for each."""
+"""A pane: a title, an edge, and a body that scrolls; each kind of pane paints its own body."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
-from nnstep.tui.theme import Palette
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
 
-from .line_view import Piece
+from nnstep.engine.program.program import Tensor
+from nnstep.engine.session.snapshot import Snapshot
+from nnstep.tui.actions import Action
+
+from . import Row
+from .line_view import Line, LineView, Piece, empty, fit
+
+CURSOR = Style(reverse=True, underline=True)
+RESTING_CURSOR = Style(underline=True)
+NO_CURSOR = Style()
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A pane as its title names it: the digit that goes to it, and what it shows."""
+    """A pane as its title names it: the digit that goes to it, if one does, and what it shows."""
 
-    digit: int
+    digit: int | None
     title: str
 
     @property
     def text(self) -> str:
         """The tab as it is written, a blank on either side."""
-        return f" {self.digit} {self.title} "
+        return f" {self.title} " if self.digit is None else f" {self.digit} {self.title} "
 
 
-def tab_line(
-    tabs: tuple[Tab, ...],
-    active: int,
-    palette: Palette,
-    width: int,
-    hint: str = "",
-    *,
-    focused: bool,
-) -> Iterator[Piece]:
-    """Paint the tabs, the active one standing out; a lone tab is a plain title.
+class Scroll:
+    """Which lines of a body are visible: of all `length`, those `shown` from `top` on."""
 
-    `hint` is written at the right if there is room for all of it.
+    def __init__(self) -> None:
+        self.length = self.shown = self.top = 0
+
+    def fit(self, length: int, shown: int) -> None:
+        """Take other measures; the top line stays, as far as that can be."""
+        self.length, self.shown = length, max(0, shown)
+        self.go_to(self.top)
+
+    def go_to(self, top: int) -> None:
+        """Scroll to a line, or as near to it as there are lines."""
+        self.top = max(0, min(top, self.length - self.shown))
+
+    def reveal(self, first: int, end: int) -> None:
+        """Scroll as little as shows the lines from `first` to before `end`, the first above all."""
+        if self.top + self.shown < end:
+            self.go_to(end - self.shown)
+        if first < self.top:
+            self.go_to(first)
+
+    @property
+    def visible(self) -> slice:
+        """The lines that are visible."""
+        return slice(self.top, self.top + self.shown)
+
+    @property
+    def hidden(self) -> str:
+        """How many lines there are above and below what is visible, in words; empty if none."""
+        sides = ("↑", self.top), ("↓", self.length - self.top - self.shown)
+        return " ".join(f"{arrow}{count}" for arrow, count in sides if count > 0)
+
+
+class Pane(LineView, can_focus=True):
+    """The base of all panes: a subclass paints its body in `body` and takes snapshots in `show`.
+
+    `tabs` are the panes that take turns in this region of the screen, and `tab` is the one shown.
     """
-    left = width
-    for tab in in_order(tabs, active, width):
-        left -= len(tab.text)
-        if tab.digit != active:
-            yield tab.text, palette.tab
-        elif focused:
-            yield tab.text, palette.focused_title
-        else:
-            yield tab.text, palette.title if len(tabs) == 1 else palette.active_tab
-    if 0 < len(hint) <= left:
-        yield hint.rjust(left), palette.tab
+
+    # How the cursor looks while keys go elsewhere.
+    resting = NO_CURSOR
+
+    class TabClicked(Message):
+        """Someone clicked on the tab of another pane."""
+
+        def __init__(self, digit: int) -> None:
+            super().__init__()
+            self.digit = digit
+
+    def __init__(self, tab: Tab, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.tab = self.own_tab = tab
+        self.tabs: tuple[Tab, ...] = (tab,)
+        self.scrolled = Scroll()
+
+    @classmethod
+    def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
+        """Make the pane of a row of the table; `actions` tell which key does what."""
+        return cls(Tab(row.digit, title), id=row.id)
+
+    # What a kind of pane says of itself.
+
+    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
+        """Draw a snapshot; with `follow`, what its last step wrote comes into view."""
+        raise NotImplementedError
+
+    def body(self, width: int, height: int) -> Iterable[Line]:
+        """Paint what is under the title, each line made by `fit`; lines too many are cut off."""
+        raise NotImplementedError
+
+    def fit_body(self, width: int, height: int) -> None:
+        """Get ready to paint the body in so many columns and lines."""
+
+    def hint(self) -> str:
+        """Return what stands at the right of the title, if there is room for it."""
+        return self.scrolled.hidden
+
+    def wanted(self, columns: int) -> Size:
+        """Return the width at which nothing is cut, and the height of all there is in `columns`."""
+        return Size(0, 0)
+
+    @property
+    def nothing(self) -> str:
+        """A sentence that says why there is nothing to show; empty if there is something."""
+        return ""
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor is shown here."""
+        return False
+
+    def take(self, other: "Pane") -> bool:
+        """Show, where this pane stands, what another one shows; False if that is not possible.
+
+        A pane that can do so for others of its kind spares the screen a new layout.
+        """
+        return other is self
+
+    def clicked(self, x: int, y: int) -> None:
+        """Take a click on column `x` of line `y` of the body."""
+
+    # What is the same in all of them.
+
+    def fit_to(self, width: int, height: int) -> None:
+        """Get ready to paint the body under the title and after the edge."""
+        self.fit_body(width - len(self.edge), max(0, height - 1))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Paint the title and the body, an edge before each line."""
+        inner = width - len(self.edge)
+        hint = self.hint()
+        title = fit(self.title(inner, hint and f"{hint} "), inner, self.palette.tab)
+        return self.framed([title, *self.body(inner, max(0, height - 1))], inner, height)
+
+    def framed(self, lines: list[Line], width: int, height: int) -> list[Line]:
+        """Return as many lines as there is room for, or blank ones, each after the edge."""
+        edge = self.edge
+        lines += [empty(width, self.palette.text)] * (height - len(lines))
+        return [edge + line for line in lines[:height]] if edge else lines[:height]
+
+    def title(self, width: int, hint: str = "") -> Iterator[Piece]:
+        """Paint the tabs, the one shown standing out; a lone tab is a plain title."""
+        palette, left = self.palette, width
+        for tab in in_order(self.tabs, self.tab, width):
+            left -= len(tab.text)
+            if tab != self.tab:
+                yield tab.text, palette.tab
+            elif self.has_focus:
+                yield tab.text, palette.focused_title
+            else:
+                yield tab.text, palette.title if len(self.tabs) == 1 else palette.active_tab
+        if 0 < len(hint) <= left:
+            yield hint.rjust(left), palette.tab
+
+    @property
+    def cursor_style(self) -> Style:
+        """How the cursor looks now."""
+        return CURSOR if self.has_focus else self.resting
+
+    def scroll_by(self, lines: int) -> None:
+        """Scroll by lines; the cursor stays where it is."""
+        self.scrolled.go_to(self.scrolled.top + lines)
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to the pane whose tab was clicked, or hand the click to the body."""
+        x, y = event.x - len(self.edge), event.y - 1
+        if y >= 0:
+            self.clicked(x, y)
+            return
+        tab = tab_at(in_order(self.tabs, self.tab, self.size.width - len(self.edge)), x)
+        if tab is not None and tab != self.tab and tab.digit is not None:
+            self.post_message(self.TabClicked(tab.digit))
 
 
-def in_order(tabs: tuple[Tab, ...], active: int, width: int) -> tuple[Tab, ...]:
+def in_order(tabs: tuple[Tab, ...], active: Tab, width: int) -> tuple[Tab, ...]:
     """Return the tabs from left to right: beginning with the active one if not all fit."""
     if sum(len(tab.text) for tab in tabs) <= width:
         return tabs
-    at = next(i for i, tab in enumerate(tabs) if tab.digit == active)
+    at = tabs.index(active)
     return tabs[at:] + tabs[:at]
-
-
-def hidden_lines(above: int, below: int) -> str:
-    """Write how many lines there are above and below what is visible."""
-    return " ".join(f"{arrow}{n}" for arrow, n in (("↑", above), ("↓", below)) if n > 0) + " "
 
 
 def tab_at(tabs: tuple[Tab, ...], x: int) -> Tab | None:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from rich.style import Style
+from textual.geometry import Size
 
 from nnstep.engine.program.program import Phase, Program
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import bindings
 from nnstep.tui.theme import Palette
 
-from .line_view import Line, LineView, Piece, empty, fit
-from .pane import Tab, hidden_lines, tab_line
-from .tensor_blocks import CURSOR, NO_CURSOR, RESTING_CURSOR
+from .line_view import Line, empty, fit
+from .pane import NO_CURSOR, RESTING_CURSOR, Pane, Tab
 
 # From this width on, the phases are written in full, and from this one on with a blank before.
 WIDTH_FOR_WORDS = 44
@@ -125,19 +125,17 @@ CURRENT, DONE, PENDING = "▶", "·", " "
 POINTS = {None: " ", True: "■", False: "□"}
 
 
-class ProgramPane(LineView, can_focus=True):
+class ProgramPane(Pane):
     """Shows the program and scrolls with the current line."""
 
     BINDINGS = bindings("program")
+    resting = RESTING_CURSOR
 
-    def __init__(self, tab: Tab, *, id: str) -> None:
-        super().__init__(id=id)
-        self.tab = tab
+    def __init__(self, tab: Tab, *, id: str | None = None) -> None:
+        super().__init__(tab, id=id)
         self._snapshot: Snapshot | None = None
         self._rows = Rows((), (0,), (), 0)
         self._laid_out_for: object = None
-        self._height = 0
-        self._top = 0
         self._left = 0
         # The line that somebody has moved the cursor to.
         self._chosen: int | None = None
@@ -146,7 +144,7 @@ class ProgramPane(LineView, can_focus=True):
         # The line under the cursor in full, if the listing cuts it.
         self._in_full: list[str] = []
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
         """Draw a snapshot, its current line in view."""
         before, self._snapshot = self._snapshot, snapshot
         if before is None or snapshot.place != before.place:
@@ -160,17 +158,23 @@ class ProgramPane(LineView, can_focus=True):
             return self._chosen
         return self._snapshot.position if self._snapshot else 0
 
-    def fit_to(self, width: int, height: int) -> None:
+    def wanted(self, columns: int) -> Size:
+        """Return the width at which no line is cut, and one line for each."""
+        program = self._snapshot.program if self._snapshot else None
+        return Size(natural_width(program), len(program)) if program else Size(0, 0)
+
+    def fit_body(self, width: int, height: int) -> None:
         """Lay the listing out, and bring a line that the cursor has come to into view."""
         snapshot = self._snapshot
         if snapshot is None:
             return
-        body = max(0, height - 1)
-        if (wanted := (id(snapshot.program), width, body)) != self._laid_out_for:
-            self._rows = rows_of(snapshot.program, width, body)
+        if (wanted := (id(snapshot.program), width, height)) != self._laid_out_for:
+            self._rows = rows_of(snapshot.program, width, height)
             self._laid_out_for, self._moved = wanted, True
-        self._in_full = self._selected_if_cut(width, body // 2)
-        self._height = body - len(self._in_full)
+        self._in_full = self._selected_if_cut(width, height // 2)
+        # The top line stays where it is, even if that leaves lines blank below the last.
+        self.scrolled.length = len(self._rows)
+        self.scrolled.shown = height - len(self._in_full)
         self._left = max(0, min(self._left, self._rows.overhang))
         if self._moved:
             self._moved = False
@@ -190,27 +194,18 @@ class ProgramPane(LineView, can_focus=True):
     def _reveal_selected(self) -> None:
         """Scroll so that the line under the cursor has some lines around it."""
         first, end = self._rows.of_line(self.selected_line)
-        margin = max(0, min(2, (self._height - (end - first)) // 2))
-        if first - margin < self._top:
-            self._go_to(first - margin)
-        elif end + margin > self._top + self._height:
-            self._go_to(end + margin - self._height)
+        margin = max(0, min(2, (self.scrolled.shown - (end - first)) // 2))
+        self.scrolled.reveal(first - margin, end + margin)
 
-    def _go_to(self, top: int) -> None:
-        self._top = max(0, min(top, len(self._rows) - self._height))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Paint the title, the visible rows, and below them what is cut of the current line."""
+    def body(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the visible rows, and below them what is cut of the current line."""
         palette = self.palette
+        rows = self._rows.rows[self.scrolled.visible]
+        yield from (self._row_line(row, y == 0, width) for y, row in enumerate(rows))
         blank = empty(width, palette.text)
-        rows = self._rows.rows[self._top : self._top + self._height]
-        lines = [fit(self._header(width), width, palette.tab)]
-        lines.extend(self._row_line(row, y == 0, width) for y, row in enumerate(rows))
-        lines.extend([blank] * (height - len(lines) - len(self._in_full)))
-        lines.extend(
-            fit([(f" {text}", palette.note_strong)], width, palette.note) for text in self._in_full
-        )
-        return lines[:height]
+        yield from [blank] * (height - len(rows) - len(self._in_full))
+        for text in self._in_full:
+            yield fit([(f" {text}", palette.note_strong)], width, palette.note)
 
     def _row_line(self, row: Row, topmost: bool, width: int) -> Line:
         """Paint a row; its label is left out where it is that of the row above."""
@@ -223,23 +218,8 @@ class ProgramPane(LineView, can_focus=True):
         current = len(labels) if snapshot.finished else snapshot.position
         state = (row.line > current) - (row.line < current)
         gutter = POINTS[snapshot.breakpoints.get(row.line)] if row.begins else " "
-        cursor = self._cursor_style if row.line == self._chosen else NO_CURSOR
+        cursor = self.cursor_style if row.line == self._chosen else NO_CURSOR
         return _row_line(gutter, label, code, state, row.begins, cursor, width, self.palette)
-
-    @property
-    def _cursor_style(self) -> Style:
-        return CURSOR if self.has_focus else RESTING_CURSOR
-
-    def _header(self, width: int) -> Iterator[Piece]:
-        hint = hidden_lines(self._top, len(self._rows) - self._top - self._height)
-        return tab_line(
-            (self.tab,), self.tab.digit, self.palette, width, hint, focused=self.has_focus
-        )
-
-    def scroll_by(self, lines: int) -> None:
-        """Scroll by lines; the cursor stays where it is."""
-        self._go_to(self._top + lines)
-        self.redraw()
 
     def action_scroll_lines(self, lines: int) -> None:
         """Move the cursor by lines, and scroll as far as that needs."""
@@ -251,7 +231,7 @@ class ProgramPane(LineView, can_focus=True):
 
     def action_scroll_pages(self, pages: int) -> None:
         """Move the cursor by screenfuls."""
-        self.action_scroll_lines(pages * max(1, self._height - 1))
+        self.action_scroll_lines(pages * max(1, self.scrolled.shown - 1))
 
     def action_scroll_edge(self, edge: int) -> None:
         """Move the cursor to the first line (0) or the last (-1)."""

@@ -176,9 +176,6 @@ def _block(name: str, top: int, shape: Shape | None, width: int) -> Block:
 
 
 WRITTEN, READ, STALE = "●", "○", "≈"
-CURSOR = Style(reverse=True, underline=True)
-RESTING_CURSOR = Style(underline=True)
-NO_CURSOR = Style()
 
 
 class Cursor(Struct, frozen=True):

@@ -1,24 +1,23 @@
 """Panes of tensors: a view over blocks of numbers, with a cursor."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
+from typing import Self
 
 from rich.style import Style
-from textual import events
+from textual.geometry import Size
 from textual.message import Message
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.program.program import Program, Tensor
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.tui.actions import bindings
+from nnstep.tui.actions import Action, bindings
 from nnstep.tui.theme import Palette
 
-from .line_view import Line, LineView, Piece, empty, fit
-from .pane import Tab, hidden_lines, in_order, tab_at, tab_line
+from . import Row
+from .line_view import Line, empty, fit
+from .pane import NO_CURSOR, RESTING_CURSOR, Pane, Scroll, Tab
 from .tensor_blocks import (
-    CURSOR,
-    NO_CURSOR,
-    RESTING_CURSOR,
     Block,
     CellPainter,
     Cursor,
@@ -30,15 +29,14 @@ from .tensor_blocks import (
 
 
 class TensorView:
-    """The tensors that belong together, laid out for `width` columns and `height` lines."""
+    """The tensors of some roles, laid out for `width` columns and as many lines as are shown."""
 
-    def __init__(self, tab: Tab, belongs: Callable[[Tensor], bool]) -> None:
-        self.tab = tab
+    def __init__(self, roles: Collection[str]) -> None:
         self.cursor: Cursor | None = None
         self.snapshot: Snapshot | None = None
-        self.width = self.height = 0
-        self.top = 0
-        self._belongs = belongs
+        self.width = 0
+        self.scrolled = Scroll()
+        self._roles = roles
         self._program: Program | None = None
         self._names: list[str] = []
         self._layout = Layout((), {}, 0)
@@ -46,14 +44,14 @@ class TensorView:
         self._first: dict[str, int] = {}
         self._awaited: str | None = None
         # The lines of each block as they were painted last, by row; the title is row -1.
-        self._drawn: dict[str, tuple[Look, Line, dict[int, Line]]] = {}
+        self._drawn: dict[str, tuple[Look, dict[int, Line]]] = {}
 
     def show(self, snapshot: Snapshot, *, follow: bool) -> None:
         """Take a snapshot; with `follow`, what its last step wrote comes into view."""
         self.snapshot = snapshot
         if new := snapshot.program is not self._program:
             self._program = snapshot.program
-            self._names = names_of(snapshot.program, self._belongs)
+            self._names = names_of(snapshot.program, self.holds)
         arrays = [snapshot.tensors.get(name) for name in self._names]
         shapes = [None if array is None else array.shape for array in arrays]
         if new or shapes != self._shapes:
@@ -63,17 +61,17 @@ class TensorView:
             written = [name for name in snapshot.written if name in self._names]
             self._awaited = written[0] if written else None
 
-    def holds(self, name: str) -> bool:
+    def holds(self, tensor: Tensor) -> bool:
         """Tell whether a tensor belongs here."""
-        return name in self._names
+        return tensor.role in self._roles
 
     def arrange(self, width: int, height: int) -> None:
         """Fit everything into a size; a reader's place stays, as far as it exists."""
-        resized, widened = (width, height) != (self.width, self.height), width != self.width
-        self.width, self.height = width, height
+        resized, widened = (width, height) != (self.width, self.scrolled.shown), width != self.width
+        self.width = width
         if widened:
             self._lay_out()
-        self._go_to(self.top)
+        self.scrolled.fit(self._layout.height, height)
         if resized:
             self.reveal_cursor()
         if self._awaited is not None:
@@ -94,11 +92,6 @@ class TensorView:
         return lay_out(self._names, self.snapshot.program, self.snapshot.tensors, width).height
 
     @property
-    def hidden(self) -> tuple[int, int]:
-        """How many lines there are above and below what is visible."""
-        return self.top, max(0, self._layout.height - self.top - self.height)
-
-    @property
     def selected(self) -> tuple[str, Shape] | None:
         """The name and the index of the cell under the cursor."""
         if self.cursor is None:
@@ -108,40 +101,35 @@ class TensorView:
 
     # Painting.
 
-    def paint(self, palette: Palette, cursor_style: Style, edge: Line) -> Iterator[Line]:
-        """Paint the visible lines, each after `edge`.
+    def paint(self, palette: Palette, cursor_style: Style) -> Iterator[Line]:
+        """Paint the visible lines.
 
-        A line that looks as it did is the very same object, so that comparing it costs nothing.
+        A line that looks as it did is the very same object, so that comparing it is soon done.
         """
         if self.snapshot is None:
             return
         painter = CellPainter(self.snapshot, palette, self.cursor, cursor_style)
         drawn: dict[str, dict[int, Line]] = {}
-        blank = edge + empty(self.width, palette.text)
-        for y in range(self.top, self.top + self.height):
+        blank, top = empty(self.width, palette.text), self.scrolled.top
+        for y in range(top, top + self.scrolled.shown):
             block = self._layout.block_at(y)
-            if block is not None and y == self.top:
+            if block is not None and y == top:
                 # Never rows without a name: the title stays while the rows scroll under it.
-                yield self._block_line(painter, block, block.top, edge, drawn)
+                yield self._block_line(painter, block, block.top, drawn)
             elif block is not None:
-                yield self._block_line(painter, block, y, edge, drawn)
+                yield self._block_line(painter, block, y, drawn)
             elif heading := self._layout.headings.get(y):
-                yield _heading_line(heading, self.width, palette, edge)
+                yield _heading_line(heading, self.width, palette)
             else:
                 yield blank
 
     def _block_line(
-        self,
-        painter: CellPainter,
-        block: Block,
-        y: int,
-        edge: Line,
-        drawn: dict[str, dict[int, Line]],
+        self, painter: CellPainter, block: Block, y: int, drawn: dict[str, dict[int, Line]]
     ) -> Line:
         """Return a line of a block; `drawn` gathers the lines of the blocks met while painting."""
         lines = drawn.get(block.name)
         if lines is None:
-            lines = drawn[block.name] = self._lines_so_far(painter, block, edge)
+            lines = drawn[block.name] = self._lines_so_far(painter, block)
         row = y - block.top - 1
         if row not in lines:
             first = self._first_column(block)
@@ -150,16 +138,16 @@ class TensorView:
                 if row < 0
                 else painter.row(block, row, first, self.width)
             )
-            lines[row] = edge + fit(pieces, self.width, painter.palette.text)
+            lines[row] = fit(pieces, self.width, painter.palette.text)
         return lines[row]
 
-    def _lines_so_far(self, painter: CellPainter, block: Block, edge: Line) -> dict[int, Line]:
+    def _lines_so_far(self, painter: CellPainter, block: Block) -> dict[int, Line]:
         """Return the lines of a block that were painted before, none if it looks different now."""
         look = painter.look(block, self._first_column(block), self.width)
         known = self._drawn.get(block.name)
-        if known is None or known[1] != edge or not known[0].same_as(look):
-            known = self._drawn[block.name] = look, edge, {}
-        return known[2]
+        if known is None or not known[0].same_as(look):
+            known = self._drawn[block.name] = look, {}
+        return known[1]
 
     def _first_column(self, block: Block) -> int:
         """Return the first column shown of a block."""
@@ -167,10 +155,6 @@ class TensorView:
         return min(self._first.get(block.name, 0), last)
 
     # Moving.
-
-    def scroll(self, lines: int) -> None:
-        """Scroll; the cursor stays where it is."""
-        self._go_to(self.top + lines)
 
     def move(self, rows: int, columns: int) -> None:
         """Move the cursor by cells; up and down go on into the next tensor."""
@@ -196,10 +180,10 @@ class TensorView:
 
     def move_to_point(self, x: int, y: int) -> None:
         """Move the cursor to the cell at a point of the visible part."""
-        block = self._layout.block_at(self.top + y)
+        block = self._layout.block_at(self.scrolled.top + y)
         if block and block.rows and (y > 0 or block.beside_title):
             shown = max(0, x - block.label_width) // block.cell_width
-            row = max(0, self.top + y - block.top - 1)
+            row = max(0, self.scrolled.top + y - block.top - 1)
             self._point_at(block, row, self._first_column(block) + shown)
 
     def _neighbour(self, block: Block, row: int) -> tuple[Block, int]:
@@ -231,19 +215,9 @@ class TensorView:
             cells = self._layout.with_cells
             self.cursor = Cursor(cells[0].name) if cells else None
 
-    def _go_to(self, top: int) -> None:
-        self.top = max(0, min(top, self._layout.height - self.height))
-
-    def _reveal_lines(self, first: int, end: int) -> None:
-        """Scroll as little as shows the lines from `first` to before `end`, the first above all."""
-        if self.top + self.height < end:
-            self._go_to(end - self.height)
-        if first < self.top:
-            self._go_to(first)
-
     def _reveal_block(self, block: Block) -> None:
         heading = block.top - 1 in self._layout.headings
-        self._reveal_lines(block.top - heading, block.end)
+        self.scrolled.reveal(block.top - heading, block.end)
 
     def reveal_cursor(self) -> None:
         """Scroll as little as shows the cell under the cursor."""
@@ -252,67 +226,69 @@ class TensorView:
         row, column = self.cursor.row, self.cursor.column
         block = self._layout.by_name[self.cursor.name]
         y = block.line_of(row)
-        self._reveal_lines(y - (not block.beside_title), y + 1)
+        self.scrolled.reveal(y - (not block.beside_title), y + 1)
         first = self._first.get(block.name, 0)
         self._first[block.name] = min(max(first, column - block.fitting(self.width) + 1), column)
 
 
 @lru_cache(maxsize=64)
-def _heading_line(heading: str, width: int, palette: Palette, edge: Line) -> Line:
+def _heading_line(heading: str, width: int, palette: Palette) -> Line:
     rule = f" {'─' * (width - 3 - len(heading))}"
     pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
-    return edge + fit(pieces, width, palette.text)
+    return fit(pieces, width, palette.text)
 
 
-class TensorPane(LineView, can_focus=True):
-    """Shows a view; `tabs` are the views that take turns in this place."""
+class TensorPane(Pane):
+    """Shows a view of its own, or, in its stead, that of another pane of tensors."""
 
     BINDINGS = bindings("tensors")
-
-    class TabClicked(Message):
-        """Someone clicked on the tab of another view."""
-
-        def __init__(self, digit: int) -> None:
-            super().__init__()
-            self.digit = digit
+    resting = RESTING_CURSOR
 
     class CursorMoved(Message):
         """The cursor is on another cell."""
 
-    def __init__(self, view: TensorView, *, id: str) -> None:
-        super().__init__(id=id)
-        self.view = view
-        # Whether this is the pane of tensors that was looked at last: its cursor is shown.
-        self.looked_at = True
-        self.tabs: tuple[Tab, ...] = (view.tab,)
+    def __init__(self, tab: Tab, roles: Collection[str], *, id: str | None = None) -> None:
+        super().__init__(tab, id=id)
+        self.view = self.own_view = TensorView(roles)
+        self.scrolled = self.view.scrolled
 
-    def turn_to(self, view: TensorView, tabs: tuple[Tab, ...]) -> None:
-        """Have a view, one of those that `tabs` stand for, drawn from now on."""
-        self.view, self.tabs = view, tabs
+    @classmethod
+    def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
+        """Make the pane of a row of the table."""
+        return cls(Tab(row.digit, title), row.roles, id=row.id)
 
-    def fit_to(self, width: int, height: int) -> None:
-        """Arrange the view under the title and after the edge."""
-        self.view.arrange(width - len(self.edge), max(0, height - 1))
+    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
+        """Draw a snapshot; with `follow`, what its last step wrote comes into view."""
+        self.own_view.show(snapshot, follow=follow)
+        self.redraw()
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Paint the title and the visible blocks, an edge before each line."""
-        palette, edge = self.palette, self.edge
-        inner = width - len(edge)
-        lines = [edge + fit(self._title(inner), inner, palette.tab)]
-        lines.extend(self.view.paint(palette, self._cursor_style, edge))
-        lines.extend([edge + empty(inner, palette.text)] * (height - len(lines)))
-        return lines[:height]
+    def holds(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor is shown here."""
+        return self.own_view.holds(tensor)
 
-    @property
-    def _cursor_style(self) -> Style:
-        if self.has_focus:
-            return CURSOR
-        return RESTING_CURSOR if self.looked_at else NO_CURSOR
+    def take(self, other: Pane) -> bool:
+        """Show the view of another pane of tensors."""
+        if not isinstance(other, TensorPane):
+            return False
+        self.view, self.tab = other.own_view, other.own_tab
+        self.scrolled = self.view.scrolled
+        return True
 
-    def _title(self, width: int) -> Iterator[Piece]:
-        """Paint the tabs, and how many lines there are above and below what is visible."""
-        active, hint = self.view.tab.digit, hidden_lines(*self.view.hidden)
-        return tab_line(self.tabs, active, self.palette, width, hint, focused=self.has_focus)
+    def look_at(self, active: bool) -> None:
+        """Show the cursor if this is the pane of tensors that was looked at last, or else not."""
+        self.resting = RESTING_CURSOR if active else NO_CURSOR
+
+    def wanted(self, columns: int) -> Size:
+        """Return the height of all tensors, visible or not, in so many columns."""
+        return Size(columns, self.own_view.lines_at(columns))
+
+    def fit_body(self, width: int, height: int) -> None:
+        """Arrange the view."""
+        self.view.arrange(width, height)
+
+    def body(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the visible blocks."""
+        return self.view.paint(self.palette, self.cursor_style)
 
     def _cursor_moved(self) -> None:
         self.redraw()
@@ -325,7 +301,7 @@ class TensorPane(LineView, can_focus=True):
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by screenfuls."""
-        self.action_cursor(pages * max(1, self.view.height - 1), 0)
+        self.action_cursor(pages * max(1, self.scrolled.shown - 1), 0)
 
     def action_row_edge(self, edge: int) -> None:
         """Move the cursor to an end of its row."""
@@ -337,19 +313,8 @@ class TensorPane(LineView, can_focus=True):
         self.view.move_to_edge(edge)
         self._cursor_moved()
 
-    def on_click(self, event: events.Click) -> None:
-        """Select the cell, or the tab, that was clicked."""
-        x, y = event.x - len(self.edge), event.y - 1
-        if y < 0:
-            tabs = in_order(self.tabs, self.view.tab.digit, self.size.width - len(self.edge))
-            tab = tab_at(tabs, x)
-            if tab is not None and tab != self.view.tab:
-                self.post_message(self.TabClicked(tab.digit))
-        elif y < self.view.height:
+    def clicked(self, x: int, y: int) -> None:
+        """Select the cell that was clicked."""
+        if y < self.scrolled.shown:
             self.view.move_to_point(x, y)
             self._cursor_moved()
-
-    def scroll_by(self, lines: int) -> None:
-        """Scroll; the cursor stays where it is."""
-        self.view.scroll(lines)
-        self.redraw()

@@ -1,17 +1,12 @@
-"""The timeline: branches, marks of what happened, and a scrubber to move along it."""
+"""The timeline: the course of the present branch, to move along, and the tree of all branches."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
-import numpy as np
 from msgspec import Struct
-from textual import events
 from textual.message import Message
 
-from nnstep.engine.arrays import Array
-from nnstep.engine.faults.fault import Fault
-from nnstep.engine.machine.edit import Edit
-from nnstep.engine.session.snapshot import BranchView, Snapshot
+from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import bindings
 from nnstep.tui.numbers import format_value
 from nnstep.tui.theme import Palette
@@ -19,116 +14,9 @@ from nnstep.tui.theme import Palette
 from .braille import BLANK, column_of, curve, index_at
 from .branch_tree import BranchRow, TreePainter, branch_rows
 from .curves import AXIS_WIDTH, NOTHING, same_values, scale_label
-from .line_view import EDGE, Line, LineView, Piece, columns, empty, fit
-from .pane import Tab, hidden_lines, tab_line
-from .tensor_blocks import CURSOR, NO_CURSOR
-
-EDIT, FAULT, FORK, STOP = range(4)
-# By kind; where several marks are in one column, the first kind is shown.
-GLYPHS = ("e", "!", "┬", "■")
-MEANINGS = ("edit", "fault", "branch", "stop")
-
-
-class Happened(Struct, frozen=True):
-    """All that there is to mark on the present branch, by kind."""
-
-    edits: tuple[Edit, ...]
-    faults: tuple[Fault, ...]
-    forks: tuple[int, ...]
-    hits: Sequence[int]
-
-    def same_as(self, other: "Happened") -> bool:
-        """Tell whether nothing has happened since; equal hits in another list count as others."""
-        if self.hits is not other.hits and (len(self.hits) or len(other.hits)):
-            return False
-        mine = self.edits, self.faults, self.forks
-        return mine == (other.edits, other.faults, other.forks)
-
-
-class Marks(Struct, frozen=True, eq=False):
-    """Places in ascending order and the kind of mark at each, both of shape `(marks,)`."""
-
-    places: Array
-    kinds: Array
-
-    def beside(self, place: int, direction: int) -> int | None:
-        """Return the next marked place after `place` (direction 1), or the last before it (-1)."""
-        if direction > 0:
-            at = int(np.searchsorted(self.places, place, "right"))
-        else:
-            at = int(np.searchsorted(self.places, place, "left")) - 1
-        return int(self.places[at]) if 0 <= at < len(self.places) else None
-
-    def on_columns(self, steps: int, count: int, width: int) -> dict[int, int]:
-        """Return the kind of mark to show in each of `width` columns that has one.
-
-        There are `steps` instructions in an iteration, and `count` iterations on two dots a column.
-        """
-        columns = self._columns(steps, count, width)
-        shown: dict[int, int] = {}
-        for kind in reversed(range(len(GLYPHS))):
-            found = np.unique(columns[(self.kinds == kind) & (columns < width)])
-            shown |= dict.fromkeys(found.tolist(), kind)
-        return shown
-
-    def in_column(self, column: int, steps: int, count: int, width: int) -> int | None:
-        """Return the first marked place of a column, None where there is none."""
-        found = np.flatnonzero(self._columns(steps, count, width) == column)
-        return int(self.places[found[0]]) if len(found) else None
-
-    def _columns(self, steps: int, count: int, width: int) -> Array:
-        """Return the column of each mark."""
-        return column_of(self.places // steps, count, 2 * width) // 2
-
-
-def happened(snapshot: Snapshot, hits: Sequence[int]) -> Happened:
-    """Gather what there is to mark; `hits` are the places where breakpoints were hit."""
-    branch = snapshot.branch
-    faults = tuple(fault for fault in branch.faults if fault.level != "info")
-    return Happened(branch.edits, faults, forks_of(branch, snapshot.branches), hits)
-
-
-def marks_of(happened: Happened) -> Marks:
-    """Put in order what happened."""
-    each = (
-        [edit.place for edit in happened.edits],
-        [fault.place for fault in happened.faults],
-        happened.forks,
-        happened.hits,
-    )
-    places = np.concatenate([np.asarray(found, dtype=np.int64) for found in each])
-    kinds = np.repeat(np.arange(len(each)), [len(found) for found in each])
-    order = np.lexsort((kinds, places))
-    return Marks(places[order], kinds[order])
-
-
-def legend(kinds: Collection[int]) -> str:
-    """Write what some kinds of marks mean."""
-    return "  ".join(f"{GLYPHS[kind]} {MEANINGS[kind]}" for kind in sorted(kinds))
-
-
-def forks_of(branch: BranchView, branches: Sequence[BranchView]) -> tuple[int, ...]:
-    """Return the places at which the course of a branch and that of another one part.
-
-    The course of a branch is that of its parent up to where it left it.
-    """
-    if len(branches) < 2:
-        return ()
-    by_name = {each.name: each for each in branches}
-    places: set[int] = set()
-    until, here, came_from = branch.newest, branch, ""
-    while True:
-        places |= {
-            each.fork
-            for each in branches
-            if each.parent == here.name and each.name != came_from and each.fork <= until
-        }
-        if here.parent is None or here.parent not in by_name:
-            return tuple(sorted(places))
-        until, came_from = min(until, here.fork), here.name
-        places.add(until)
-        here = by_name[here.parent]
-
+from .line_view import EDGE, Line, Piece, columns, fit
+from .marks import EDIT, FAULT, FORK, GLYPHS, Happened, happened, legend, marks_of
+from .pane import CURSOR, NO_CURSOR, Pane, Tab
 
 HERE = "▲"
 THREAD, RULE, CROSSING = "│", "─", "┼"
@@ -154,9 +42,9 @@ class Course:
         self._losses = NOTHING
         self._happened = Happened((), (), (), ())
 
-    def update(self, snapshot: Snapshot, hits: Sequence[int], width: int, rows: int) -> None:
+    def update(self, snapshot: Snapshot, width: int, rows: int) -> None:
         """Take the present branch of a snapshot, to be drawn on so many columns and rows."""
-        losses, now = snapshot.branch.losses, happened(snapshot, hits)
+        losses, now = snapshot.branch.losses, happened(snapshot)
         self.width, self.steps = width, len(snapshot.program)
         self.count = snapshot.newest // self.steps + 1
         resized = (width, rows, self.count) != self._made_for
@@ -260,18 +148,17 @@ class Areas(Struct, frozen=True):
 
 
 def areas_of(width: int, height: int, branches: int) -> Areas:
-    """Divide a pane; below the curve, the tree has about a third of the lines at most."""
-    body = max(0, height - 1)
+    """Divide a body; below the curve, the tree has about a third of the lines at most."""
     if width >= WIDE:
         tree = min(MOST_TREE, max(LEAST_TREE, width * 2 // 5))
         curve_width = width - tree - len(EDGE) - AXIS_WIDTH - 1
-        return Areas(curve_width, max(0, body - RULER_LINES), tree, body, beside=True)
-    tree_rows = min(branches, max(1, (height - 2) // 3))
-    curve_rows = max(0, body - RULER_LINES - tree_rows)
+        return Areas(curve_width, max(0, height - RULER_LINES), tree, height, beside=True)
+    tree_rows = min(branches, max(1, (height - 1) // 3))
+    curve_rows = max(0, height - RULER_LINES - tree_rows)
     return Areas(max(1, width - AXIS_WIDTH - 1), curve_rows, width, tree_rows, beside=False)
 
 
-class TimelinePane(LineView, can_focus=True):
+class TimelinePane(Pane):
     """Shows the present branch as a curve with marks, and all branches as a tree."""
 
     BINDINGS = bindings("timeline")
@@ -290,31 +177,24 @@ class TimelinePane(LineView, can_focus=True):
             super().__init__()
             self.name = name
 
-    def __init__(self, tab: Tab, *, id: str) -> None:
-        super().__init__(id=id)
-        self.tab = tab
+    def __init__(self, tab: Tab, *, id: str | None = None) -> None:
+        super().__init__(tab, id=id)
         self._snapshot: Snapshot | None = None
-        self._hits: Sequence[int] = ()
         self._areas = areas_of(0, 0, 0)
         # The branch under the cursor of the tree, None while that is on the present one.
         self._selected: str | None = None
         self._rows: tuple[BranchRow, ...] = ()
-        self._top = 0
         self._moved = False
         self._course = Course()
         # All that decides how the pane looks, and how it does.
         self._scene: tuple[object, ...] = ()
         self._scene_lines: list[Line] = []
 
-    def show(self, snapshot: Snapshot, hits: Sequence[int] = ()) -> None:
-        """Draw a snapshot; `hits` are the places of its branch where a breakpoint was hit.
-
-        They are another sequence when there are others: the same one is not looked through again.
-        """
+    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
+        """Draw a snapshot."""
         before, self._snapshot = self._snapshot, snapshot
         if before is None or before.branch.name != snapshot.branch.name:
             self._selected, self._moved = None, True
-        self._hits = hits
         self.redraw()
 
     @property
@@ -335,40 +215,42 @@ class TimelinePane(LineView, can_focus=True):
 
     # Drawing.
 
-    def fit_to(self, width: int, height: int) -> None:
+    def fit_body(self, width: int, height: int) -> None:
         """Bring curve, marks and tree up to date, and the selected branch into view."""
         if self._snapshot is None:
             return
         self._rows = branch_rows(self._snapshot)
-        self._areas = areas_of(width - len(self.edge), height, len(self._rows))
+        self._areas = areas_of(width, height, len(self._rows))
+        self.scrolled.fit(len(self._rows), self._areas.tree_rows)
         if self._moved:
             self._moved = False
-            at, shown = self._selected_row, self._areas.tree_rows
-            self._top = min(max(self._top, at - shown + 1), at)
-        self._go_to_top(self._top)
-        self._course.update(
-            self._snapshot, self._hits, self._areas.curve_width, self._areas.curve_rows
-        )
+            self.scrolled.reveal(self._selected_row, self._selected_row + 1)
+        self._course.update(self._snapshot, self._areas.curve_width, self._areas.curve_rows)
+
+    def hint(self) -> str:
+        """Return what the marks mean, and how much of the tree is not visible."""
+        marks = legend({*self._course.shown_marks.values()})
+        return f"{marks}  {self.scrolled.hidden}".strip()
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Paint the title, and curve and tree below; what looks as before is not painted again."""
-        snapshot, palette, edge = self._snapshot, self.palette, self.edge
-        if snapshot is None:
-            return [empty(width, palette.text)] * height
-        course, text = self._course, self._text(snapshot)
-        looks = self.has_focus, palette, edge, self.size, self._selected_row, self._top
-        scene = text, course.drawn, course.count, course.shown_marks, self._rows
-        if (scene, looks) != self._scene:
-            inner = width - len(edge)
-            lines = [edge + line for line in self._paint(snapshot, text, inner)]
-            lines += [edge + empty(inner, palette.text)] * (height - len(lines))
-            self._scene, self._scene_lines = (scene, looks), lines[:height]
+        if self._snapshot is None:
+            return self.framed([], width, height)
+        course, palette = self._course, self.palette
+        looks = self.has_focus, palette, self.edge, width, height, self.tabs
+        tree = self._rows, self._selected_row, self.scrolled.top
+        scene = self._text, course.drawn, course.count, course.shown_marks, tree, looks
+        if scene != self._scene:
+            self._scene, self._scene_lines = scene, super().paint(width, height)
         return self._scene_lines
 
-    def _paint(self, snapshot: Snapshot, text: str, width: int) -> Iterator[Line]:
+    def body(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the curve, and the tree beside or below it."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return
         palette, areas = self.palette, self._areas
-        yield fit(self._title(width), width, palette.tab)
-        scrubber = Scrubber(self._course, snapshot.iteration, text, palette)
+        scrubber = Scrubber(self._course, snapshot.iteration, self._text, palette)
         curve_lines = scrubber.lines(areas.curve_rows)
         tree_lines = self._tree_lines(snapshot.program.loss)
         if areas.beside:
@@ -382,16 +264,12 @@ class TimelinePane(LineView, can_focus=True):
         else:
             yield from (fit(line, width, palette.text) for line in (*curve_lines, *tree_lines))
 
-    def _title(self, width: int) -> Iterator[Piece]:
-        hidden = hidden_lines(self._top, len(self._rows) - self._top - self._areas.tree_rows)
-        marks = legend({*self._course.shown_marks.values()})
-        hint = f"{marks}  {hidden.strip()}".strip()
-        return tab_line(
-            (self.tab,), self.tab.digit, self.palette, width, f"{hint} ", focused=self.has_focus
-        )
-
-    def _text(self, snapshot: Snapshot) -> str:
-        """Write which iteration this is, and its loss if that is known."""
+    @property
+    def _text(self) -> str:
+        """Which iteration this is, and its loss if that is known."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return ""
         text, losses = f"iteration {snapshot.iteration}", snapshot.branch.losses
         if snapshot.iteration < len(losses):
             text += f" · {snapshot.program.loss} {format_value(float(losses[snapshot.iteration]))}"
@@ -399,10 +277,9 @@ class TimelinePane(LineView, can_focus=True):
 
     def _tree_lines(self, loss: str) -> Iterator[list[Piece]]:
         painter = TreePainter(self._rows, loss, self._areas.tree_width, self.palette)
-        shown = self._rows[self._top : self._top + self._areas.tree_rows]
-        for y, row in enumerate(shown, self._top):
-            at_cursor = self.has_focus and y == self._selected_row
-            yield list(painter.row(row, CURSOR if at_cursor else NO_CURSOR))
+        for y, row in enumerate(self._rows[self.scrolled.visible], self.scrolled.top):
+            cursor = self.cursor_style if y == self._selected_row else NO_CURSOR
+            yield list(painter.row(row, cursor))
 
     # Moving along the curve.
 
@@ -451,25 +328,16 @@ class TimelinePane(LineView, can_focus=True):
         if self.selected is not None:
             self.post_message(self.SwitchTo(self.selected))
 
-    def _go_to_top(self, top: int) -> None:
-        self._top = max(0, min(top, len(self._rows) - self._areas.tree_rows))
-
-    def scroll_by(self, lines: int) -> None:
-        """Scroll the tree; its cursor stays where it is."""
-        self._go_to_top(self._top + lines)
-        self.redraw()
-
-    def on_click(self, event: events.Click) -> None:
+    def clicked(self, x: int, y: int) -> None:
         """Go to the iteration or mark that was clicked, or select the branch."""
-        snapshot, areas = self._snapshot, self._areas
-        x, y = event.x - len(self.edge), event.y - 1
-        scrubber_lines = areas.curve_rows + RULER_LINES
-        if snapshot is None or y < 0:
+        areas = self._areas
+        if self._snapshot is None:
             return
+        scrubber_lines = areas.curve_rows + RULER_LINES
         in_tree = x > AXIS_WIDTH + areas.curve_width if areas.beside else y >= scrubber_lines
         column = x - AXIS_WIDTH - 1
         if in_tree:
-            at = self._top + y - (0 if areas.beside else scrubber_lines)
+            at = self.scrolled.top + y - (0 if areas.beside else scrubber_lines)
             if at < len(self._rows):
                 self._selected = self._rows[at].name
                 self.redraw()

@@ -1,9 +1,10 @@
 """The watched expressions: what each is here, and how it has changed since the last command."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
 
 import numpy as np
-from textual import events
+from textual.geometry import Size
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.session.snapshot import Snapshot, Watched
@@ -19,11 +20,11 @@ from nnstep.tui.numbers import (
     is_same,
 )
 
+from . import Row
 from .curves import Figure, fitting
-from .line_view import Line, LineView, Piece, columns, empty, fit
-from .pane import Tab, hidden_lines, tab_line
+from .line_view import Line, Piece, columns, fit
+from .pane import NO_CURSOR, Pane, Tab
 from .program import shortened, wrapped_code
-from .tensor_blocks import CURSOR, NO_CURSOR
 
 # The longest number that a float64 is written as: -2.2250738585072014e-308.
 EXACT_WIDTH = 24
@@ -31,21 +32,23 @@ EXACT_WIDTH = 24
 ROOM_FOR_CHANGE = CHANGE_WIDTH + 3
 
 
-class WatchPane(LineView, can_focus=True):
+class WatchPane(Pane):
     """Shows a line for each watched expression; `actions` tells by which keys they are added."""
 
     BINDINGS = bindings("watches")
 
-    def __init__(self, tab: Tab, actions: tuple[Action, ...], *, id: str) -> None:
-        super().__init__(id=id)
-        self.tab = tab
+    def __init__(self, tab: Tab, actions: tuple[Action, ...], *, id: str | None = None) -> None:
+        super().__init__(tab, id=id)
         self._keys = {action.id: action.shown_keys for action in actions}
         self._watches: tuple[Watched, ...] = ()
         self._cursor = 0
-        self._top = 0
-        self._height = 0
 
-    def show(self, snapshot: Snapshot) -> None:
+    @classmethod
+    def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
+        """Make the pane of a row of the table."""
+        return cls(Tab(row.digit, title), actions, id=row.id)
+
+    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
         """Draw the watched expressions of a snapshot."""
         before, self._watches = self._watches, snapshot.watches
         if before and len(self._watches) > len(before):
@@ -60,31 +63,32 @@ class WatchPane(LineView, can_focus=True):
         """The expression under the cursor."""
         return self._watches[self._cursor].text if self._watches else None
 
-    def fit_to(self, width: int, height: int) -> None:
-        """Bring the line under the cursor into view."""
-        if self._height != max(0, height - 1):
-            self._height = max(0, height - 1)
+    @property
+    def nothing(self) -> str:
+        """How to watch a cell, while nothing is watched."""
+        return "" if self._watches else self._ways({"watch": "watches a cell"})
+
+    def wanted(self, columns: int) -> Size:
+        """Return a line for each expression."""
+        return Size(0, len(self._watches))
+
+    def fit_body(self, width: int, height: int) -> None:
+        """Bring the line under the cursor into view, if the height has changed."""
+        resized = self.scrolled.shown != height
+        self.scrolled.fit(len(self._watches), height)
+        if resized:
             self._point_at(self._cursor)
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Paint the title and the visible expressions, an edge before each line."""
-        palette, edge = self.palette, self.edge
-        width -= len(edge)
-        hint = hidden_lines(self._top, len(self._watches) - self._top - self._height)
-        title = tab_line((self.tab,), self.tab.digit, palette, width, hint, focused=self.has_focus)
-        lines = [fit(title, width, palette.tab), *self._body(width)]
-        lines.extend([empty(width, palette.text)] * (height - len(lines)))
-        return [edge + line for line in lines[:height]]
-
-    def _body(self, width: int) -> Iterator[Line]:
+    def body(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the visible expressions."""
         palette = self.palette
         if not self._watches:
             for text in wrapped_code(self._how_to_add(), max(1, width - 2)):
                 yield fit([(f" {text}", palette.muted)], width, palette.text)
             return
         left = min(max(columns(watch.text) for watch in self._watches), width // 2)
-        for y, watch in enumerate(self._watches[self._top : self._top + self._height], self._top):
-            cursor = CURSOR if y == self._cursor and self.has_focus else NO_CURSOR
+        for y, watch in enumerate(self._watches[self.scrolled.visible], self.scrolled.top):
+            cursor = self.cursor_style if y == self._cursor else NO_CURSOR
             text = shortened(watch.text, 0, left)
             pieces = [
                 (" ", palette.text),
@@ -95,14 +99,14 @@ class WatchPane(LineView, can_focus=True):
             yield fit(pieces, width, palette.text)
 
     def _how_to_add(self) -> str:
-        ways = [
-            f"{keys[0]} {does}"
-            for action, does in (
-                ("watch", "watches the cell under the cursor"),
-                ("prompt", "watch EXPR any expression"),
-            )
-            if (keys := self._keys.get(action))
-        ]
+        return self._ways(
+            {"watch": "watches the cell under the cursor", "prompt": "watch EXPR any expression"}
+        )
+
+    def _ways(self, does: Mapping[str, str]) -> str:
+        """Say that nothing is watched, and what the keys of some actions do about it."""
+        keys = {action: self._keys.get(action) for action in does}
+        ways = [f"{shown[0]} {does[action]}" for action, shown in keys.items() if shown]
         return f"Nothing is watched: {'; '.join(ways)}." if ways else "Nothing is watched."
 
     def _outcome(self, watch: Watched, width: int) -> Iterable[Piece]:
@@ -140,25 +144,18 @@ class WatchPane(LineView, can_focus=True):
     def _point_at(self, line: int) -> None:
         """Put the cursor on a line, the nearest one that there is, and bring it into view."""
         self._cursor = max(0, min(line, len(self._watches) - 1))
-        self._go_to(min(max(self._top, self._cursor - self._height + 1), self._cursor))
-
-    def _go_to(self, top: int) -> None:
-        self._top = max(0, min(top, len(self._watches) - self._height))
-
-    def scroll_by(self, lines: int) -> None:
-        """Scroll by lines; the cursor stays where it is."""
-        self._go_to(self._top + lines)
-        self.redraw()
+        self.scrolled.fit(len(self._watches), self.scrolled.shown)
+        self.scrolled.reveal(self._cursor, self._cursor + 1)
 
     def action_select(self, lines: int) -> None:
         """Move the cursor by lines."""
         self._point_at(self._cursor + lines)
         self.redraw()
 
-    def on_click(self, event: events.Click) -> None:
+    def clicked(self, x: int, y: int) -> None:
         """Put the cursor on the line that was clicked."""
-        if 1 <= event.y <= self._height:
-            self._point_at(self._top + event.y - 1)
+        if y < self.scrolled.shown:
+            self._point_at(self.scrolled.top + y)
             self.redraw()
 
 
