@@ -128,7 +128,8 @@ class Debugger(Screen[None]):
             pane.show(snapshot, follow=follow)
         self._cell.show(self._active)
         self.call_after_refresh(control.hand_over)
-        if self._wanted("below").height != self._arrangement.needs.below:
+        opened = [row for row in PANES if self._is_open(row)] != list(self._regions)
+        if opened or self._wanted("below").height != self._arrangement.needs.below:
             self._arrange()
         if control.notice:
             self.say(printable(control.notice))

@@ -1,0 +1,192 @@
+"""Every pane of the table can be made, and keys always go to one that is seen."""
+
+from collections.abc import Mapping
+
+import pytest
+from building import network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from screen_text import screen_text, type_command, until
+from textual.geometry import Size
+from textual.pilot import Pilot
+
+from nnstep.engine.loading import load
+from nnstep.engine.program.program import Role
+from nnstep.engine.scenario.model import Run
+from nnstep.scenarios import path
+from nnstep.tui.actions import ACTIONS, bindings
+from nnstep.tui.app import NnstepApp
+from nnstep.tui.config import Config
+from nnstep.tui.debugger import Debugger
+from nnstep.tui.layout import Needs, regions_of
+from nnstep.tui.panes import PANES, Row
+from nnstep.tui.panes.bars import KeyLine
+from nnstep.tui.panes.pane import Pane
+
+NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
+SIZES = [NARROW, WIDE, ROOMY]
+
+
+def app_of(keys: Mapping[str, str] | None = None) -> NnstepApp:
+    return NnstepApp(network((2, 2, 1), run=Run(iterations=3)), Config(keys or {}))
+
+
+def debugger(pilot: Pilot[None]) -> Debugger:
+    screen = pilot.app.screen
+    assert isinstance(screen, Debugger)
+    return screen
+
+
+def at(pilot: Pilot[None]) -> str:
+    """The title of the pane that has the keys, which is seen on the screen."""
+    pane = debugger(pilot).focused
+    assert isinstance(pane, Pane)
+    assert pane.display
+    assert pane.region
+    assert pane.tab.text.rstrip() in screen_text(pilot.app)
+    return pane.tab.title
+
+
+def seen(pilot: Pilot[None]) -> set[str]:
+    """The titles of the panes on the screen."""
+    return {pane.tab.title for pane in debugger(pilot).query(Pane) if pane.display}
+
+
+def said(pilot: Pilot[None]) -> str:
+    return debugger(pilot).query_one(KeyLine).message
+
+
+def test_ids_and_digits_are_there_once() -> None:
+    assert len({row.id for row in PANES}) == len({row.digit for row in PANES}) == len(PANES)
+
+
+@pytest.mark.parametrize("row", PANES, ids=lambda row: row.id)
+def test_a_row_makes_its_pane(row: Row) -> None:
+    pane = row.make(network=True, actions=ACTIONS)
+    assert (pane.id, pane.tab.digit, pane.tab.title) == (row.id, row.digit, row.title)
+    assert list(type(pane).BINDINGS) == bindings(row.scope)
+    needs = Needs(44, 6, below=1, bottom=True)
+    wide, narrow = (regions_of(Size(*size), needs) for size in (WIDE, NARROW))
+    assert row.region in wide
+    assert row.group is None or row.group in narrow
+
+
+def test_every_scope_is_that_of_a_pane_or_listened_to_everywhere() -> None:
+    assert {action.scope for action in ACTIONS} <= {
+        "app", "debugger", *(row.scope for row in PANES)
+    }  # fmt: skip
+
+
+def test_every_tensor_is_in_one_pane() -> None:
+    shown = [role for row in PANES for role in row.roles]
+    assert sorted(shown) == sorted(Role)
+
+
+async def test_a_pane_without_room_beside_the_others_is_shown_alone() -> None:
+    async with NnstepApp(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press("t", "5")
+        assert at(pilot) == "loss"
+        assert seen(pilot) == {"loss"}
+        assert said(pilot) == "There is room for this pane alone: z shows all."
+        await pilot.press("tab")
+        assert at(pilot) == "timeline"
+        await pilot.press("z")
+        assert seen(pilot) == {"program", "weights", "timeline"}
+        await pilot.press("5", "z")
+        assert at(pilot) == "program"
+        assert seen(pilot) == {"program", "weights", "timeline"}
+        await pilot.press("t", "5")
+        assert at(pilot) == "loss"
+        assert seen(pilot) == {"program", "weights", "loss"}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_tab_goes_on_from_the_pane_that_has_the_keys(size: tuple[int, int]) -> None:
+    async with app_of().run_test(size=size) as pilot:
+        for keys, there in (
+            ("6 tab", "weights"),  # nothing is watched: the keys stay where they are
+            ("5 tab", "program"),
+            ("7 tab", "program"),
+            ("7 t tab", "weights"),
+            ("t t tab", "weights"),
+            ("1 shift+tab", "loss"),
+            ("z tab", "program"),
+            ("1 tab", "weights"),
+            ("z t tab", "program"),
+            ("shift+tab t", "program"),
+        ):
+            await pilot.press(*keys.split())
+            assert at(pilot) == there, keys
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
+    async with app_of().run_test(size=size) as pilot:
+        await pilot.press("5", "z", "1")
+        assert at(pilot) == "program"
+        assert seen(pilot) == {"program"}
+        await pilot.press("tab")
+        assert at(pilot) == "weights"
+        assert seen(pilot) == {"weights"}
+        await pilot.press("z")
+        assert {"program", "weights", "loss"} <= seen(pilot)
+        assert at(pilot) == "weights"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("zoom", [[], ["z"]])
+async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: list[str]) -> None:
+    async with app_of({"watch": "W"}).run_test(size=size) as pilot:
+        await pilot.press("6")
+        assert at(pilot) == "program"
+        assert said(pilot) == "Nothing is watched: W watches a cell."
+        await type_command(pilot, "watch L")
+        await pilot.press("6", *zoom)
+        assert at(pilot) == "watch"
+        await pilot.press("W")
+        await until(pilot, lambda: not debugger(pilot).control.snapshot.watches)
+        await pilot.pause()
+        assert at(pilot) == "program"
+        await pilot.press("tab")
+        assert at(pilot) == "weights"
+
+
+async def test_the_keys_stay_with_what_was_looked_at_at_every_size() -> None:
+    async with app_of().run_test(size=WIDE) as pilot:
+        for digit, title in ((4, "gradients"), (3, "z/a"), (5, "loss"), (7, "timeline")):
+            await pilot.press(str(digit))
+            for size in (NARROW, ROOMY, (40, 10), WIDE):
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+                assert at(pilot) == title
+
+
+async def test_a_click_on_a_pane_or_its_tab_brings_the_keys_there() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        left = debugger(pilot).query_one("#weights").region.x
+        await pilot.click(offset=(left + len("│ 2 weights  3"), 1))
+        assert at(pilot) == "z/a"
+        await pilot.click(offset=(3, 5))
+        assert at(pilot) == "program"
+        await pilot.press("tab")
+        assert at(pilot) == "weights"
+
+
+KEYS = [*"1234567", "tab", "shift+tab", "z", "t", "k", "s", "w", "resize"]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sampled_from(SIZES), st.lists(st.sampled_from(KEYS), min_size=5, max_size=25))
+async def test_the_keys_always_go_to_a_pane_that_is_seen(
+    size: tuple[int, int], keys: list[str]
+) -> None:
+    async with app_of().run_test(size=size) as pilot:
+        for key in keys:
+            if key == "resize":
+                size = SIZES[(SIZES.index(size) + 1) % len(SIZES)]
+                await pilot.resize_terminal(*size)
+            else:
+                await pilot.press(key)
+            await until(pilot, lambda: not debugger(pilot).control.is_busy)
+            await pilot.pause()
+            at(pilot)
