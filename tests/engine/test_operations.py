@@ -14,7 +14,7 @@ from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
 from nnstep.engine.operations.arithmetic import linear
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS
 from nnstep.engine.operations.functions import sum_to
-from nnstep.engine.operations.losses import loss_operation
+from nnstep.engine.operations.losses import Reduction, loss_operation
 from nnstep.engine.operations.operation import Operation
 
 H = 1e-5
@@ -191,7 +191,7 @@ def test_losses(
     kind: str,
     from_logits: bool,
     activation: str,
-    reduction: str,
+    reduction: Reduction,
     targets: str,
     rows: int,
     seed: int,

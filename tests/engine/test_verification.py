@@ -15,8 +15,9 @@ from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.loading import load
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.catalogue import FUNCTIONS
+from nnstep.engine.operations.losses import Reduction
 from nnstep.engine.program.program import Phase
-from nnstep.engine.scenario.model import Activation, Data, Loss, Reduction, Scenario
+from nnstep.engine.scenario.model import Activation, Data, Loss, Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.verification.verdict import GOOD, Verdict, Verification
 from nnstep.engine.verification.verify import verify

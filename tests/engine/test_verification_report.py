@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from nnstep import scenarios
 from nnstep.engine.arrays import frozen
 from nnstep.engine.loading import load
+from nnstep.engine.operations.losses import Reduction
 from nnstep.engine.program.program import Phase
-from nnstep.engine.scenario.model import Loss, Reduction, Scenario
+from nnstep.engine.scenario.model import Loss, Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.verification.report import report_lines
 from nnstep.engine.verification.verify import verify
