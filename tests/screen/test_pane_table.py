@@ -1,9 +1,7 @@
 """Every pane of the table can be made, and keys always go to one that is seen."""
 
-from collections.abc import Mapping
-
 import pytest
-from building import network
+from debugging import NARROW, ROOMY, WIDE, app_of, debugger, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screen_text import screen_text, type_command, until
@@ -12,29 +10,12 @@ from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
 from nnstep.engine.program.program import Role
-from nnstep.engine.scenario.model import Run
-from nnstep.scenarios import path
 from nnstep.tui.actions import ACTIONS, bindings
-from nnstep.tui.app import NnstepApp
-from nnstep.tui.config import Config
-from nnstep.tui.debugger import Debugger
 from nnstep.tui.layout import Needs, regions_of
 from nnstep.tui.panes import PANES, Row
-from nnstep.tui.panes.bars import KeyLine
 from nnstep.tui.panes.pane import Pane
 
-NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
 SIZES = [NARROW, WIDE, ROOMY]
-
-
-def app_of(keys: Mapping[str, str] | None = None) -> NnstepApp:
-    return NnstepApp(network((2, 2, 1), run=Run(iterations=3)), Config(keys or {}))
-
-
-def debugger(pilot: Pilot[None]) -> Debugger:
-    screen = pilot.app.screen
-    assert isinstance(screen, Debugger)
-    return screen
 
 
 def at(pilot: Pilot[None]) -> str:
@@ -50,10 +31,6 @@ def at(pilot: Pilot[None]) -> str:
 def seen(pilot: Pilot[None]) -> set[str]:
     """The titles of the panes on the screen."""
     return {pane.tab.title for pane in debugger(pilot).query(Pane) if pane.display}
-
-
-def said(pilot: Pilot[None]) -> str:
-    return debugger(pilot).query_one(KeyLine).message
 
 
 def test_ids_and_digits_are_there_once() -> None:
@@ -83,7 +60,7 @@ def test_every_tensor_is_in_one_pane() -> None:
 
 
 async def test_a_pane_without_room_beside_the_others_is_shown_alone() -> None:
-    async with NnstepApp(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("t", "5")
         assert at(pilot) == "loss"
         assert seen(pilot) == {"loss"}
@@ -136,7 +113,7 @@ async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("zoom", [[], ["z"]])
 async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: list[str]) -> None:
-    async with app_of({"watch": "W"}).run_test(size=size) as pilot:
+    async with app_of(keys={"watch": "W"}).run_test(size=size) as pilot:
         await pilot.press("6")
         assert at(pilot) == "program"
         assert said(pilot) == "Nothing is watched: W watches a cell."
@@ -175,7 +152,8 @@ async def test_a_click_on_a_pane_or_its_tab_brings_the_keys_there() -> None:
 KEYS = [*"1234567", "tab", "shift+tab", "z", "t", "k", "s", "w", "resize"]
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=12)
 @given(st.sampled_from(SIZES), st.lists(st.sampled_from(KEYS), min_size=5, max_size=25))
 async def test_the_keys_always_go_to_a_pane_that_is_seen(
     size: tuple[int, int], keys: list[str]
