@@ -33,6 +33,11 @@ def test_the_engine_package_alone_imports_no_numpy() -> None:
     assert "numpy" not in loaded_after("import nnstep.engine")
 
 
+def test_the_list_of_keys_imports_no_pane_and_no_numpy() -> None:
+    loaded = loaded_after("import nnstep.tui.actions, nnstep.tui.config")
+    assert not loaded & {"numpy", "nnstep.tui.panes.pane", "nnstep.tui.panes.line_view"}
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_neither_textual_nor_numpy(option: str) -> None:
     statement = f"from nnstep.tui.cli import main\ntry: main(['{option}'])\nexcept SystemExit: pass"

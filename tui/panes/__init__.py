@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
     from .pane import Pane
 
-# What the parts of the screen are for. `numbers` is there when it is narrow, in place of `first`,
-# `second` and `third`; `below` has the last lines of another one, and `bottom` the whole width.
-RegionName = Literal[
-    "listing", "numbers", "first", "second", "third", "curve", "below", "bottom"
-]  # fmt: skip
+# The regions of the screen, by what they are for. A narrow screen has `numbers` in place of the
+# `first`, `second` and `third` ones. `below` takes the last lines of another one, as many as its
+# panes want; `bottom` has the whole width.
+RegionName = Literal["listing", "numbers", "first", "second", "third", "curve", "below", "bottom"]
 Shown = Literal["always", "when asked for", "when filled"]
 
 
