@@ -504,8 +504,8 @@ class Debugger(Screen[None]):
         if cell is None:
             self.say("There is no value to watch here yet.")
             return
-        watched = await self.control.do(lambda session: session.toggle_watch(cell))
-        self.say(f"{cell} is {'watched' if watched else 'no longer watched'}.")
+        answer = await self.control.execute(f"toggle watch {cell}")
+        self.say(answer.told)
 
     @work
     async def action_last_change(self) -> None:

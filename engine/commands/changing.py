@@ -1,7 +1,7 @@
 """Commands that change the course of the run: set, undo, redo, and those about branches."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from nnstep.engine.language.typed import Typed, blaming
@@ -9,7 +9,7 @@ from nnstep.engine.session.branches import Difference
 from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.engine.text import cell_name, listed
 
-from .command import Answer, Command, Journey
+from .command import Answer, Command, Journey, says, takes_long
 from .reading import cell, value
 from .stopping import delete_point
 
@@ -45,17 +45,17 @@ def _set(session: "Session", text: Typed) -> Answer:
 
 
 def _undo(session: "Session", text: Typed) -> Answer:
-    text.nothing()
-    journey = Journey(session)
-    undone = session.undo()
-    return journey.answer(f"The change of {undone} is undone.", quiet=True)
+    return _taken_back(session, text, session.undo, "is undone")
 
 
 def _redo(session: "Session", text: Typed) -> Answer:
+    return _taken_back(session, text, session.redo, "is made again")
+
+
+def _taken_back(session: "Session", text: Typed, do: Callable[[], str], done: str) -> Answer:
     text.nothing()
     journey = Journey(session)
-    redone = session.redo()
-    return journey.answer(f"The change of {redone} is made again.", quiet=True)
+    return takes_long(text, lambda _: journey.answer(f"The change of {do()} {done}.", quiet=True))
 
 
 _MOST_EDITS = 3
@@ -93,9 +93,12 @@ def _facts(view: BranchView, parent: BranchView | None) -> Iterator[str]:
 
 def _switch(session: "Session", text: Typed) -> Answer:
     journey = Journey(session)
-    with blaming(text):
+
+    def switch(_: object) -> Answer:
         session.branches.switch(text.text)
-    return journey.answer(quiet=True)
+        return journey.answer(quiet=True)
+
+    return takes_long(text, switch)
 
 
 def _rename(session: "Session", text: Typed) -> Answer:
@@ -106,7 +109,7 @@ def _rename(session: "Session", text: Typed) -> Answer:
         old = text.first.text
     with blaming(new if old in session.branches.names else text):
         session.branches.rename(old, new.text)
-    return Answer((f"The branch {old} is now called {new.text}.",), moved=True)
+    return says(f"The branch {old} is now called {new.text}.", moved=True)
 
 
 def _delete(session: "Session", text: Typed) -> Answer:
@@ -116,7 +119,7 @@ def _delete(session: "Session", text: Typed) -> Answer:
         return delete_point(session, text)
     with blaming(text):
         session.branches.delete(text.text)
-    return Answer((f"The branch {text.text} is deleted.",), moved=True)
+    return says(f"The branch {text.text} is deleted.", moved=True)
 
 
 def _diff(session: "Session", text: Typed) -> Answer:
@@ -127,12 +130,15 @@ def _diff(session: "Session", text: Typed) -> Answer:
             first = session.branches.current
         case _:
             raise text.error("name the branches to compare, as in diff main b1")
-    with blaming(text):
+
+    def compare(_: object) -> Answer:
         place, found = session.branches.diff(first, second)
-    title = f"{first} and {second} at step {place}"
-    if not found:
-        return Answer((f"{title} do not differ.",))
-    return Answer((f"{title}:", *(_difference(each) for each in found)))
+        title = f"{first} and {second} at step {place}"
+        if not found:
+            return says(f"{title} do not differ.")
+        return Answer((f"{title}:", *map(_difference, found)))
+
+    return takes_long(text, compare)
 
 
 def _difference(found: Difference) -> str:
@@ -154,9 +160,10 @@ COMMANDS = (
         (),
         "VALUE is a number (nan, inf and -inf too) or an expression: set W1[0, 1] = W1[0, 1] * 2. "
         "A tensor of one number has no index: set lr = 0.1.",
+        kept=True,
     ),
-    Command("undo", "", "take the last change back", "undo", _undo, ("u",)),
-    Command("redo", "", "make the change that was undone again", "redo", _redo),
+    Command("undo", "", "take the last change back", "undo", _undo, ("u",), kept=True),
+    Command("redo", "", "make the change that was undone again", "redo", _redo, kept=True),
     Command(
         "branches",
         "",
@@ -164,13 +171,21 @@ COMMANDS = (
         "branches",
         _branches,
     ),
-    Command("switch", "BRANCH", "go to a branch, to where it was left", "switch main", _switch),
+    Command(
+        "switch",
+        "BRANCH",
+        "go to a branch, to where it was left",
+        "switch main",
+        _switch,
+        kept=True,
+    ),
     Command(
         "rename",
         "[BRANCH] NAME",
         "give a branch, or the present one, another name",
         "rename b1 warmer",
         _rename,
+        kept=True,
     ),
     Command(
         "delete",
@@ -178,6 +193,7 @@ COMMANDS = (
         "delete a breakpoint by its number, or a branch by its name",
         "delete 1",
         _delete,
+        kept=True,
     ),
     Command("diff", "[BRANCH] BRANCH", "compare two branches at this step", "diff main b1", _diff),
 )

@@ -1,39 +1,165 @@
-"""A command of the prompt, its answer, and how a move through time is told."""
+"""A command of the prompt, its answer, what it may still have to do, and how a move is told."""
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from nnstep.engine.faults.fault import Fault
 from nnstep.engine.language.evaluate import one_line
-from nnstep.engine.language.typed import Typed
+from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot, Watched
-from nnstep.engine.stops.points import Stop
+from nnstep.engine.stops.points import Breakpoint, Stop
+from nnstep.engine.text import printable
 
 if TYPE_CHECKING:
     from nnstep.engine.session.queries import Series
     from nnstep.engine.session.session import Session
     from nnstep.engine.verification.verdict import Verification
 
+Progress = Callable[[int, int], None]
+"""Is told how much of something long is done, and of how much."""
 
-class Answer(Struct, frozen=True):
-    """What a command has to say, in plain lines, and what a screen can show besides.
 
-    `told` is what of it has still to be said where the screen shows the place. `moved` tells
-    whether the session may be at another place or on another branch; `stop` is what the run has
-    stopped for. `interrupted` tells that somebody did not want to wait for the end.
+# The condition of `run until` is a breakpoint for as long as the run takes, outside the numbering.
+_UNTIL = -1
+
+
+class Goal(Struct, frozen=True):
+    """Where a command goes on to: a place, or ("run") the next stop or the end of the run.
+
+    `conclude` makes the answer, given what the run stopped for, None if somebody did not want to
+    wait. The condition `until` stops it too, where it becomes true. With `passing`, nothing stops
+    it on the way, and it begins at the newest place.
     """
 
-    lines: tuple[str, ...] = ()
+    target: int | Literal["run"]
+    conclude: Callable[[Stop | None], "Answer"]
+    activity: str = ""
+    until: str | None = None
+    passing: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows how far it is."""
+        return self.target == "run"
+
+    def begins_near(self, session: "Session") -> bool:
+        """Tell whether going on can begin at once, with nothing to run again before it."""
+        return not self.passing or session.is_near(session.newest)
+
+    def reach(
+        self, session: "Session", seconds: float | None = None, operations: int | None = None
+    ) -> Stop | None:
+        """Go on for at most so many seconds or operations; return the stop that ends the way.
+
+        None says that there is more to do, or that it was interrupted: another call goes on.
+        """
+        if self.passing:
+            return self._pass(session, seconds)
+        target = self.target if operations is None else session.place + operations
+        stop = self._advance(session, target, seconds)
+        if operations is not None and stop and stop.kind == "unit" and not session.finished:
+            return None
+        return stop
+
+    def _pass(self, session: "Session", seconds: float | None) -> Stop | None:
+        assert isinstance(self.target, int), "a run to the next stop passes none"
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        if session.place < session.newest:
+            session.seek(session.newest)
+        stop = session.advance(self.target, seconds)
+        while stop and stop.place < self.target:
+            if time.monotonic() >= deadline:
+                return None
+            stop = session.advance(self.target, seconds)
+        return stop
+
+    def _advance(
+        self, session: "Session", target: int | Literal["run"], seconds: float | None
+    ) -> Stop | None:
+        if self.until is None:
+            return session.advance(target, seconds)
+        point = session.stops.add(Breakpoint(when=self.until, number=_UNTIL))
+        try:
+            stop = session.advance(target, seconds)
+        finally:
+            session.stops.remove(_UNTIL)
+        if stop is None or stop.kind != "point":
+            return stop
+        reason = stop.reason.replace(f"{_UNTIL}: {point}", f"the condition {self.until}")
+        return replace(stop, reason=reason)
+
+
+class Work(Struct, frozen=True):
+    """Something that takes long and is done in one go; `session.interrupt` ends it early."""
+
+    do: Callable[[Progress | None], "Answer"]
+    activity: str = ""
+
+
+class Answer(Struct, frozen=True, dict=True):
+    """What a command has to say, and what a screen can show besides.
+
+    An answer with a `goal` is not complete: what is said comes when that is done. `text` holds the
+    lines, or what makes them. `told` is the one sentence to say where the screen shows the rest,
+    and `title` what stands above the lines elsewhere. `moved` tells whether the session may be at
+    another place or on another branch, and `snapshot` is what there is to show then; `stop` is
+    what the run has stopped for. `interrupted` tells that somebody did not want to wait for the
+    end.
+    """
+
+    text: tuple[str, ...] | Callable[[], Iterable[str]] = ()
     told: str = ""
+    title: str = ""
+    goal: Goal | Work | None = None
     moved: bool = False
+    snapshot: Snapshot | None = None
     stop: Stop | None = None
     interrupted: bool = False
     plot: "Series | None" = None
     verification: "Verification | None" = None
     quit: bool = False
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The whole answer in printable lines, made when somebody reads it."""
+        lines = self.text() if callable(self.text) else self.text
+        return tuple(map(printable, lines))
+
+
+def says(sentence: str, *, moved: bool = False) -> Answer:
+    """Return the answer of one sentence."""
+    return Answer((sentence,), told=sentence, moved=moved)
+
+
+INTERRUPTED = Answer(("Interrupted.",), told="Interrupted.", interrupted=True)
+"""The answer of what was given up before there was anything to say."""
+
+
+def takes_long(text: Typed, do: Callable[[Progress | None], Answer], activity: str = "") -> Answer:
+    """Return the answer that something long is still to be done; `text` is to blame if it fails."""
+
+    def blamed(progress: Progress | None) -> Answer:
+        with blaming(text or None):
+            return do(progress)
+
+    return Answer(goal=Work(blamed, activity))
+
+
+def finished(answer: Answer, session: "Session") -> Answer:
+    """Do what an answer still has to do, and return the complete one."""
+    match answer.goal:
+        case Work(do):
+            return do(None)
+        case Goal() as goal:
+            stop = goal.reach(session)
+            return goal.conclude(stop)
+    return answer
 
 
 class Command(Struct, frozen=True):
@@ -41,6 +167,8 @@ class Command(Struct, frozen=True):
 
     `usage` is what may stand there: words in lower case are typed as they are, those in capitals
     stand for something, and completion follows it. `details` is what else there is to know.
+    `kept` marks those that a list of commands has to repeat to come to the same session again:
+    they change more than the place.
     """
 
     name: str
@@ -50,6 +178,7 @@ class Command(Struct, frozen=True):
     run: Callable[["Session", Typed], Answer]
     aliases: tuple[str, ...] = ()
     details: str = ""
+    kept: bool = False
 
     @property
     def synopsis(self) -> str:
@@ -64,38 +193,44 @@ class Journey:
         self._session = session
         self._tensors = session.values()
         self._logged = len(session.log)
-        self._faults = set(map(_key, session.faults))
+        self._newest = session.newest
 
     def answer(
-        self, *first: str, stop: Stop | None = None, interrupted: bool = False, quiet: bool = False
+        self,
+        *first: str,
+        told: str = "",
+        stop: Stop | None = None,
+        interrupted: bool = False,
+        quiet: bool = False,
     ) -> Answer:
         """Return the answer; `quiet` leaves out the log and the faults, which are not of this way.
 
-        What was asked for comes `first`.
+        What was asked for comes `first`, and is told; then why the run stopped, or else `told`.
         """
         snapshot = self._session.snapshot(self._tensors)
-        lines = [*first, *place_lines(snapshot)]
-        if interrupted:
-            lines.insert(len(first) + 1, "Interrupted.")
-        elif stop and stop.reason:
-            lines.insert(len(first) + 1, stop.reason)
-        if not quiet:
-            logged = self._session.log[self._logged :]
-            lines += (f"Log, step {line.place}: {line.text}" for line in logged)
-            found = [fault for fault in snapshot.faults if _key(fault) not in self._faults]
-            told = stop.reason if stop else ""
-            lines += (f"Fault: {fault}." for fault in found if f"{fault}." != told)
-        lines += watch_lines(snapshot.watches)
-        told = " ".join(
-            [*first, stop.reason if stop else "", "Interrupted." if interrupted else ""]
-        )
+        logged = () if quiet else self._session.log[self._logged :]
+        why = "Interrupted." if interrupted else stop.reason if stop else ""
+
+        def lines() -> Iterator[str]:
+            yield from first
+            place, *values = place_lines(snapshot)
+            yield place
+            if why:
+                yield why
+            yield from values
+            yield from (f"Log, step {line.place}: {line.text}" for line in logged)
+            new = (fault for fault in snapshot.faults if fault.place > self._newest)
+            yield from (f"Fault: {fault}." for fault in new if not quiet and f"{fault}." != why)
+            yield from watch_lines(snapshot.watches)
+
         return Answer(
-            tuple(lines), told=told.strip(), moved=True, stop=stop, interrupted=interrupted
+            lines,
+            told=" ".join(filter(None, (*first, why or told))),
+            moved=True,
+            snapshot=snapshot,
+            stop=stop,
+            interrupted=interrupted,
         )
-
-
-def _key(fault: Fault) -> tuple[object, int]:
-    return fault.key, fault.place
 
 
 def place_lines(snapshot: Snapshot) -> Iterator[str]:

@@ -6,18 +6,16 @@ All commands are listed here; help and completion are made from the list.
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
+from typing import TYPE_CHECKING, Protocol
 
 from nnstep.engine.language.evaluate import COUNTS, FUNCTIONS
 from nnstep.engine.language.typed import Typed, blaming, typed
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names
-from nnstep.engine.text import did_you_mean, listed, printable, quoted
+from nnstep.engine.text import did_you_mean, listed, quoted
 
 from . import changing, looking, moving, saving, stopping
-from .command import Answer, Command
+from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -27,7 +25,6 @@ _NAMES_WIDTH = 16
 
 
 def _help(session: "Session", text: Typed) -> Answer:
-
     if not text:
         lines = [
             f"{', '.join((command.name, *command.aliases)):<{_NAMES_WIDTH}}{command.summary}"
@@ -82,6 +79,12 @@ def find(word: Typed) -> Command:
         hint = did_you_mean(word.text, [command.name for command in COMMANDS])
         raise word.error(f"there is no command {quoted(word.text)}{hint}; help lists them")
     return BY_NAME[word.text]
+
+
+def is_kept(text: str) -> bool:
+    """Tell whether a line has to be repeated to come to the same session again."""
+    command = BY_NAME.get(typed(text).first.text)
+    return command is not None and command.kept
 
 
 _TENSOR_NAME = re.compile(r"\w*$")
@@ -150,25 +153,53 @@ def _beginning(start: str, words: Iterable[str]) -> set[str]:
 _NAME = re.compile(r"\w+")
 
 
-class Interpreter:
-    """Gives commands to a session; `session.interrupt`, from another thread, ends one early."""
+class Journal(Protocol):
+    """Is told of every command that has to be repeated to come to the same session again."""
 
-    def __init__(self, session: "Session") -> None:
+    def before(self, session: "Session") -> None:
+        """Take note of where the session is: such a command is about to be executed."""
+
+    def after(self, text: str, session: "Session") -> None:
+        """Take note of the line that has been executed, as it was typed."""
+
+
+class Interpreter:
+    """Gives commands to a session; `session.interrupt`, from another thread, ends one early.
+
+    The `journal`, if there is one, is told of those that are kept.
+    """
+
+    def __init__(self, session: "Session", journal: Journal | None = None) -> None:
         self._session = session
+        self.journal = journal
 
     def execute(self, text: str) -> Answer:
-        """Execute a line and return the answer, which is printable; an empty line does nothing.
+        """Execute a line to its end and return the answer; an empty line does nothing.
 
-        Raises `CommandError` for what cannot be done.
+        Raises `TextError` for what cannot be done.
+        """
+        return self.end(text, finished(self.begin(text), self._session))
+
+    def begin(self, text: str) -> Answer:
+        """Execute what of a line takes no time; the answer may name a goal that is left.
+
+        Once that is reached, `end` is due. Raises `TextError` for what cannot be done.
         """
         line = typed(text)
         if not line:
             return Answer()
         self._check_tensor(line)
         command = find(line.first)
+        if command.kept and self.journal:
+            self.journal.before(self._session)
         with blaming(line.rest or None):
-            answer = command.run(self._session, line.rest)
-        return replace(answer, lines=tuple(map(printable, answer.lines)))
+            return command.run(self._session, line.rest)
+
+    def end(self, text: str, answer: Answer) -> Answer:
+        """Note that a line was executed, and return its complete answer."""
+        if self.journal and is_kept(text):
+            self.journal.after(text, self._session)
+        return answer
 
     def _check_tensor(self, line: Typed) -> None:
         """Raise `CommandError` with advice for a line that is an expression and no command."""

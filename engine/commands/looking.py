@@ -7,11 +7,22 @@ import numpy as np
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.nodes import Name, descendants
-from nnstep.engine.language.typed import Typed, blaming, expression
+from nnstep.engine.language.typed import Typed, expression
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
-from .command import Answer, Command, part, place_lines, watch_lines
+from .command import (
+    INTERRUPTED,
+    Answer,
+    Command,
+    Progress,
+    finished,
+    part,
+    place_lines,
+    says,
+    takes_long,
+    watch_lines,
+)
 from .moving import go
 from .reading import cell, value_of
 
@@ -60,12 +71,16 @@ def _who(session: "Session", text: Typed) -> Answer:
     if found := asked.cut(_LAST_CHANGED):
         asked = found[1]
     name, index = cell(asked, session)
-    change = session.last_change(name, index)
-    if session.interrupted:
-        return Answer(("Interrupted.",), interrupted=True)
-    if change is None:
-        return Answer((f"{cell_name(name, index)} has not changed since step 0.",))
-    return go(session, change.place, f"{change}.")
+
+    def look_back(_: object) -> Answer:
+        change = session.last_change(name, index)
+        if session.interrupted:
+            return INTERRUPTED
+        if change is None:
+            return says(f"{cell_name(name, index)} has not changed since step 0.")
+        return finished(go(session, text, change.place, f"{change}."), session)
+
+    return takes_long(text, look_back, "looking back")
 
 
 def _where(session: "Session", text: Typed) -> Answer:
@@ -109,9 +124,12 @@ def _tensors(session: "Session", text: Typed) -> Answer:
 
 def _plot(session: "Session", text: Typed) -> Answer:
     expression(text, session.program.tensors)
-    with blaming(text):
+
+    def compute(_: object) -> Answer:
         series = session.series(text.text)
-    return Answer(tuple(_told(series)), plot=series, interrupted=not series.complete)
+        return Answer(lambda: _told(series), plot=series, interrupted=not series.complete)
+
+    return takes_long(text, compute)
 
 
 def _told(series: "Series") -> list[str]:
@@ -140,9 +158,17 @@ def _verify(session: "Session", text: Typed) -> Answer:
     from nnstep.engine.verification.report import report_lines
 
     text.nothing()
-    verification = session.verify()
-    lines = tuple(report_lines(verification))
-    return Answer(lines, verification=verification, interrupted=verification.cancelled)
+
+    def verify(progress: Progress | None) -> Answer:
+        verification = session.verify(progress)
+        return Answer(
+            lambda: report_lines(verification),
+            title="The gradients, verified",
+            verification=verification,
+            interrupted=verification.cancelled,
+        )
+
+    return takes_long(text, verify, "verifying")
 
 
 def _faults(session: "Session", text: Typed) -> Answer:
@@ -151,7 +177,7 @@ def _faults(session: "Session", text: Typed) -> Answer:
         f"{number}. {fault.level.capitalize()}: {fault}. {fault.advice}"
         for number, fault in enumerate(session.faults, 1)
     ]
-    return Answer(tuple(lines) or ("No fault has been found.",))
+    return Answer(tuple(lines)) if lines else says("No fault has been found.")
 
 
 def _log(session: "Session", text: Typed) -> Answer:

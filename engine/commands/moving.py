@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nnstep.engine.faults.fault import Fault
 from nnstep.engine.language.evaluate import ConditionError
 from nnstep.engine.language.typed import Typed, expression
 from nnstep.engine.machine.clock import UNITS, Clock, Unit, end_of, start_of
-from nnstep.engine.stops.points import Breakpoint, Stop
+from nnstep.engine.stops.points import Stop
 from nnstep.engine.text import listed
 
-from .command import Answer, Command, Journey
+from .command import Answer, Command, Goal, Journey, takes_long
 from .reading import unit
 
 if TYPE_CHECKING:
@@ -21,26 +22,28 @@ if TYPE_CHECKING:
 def _goto(session: "Session", text: Typed) -> Answer:
     if not text:
         raise text.error("say where to, as in goto 412 or goto iteration 3")
-    return go(session, _place(session, text))
+    place, *first = _place(session, text)
+    return go(session, text, place, *first)
 
 
-def _place(session: "Session", text: Typed) -> int:
-    """Return the place that someone means."""
+def _place(session: "Session", text: Typed) -> "tuple[int] | tuple[int, str]":
+    """Return the place that someone means, and what there is to say of it."""
     match [word.text for word in text.words]:
         case ["start"]:
-            return 0
+            return (0,)
         case ["newest"]:
-            return session.newest
+            return (session.newest,)
         case ["iteration", _]:
-            return _beginning(session, text.words[1], "iteration", 1)
+            return (_beginning(session, text.words[1], "iteration", 1),)
         case ["epoch", _]:
-            return _beginning(session, text.words[1], "epoch", session.clock.iterations_per_epoch)
+            iterations = session.clock.iterations_per_epoch
+            return (_beginning(session, text.words[1], "epoch", iterations),)
         case ["fault", *_]:
-            return _fault(session, text.rest)
+            return _told_of(_fault(session, text.rest))
         case ["next", "fault"]:
-            return _next_fault(session, text)
+            return _told_of(_next_fault(session, text))
         case [_] if text.is_number:
-            return text.number("a step")
+            return (text.number("a step"),)
     forms = "a step as in goto 412, start, newest, iteration N, epoch N, fault N or next fault"
     raise text.error(f"that is no place to go to; there is {forms}")
 
@@ -55,39 +58,45 @@ def _beginning(session: "Session", word: Typed, what: str, iterations: int) -> i
     return number * steps
 
 
-def _fault(session: "Session", word: Typed) -> int:
+def _fault(session: "Session", word: Typed) -> Fault:
     faults = session.faults
     if not faults:
         raise word.error("no fault has been found")
     number = word.number("a fault's number") if word else 1
     if not 1 <= number <= len(faults):
         raise word.error(f"the faults are numbered from 1 to {len(faults)}")
-    return faults[number - 1].place
+    return faults[number - 1]
 
 
-def _next_fault(session: "Session", text: Typed) -> int:
-    places = [fault.place for fault in session.faults if fault.place > session.place]
-    if not places:
+def _next_fault(session: "Session", text: Typed) -> Fault:
+    later = [fault for fault in session.faults if fault.place > session.place]
+    if not later:
         raise text.error("no fault has been found after this place")
-    return min(places)
+    return min(later, key=lambda fault: fault.place)
 
 
-def go(session: "Session", place: int, *first: str) -> Answer:
+def _told_of(fault: Fault) -> tuple[int, str]:
+    return fault.place, f"! {fault}. {fault.advice}"
+
+
+def go(session: "Session", text: Typed, place: int, *first: str) -> Answer:
     """Go to a place; one that has not been reached yet is run to, past whatever would stop."""
     journey = Journey(session)
     within = session.total is None or place <= session.total
-    if place <= session.newest or not within:
+    if place > session.newest and within:
+        return Answer(
+            goal=Goal(
+                place,
+                lambda stop: journey.answer(*first, interrupted=stop is None),
+                passing=True,
+            )
+        )
+
+    def seek(_: object = None) -> Answer:
         session.seek(place)
         return journey.answer(*first, quiet=True)
-    session.seek(session.newest)
-    stop = session.advance(place)
-    while stop and stop.place < place:
-        stop = session.advance(place)
-    return journey.answer(*first, interrupted=stop is None)
 
-
-# The condition of `run until` is a breakpoint for as long as the run takes, outside the numbering.
-_UNTIL = -1
+    return seek() if not within or session.is_near(place) else takes_long(text, seek)
 
 
 def _step(session: "Session", text: Typed) -> Answer:
@@ -102,13 +111,13 @@ def _step(session: "Session", text: Typed) -> Answer:
 def _back(session: "Session", text: Typed) -> Answer:
     count, unit_ = _distance(text)
     if session.place == 0:
-        return Journey(session).answer("This is the first step; there is nothing before it.")
-    clock, journey = session.clock, Journey(session)
+        first = "This is the first step; there is nothing before it."
+        return Journey(session).answer(first, quiet=True)
+    clock = session.clock
     place = repeated(
         lambda place: start_of(unit_, session.program, clock, place), session.place, count, clock
     )
-    session.seek(place)
-    return journey.answer(quiet=True)
+    return go(session, text, place)
 
 
 def _distance(text: Typed) -> tuple[int, Unit]:
@@ -137,11 +146,21 @@ def repeated(move: Callable[[int], int], place: int, count: int, clock: Clock) -
     return max(0, places[rest] + turns * (places[-1] - places[0]))
 
 
+_AT_END = "This is the end of the run: go back, or start again."
+_TO_END = "No stop on the way: this is the end of the run."
+
+
 def _advance(session: "Session", target: int | Literal["run"]) -> Answer:
     """Go on towards a place, or to the end of the run, until something stops."""
     journey = Journey(session)
-    stop = session.advance(target)
-    return journey.answer(stop=stop, interrupted=stop is None)
+    if session.finished:
+        return journey.answer(told=_AT_END, stop=session.advance(target))
+
+    def conclude(stop: Stop | None) -> Answer:
+        told = _TO_END if target == "run" and session.finished else ""
+        return journey.answer(told=told, stop=stop, interrupted=stop is None)
+
+    return Answer(goal=Goal(target, conclude, "running to a stop" if target == "run" else ""))
 
 
 def _run(session: "Session", text: Typed) -> Answer:
@@ -158,17 +177,13 @@ def _run_until(session: "Session", condition: Typed) -> Answer:
     journey = Journey(session)
     if _holds(session, condition.text):
         return journey.answer(f"{condition.text} holds here already.")
-    point = session.stops.add(Breakpoint(when=condition.text, number=_UNTIL))
-    try:
-        stop = session.advance("run")
-    finally:
-        session.stops.remove(_UNTIL)
-    if stop and stop.kind == "point":
-        reason = stop.reason.replace(f"{_UNTIL}: {point}", f"the condition {condition.text}")
-        stop = Stop(stop.place, stop.kind, reason)
-    ended = stop is not None and stop.kind in ("unit", "end")
-    first = (f"{condition.text} has not come to hold.",) if ended else ()
-    return journey.answer(*first, stop=stop, interrupted=stop is None)
+
+    def conclude(stop: Stop | None) -> Answer:
+        ended = stop is not None and stop.kind in ("unit", "end")
+        first = (f"{condition.text} has not come to hold.",) if ended else ()
+        return journey.answer(*first, stop=stop, interrupted=stop is None)
+
+    return Answer(goal=Goal("run", conclude, "running to a stop", until=condition.text))
 
 
 def _holds(session: "Session", condition: str) -> bool:
@@ -188,8 +203,12 @@ def _continue(session: "Session", text: Typed) -> Answer:
 def _reverse(session: "Session", text: Typed) -> Answer:
     text.nothing()
     journey = Journey(session)
-    stop = session.back_to_stop()
-    return journey.answer(stop=stop, interrupted=stop is None, quiet=True)
+
+    def look_back(_: object) -> Answer:
+        stop = session.back_to_stop()
+        return journey.answer(stop=stop, interrupted=stop is None, quiet=True)
+
+    return takes_long(text, look_back, "looking back")
 
 
 def _restart(session: "Session", text: Typed) -> Answer:
@@ -245,6 +264,7 @@ COMMANDS = (
         "start again, with the same seed or another one",
         "restart seed 3",
         _restart,
+        kept=True,
     ),
     Command(
         "goto",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnstep.engine.language.typed import Typed, blaming
 
-from .command import Answer, Command
+from .command import Answer, Command, says
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -19,7 +19,7 @@ def _save(session: "Session", text: Typed) -> Answer:
         raise text.error("say the file to write, as in save lesson")
     with blaming(text):
         written = session.save(path)
-    return Answer((f"The session is saved in {written}.",))
+    return says(f"The session is saved in {written}.")
 
 
 COMMANDS = (

@@ -13,7 +13,7 @@ from nnstep.engine.stops.points import (
 )
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from .command import Answer, Command, watch_lines
+from .command import Answer, Command, says, watch_lines
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -30,7 +30,7 @@ def _add(session: "Session", written: Written) -> Answer:
         point = session.stops.add(written.point)
     except PointError as mistake:
         raise written.error(mistake) from None
-    return Answer((f"{_kind(point)} {point.number}: {point}",))
+    return says(f"{_kind(point)} {point.number}: {point}")
 
 
 def _breakpoints(session: "Session", text: Typed) -> Answer:
@@ -45,17 +45,17 @@ def _breakpoints(session: "Session", text: Typed) -> Answer:
 def delete_point(session: "Session", text: Typed) -> Answer:
     """Take a breakpoint or a watchpoint away."""
     point = session.stops.remove(_number(session, text))
-    return Answer((f"{_kind(point)} {point.number} is deleted: {point}",))
+    return says(f"{_kind(point)} {point.number} is deleted: {point}")
 
 
 def _enable(session: "Session", text: Typed) -> Answer:
     point = session.stops.enable(_number(session, text), True)
-    return Answer((f"{_kind(point)} {point.number} is enabled: {point}",))
+    return says(f"{_kind(point)} {point.number} is enabled: {point}")
 
 
 def _disable(session: "Session", text: Typed) -> Answer:
     point = session.stops.enable(_number(session, text), False)
-    return Answer((f"{_kind(point)} {point.number} is disabled: {point}",))
+    return says(f"{_kind(point)} {point.number} is disabled: {point}")
 
 
 def _number(session: "Session", text: Typed) -> int:
@@ -78,25 +78,52 @@ def _kind(point: Point) -> str:
 def _watch(session: "Session", text: Typed) -> Answer:
     if written := parse_watchpoint(text):
         return _add(session, written)
+    return _shown(session, text)
+
+
+def _shown(session: "Session", text: Typed) -> Answer:
     expression(text, session.program.tensors)
     watched = session.watch(text.text)
     shown = session.snapshot().watches[session.watches.index(watched)]
-    return Answer(tuple(watch_lines([shown])))
+    (line,) = watch_lines([shown])
+    return says(line)
 
 
 def _unwatch(session: "Session", text: Typed) -> Answer:
-    if text.text not in session.watches:
+    watched = session.watched(text.text)
+    if watched is None:
         if not session.watches:
             raise text.error("nothing is watched")
         hint = did_you_mean(text.text, session.watches)
         raise text.error(f"{quoted(text.text)} is not watched{hint}")
-    session.unwatch(text.text)
-    return Answer((f"{text.text} is no longer watched.",))
+    session.unwatch(watched)
+    return says(f"{watched} is no longer watched.")
 
 
 def _watches(session: "Session", text: Typed) -> Answer:
     text.nothing()
     return Answer(tuple(watch_lines(session.snapshot().watches)) or ("Nothing is watched.",))
+
+
+# Either
+
+
+def _toggle(session: "Session", text: Typed) -> Answer:
+    what, which = text.first.text, text.rest
+    if what == "line" and which:
+        return _toggle_line(session, which)
+    if what == "watch" and which:
+        is_watched = session.watched(which.text) is not None
+        return _unwatch(session, which) if is_watched else _shown(session, which)
+    raise text.error("that is done as in: toggle line 3, or: toggle watch W1[0, 1]")
+
+
+def _toggle_line(session: "Session", text: Typed) -> Answer:
+    line, last = text.number("a line"), len(session.program)
+    if not 1 <= line <= last:
+        raise text.error(f"the lines are numbered from 1 to {last}, not {line}")
+    point, is_set = session.stops.toggle(line - 1)
+    return says(f"{_kind(point)} {point.number}{'' if is_set else ' is deleted'}: {point}")
 
 
 COMMANDS = (
@@ -112,10 +139,21 @@ COMMANDS = (
         "to run. after N lets it pass N times, every N stops only each Nth time, and log prints "
         'the text and goes on: break L every 10 log "L = {L}". A quotation mark in the text is '
         "written twice.",
+        kept=True,
+    ),
+    Command(
+        "toggle",
+        "line N | watch EXPRESSION",
+        "set a breakpoint on a line, or watch; or no longer",
+        "toggle line 3",
+        _toggle,
+        (),
+        "What is there is taken away: all breakpoints on the line, or the expression watched.",
+        kept=True,
     ),
     Command("breakpoints", "", "list breakpoints and watchpoints", "breakpoints", _breakpoints),
-    Command("enable", "N", "have a disabled breakpoint stop again", "enable 1", _enable),
-    Command("disable", "N", "have a breakpoint stop no more", "disable 1", _disable),
+    Command("enable", "N", "have a disabled breakpoint stop again", "enable 1", _enable, kept=True),
+    Command("disable", "N", "have a breakpoint stop no more", "disable 1", _disable, kept=True),
     Command(
         "watch",
         "EXPRESSION [changes | crosses VALUE]",
@@ -124,7 +162,15 @@ COMMANDS = (
         _watch,
         ("w",),
         "With changes or crosses it is a watchpoint: it stops, and is listed with the breakpoints.",
+        kept=True,
     ),
-    Command("unwatch", "WATCHED", "show an expression no longer", "unwatch W1[0, 1]", _unwatch),
+    Command(
+        "unwatch",
+        "WATCHED",
+        "show an expression no longer",
+        "unwatch W1[0, 1]",
+        _unwatch,
+        kept=True,
+    ),
     Command("watches", "", "show what is watched", "watches", _watches),
 )

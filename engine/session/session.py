@@ -420,27 +420,19 @@ class Session:
 
         parsed(expression, self.program)
         expression = on_one_line(expression)
-        if watched := self._watched(expression):
+        if watched := self.watched(expression):
             return watched
         self.watches.append(expression)
         return expression
 
-    def toggle_watch(self, expression: str) -> bool:
-        """Have an expression shown, or no longer; return whether it is."""
-        if watched := self._watched(expression):
-            self.watches.remove(watched)
-        else:
-            self.watch(expression)
-        return watched is None
-
-    def _watched(self, expression: str) -> str | None:
-        """Return a watched expression that is the same but for blanks."""
+    def watched(self, expression: str) -> str | None:
+        """Return what is watched and the same but for blanks, None if nothing is."""
         wanted = expression.replace(" ", "")
         return next((text for text in self.watches if text.replace(" ", "") == wanted), None)
 
     def unwatch(self, expression: str) -> None:
         """Show an expression no longer; raise `ValueError` if it is not shown."""
-        self.watches.remove(self._watched(expression) or expression)
+        self.watches.remove(self.watched(expression) or expression)
 
 
 def _looked(scan: "Scan", logged: list[Logged]) -> Stop | None:

@@ -1,0 +1,376 @@
+"""One thing at a time is done with a session, and no key waits for another.
+
+Whatever front end there is gives lines of the prompt. What a line takes no time for is done at
+once. A way that takes longer is gone on with in the background, piece by piece on another thread,
+and what is there to see is shown after every piece. Lines that come meanwhile wait for their turn.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
+from .commands.interpreter import Interpreter, Journal, complete, is_kept
+from .session.session import Session
+from .session.snapshot import Snapshot
+from .text import listed
+
+Result = TypeVar("Result")
+
+# Operations a second; None is as fast as it goes.
+PACES: tuple[int | None, ...] = (1, 2, 5, 10, 30, 100, 1000, None)
+DEFAULT_PACE = PACES.index(10)
+# Up to this many operations a second, a reader can follow every one.
+CALM_PACE = 10
+
+# In seconds: how long keys may be kept waiting for what a line does at once, and how often
+# something that goes on in the background is shown.
+AT_ONCE, FRAME = 0.02, 0.1
+
+# Of the steps that a held key asks for while one is under way, no more than these wait.
+MOST_WAITING = 8
+
+
+class _Turn(Struct):
+    """A line, or something else, that is to be done with the session when nothing else is.
+
+    `begin` does what takes no time; what it returns is left to do. `interrupts` tells whether what
+    is under way is given up for it, if that has no end of its own or changes nothing.
+    """
+
+    begin: Callable[[], Coroutine[Any, Any, None] | None]
+    done: asyncio.Future[Any]
+    text: str = ""
+    interrupts: bool = True
+
+
+def _as_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    return asyncio.get_running_loop().create_task(work)
+
+
+class Driver:
+    """Does with a session what it is told to, in order; it belongs to an event loop.
+
+    `changed` is called whenever there is something new to show: `snapshot`, what there is to say of
+    it besides an answer (`notice`), or what is going on (`activity`). `start` begins a coroutine in
+    the background; what it returns is held on to until that has ended.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        changed: Callable[[], None] = lambda: None,
+        start: Callable[[Coroutine[Any, Any, None]], object] = _as_task,
+    ) -> None:
+        self.snapshot: Snapshot = session.snapshot()
+        self.notice = ""
+        self._session = session
+        self._interpreter = Interpreter(session)
+        self._changed = changed
+        self._start = start
+        self._queue: deque[_Turn] = deque()
+        # What goes on in the background; what it is; for which turns it is given up; whether it is
+        # a run at a pace; whether it is to end.
+        self._task: object = None
+        self._activity = ""
+        self._is_left_for: Callable[[_Turn], bool] = _never
+        self._running = self._stopping = False
+        self._wake = asyncio.Event()
+        self._pace = DEFAULT_PACE
+        self._logged = len(session.log)
+
+    @property
+    def journal(self) -> Journal | None:
+        """What is told of every line that is kept; None for nothing."""
+        return self._interpreter.journal
+
+    @journal.setter
+    def journal(self, journal: Journal | None) -> None:
+        self._interpreter.journal = journal
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something goes on in the background."""
+        return self._task is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether what goes on in the background is to end."""
+        return self._stopping
+
+    @property
+    def activity(self) -> str:
+        """What is going on, empty for nothing."""
+        if self._running:
+            return f"running, {self.pace}"
+        return (self._activity or "computing") if self.is_busy else ""
+
+    @property
+    def pace(self) -> str:
+        """The speed of a run in words."""
+        operations = PACES[self._pace]
+        if operations is None:
+            return "flat out"
+        return "1 op/s" if operations == 1 else f"{operations} ops/s"
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether a reader can follow every step."""
+        pace = PACES[self._pace]
+        return not self._running or (pace is not None and pace <= CALM_PACE)
+
+    @property
+    def seed(self) -> int:
+        """What parameters and batches are drawn from."""
+        return self._session.seed
+
+    def completions(self, text: str) -> tuple[str, ...]:
+        """Return what the last word of a line could be."""
+        return complete(text, self._session)
+
+    # What can be asked for
+
+    def do(self, text: str, *, paced: bool = False) -> "asyncio.Future[Answer]":
+        """Execute a line of the prompt, at once if nothing is under way and it takes no time.
+
+        The result is its answer, or `TextError` if it is wrong. A run that is `paced` goes on at
+        the speed of the moment, and ends for whatever comes next.
+        """
+        if self._is_repeated(text):
+            return self._queue[-1].done
+        done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        return self._line_up(
+            _Turn(lambda: self._begin(text, paced, done), done, text, is_kept(text))
+        )
+
+    def do_long(
+        self, work: Callable[[Progress], Result], activity: str = ""
+    ) -> "asyncio.Future[Result]":
+        """Do something else on another thread, while nothing is done with the session."""
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+        async def through() -> None:
+            done.set_result(await self._on_a_thread(lambda: work(self._progress), activity))
+            self._show(self._session.snapshot(self.snapshot.tensors))
+
+        return self._line_up(_Turn(through, done))
+
+    def settle(self) -> "asyncio.Future[None]":
+        """Wait until all that was asked for is done; a run is given up for it."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        return self._line_up(_Turn(lambda: done.set_result(None), done))
+
+    def run_or_pause(self) -> "asyncio.Future[Answer] | None":
+        """Run at the speed of the moment, or pause if anything is under way."""
+        if not self.is_busy:
+            return self.do("run", paced=True)
+        self.pause()
+        return None
+
+    def pause(self) -> None:
+        """Have all that is under way, or was asked for meanwhile, end after this instruction."""
+        while self._queue:
+            turn = self._queue.popleft()
+            if turn.text:
+                _resolve(turn.done, INTERRUPTED)
+            else:
+                turn.done.cancel()
+        self._stop()
+
+    def change_pace(self, faster: int) -> None:
+        """Go up (1) or down (-1) the list of paces."""
+        self._pace = min(max(self._pace + faster, 0), len(PACES) - 1)
+        self._wake.set()
+        self._changed()
+
+    # Turns
+
+    def _is_repeated(self, text: str) -> bool:
+        """Tell whether a key is held down faster than what it asks for can be done."""
+        waiting = [turn.text for turn in self._queue]
+        return waiting[-MOST_WAITING:] == [text] * MOST_WAITING
+
+    def _line_up(self, turn: _Turn) -> Any:
+        """Have something done now, or when all before it is; return what becomes of it."""
+        if self.is_busy:
+            self._queue.append(turn)
+            if self._is_left_for(turn):
+                self._stop()
+        elif rest := _begun(turn):
+            self._task = self._start(self._through(rest, turn))
+        return turn.done
+
+    async def _through(self, rest: Coroutine[Any, Any, None] | None, turn: _Turn) -> None:
+        """Do what is left of one thing, then all that was asked for meanwhile."""
+        try:
+            while True:
+                if rest is not None:
+                    await self._to_its_end(rest, turn)
+                await asyncio.sleep(0)  # whoever has waited says first what came of it
+                if not self._queue:
+                    break
+                turn = self._queue.popleft()
+                rest = _begun(turn)
+        finally:
+            self._task = None
+        self._changed()
+
+    async def _to_its_end(self, rest: Coroutine[Any, Any, None], turn: _Turn) -> None:
+        try:
+            await rest
+        except Exception as error:  # whoever waits is to know, whatever it is
+            if turn.done.done():
+                raise
+            turn.done.set_exception(error)
+        finally:
+            self._running = self._stopping = False
+            self._activity, self._is_left_for = "", _never
+
+    def _leave_for(self, leaves: Callable[[_Turn], bool]) -> None:
+        """Have what begins now given up for those turns, one that waits already included."""
+        self._is_left_for = leaves
+        self._stopping = self._stopping or any(map(leaves, self._queue))
+
+    def _stop(self) -> None:
+        if self.is_busy:
+            self._stopping = True
+            self._session.interrupt()
+            self._wake.set()
+
+    # Executing a line
+
+    def _begin(
+        self, text: str, paced: bool, done: "asyncio.Future[Answer]"
+    ) -> Coroutine[Any, Any, None] | None:
+        answer = self._interpreter.begin(text)
+        if isinstance(answer.goal, Goal) and not paced:
+            answer = self._at_once(answer.goal) or answer
+        if answer.goal is not None:
+            return self._finish_later(text, answer.goal, paced, done)
+        self._finish(text, answer, done)
+        return None
+
+    def _at_once(self, goal: Goal) -> Answer | None:
+        """Return the answer if the goal is so near that keys may wait for it."""
+        near = goal.begins_near(self._session)
+        stop = goal.reach(self._session, AT_ONCE) if near else None
+        return goal.conclude(stop) if stop else None
+
+    async def _finish_later(
+        self, text: str, goal: Goal | Work, paced: bool, done: "asyncio.Future[Answer]"
+    ) -> None:
+        if isinstance(goal, Work):
+            # What only looks is given up for a change; a change is not.
+            self._leave_for(_never if is_kept(text) else _interrupts)
+            answer = await self._on_a_thread(lambda: goal.do(self._progress), goal.activity)
+        else:
+            answer = await self._reach(goal, paced)
+        self._finish(text, answer, done, is_shown=paced)
+
+    def _finish(
+        self, text: str, answer: Answer, done: "asyncio.Future[Answer]", *, is_shown: bool = False
+    ) -> None:
+        """Show what has become of a line, and hand its answer over."""
+        self._interpreter.end(text, answer)
+        if not is_shown:
+            self._show(answer.snapshot or self._session.snapshot(self.snapshot.tensors))
+        _resolve(done, answer)
+
+    async def _reach(self, goal: Goal, paced: bool) -> Answer:
+        """Go on, in at most ten snapshots a second, until the goal is reached or left.
+
+        Where a reader can follow, changes are those of the step; else, those since it began.
+        """
+        self._running, self._activity = paced, goal.activity
+        self._leave_for(_always if paced else _interrupts if goal.is_open else _never)
+        self._changed()
+        beginning, stop = self.snapshot.tensors, None
+        while stop is None and not self._stopping:
+            pace, started = PACES[self._pace] if paced else None, time.monotonic()
+            before = self.snapshot.tensors if paced and self.is_calm else beginning
+            operations = None if pace is None else max(1, round(pace * FRAME))
+            stop = await asyncio.to_thread(goal.reach, self._session, FRAME, operations)
+            if paced or stop is None:
+                self._show(self._session.snapshot(before))
+            if pace is not None and stop is None:
+                await self._rest(started + max(FRAME, 1 / pace) - time.monotonic())
+        return goal.conclude(stop)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless someone pauses or changes the pace."""
+        self._wake.clear()
+        if self._stopping or seconds <= 0:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _on_a_thread(self, work: Callable[[], Result], activity: str) -> Result:
+        """Do something on another thread; show what it is about once it takes longer."""
+        self._activity, shown = activity, ""
+        task = asyncio.ensure_future(asyncio.to_thread(work))
+        while not (await asyncio.wait({task}, timeout=FRAME))[0]:
+            if self._stopping:
+                self._session.interrupt()  # an earlier one may have come before the work began
+            if self.activity != shown:
+                shown = self.activity
+                self._changed()
+        return task.result()
+
+    def _progress(self, done: int, of: int) -> None:
+        """Take note of how far something long has come; called from its thread."""
+        self._activity = f"{self._activity.partition(':')[0]}: {done} of {of}"
+
+    # Showing
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Have a snapshot shown.
+
+        What is to be said of it is what a breakpoint has printed, or what has gone wrong, since.
+        """
+        known, self.snapshot = self.snapshot, snapshot
+        logged, self._logged = self._session.log[self._logged :], len(self._session.log)
+        self.notice = logged[-1].text if logged else ""
+        if len(snapshot.branch.faults) > len(known.branch.faults):
+            self.notice = _said(known, snapshot) or self.notice
+        self._changed()
+
+
+def _begun(turn: _Turn) -> Coroutine[Any, Any, None] | None:
+    """Do what of a turn takes no time, and return the rest; whoever waits is told of an error."""
+    try:
+        return turn.begin()
+    except Exception as error:
+        turn.done.set_exception(error)
+        return None
+
+
+def _resolve(done: "asyncio.Future[Any]", result: object) -> None:
+    """Hand a result over, unless nobody waits for it any more."""
+    if not done.done():
+        done.set_result(result)
+
+
+def _never(turn: _Turn) -> bool:
+    return False
+
+
+def _always(turn: _Turn) -> bool:
+    return True
+
+
+def _interrupts(turn: _Turn) -> bool:
+    return turn.interrupts
+
+
+def _said(before: Snapshot, after: Snapshot) -> str:
+    """Return what there is to say of the faults that have shown since."""
+    known = before.branch.faults
+    found = [fault for fault in after.faults if fault not in known]
+    if len(found) > 1:
+        return f"! {listed(fault.title for fault in found)}."
+    return f"! {found[0]}." if found else ""
