@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
 from .commands.interpreter import Interpreter, Journal, complete, is_kept
@@ -205,17 +206,14 @@ class Driver:
             self._task = self._start(self._through(rest, turn))
         return turn.done
 
-    async def _through(self, rest: Coroutine[Any, Any, None] | None, turn: _Turn) -> None:
+    async def _through(self, rest: Coroutine[Any, Any, None], turn: _Turn) -> None:
         """Do what is left of one thing, then all that was asked for meanwhile."""
         try:
-            while True:
-                if rest is not None:
-                    await self._to_its_end(rest, turn)
+            await self._to_its_end(rest, turn)
+            while self._queue:
                 await asyncio.sleep(0)  # whoever has waited says first what came of it
-                if not self._queue:
-                    break
-                turn = self._queue.popleft()
-                rest = _begun(turn)
+                if self._queue and (more := _begun(turn := self._queue.popleft())):
+                    await self._to_its_end(more, turn)
         finally:
             self._task = None
         self._changed()
@@ -299,7 +297,9 @@ class Driver:
                 self._show(self._session.snapshot(before))
             if pace is not None and stop is None:
                 await self._rest(started + max(FRAME, 1 / pace) - time.monotonic())
-        return goal.conclude(stop)
+        answer = goal.conclude(stop)
+        # Whoever pauses a run need not be told so.
+        return replace(answer, told="") if paced and stop is None else answer
 
     async def _rest(self, seconds: float) -> None:
         """Wait, unless someone pauses or changes the pace."""

@@ -34,7 +34,7 @@ def debugger(pilot: Pilot[None]) -> Debugger:
 
 
 def place(pilot: Pilot[None]) -> int:
-    return debugger(pilot).control.snapshot.place
+    return debugger(pilot).driver.snapshot.place
 
 
 def focused(pilot: Pilot[None]) -> str | None:

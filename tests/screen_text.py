@@ -42,7 +42,7 @@ async def type_command(pilot: Pilot[Any], text: str) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
     pilot.app.screen.query_one(Input).value = text
     await pilot.press("enter")
-    await until(pilot, lambda: not debugger.control.is_busy)
+    await until(pilot, lambda: not debugger.driver.is_busy)
     await pilot.pause()
 
 

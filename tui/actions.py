@@ -4,7 +4,7 @@ The bindings, the footer, the help screen and the command palette are all made f
 cannot disagree. An action's id is what a user remaps in the configuration file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
@@ -17,10 +17,13 @@ _SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do: `command` is what Textual runs, `scope` is where the keys are listened to.
+    """One thing to do: `does` says what, `scope` is where the keys are listened to.
 
-    That is the app, the debugger, or, of those that the table of panes names, a kind of pane.
-    `keys` is a comma-separated list; an action without keys is reached through the palette.
+    With a colon before it, it is a line of the prompt, whose blanks (`{cell}`, `{line}`) the screen
+    fills in: the key is that command. Without, it is an action of the screen or of a pane, for what
+    only they know. The scope is the app, the debugger, or, of those that the table of panes names,
+    a kind of pane. `keys` is a comma-separated list; an action without keys is reached through the
+    palette.
     `footer` is its word on the last line, None if it has no place there; where there is not room
     for all, those of the lowest `rank` come first.
     """
@@ -30,7 +33,7 @@ class Action:
     label: str
     description: str
     group: str
-    command: str
+    does: str
     scope: str = "debugger"
     footer: str | None = None
     rank: int = 0
@@ -41,6 +44,12 @@ class Action:
         keys = self.keys.split(",") if self.keys else []
         return tuple(_shown(key) for key in keys)
 
+    @property
+    def runs(self) -> str:
+        """What Textual runs."""
+        is_line = self.does.startswith(":")
+        return f"screen.do({self.does[1:]!r})" if is_line else self.does
+
 
 STEP, BACK, RUN, CHANGE, ASK, LOOK = "Step", "Back", "Run", "Change", "Ask", "Look around"
 IN_PROGRAM, IN_TENSORS, PROGRAM = "In the program pane", "In a tensor pane", "nnstep"
@@ -48,47 +57,49 @@ IN_WATCHES, IN_TIMELINE = "In the watch pane", "In the timeline"
 
 # fmt: off
 ACTIONS: tuple[Action, ...] = (
-    Action("step-op", "s,f11", "Step", "run one operation", STEP, "step('op')", footer="op"),
+    Action("step-op", "s,f11", "Step", "run one operation", STEP, ":step", footer="op"),
     Action("step-layer", "n,f10", "Layer",
-           "run to the next layer", STEP, "step('layer')", footer="layer", rank=1),
+           "run to the next layer", STEP, ":step layer", footer="layer", rank=1),
     Action("step-phase", "f", "Finish phase",
-           "run to the end of the phase", STEP, "step('phase')", footer="phase", rank=2),
+           "run to the end of the phase", STEP, ":step phase", footer="phase", rank=2),
     Action("step-iteration", "i", "Iteration",
-           "run to the next iteration", STEP, "step('iteration')", footer="iteration"),
-    Action("back-op", "S", "Step back", "one operation back", BACK, "back('op')", footer="back"),
+           "run to the next iteration", STEP, ":step iteration", footer="iteration"),
+    Action("back-op", "S", "Step back", "one operation back", BACK, ":back", footer="back"),
     Action("back-layer", "N", "Layer back",
-           "back to where the layer begins", BACK, "back('layer')"),
+           "back to where the layer begins", BACK, ":back layer"),
     Action("back-phase", "F", "Phase back",
-           "back to where the phase begins", BACK, "back('phase')"),
+           "back to where the phase begins", BACK, ":back phase"),
     Action("back-iteration", "I", "Iteration back",
-           "back to where the iteration begins", BACK, "back('iteration')"),
-    Action("first", "g", "First step", "go to the first step", BACK, "go_to_edge(0)"),
-    Action("newest", "G", "Newest step", "go to the newest step", BACK, "go_to_edge(-1)"),
+           "back to where the iteration begins", BACK, ":back iteration"),
+    Action("first", "g", "First step", "go to the first step", BACK, ":goto start"),
+    Action("newest", "G", "Newest step", "go to the newest step", BACK, ":goto newest"),
     Action("run", "space", "Run or pause", "run, or pause", RUN, "run", footer="run"),
     Action("continue", "c,f5", "Continue",
            "go on to the next stop: a breakpoint, a watchpoint, a value that is not finite",
-           RUN, "to_stop(1)", footer="stop"),
+           RUN, ":continue", footer="stop"),
     Action("continue-back", "C", "Continue back",
-           "go back to the previous stop", RUN, "to_stop(-1)"),
+           "go back to the previous stop", RUN, ":continue back"),
     Action("breakpoint", "b", "Breakpoint",
            "set or remove a breakpoint on this line",
-           RUN, "toggle_breakpoint", footer="break", rank=1),
+           RUN, ":toggle line {line}", footer="break", rank=1),
     Action("faster", "plus,equals_sign", "Faster", "run faster", RUN, "change_speed(1)"),
     Action("slower", "minus", "Slower", "run slower", RUN, "change_speed(-1)"),
-    Action("restart", "r", "Restart", "start again with the same seed", RUN, "restart"),
-    Action("reseed", "R", "New seed", "start again with a new seed", RUN, "reseed"),
+    Action("restart", "r", "Restart", "start again with the same seed", RUN, ":restart"),
+    Action("reseed", "R", "New seed", "start again with a new seed", RUN, ":restart seed {seed}"),
     Action("edit", "e", "Edit", "change the value under the cursor", CHANGE, "edit", footer="edit"),
-    Action("undo", "u", "Undo", "take the last change back", CHANGE, "undo", footer="undo", rank=2),
-    Action("redo", "U", "Redo", "make that change again", CHANGE, "redo"),
+    Action("undo", "u", "Undo",
+           "take the last change back", CHANGE, ":undo", footer="undo", rank=2),
+    Action("redo", "U", "Redo", "make that change again", CHANGE, ":redo"),
     Action("recover", "y", "Take up", "take the earlier session up again", CHANGE, "recover"),
     Action("watch", "w", "Watch",
-           "watch the cell under the cursor, or no longer", ASK, "watch", footer="watch", rank=2),
+           "watch the cell under the cursor, or no longer",
+           ASK, ":toggle watch {watched}", footer="watch", rank=2),
     Action("last-change", "l", "Last change",
-           "who last changed the cell under the cursor: go there", ASK, "last_change"),
+           "who last changed the cell under the cursor: go there", ASK, ":who {cell}"),
     Action("verify", "v", "Verify",
-           "verify the gradients here", ASK, "verify", footer="verify", rank=2),
+           "verify the gradients here", ASK, ":verify", footer="verify", rank=2),
     Action("fault", "exclamation_mark", "Fault",
-           "go to the next fault, or to the first again", ASK, "go_to_fault"),
+           "go to the next fault, or to the first again", ASK, ":goto fault {fault}"),
     Action("timeline", "t", "Timeline",
            "show the timeline and the branches, or hide them",
            LOOK, "toggle_pane(7)", footer="timeline", rank=1),
@@ -104,9 +115,9 @@ ACTIONS: tuple[Action, ...] = (
         for pane in PANES
     ),
     Action("step-arrow", "right", "Step",
-           "run one operation", IN_PROGRAM, "screen.step('op')", "program"),
+           "run one operation", IN_PROGRAM, ":step", "program"),
     Action("back-arrow", "left", "Step back",
-           "one operation back", IN_PROGRAM, "screen.back('op')", "program"),
+           "one operation back", IN_PROGRAM, ":back", "program"),
     Action("program-up", "up", "Up", "a line up", IN_PROGRAM, "scroll_lines(-1)", "program"),
     Action("program-down", "down", "Down", "a line down", IN_PROGRAM, "scroll_lines(1)", "program"),
     Action("program-page-up", "pageup", "Page up",
@@ -171,7 +182,7 @@ ACTIONS: tuple[Action, ...] = (
 def bindings(scope: str) -> list[BindingType]:
     """Return the bindings of a scope, for the `BINDINGS` of the class that has it."""
     return [
-        Binding(action.keys, action.command, action.description, show=False, id=action.id)
+        Binding(action.keys, action.runs, action.description, show=False, id=action.id)
         for action in ACTIONS
         if action.scope == scope and action.keys
     ]
@@ -189,3 +200,8 @@ def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
     return tuple(
         replace(action, keys=keys[action.id]) if action.id in keys else action for action in ACTIONS
     )
+
+
+def key_of(actions: Sequence[Action], action_id: str) -> str:
+    """Return the first key of an action as it is written on the keyboard."""
+    return next(action.shown_keys[0] for action in actions if action.id == action_id)

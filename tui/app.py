@@ -11,17 +11,16 @@ from textual.screen import Screen
 
 from nnstep.engine.text import printable
 
-from .actions import bindings, remapped
+from .actions import bindings, key_of, remapped
 from .config import Config
 from .theme import DARK, THEMES
 
 if TYPE_CHECKING:
     from nnstep.engine.saving.opening import Opened
     from nnstep.engine.scenario.model import Scenario
-    from nnstep.engine.session.session import Session
 
+    from .debugger import OpenSession
     from .gallery import Entry
-    from .recovery import Offer
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -48,8 +47,6 @@ class NnstepApp(App[None], inherit_bindings=False):
         self._scenario = scenario
         self._opened = opened
         self._config = config or Config()
-        # Whether somebody has asked to quit; the app may also end with its terminal.
-        self.quits = False
         self.actions = remapped(self._config.keys)
         for theme in THEMES:
             self.register_theme(theme)
@@ -85,23 +82,19 @@ class NnstepApp(App[None], inherit_bindings=False):
     def _end(self, status: int) -> None:
         self.exit(return_code=status)
 
-    def key_of(self, action_id: str) -> str:
-        """Return the first key of an action as it is written on the keyboard."""
-        return next(action.shown_keys[0] for action in self.actions if action.id == action_id)
-
     def _debugger(self, scenario: "Scenario") -> Screen[None]:
         from nnstep.engine.session.session import Session
 
         from .debugger import Debugger
 
-        session = Session(scenario, history=self.history)
+        history = self._config.history
+        session = Session(scenario, history=history)
         opened, self._opened = self._opened, None
-        return Debugger(session, self.actions, opened=opened)
+        return Debugger(session, self.actions, history=history, opened=opened)
 
-    @property
-    def history(self) -> int:
-        """How many bytes of the past are kept."""
-        return self._config.history
+    def on_open_gallery(self) -> None:
+        """Do as a screen asks."""
+        self.open_gallery()
 
     def open_gallery(self) -> None:
         """Let someone choose a scenario and open it."""
@@ -125,20 +118,21 @@ class NnstepApp(App[None], inherit_bindings=False):
         else:
             self._show(self._debugger(self._scenario))
 
-    def show_session(self, session: "Session", offer: "Offer | None", warning: str) -> None:
-        """Go on with a session that was restored, from what was offered or from a file."""
+    def on_open_session(self, message: "OpenSession") -> None:
+        """Show the session in place of the one on the screen."""
         from .debugger import Debugger
 
-        self._show(Debugger(session, self.actions, continued=offer))
-        if warning:
-            self.notify(warning, severity="warning", markup=False)
+        history, offer = self._config.history, message.offer
+        self._show(Debugger(message.session, self.actions, history=history, continued=offer))
+        if message.warning:
+            self.notify(message.warning, severity="warning", markup=False)
 
     def _show(self, debugger: Screen[None]) -> None:
         """Show a debugger in place of the one on the screen."""
         from .debugger import Debugger
 
         if isinstance(self.screen, Debugger):
-            self.screen.control.end(keep=True)
+            self.screen.end(keep=True)
         # Textual does not let the first screen be replaced, so that one stays underneath.
         replace = len(self.screen_stack) > 1
         (self.switch_screen if replace else self.push_screen)(debugger)
@@ -148,9 +142,20 @@ class NnstepApp(App[None], inherit_bindings=False):
         self.quit()
 
     def quit(self) -> None:
-        """Quit because somebody wants to: of the session, only its edits are worth keeping."""
-        self.quits = True
+        """Quit because somebody wants to: of the session, only its edits are worth keeping.
+
+        The app may also end with its terminal; then all of it is kept.
+        """
+        from .debugger import Debugger
+
+        for screen in self.screen_stack:
+            if isinstance(screen, Debugger):
+                screen.end(keep=False)
         self.exit()
+
+    def on_quit(self) -> None:
+        """Do as a screen asks."""
+        self.quit()
 
     def action_interrupt(self) -> None:
         """Pause what is running; where nothing can be, say how to leave."""
@@ -162,7 +167,7 @@ class NnstepApp(App[None], inherit_bindings=False):
         elif isinstance(self.screen, Help):
             self.notify("Escape goes back.", markup=False)
         else:
-            self.notify(f"{self.key_of('quit')} quits.", markup=False)
+            self.notify(f"{key_of(self.actions, 'quit')} quits.", markup=False)
 
     def action_help(self) -> None:
         """Show the keys, and what the scenario is about."""
@@ -186,5 +191,5 @@ class NnstepApp(App[None], inherit_bindings=False):
                 yield SystemCommand(
                     action.label,
                     description,
-                    lambda command=action.command: self.screen.run_action(command),
+                    lambda runs=action.runs: self.screen.run_action(runs),
                 )

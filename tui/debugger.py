@@ -1,7 +1,9 @@
 """The debugger's screen: its panes, and what keys do there."""
 
+import asyncio
+import re
 import secrets
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,9 +11,14 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.layout import Layout
+from textual.message import Message
 from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
+from nnstep.engine.commands.command import Answer
+from nnstep.engine.driver import Driver
+from nnstep.engine.language.typed import TextError
+from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.program.program import Tensor
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
@@ -23,28 +30,48 @@ from nnstep.tui.panes.tensors import TensorPane, TensorView
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
-from .actions import Action, bindings
-from .control import Control, Unit
+from .actions import Action, bindings, key_of
 from .layout import NUMBERS_WIDTH, Arrangement, Needs, regions_of
 
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
     from nnstep.engine.saving.opening import Opened
+    from nnstep.engine.session.snapshot import Snapshot
 
-    from .app import NnstepApp
+    from .keeping import Keeping
     from .recovery import Offer
 
 Kind = TypeVar("Kind", bound=Pane)
 
 
+_BLANK = re.compile(r"\{(\w+)\}")
+
+
+class Quit(Message):
+    """Tells the app that somebody wants to quit."""
+
+
+class OpenGallery(Message):
+    """Tells the app that somebody wants to choose another scenario."""
+
+
+class OpenSession(Message):
+    """Tells the app to go on with a session that was restored, from what was offered or a file."""
+
+    def __init__(self, session: Session, offer: "Offer | None", warning: str) -> None:
+        super().__init__()
+        self.session = session
+        self.offer = offer
+        self.warning = warning
+
+
 class Debugger(Screen[None]):
     """Shows one scenario being run.
 
-    `opened` is a session of it that is to be restored, and `continued` the offer that the session
-    was restored from.
+    `history` is how many bytes of the past are kept. `opened` is a session of the scenario that is
+    to be restored, and `continued` the offer that the session was restored from.
     """
 
-    app: "NnstepApp"
     AUTO_FOCUS = "#program"
     BINDINGS = bindings("debugger")
 
@@ -53,12 +80,18 @@ class Debugger(Screen[None]):
         session: Session,
         actions: tuple[Action, ...],
         *,
+        history: int = HISTORY_BYTES,
         opened: "Opened | None" = None,
         continued: "Offer | None" = None,
     ) -> None:
         super().__init__()
         self.scenario = scenario = session.scenario
-        self.control = Control(session, self._show, self._start)
+        self.driver = Driver(session, self._show, self._start)
+        self._session = session
+        self._actions = actions
+        self._history = history
+        self._keeping: Keeping | None = None
+        self._kept: Snapshot | None = None
         self.pinned = False
         self.typed: list[str] = []
         self.opened = opened
@@ -81,7 +114,7 @@ class Debugger(Screen[None]):
         self._cell = CellLine(self._active, id="cell")
         self._keys = KeyLine(actions, id="keys")
         for pane in self._panes.values():
-            pane.show(self.control.snapshot)
+            pane.show(self.driver.snapshot)
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
@@ -92,14 +125,14 @@ class Debugger(Screen[None]):
         yield self._keys
 
     def _start(self, work: Coroutine[Any, Any, None]) -> object:
-        return self.run_worker(work, group="control")
+        return self.run_worker(work, group="driver")
 
     def on_mount(self) -> None:
         """Show the state before the first step."""
         self._show()
         if count := len(self.scenario.warnings):
             what = "1 warning" if count == 1 else f"{count} warnings"
-            self.say(f"{what}: {self.app.key_of('help')} shows {'it' if count == 1 else 'them'}.")
+            self.say(f"{what}: {self._key_of('help')} shows {'it' if count == 1 else 'them'}.")
 
         if self.continued is None:
             self.call_after_refresh(self.begin_to_keep)
@@ -107,8 +140,8 @@ class Debugger(Screen[None]):
             self.begin_to_keep()
 
     def on_unmount(self) -> None:
-        """Leave no run behind; the session stays on disk if nobody wanted to end it."""
-        self.control.end(keep=not self.app.quits)
+        """The app ends, or another scenario is opened; the session stays on disk."""
+        self.end(keep=True)
 
     # Showing.
 
@@ -117,9 +150,9 @@ class Debugger(Screen[None]):
 
         Only a step brings what it wrote into view; after an edit, a reader stays where it was made.
         """
-        snapshot, control = self.control.snapshot, self.control
+        snapshot, driver = self.driver.snapshot, self.driver
         moved, self._place = snapshot.place != self._place, snapshot.place
-        follow = moved and bool(snapshot.written) and control.is_calm and not self.pinned
+        follow = moved and bool(snapshot.written) and driver.is_calm and not self.pinned
         if follow:
             self._turn_to(snapshot.program.tensors[snapshot.written[0]])
         self._status.show(snapshot, self._activity())
@@ -127,18 +160,18 @@ class Debugger(Screen[None]):
         for pane in sorted(self._panes.values(), key=lambda pane: pane.display):
             pane.show(snapshot, follow=follow)
         self._cell.show(self._active)
-        self.call_after_refresh(control.hand_over)
+        self._keep(snapshot)
         opened = [row for row in PANES if self._is_open(row)] != list(self._regions)
         if opened or self._wanted("below").height != self._arrangement.needs.below:
             self._arrange()
-        if control.notice:
-            self.say(printable(control.notice))
+        if driver.notice:
+            self.say(driver.notice)
 
     def _activity(self) -> str:
-        seed = self.control.seed
+        seed = self.driver.seed
         drawn = f"seed {seed}" if seed != self.scenario.seed else ""
         kept = "tab kept" if self.pinned else ""
-        return " · ".join(filter(None, (self.control.activity, drawn, kept)))
+        return " · ".join(filter(None, (self.driver.activity, drawn, kept)))
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
@@ -146,7 +179,7 @@ class Debugger(Screen[None]):
 
     def say(self, message: str) -> None:
         """Answer a key on the last line."""
-        self._keys.message = message
+        self._keys.message = printable(message)
         if (lines := self._keys.lines_at(self.app.size.width)) != self._arrangement.needs.message:
             self._arrangement.needs = replace(self._arrangement.needs, message=lines)
             self._lay_out()
@@ -305,7 +338,7 @@ class Debugger(Screen[None]):
         else:
             self._arrange()
         if self._zoomed and not was_zoomed:
-            self.say(f"There is room for this pane alone: {self.app.key_of('zoom')} shows all.")
+            self.say(f"There is room for this pane alone: {self._key_of('zoom')} shows all.")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which pane has the keys, and which tensors were looked at last."""
@@ -364,214 +397,178 @@ class Debugger(Screen[None]):
 
     def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
         """Go to a place chosen on the timeline."""
-        self.control.go(message.place)
+        self.do(f"goto {message.place}")
 
     def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
         """Go to a branch chosen on the timeline."""
-        self.switch_branch(message.name)
+        self.do(f"switch {message.name}")
 
     def action_pin(self) -> None:
         """Stop following the step, or start again."""
         self.pinned = not self.pinned
-        self._status.show(self.control.snapshot, self._activity())
+        self._status.show(self.driver.snapshot, self._activity())
         self.say("This tab stays." if self.pinned else "The tab follows the step again.")
 
-    # Going on, and back
+    # Commands
 
-    def action_step(self, unit: Unit) -> None:
-        """Execute a unit."""
-        if not self._say_at_end():
-            self.control.step(unit)
-
-    def action_back(self, unit: Unit) -> None:
-        """Go back a unit."""
-        if self._is_at_start():
-            self.say("This is the first step.")
+    def action_do(self, line: str) -> None:
+        """Execute a line of the prompt, its blanks filled in with what the cursor is on."""
+        blanks = {name: self._blanks[name]() for name in _BLANK.findall(line)}
+        if None in blanks.values():
+            self.say("There is no value here yet.")
         else:
-            self.control.back(unit)
+            self.do(line.format(**blanks))
 
-    def action_go_to_edge(self, edge: int) -> None:
-        """Go to the first step (0) or to the newest (-1)."""
-        self.control.go(self.control.snapshot.newest if edge else 0)
+    @property
+    def _blanks(self) -> Mapping[str, Callable[[], str | None]]:
+        return {
+            "line": lambda: str(self.selected_line + 1),
+            "cell": lambda: cell_name(*self.selected) if self.selected else None,
+            "watched": lambda: self.selected_watch or self._blanks["cell"](),
+            "seed": lambda: str(secrets.randbelow(10_000)),
+            "fault": self._next_fault,
+        }
 
-    def action_run(self) -> None:
-        """Run, or pause."""
-        if self.control.is_busy or not self._say_at_end():
-            self.control.toggle_run()
-
-    def action_to_stop(self, direction: int) -> None:
-        """Go on to the next stop (1), or back to the previous one (-1)."""
-        if direction < 0:
-            self.control.to_previous_stop()
-        elif not self._say_at_end():
-            self.control.to_next_stop()
-
-    def _is_at_start(self) -> bool:
-        return self.control.snapshot.place == 0 and not self.control.is_busy
-
-    def _say_at_end(self) -> bool:
-        """Tell, and say, whether the run is at its end."""
-        finished = self.control.snapshot.finished and not self.control.is_busy
-        if finished:
-            again, back = self.app.key_of("restart"), self.app.key_of("back-op")
-            self.say(f"This is the end of the run: {back} steps back, {again} starts again.")
-        return finished
-
-    def action_change_speed(self, faster: int) -> None:
-        """Run faster or slower."""
-        self.control.change_pace(faster)
-        self.say(f"Speed: {self.control.pace}")
-
-    def action_interrupt(self) -> None:
-        """Pause a run; with nothing to pause, say how to quit."""
-        if self.control.is_busy:
-            self.control.pause()
-        else:
-            self.say(f"{self.app.key_of('quit')} quits.")
-
-    # Changing
-
-    @work
-    async def action_edit(self) -> None:
-        """Ask for a new value of the cell under the cursor."""
-        from .dialogs import EditValue
-
-        await self.control.settle()
-        if self.selected is None:
-            self.say("There is no value to edit here yet.")
-            return
-        name, index = self.selected
-        self.reveal_cell()
-        current = self.control.snapshot.tensors[name][index]
-
-        async def change(text: str) -> None:
-            branch = self.control.snapshot.branch.name
-            await self.control.edit(name, index, text)
-            if (new := self.control.snapshot.branch.name) != branch:
-                self.say(f"This is branch {new}; the future on {branch} is kept.")
-
-        self.app.push_screen(EditValue(cell_name(name, index), str(current), change))
-
-    @work
-    async def action_undo(self) -> None:
-        """Take the last edit back, or say why that cannot be."""
-        await self._answer(self.control.undo(), "{} is again what it was.")
-
-    @work
-    async def action_redo(self) -> None:
-        """Make the edit that was taken back once more."""
-        await self._answer(self.control.redo(), "{} is changed again.")
-
-    async def _answer(self, work: Awaitable[Any], text: str) -> None:
-        """Say what came of something, or why nothing did."""
-        try:
-            self.say(text.format(await work))
-        except ValueError as reason:
-            self.say(str(reason))
-
-    @work
-    async def action_restart(self) -> None:
-        """Start again with the same seed."""
-        seed = await self.control.restart()
-        self.say(f"Started again, seed {seed}.")
-
-    @work
-    async def action_reseed(self) -> None:
-        """Start again with a new seed."""
-        seed = await self.control.restart(secrets.randbelow(10_000))
-        self.say(f"Started again with a new seed, {seed}.")
-
-    @work
-    async def switch_branch(self, name: str) -> None:
-        """Go to a branch, to where it was left."""
-        await self.control.do_long(lambda session: session.branches.switch(name))
-
-    # Stopping and asking
-
-    @work
-    async def action_toggle_breakpoint(self) -> None:
-        """Set a breakpoint on the line under the cursor, or remove it."""
-        line = self.selected_line
-        point, is_set = await self.control.do(lambda session: session.stops.toggle(line))
-        self.say(f"{point} is {'set' if is_set else 'removed'}.")
-
-    @work
-    async def action_watch(self) -> None:
-        """Watch the cell under the cursor, or no longer; in the watch pane, what is under it."""
-        cell = self.selected_watch
-        if cell is None and self.selected is not None:
-            cell = cell_name(*self.selected)
-        if cell is None:
-            self.say("There is no value to watch here yet.")
-            return
-        answer = await self.control.execute(f"toggle watch {cell}")
-        self.say(answer.told)
-
-    @work
-    async def action_last_change(self) -> None:
-        """Go to where the cell under the cursor got its value, and say how."""
-        if self.selected is None:
-            self.say("There is no value to ask about here yet.")
-            return
-        name, index = self.selected
-        change = await self.control.do_long(
-            lambda session: session.go_to_last_change(name, index), "looking back"
-        )
-        if change is None and self.control.was_interrupted:
-            self.say("It was interrupted.")
-        else:
-            unchanged = f"{cell_name(name, index)} has not changed since step 0"
-            self.say(f"{change or unchanged}.")
-
-    def action_go_to_fault(self) -> None:
-        """Go to the next fault of the branch, after the last to the first; say what it is."""
-        snapshot = self.control.snapshot
+    def _next_fault(self) -> str:
+        """Return the number of the next fault of the branch, after the last of the first."""
+        snapshot = self.driver.snapshot
         faults = snapshot.branch.faults
         if not faults:
-            self.say("No fault has shown so far.")
-            return
+            return ""
         later = [fault for fault in faults if fault.place > snapshot.place]
         here = [fault for fault in faults if fault.place == snapshot.place]
         if self.last_fault in here:
             # Several may show at one step.
             later = here[here.index(self.last_fault) + 1 :] + later
-        fault = self.last_fault = (later or faults)[0]
-        if fault.place != snapshot.place:
-            self.control.go(fault.place)
-        self.say(f"! {fault}. {fault.advice}")
+        self.last_fault = (later or faults)[0]
+        return str(faults.index(self.last_fault) + 1)
+
+    def do(self, text: str) -> None:
+        """Execute a line of the prompt, now or when it is its turn, and show the answer."""
+        self._answer(self.driver.do(text))
+
+    def _answer(self, answer: "asyncio.Future[Answer]") -> None:
+        if answer.done():
+            self._tell(answer)
+        else:
+            self._answer_later(answer)
 
     @work
-    async def action_verify(self) -> None:
-        """Verify the gradients here, and show the report."""
-        from nnstep.engine.verification.report import report_lines
+    async def _answer_later(self, answer: "asyncio.Future[Answer]") -> None:
+        await asyncio.wait({answer})
+        self._tell(answer)
 
-        from .dialogs import Report
+    def _tell(self, answer: "asyncio.Future[Answer]") -> None:
+        try:
+            self.show_answer(answer.result())
+        except TextError as error:
+            self.say(error.message)
 
-        control = self.control
-        verification = await control.do_long(
-            lambda session: session.verify(control.progress), "verifying"
-        )
-        self.app.push_screen(Report("The gradients, verified", report_lines(verification)))
+    def show_answer(self, answer: Answer | None) -> None:
+        """Show what a command has answered: on the last line, or over the panes if it is long."""
+        if answer is None:
+            return
+        if answer.quit:
+            self.post_message(Quit())
+        elif answer.plot is not None:
+            from .dialogs import Plot
+
+            plot = answer.plot
+            self.app.push_screen(Plot(plot.text, plot.values, complete=plot.complete))
+        elif answer.told or answer.moved or len(answer.lines) < 2:
+            if message := answer.told or " ".join(() if answer.moved else answer.lines):
+                self.say(message)
+        else:
+            from .dialogs import Report
+
+            self.app.push_screen(Report(answer.title, answer.lines))
 
     def action_prompt(self) -> None:
         """Ask for a command."""
         from .prompt import Prompt
 
-        self.app.push_screen(Prompt(self.control, self.typed, self.say))
+        self.app.push_screen(Prompt(self.driver, self.typed), self.show_answer)
+
+    def action_edit(self) -> None:
+        """Ask for a new value of the cell under the cursor, once nothing is under way."""
+        settled = self.driver.settle()
+        if settled.done():
+            self._ask_for_value()
+        else:
+            self._ask_later(settled)
+
+    @work
+    async def _ask_later(self, settled: "asyncio.Future[None]") -> None:
+        await settled
+        self._ask_for_value()
+
+    def _ask_for_value(self) -> None:
+        from .dialogs import EditValue
+
+        if self.selected is None:
+            self.say("There is no value here yet.")
+            return
+        name, index = self.selected
+        self.reveal_cell()
+        cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
+
+        async def change(text: str) -> None:
+            line = f"set {cell} = "
+            try:
+                self.show_answer(await self.driver.do(line + text))
+            except TextError as error:
+                raise error.counted_from(len(line)) from None
+
+        self.app.push_screen(EditValue(cell, str(current), change))
+
+    # Running
+
+    def action_run(self) -> None:
+        """Run at the speed of the moment, or pause."""
+        if answer := self.driver.run_or_pause():
+            self._answer(answer)
+
+    def action_change_speed(self, faster: int) -> None:
+        """Run faster or slower."""
+        self.driver.change_pace(faster)
+        self.say(f"Speed: {self.driver.pace}")
+
+    def action_interrupt(self) -> None:
+        """Pause a run; with nothing to pause, say how to quit."""
+        if self.driver.is_busy:
+            self.driver.pause()
+        else:
+            self.say(f"{self._key_of('quit')} quits.")
 
     # Keeping it
 
     def begin_to_keep(self) -> None:
         """Begin to keep the session on disk, once it is on the screen; offer an earlier one."""
-        offer = self.control.keep(lambda message: self.call_later(self.say, message))
+        from .keeping import Keeping
+
+        self._keeping = Keeping(self._session, lambda message: self.call_later(self.say, message))
+        self._kept = self.driver.snapshot
         if self.continued is not None:
-            self.control.take_over(self.continued)
-            self.say(f"Taken up again at step {self.control.snapshot.place}.")
+            self._keeping.take_over(self.continued)
+            self.say(f"Taken up again at step {self.driver.snapshot.place}.")
         elif self.opened is not None:
             self.restore(self.opened)
-        elif offer is not None:
+        elif (offer := self._keeping.offer) is not None:
             self.offer = offer
-            self.say(offer.text(self.app.key_of("recover")))
+            self.say(offer.text(self._key_of("recover")))
+
+    def _keep(self, snapshot: "Snapshot") -> None:
+        """Have a new state written, once it is on the screen: before, that would slow it down."""
+        if self._keeping and snapshot is not self._kept:
+            self._kept = snapshot
+            self._keeping.note()
+            self.call_after_refresh(self._keeping.hand_over)
+
+    def end(self, *, keep: bool) -> None:
+        """Leave no run behind, and on disk the session, or nothing but its edits."""
+        self.driver.pause()
+        if self._keeping:
+            self._keeping.end(keep=keep)
 
     @work
     async def action_recover(self) -> None:
@@ -589,20 +586,31 @@ class Debugger(Screen[None]):
     @work
     async def restore(self, opened: "Opened", offer: "Offer | None" = None) -> None:
         """Run a session again that was opened, and go on with it; `offer` is where it is from."""
+        driver = self.driver
         try:
-            session = await self.control.restored(opened, self.app.history)
+            session = await driver.do_long(
+                lambda progress: opened.restore(
+                    history=self._history,
+                    progress=progress,
+                    cancelled=lambda: driver.is_stopping,
+                ),
+                "restoring",
+            )
         except ValueError as error:
             self.say(str(error))
             return
         if session is None:
             self.say("It was interrupted; the session is still where it was.")
         else:
-            self.app.show_session(session, offer, opened.warning)
+            self.post_message(OpenSession(session, offer, opened.warning))
 
     def action_open_gallery(self) -> None:
         """Go to the gallery."""
-        self.control.pause()
-        self.app.open_gallery()
+        self.driver.pause()
+        self.post_message(OpenGallery())
+
+    def _key_of(self, action_id: str) -> str:
+        return key_of(self._actions, action_id)
 
 
 def row_of(digit: int | None) -> Row:

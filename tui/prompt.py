@@ -1,12 +1,11 @@
 """The prompt: a line for commands, which completes names, remembers, and keeps what was wrong.
 
-It stands on the last lines of the screen, and what a command answers stands above it. A command
-that moved the run is answered by the screen itself.
+It stands on the last lines of the screen, and a long answer stands above it. Any other is handed
+to the screen below.
 """
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import work
@@ -17,25 +16,19 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from nnstep.engine.text import printable
-
-from .control import Control
-
-if TYPE_CHECKING:
-    from nnstep.engine.commands.command import Answer
-
-    from .app import NnstepApp
+from nnstep.engine.commands.command import Answer
+from nnstep.engine.driver import Driver
+from nnstep.engine.language.typed import TextError
 
 _HINT = "Enter runs, Tab completes, ↑ ↓ recall, Escape leaves; help lists commands."
 
 
-class Prompt(ModalScreen[None]):
-    """Asks for commands and has them executed by a control.
+class Prompt(ModalScreen[Answer | None]):
+    """Asks for commands and has them executed; the result is the last answer, if it is short.
 
     `typed` are the commands so far, the oldest first; new ones are added to it.
     """
 
-    app: "NnstepApp"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
         Binding("tab", "complete", show=False, priority=True),
@@ -60,12 +53,11 @@ class Prompt(ModalScreen[None]):
     }
     """
 
-    def __init__(self, control: Control, typed: list[str], say: Callable[[str], None]) -> None:
+    def __init__(self, driver: Driver, typed: list[str]) -> None:
         super().__init__()
-        self._control = control
+        self._driver = driver
         self._typed = typed
         self._recalled = len(typed)
-        self._say = say
         self._lines: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -98,38 +90,29 @@ class Prompt(ModalScreen[None]):
         if self._typed[-1:] != [text]:
             self._typed.append(text)
         self._recalled = len(self._typed)
-        self._hint("Working; Escape interrupts.")
-        field.disabled = True
+        answering = self._driver.do(text)
+        if not answering.done():
+            self._hint("Working; Escape interrupts.")
+            field.disabled = True
         try:
-            answer = await self._control.execute(text)
-        except ValueError as error:
-            self._hint(printable(str(error)), error=True)
-        else:
-            self._show(answer)
+            self._show(await answering)
+        except TextError as error:
+            self._hint(str(error), error=True)
         field.disabled = False
         if self.is_current:
             field.focus()
 
-    def _show(self, answer: "Answer") -> None:
+    def _show(self, answer: Answer) -> None:
         """Show an answer of several lines here; a short one, or a move, is seen on the screen."""
-        if answer.quit:
-            self.app.quit()
-        elif answer.plot is not None:
-            from .dialogs import Plot
-
-            plot = answer.plot
-            self.app.switch_screen(Plot(plot.text, plot.values, complete=plot.complete))
-        elif answer.moved or len(answer.lines) < 2:
-            self.dismiss()
-            notice = self._control.notice if answer.moved else " ".join(answer.lines)
-            self._say(answer.told or notice)
-        else:
-            self._lines = answer.lines
-            self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
-            self.query_one(VerticalScroll).scroll_home(animate=False)
-            self.query_one(Input).value = ""
-            self._hint(_HINT)
-            self._make_room()
+        if answer.moved or answer.quit or answer.plot or len(answer.lines) < 2:
+            self.dismiss(answer)
+            return
+        self._lines = answer.lines
+        self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self.query_one(Input).value = ""
+        self._hint(_HINT)
+        self._make_room()
 
     def _make_room(self) -> None:
         """Give the answer as many lines as it needs, up to two thirds of the screen."""
@@ -153,14 +136,14 @@ class Prompt(ModalScreen[None]):
     def action_leave(self) -> None:
         """Interrupt what is running; with nothing running, close the prompt."""
         if self.query_one(Input).disabled:
-            self._control.pause()
+            self._driver.pause()
         else:
             self.dismiss()
 
     def action_interrupt(self) -> None:
         """Interrupt what is running; with nothing running, say how to leave."""
         if self.query_one(Input).disabled:
-            self._control.pause()
+            self._driver.pause()
         else:
             self._hint("Escape leaves the prompt.")
 
@@ -170,7 +153,7 @@ class Prompt(ModalScreen[None]):
 
         field = self.query_one(Input)
         before, after = field.value[: field.cursor_position], field.value[field.cursor_position :]
-        if words := self._control.completions(before):
+        if words := self._driver.completions(before):
             start = completed(before, os.path.commonprefix(words))  # noqa: RUF071 - of names
             field.value = start + after
             field.cursor_position = len(start)

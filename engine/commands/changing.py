@@ -30,18 +30,19 @@ def _set(session: "Session", text: Typed) -> Answer:
     before, branch = session.value(name)[index], session.branches.current
     with blaming(new):
         session.edit(name, index, number)
-    lines = [f"{cell_name(name, index)} = {session.value(name)[index]} (was {before})"]
+    said = [f"{cell_name(name, index)} = {session.value(name)[index]} (was {before})"]
     if session.branches.current != branch:
-        lines.append(
+        said.append(
             f"A new branch, {session.branches.current}, begins here; "
             f"what came after stays on {branch}."
         )
+    lines = list(said)
     if session.stale:
         stale = [each for each in session.program.tensors if each in session.stale]
         more = [f"{len(stale) - _MOST_STALE} more"] if stale[_MOST_STALE:] else []
         names = listed([*stale[:_MOST_STALE], *more])
         lines.append(f"Stale until computed again: {names}.")
-    return Answer(tuple(lines), told=" ".join(lines[:2]), moved=True)
+    return Answer(tuple(lines), told=". ".join(said), moved=True)
 
 
 def _undo(session: "Session", text: Typed) -> Answer:

@@ -25,6 +25,10 @@ class TextError(ValueError):
         where = "" if start is None else f"column {start + 1}: "
         super().__init__(f"{where}{self.message}")
 
+    def counted_from(self, start: int) -> "TextError":
+        """Return the same mistake with its column counted from behind so many characters."""
+        return TextError(self.message, None if self.start is None else max(0, self.start - start))
+
 
 _WORD = re.compile(r"\S+")
 MOST_DIGITS = 15

@@ -25,7 +25,7 @@ async def answer(pilot: Pilot[None], text: str) -> None:
 
 
 def value(pilot: Pilot[None], name: str, *index: int) -> float:
-    return float(debugger(pilot).control.snapshot.tensors[name][index])
+    return float(debugger(pilot).driver.snapshot.tensors[name][index])
 
 
 async def test_it_starts_with_the_exact_value_and_changes_it() -> None:
@@ -43,8 +43,8 @@ async def test_it_starts_with_the_exact_value_and_changes_it() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "type a number"),
-        ("abc", "'abc' is not a number"),
+        ("", "a value is missing"),
+        ("abc", "the program has no tensor 'abc'"),
         ("1e999", "larger than any"),
         ("0.5.5", "column"),
         ("1/0", "inf"),
@@ -82,16 +82,16 @@ async def test_an_edit_is_undone_exactly() -> None:
         await answer(pilot, "7")
         await pilot.press("u")
         await until(pilot, lambda: value(pilot, "W1", 0, 0) == before)
-        assert said(pilot) == "W1[0, 0] is again what it was."
+        assert said(pilot) == "The change of W1[0, 0] is undone."
         await pilot.press("u")
         await until(pilot, lambda: said(pilot) == "there is no edit to undo")
         await ask(pilot, "2")
         await answer(pilot, "7")
         await pilot.press("s", "u")
-        await until(pilot, lambda: said(pilot) == "W1[0, 0] is again what it was.")
+        await until(pilot, lambda: said(pilot) == "The change of W1[0, 0] is undone.")
         assert value(pilot, "W1", 0, 0) == before
         await pilot.press("U")
-        await until(pilot, lambda: said(pilot) == "W1[0, 0] is changed again.")
+        await until(pilot, lambda: said(pilot) == "The change of W1[0, 0] is made again.")
         assert value(pilot, "W1", 0, 0) == 7
 
 
@@ -112,14 +112,14 @@ async def test_an_edit_in_a_run_pauses_it() -> None:
         await ask(pilot, "2")
         await answer(pilot, "0.5")
         assert value(pilot, "W1", 0, 0) == 0.5
-        assert not debugger(pilot).control.is_busy
+        assert not debugger(pilot).driver.is_busy
 
 
 async def test_what_is_not_there_cannot_be_edited() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("4", "e")
         await until(pilot, lambda: said(pilot) != "")
-        assert said(pilot) == "There is no value to edit here yet."
+        assert said(pilot) == "There is no value here yet."
 
 
 async def test_buffers_data_and_the_learning_rate_can_be_edited() -> None:

@@ -38,11 +38,11 @@ async def test_a_key_steps_by_its_unit(key: str, expected: int) -> None:
 async def test_layers_and_phases_end_where_they_change() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("s", "n")
-        assert debugger(pilot).control.snapshot.current.layer == 2
+        assert debugger(pilot).driver.snapshot.current.layer == 2
         await pilot.press("f")
-        assert debugger(pilot).control.snapshot.current.phase == "loss"
+        assert debugger(pilot).driver.snapshot.current.phase == "loss"
         await pilot.press("i")
-        assert debugger(pilot).control.snapshot.iteration == 1
+        assert debugger(pilot).driver.snapshot.iteration == 1
 
 
 async def test_the_arrow_steps_only_in_the_program_pane() -> None:

@@ -36,7 +36,7 @@ def debugger(pilot: Pilot[None]) -> Debugger:
 
 
 def shown(pilot: Pilot[None]) -> Snapshot:
-    return debugger(pilot).control.snapshot
+    return debugger(pilot).driver.snapshot
 
 
 def said(pilot: Pilot[None]) -> str:
@@ -48,7 +48,7 @@ def at_prompt(pilot: Pilot[None]) -> bool:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    await until(pilot, lambda: not debugger(pilot).control.is_busy)
+    await until(pilot, lambda: not debugger(pilot).driver.is_busy)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ async def test_a_key_goes_back_by_its_unit(key: str, expected: int) -> None:
 async def test_there_is_nothing_before_the_first_step() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("S")
-        assert said(pilot) == "This is the first step."
+        assert said(pilot) == "This is the first step; there is nothing before it."
 
 
 async def test_at_the_end_one_can_go_back() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("i", "i", "i", "i", "i", "s")
-        assert "S steps back" in said(pilot)
+        assert "go back, or start again" in said(pilot)
         await pilot.press("S")
         assert shown(pilot).place == 5 * LENGTH - 1
 
@@ -85,7 +85,7 @@ async def test_a_breakpoint_stops_in_both_directions() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "b")
         await settled(pilot)
-        assert said(pilot) == "break a1 is set."
+        assert said(pilot) == "Breakpoint 1: break a1"
         assert shown(pilot).breakpoints == {2: True}
         await pilot.press("c")
         await until(pilot, lambda: shown(pilot).place == LENGTH + 2)
@@ -157,12 +157,12 @@ async def test_an_edit_in_the_past_says_that_it_is_a_branch() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is debugger(pilot))
         assert shown(pilot).branch.name == "b1"
-        assert "This is branch b1; the future on main is kept." in said(pilot)
+        assert "A new branch, b1, begins here; what came after stays on main." in said(pilot)
         assert "branch b1" in screen_text(pilot.app)
         await pilot.press("u")
         await settled(pilot)
         assert shown(pilot).branch.name == "main"
-        assert said(pilot) == "W1[0, 0] is again what it was."
+        assert said(pilot) == "The change of W1[0, 0] is undone."
         await pilot.press("U")
         await settled(pilot)
         assert shown(pilot).tensors["W1"][0, 0] == 0.5
@@ -181,7 +181,7 @@ async def test_the_gradients_are_verified() -> None:
 async def test_a_fault_is_gone_to_and_said() -> None:
     async with app_of(load("vanishing")).run_test(size=WIDE) as pilot:
         await pilot.press("exclamation_mark")
-        assert said(pilot) == "No fault has shown so far."
+        assert said(pilot) == "no fault has been found"
         await pilot.press("i")
         await settled(pilot)
         assert said(pilot).startswith("! ")

@@ -121,7 +121,7 @@ async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: l
         await pilot.press("6", *zoom)
         assert at(pilot) == "watch"
         await pilot.press("W")
-        await until(pilot, lambda: not debugger(pilot).control.snapshot.watches)
+        await until(pilot, lambda: not debugger(pilot).driver.snapshot.watches)
         await pilot.pause()
         assert at(pilot) == "program"
         await pilot.press("tab")
@@ -165,6 +165,6 @@ async def test_the_keys_always_go_to_a_pane_that_is_seen(
                 await pilot.resize_terminal(*size)
             else:
                 await pilot.press(key)
-            await until(pilot, lambda: not debugger(pilot).control.is_busy)
+            await until(pilot, lambda: not debugger(pilot).driver.is_busy)
             await pilot.pause()
             at(pilot)
