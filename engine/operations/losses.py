@@ -242,9 +242,9 @@ BINARY_CROSS_ENTROPY = Loss(
         definition=lambda a, y: -(y * np.log(a) + (1 - y) * np.log(1 - a)),
         da=lambda y, a: (a - y) / np.maximum(a * (1 - a), 1e-12),
         fused={"sigmoid": lambda y, a: a - y},
-        # Where it is clamped, in the logarithm or in the derivative. Only a wrong activation
-        # counts: the clamp of one that is right, a = 0 for the target 0, takes nothing from a
-        # gradient that is zero to all digits.
+        # Where it is clamped, in the logarithm or in the derivative (1e-12). Only a wrong
+        # activation counts: the clamp of one that is right, a = 0 for the target 0, takes nothing
+        # from a gradient that is zero to all digits.
         kink=lambda a, y: np.where(
             ((a < 1e-12) & (y > 1e-12)) | ((1 - a < 1e-12) & (1 - y > 1e-12)), np.nan, 0
         ),

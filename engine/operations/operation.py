@@ -81,8 +81,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     @property
     def sides(self) -> Formula | None:
         """What tells the sides of a kink apart, as `Kink` says; None if there is no kink."""
-        if self.kink is None or callable(self.kink):
-            return formula(self.kink).bind(**self.settings) if self.kink else None
+        if self.kink is None:
+            return None
+        if callable(self.kink):
+            return formula(self.kink).bind(**self.settings)
         (only,) = self.gradients
         side = formula(lambda x, kink: np.sign(x - kink))
         return side.bind(kink=self.kink).on(x=variable(only))

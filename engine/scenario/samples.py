@@ -78,7 +78,7 @@ def generate(
     groups = classes or 2
     if 2 * count > MAX_ELEMENTS:
         raise DataError(f"at most {MAX_ELEMENTS // 2:,} samples can be generated", "samples")
-    if row.classes and groups != row.classes:
+    if row.two_classes and groups != 2:
         raise DataError(f"{kind} has two classes", "classes")
     if not 2 <= groups <= count:
         raise DataError("there must be at least two classes, and a sample of each", "classes")
@@ -151,20 +151,19 @@ class Generator(Struct, frozen=True, kw_only=True):
     """A row: samples that a scenario can have generated.
 
     `points` takes how many and of how many classes, and gives x of shape (samples, 2) and a class
-    for each. `classes` is None where there can be any number of them. `samples` and `noise` are
-    the defaults.
+    for each. Some know two classes only. `samples` and `noise` are the defaults.
     """
 
     points: Callable[[int, int], tuple[Floats, Array]]
-    classes: int | None = None
+    two_classes: bool = False
     samples: int = DEFAULT_SAMPLES
     noise: float = 0.0
 
 
 GENERATORS: Mapping[str, Generator] = {
-    "xor": Generator(points=_xor, classes=2, samples=4),
-    "moons": Generator(points=_in_turn(_moons), classes=2),
-    "circles": Generator(points=_in_turn(_circles), classes=2),
+    "xor": Generator(points=_xor, two_classes=True, samples=4),
+    "moons": Generator(points=_in_turn(_moons), two_classes=True),
+    "circles": Generator(points=_in_turn(_circles), two_classes=True),
     "spirals": Generator(points=_in_turn(_spirals)),
     "blobs": Generator(points=_in_turn(_blobs), noise=0.5),
 }

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from nnstep.engine.limits import MAX_COUNT
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.initializers import INITIALIZERS
-from nnstep.engine.operations.losses import LOSSES
+from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.operations.operation import Kind, Setting
 from nnstep.engine.operations.optimizers import OPTIMIZERS
 from nnstep.engine.text import listed
@@ -41,7 +41,7 @@ class Loss(KindTable):
     """What every loss takes."""
 
     reduction: Annotated[
-        Literal["mean", "batch_mean", "sum"] | None,
+        Reduction | None,
         Meta(
             description="mean: over all elements (cross_entropy: over rows). batch_mean: sum over "
             "outputs, mean over rows. sum: over all. By default "
@@ -186,7 +186,7 @@ class Network(Table):
 
 _SAMPLES = _defaults({name: row.samples for name, row in GENERATORS.items()}, DEFAULT_SAMPLES)
 _NOISE = ", ".join(f"{name} {row.noise}" for name, row in GENERATORS.items() if row.noise)
-_IN_GROUPS = [name for name, row in GENERATORS.items() if row.classes is None]
+_IN_GROUPS = [name for name, row in GENERATORS.items() if not row.two_classes]
 
 
 class Data(Table):

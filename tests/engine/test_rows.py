@@ -232,6 +232,7 @@ def test_a_scenario_may_have_every_row(kind: Kind, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_gives_what_its_row_says(name: str) -> None:
     row = GENERATORS[name]
-    x, y = row.points(row.samples, row.classes or 3)
+    classes = 2 if row.two_classes else 3
+    x, y = row.points(row.samples, classes)
     assert x.shape == (row.samples, 2)
-    assert set(y.tolist()) == set(range(row.classes or 3))
+    assert set(y.tolist()) == set(range(classes))
