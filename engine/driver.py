@@ -81,6 +81,8 @@ class Driver:
         self._activity = ""
         self._is_left_for: Callable[[_Turn], bool] = _never
         self._running = self._stopping = False
+        # Whether what is shown lies on the way to a goal that nobody has asked to see.
+        self.is_on_the_way = False
         self._wake = asyncio.Event()
         self._pace = DEFAULT_PACE
         self._logged = len(session.log)
@@ -294,7 +296,9 @@ class Driver:
             operations = None if pace is None else max(1, round(pace * FRAME))
             stop = await asyncio.to_thread(goal.reach, self._session, FRAME, operations)
             if paced or stop is None:
+                self.is_on_the_way = not paced
                 self._show(self._session.snapshot(before))
+                self.is_on_the_way = False
             if pace is not None and stop is None:
                 await self._rest(started + max(FRAME, 1 / pace) - time.monotonic())
         answer = goal.conclude(stop)

@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from nnstep.tui.debugger import Debugger
@@ -42,8 +43,15 @@ async def type_command(pilot: Pilot[Any], text: str) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
     pilot.app.screen.query_one(Input).value = text
     await pilot.press("enter")
-    await until(pilot, lambda: not debugger.driver.is_busy)
+    await until(pilot, lambda: _is_answered(pilot.app.screen) and not debugger.driver.is_busy)
     await pilot.pause()
+
+
+def _is_answered(screen: Screen[Any]) -> bool:
+    """Tell whether the prompt has closed, shows an answer, or says what is wrong."""
+    if not isinstance(screen, Prompt):
+        return True
+    return not screen.query_one(Input).value or screen.query_one("#hint").has_class("-error")
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:

@@ -151,7 +151,9 @@ class Debugger(Screen[None]):
         Only a step brings what it wrote into view; after an edit, a reader stays where it was made.
         """
         snapshot, driver = self.driver.snapshot, self.driver
-        moved, self._place = snapshot.place != self._place, snapshot.place
+        moved = snapshot.place != self._place and not driver.is_on_the_way
+        if not driver.is_on_the_way:
+            self._place = snapshot.place
         follow = moved and bool(snapshot.written) and driver.is_calm and not self.pinned
         if follow:
             self._turn_to(snapshot.program.tensors[snapshot.written[0]])
