@@ -1,6 +1,9 @@
-"""Opening files that a stranger may have prepared: regular ones, of limited size, in one folder."""
+"""Files: read whole, regular ones of limited size; written whole or not at all."""
 
+import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -32,3 +35,38 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise FileError(f"the file is larger than {limit // 2**20} MiB")
     return content
+
+
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file; whoever reads it finds the old one or the new one, both whole and on the disk.
+
+    The permissions of an old file stay, and a `private` one is for its owner alone. Raises
+    `OSError` if the file cannot be written; the old one is still there then.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(unfinished, flags, 0o600 if private else 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if not private:
+                with suppress(FileNotFoundError):
+                    unfinished.chmod(path.stat().st_mode & 0o777)
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)  # noqa: PTH105 - the tests put an error in its place
+        force_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+
+
+def force_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -17,7 +17,7 @@ from pathlib import Path
 from nnstep.engine.saving.claim import Claim, is_claimed
 from nnstep.engine.saving.errors import SessionFileError
 from nnstep.engine.saving.files import SUFFIX, UNFINISHED, read_session, write_session
-from nnstep.engine.saving.reference import Reference, reference_to, where
+from nnstep.engine.saving.old_reference import Reference, reference_to, where
 from nnstep.engine.saving.state import SavedSession
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable

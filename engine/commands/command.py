@@ -168,7 +168,7 @@ class Command(Struct, frozen=True):
     `usage` is what may stand there: words in lower case are typed as they are, those in capitals
     stand for something, and completion follows it. `details` is what else there is to know.
     `kept` marks those that a list of commands has to repeat to come to the same session again:
-    they change more than the place.
+    they change more than the place. `writes` marks those that make a file of their own.
     """
 
     name: str
@@ -179,6 +179,7 @@ class Command(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
     details: str = ""
     kept: bool = False
+    writes: bool = False
 
     @property
     def synopsis(self) -> str:

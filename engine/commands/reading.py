@@ -15,7 +15,7 @@ from nnstep.engine.text import did_you_mean, listed, quoted
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
 
-_WRITTEN_DOWN = re.compile(r"\+?(nan|inf)|-inf|[+-]?[\d.,]+", re.IGNORECASE)
+_WRITTEN_DOWN = re.compile(r"[+-]?(nan|inf|[\d.,]+)", re.IGNORECASE)
 
 
 def value_of(text: Typed, session: "Session") -> Array:

@@ -33,5 +33,6 @@ COMMANDS = (
         "The file gets the ending .session; one that is there is replaced. Saved are the place, "
         "the branches with their changes, the breakpoints, and what is watched. A path with a # in "
         "it stands in quotation marks.",
+        writes=True,
     ),
 )

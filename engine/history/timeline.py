@@ -205,6 +205,11 @@ class Timeline:
         if branch is was and not self.has_children(branch):
             self._cut()
 
+    def name_again(self, branch: Branch, name: str) -> None:
+        """Give a branch the name of one that is gone, unless another has it by now."""
+        if all(each.name != name for each in self.branches):
+            branch.name = name
+
     def _free_name(self, prefix: str) -> str:
         names = {branch.name for branch in self.branches}
         return next(name for n in count(1) if (name := f"{prefix}{n}") not in names)

@@ -214,7 +214,7 @@ class NumberError(ValueError):
     """Text that is no number; the message says why, and is fit to show."""
 
 
-_NON_FINITE = {"nan", "inf", "-inf"}
+_NON_FINITE = {"nan", "-nan", "inf", "-inf"}
 
 
 def parse_value(text: str) -> float:

@@ -14,7 +14,7 @@ from . import schema
 from .build import saved_session
 from .checksum import checksum
 from .errors import SessionFileError
-from .reference import Reference
+from .old_reference import Reference
 from .state import SavedSession
 
 _Wanted = TypeVar("_Wanted", bound=Struct)

@@ -12,7 +12,7 @@ from nnstep.engine.stops.points import Breakpoint, Watchpoint
 from . import schema
 from .checksum import checksum
 from .errors import SessionFileError
-from .reference import Reference
+from .old_reference import Reference
 from .state import SavedSession, inherited_edits
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from nnstep.engine.files import FileError, read_bytes
 
 from .errors import SessionFileError
-from .reference import Reference, seen_from
+from .old_reference import Reference, seen_from
 from .state import SavedSession
 
 if TYPE_CHECKING:

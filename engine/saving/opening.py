@@ -12,7 +12,7 @@ from nnstep.engine.text import printable
 
 from .errors import SessionFileError
 from .files import SUFFIX, read_session
-from .reference import find_scenario
+from .old_reference import find_scenario
 from .restore import Progress, restore
 from .state import SavedSession
 

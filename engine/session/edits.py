@@ -123,12 +123,14 @@ class _MadeEdit(Struct, frozen=True):
 class _Undone(Struct, frozen=True):
     """An edit that was taken back, and the branch with it if anything had come of it.
 
-    `place` is where that branch was left.
+    `place` is where that branch was left, and `left_place` where the one was left that the edit
+    was made on: taking it back leads there, to the edit's own place.
     """
 
     change: _MadeEdit
     kept: Branch | None
     place: int
+    left_place: int
 
 
 class Changes:
@@ -168,7 +170,7 @@ class Changes:
             raise UndoError("there is no edit to undo")
         change, timeline = self._done.pop(), self._timeline
         branch = change.entered
-        place = timeline.place if timeline.current is branch else branch.place
+        place, left_place = self._place_on(branch), self._place_on(change.left)
         timeline.switch(branch, change.edit.place)
         unused = self._is_unused(change)
         if change.left is not branch:
@@ -182,8 +184,13 @@ class Changes:
         branch.place = place
         # To undo it once more, after it was made again, is to come back here.
         change = replace(change, left=timeline.current)
-        self._undone.append(_Undone(change, None if unused else branch, place))
+        self._undone.append(_Undone(change, None if unused else branch, place, left_place))
         return change.edit
+
+    def _place_on(self, branch: Branch) -> int:
+        """Return where a branch is, or was left."""
+        timeline = self._timeline
+        return timeline.place if timeline.current is branch else branch.place
 
     def _is_unused(self, change: _MadeEdit) -> bool:
         """Tell whether nothing has come of an edit: no step, no other edit, no branch."""
@@ -197,13 +204,18 @@ class Changes:
             raise UndoError("there is no edit to make again")
         undone, timeline = self._undone.pop(), self._timeline
         change = undone.change
+        stayed = (timeline.current, timeline.place) == (change.left, change.edit.place)
         if undone.kept is not None:
             timeline.switch(undone.kept, undone.place)
             self._done.append(change)
         else:
             timeline.switch(change.left, change.edit.place)
             self._make(change.edit)
+            if timeline.current is not change.left:
+                timeline.name_again(timeline.current, change.entered.name)
             self._follow(change.entered, timeline.current)
+        if stayed and timeline.current is not change.left:
+            change.left.place = undone.left_place
         return change.edit
 
     def _follow(self, old: Branch, new: Branch) -> None:

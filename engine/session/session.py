@@ -129,6 +129,10 @@ class Session:
         """Return all live tensors by name."""
         return dict(self._machine.tensors)
 
+    def values_at(self, place: int) -> Mapping[str, Array]:
+        """Return all tensors that were live at a place that the branch has reached, by name."""
+        return self._timeline.tensors_at(place)
+
     @property
     def memory(self) -> int:
         """How many bytes of the past are kept, the losses apart."""
@@ -353,7 +357,7 @@ class Session:
         """
         from nnstep.engine.saving.errors import SessionFileError
         from nnstep.engine.saving.files import SUFFIX, write_session
-        from nnstep.engine.saving.reference import reference_to
+        from nnstep.engine.saving.old_reference import reference_to
         from nnstep.engine.saving.state import save
 
         target = Path(path)

@@ -18,7 +18,7 @@ from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.saving.decode import decode
 from nnstep.engine.saving.digest import scenario_digest
 from nnstep.engine.saving.encode import encode
-from nnstep.engine.saving.reference import reference_to
+from nnstep.engine.saving.old_reference import reference_to
 from nnstep.engine.saving.restore import restore
 from nnstep.engine.saving.state import save
 from nnstep.engine.scenario.model import Data, Loss, Run, Scenario

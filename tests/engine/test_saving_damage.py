@@ -17,7 +17,7 @@ from nnstep.engine.saving.decode import Decoded, decode
 from nnstep.engine.saving.encode import encode
 from nnstep.engine.saving.errors import SessionFileError
 from nnstep.engine.saving.files import MAX_SESSION_BYTES, read_session
-from nnstep.engine.saving.reference import reference_to
+from nnstep.engine.saving.old_reference import reference_to
 from nnstep.engine.saving.restore import restore
 from nnstep.engine.saving.state import save
 from nnstep.engine.scenario.model import Run

@@ -12,8 +12,8 @@ import pytest
 from nnstep.engine.loading import load
 from nnstep.engine.saving.errors import SessionFileError
 from nnstep.engine.saving.files import read_session, write_session
+from nnstep.engine.saving.old_reference import reference_to
 from nnstep.engine.saving.opening import is_session_file, load_session, open_session
-from nnstep.engine.saving.reference import reference_to
 from nnstep.engine.saving.state import save
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Breakpoint
@@ -266,7 +266,7 @@ import sys
 from pathlib import Path
 from nnstep.engine import Session, load
 from nnstep.engine.saving.files import write_session
-from nnstep.engine.saving.reference import reference_to
+from nnstep.engine.saving.old_reference import reference_to
 from nnstep.engine.saving.state import save
 
 session = Session(load("mazur"))
