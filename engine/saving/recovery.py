@@ -63,8 +63,10 @@ class Claim:
         except FileNotFoundError:
             os.close(self._descriptor)
             return False
-        except OSError:
+        except OSError as error:
             os.close(self._descriptor)
+            if not isinstance(error, BlockingIOError):
+                self._path.unlink(missing_ok=True)  # there are no locks here
             raise
 
     def release(self) -> None:
