@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +20,9 @@ from .commands.interpreter import Interpreter, Journal, complete, is_kept
 from .session.session import Session
 from .session.snapshot import Snapshot
 from .text import listed
+
+if TYPE_CHECKING:
+    import concurrent.futures
 
 Result = TypeVar("Result")
 
@@ -32,6 +35,9 @@ CALM_PACE = 10
 # In seconds: how long keys may be kept waiting for what a line does at once, and how often
 # something that goes on in the background is shown.
 AT_ONCE, FRAME = 0.02, 0.1
+
+# How many seconds a disk may take before a change is shown without it.
+PATIENCE = 2.0
 
 # Of the steps that a held key asks for while one is under way, no more than these wait.
 MOST_WAITING = 8
@@ -252,8 +258,25 @@ class Driver:
             answer = self._at_once(answer.goal) or answer
         if answer.goal is not None:
             return self._finish_later(text, answer.goal, paced, done)
-        self._finish(text, answer, done)
+        if written := self._noted(text, answer):
+            return self._finish_when(written, answer, done)
+        self._finish(answer, done)
         return None
+
+    def _noted(self, text: str, answer: Answer) -> "concurrent.futures.Future[None] | None":
+        """Note that a line was executed; return what to wait for before that may be shown."""
+        self._interpreter.end(text, answer)
+        return self.journal.write() if self.journal and is_kept(text) else None
+
+    async def _finish_when(
+        self,
+        written: "concurrent.futures.Future[None]",
+        answer: Answer,
+        done: "asyncio.Future[Answer]",
+    ) -> None:
+        """Finish a change once it is on the disk, but do not wait for a slow one for ever."""
+        await asyncio.wait({asyncio.wrap_future(written)}, timeout=PATIENCE)
+        self._finish(answer, done)
 
     def _at_once(self, goal: Goal) -> Answer | None:
         """Return the answer if the goal is so near that keys may wait for it."""
@@ -270,13 +293,15 @@ class Driver:
             answer = await self._on_a_thread(lambda: goal.do(self._progress), goal.activity)
         else:
             answer = await self._reach(goal, paced)
-        self._finish(text, answer, done, is_shown=paced)
+        if written := self._noted(text, answer):
+            await self._finish_when(written, answer, done)
+        else:
+            self._finish(answer, done, is_shown=paced)
 
     def _finish(
-        self, text: str, answer: Answer, done: "asyncio.Future[Answer]", *, is_shown: bool = False
+        self, answer: Answer, done: "asyncio.Future[Answer]", *, is_shown: bool = False
     ) -> None:
         """Show what has become of a line, and hand its answer over."""
-        self._interpreter.end(text, answer)
         if not is_shown:
             self._show(answer.snapshot or self._session.snapshot(self.snapshot.tensors))
         _resolve(done, answer)

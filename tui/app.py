@@ -16,7 +16,8 @@ from .config import Config
 from .theme import DARK, THEMES
 
 if TYPE_CHECKING:
-    from nnstep.engine.saving.opening import Opened
+    from nnstep.engine.saving.recovery import Leftover, Taken
+    from nnstep.engine.saving.replay import Opened
     from nnstep.engine.scenario.model import Scenario
 
     from .debugger import OpenSession
@@ -42,10 +43,12 @@ class NnstepApp(App[None], inherit_bindings=False):
         scenario: "Scenario | None" = None,
         config: Config | None = None,
         opened: "Opened | None" = None,
+        taken: "Taken | None" = None,
     ) -> None:
         super().__init__()
         self._scenario = scenario
         self._opened = opened
+        self._taken = taken
         self._config = config or Config()
         self.actions = remapped(self._config.keys)
         for theme in THEMES:
@@ -56,7 +59,7 @@ class NnstepApp(App[None], inherit_bindings=False):
         """Start with the debugger if there is something to debug."""
         if self._scenario is None:
             return super().get_default_screen()
-        return self._debugger(self._scenario)
+        return self._debugger(self._scenario, self._opened, self._taken)
 
     def on_mount(self) -> None:
         """Apply the configuration; without a scenario, open the gallery."""
@@ -82,15 +85,19 @@ class NnstepApp(App[None], inherit_bindings=False):
     def _end(self, status: int) -> None:
         self.exit(return_code=status)
 
-    def _debugger(self, scenario: "Scenario") -> Screen[None]:
+    def _debugger(
+        self,
+        scenario: "Scenario",
+        opened: "Opened | None" = None,
+        taken: "Taken | None" = None,
+    ) -> Screen[None]:
         from nnstep.engine.session.session import Session
 
         from .debugger import Debugger
 
         history = self._config.history
         session = Session(scenario, history=history)
-        opened, self._opened = self._opened, None
-        return Debugger(session, self.actions, history=history, opened=opened)
+        return Debugger(session, self.actions, history=history, opened=opened, taken=taken)
 
     def on_open_gallery(self) -> None:
         """Do as a screen asks."""
@@ -102,9 +109,25 @@ class NnstepApp(App[None], inherit_bindings=False):
 
         self.push_screen(Gallery(self.actions), self._open)
 
-    def _open(self, entry: "Entry | None") -> None:
-        if entry is not None:
-            self.open_scenario(entry.path)
+    def _open(self, chosen: "Entry | Leftover | None") -> None:
+        from .gallery import Entry
+
+        if isinstance(chosen, Entry):
+            self.open_scenario(chosen.path)
+        elif chosen is not None:
+            self.open_leftover(chosen.path)
+
+    def open_leftover(self, path: Path) -> None:
+        """Take an earlier session up in place of what is on the screen."""
+        from nnstep.engine.saving.replay import take_up
+
+        try:
+            opened, taken = take_up(path)
+        except ValueError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            self._scenario = opened.scenario
+            self._show(self._debugger(opened.scenario, opened, taken))
 
     def open_scenario(self, path: Path) -> None:
         """Open a scenario in place of the one on the screen."""
@@ -122,10 +145,18 @@ class NnstepApp(App[None], inherit_bindings=False):
         """Show the session in place of the one on the screen."""
         from .debugger import Debugger
 
-        history, offer = self._config.history, message.offer
-        self._show(Debugger(message.session, self.actions, history=history, continued=offer))
-        if message.warning:
-            self.notify(message.warning, severity="warning", markup=False)
+        history, replayed = self._config.history, message.replayed
+        self._show(
+            Debugger(
+                replayed.session,
+                self.actions,
+                history=history,
+                replayed=replayed,
+                taken=message.taken,
+            )
+        )
+        for said in filter(None, (replayed.warning, replayed.problem)):
+            self.notify(said, severity="warning", markup=False)
 
     def _show(self, debugger: Screen[None]) -> None:
         """Show a debugger in place of the one on the screen."""

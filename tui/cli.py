@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from nnstep.engine.saving.opening import Opened
+    from nnstep.engine.saving.recovery import Taken
+    from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.scenario.model import Scenario
-    from nnstep.engine.session.session import Session
 
 
 class _OpenByDefault(click.Group):
@@ -131,18 +131,26 @@ def run_scenario(
     What a command finds, such as a wrong gradient, is no failure. Without commands, it is 1 if a
     value that is not finite has stopped the run.
     """
-    session = restore_saved(scenario)
-    if session is None:
+    opened, taken = open_saved(scenario)
+    if opened is not None:
+        if iterations is not None:
+            raise click.UsageError("--iterations is for scenarios; a session has its own")
+        replayed = bring_back(opened)
+        session, journal = replayed.session, replayed.journal
+        if taken is not None and replayed.problem:
+            taken.claim.release()  # what is left out is still in the file
+            taken = None
+    else:
         loaded = load_and_warn(scenario)
+        from nnstep.engine.saving.journal import Journal
         from nnstep.engine.session.session import Session
 
         session = Session(loaded, iterations=iterations)
-    elif iterations is not None:
-        raise click.UsageError("--iterations is for scenarios; a session has its own")
+        journal = Journal(session)
     from .run import run
 
     with _quiet_when_closed():
-        status = run(session, commands=commands, script=script, plain=plain)
+        status = run(session, journal, commands=commands, script=script, plain=plain, taken=taken)
     sys.exit(status)
 
 
@@ -194,7 +202,7 @@ def schema() -> None:
 def _run_app(name: str | None) -> None:
     """Open a scenario, or the gallery, on the terminal, and exit with the app's status."""
     with _nothing_collected():
-        opened = None if name is None else open_saved(name)
+        opened, taken = (None, None) if name is None else open_saved(name)
         scenario = opened.scenario if opened else None if name is None else load_scenario(name)
 
         if reason := why_not_here():
@@ -203,7 +211,7 @@ def _run_app(name: str | None) -> None:
         from .app import NnstepApp
         from .config import config_path, read_config
 
-        app = NnstepApp(scenario, read_config(config_path()), opened)
+        app = NnstepApp(scenario, read_config(config_path()), opened, taken)
     app.run()
     sys.exit(app.return_code or 0)
 
@@ -272,34 +280,68 @@ def load_and_warn(name: str) -> "Scenario":
     return scenario
 
 
-def open_saved(name: str) -> "Opened | None":
-    """Read a session file, None if a name is not that of one; a mistake is all that is said."""
+def open_saved(name: str) -> "tuple[Opened | None, Taken | None]":
+    """Open a session file, nothing if a name is not that of one; a mistake is all that is said.
+
+    Such a file can come from anybody: somebody is asked before it opens a scenario from elsewhere,
+    or takes very long. One from the state folder is this person's own, and is taken up.
+    """
     if not name.lower().endswith(".session"):
-        return None
-    from nnstep.engine.saving.errors import SessionFileError
-    from nnstep.engine.saving.opening import open_session
+        return None, None
+    from msgspec.structs import replace
+
+    from nnstep.engine.saving.recovery import is_own
+    from nnstep.engine.saving.reference import SessionFileError
+    from nnstep.engine.saving.replay import open_session, take_up
 
     try:
-        return open_session(name)
+        if is_own(name):
+            return take_up(Path(name))
+        opened = open_session(name, _may_open)
     except SessionFileError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    if opened.asks_for_too_much:
+        operations = f"{opened.script.instructions:,} operations"
+        if not _agrees(f"The session asks for {operations}. Execute them?"):
+            click.echo(f"{shown(name)}: it asks for {operations}, and is not executed", err=True)
+            sys.exit(2)
+        opened = replace(opened, most=None)
+    return opened, None
 
 
-def restore_saved(name: str) -> "Session | None":
-    """Run the session in a file again, None if a name is not that of one."""
-    opened = open_saved(name)
-    if opened is None:
-        return None
-    if opened.warning:
-        click.echo(shown(opened.warning), err=True)
-    from nnstep.engine.saving.errors import SessionFileError
+def _may_open(scenario: str) -> bool:
+    return _agrees(f"The session is of {shown(scenario)}, which is not in its folder. Open that?")
 
+
+def _agrees(question: str) -> bool:
+    """Ask on the terminal; where there is none, nobody agrees."""
+    if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        return False
     try:
-        return opened.restore()
-    except SessionFileError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
+
+
+def bring_back(opened: "Opened") -> "Replayed":
+    """Execute a session again, and say what of it is left out or different; Ctrl+C stops it."""
+    from .run import interrupted
+
+    shows = sys.stderr is not None and sys.stderr.isatty()
+
+    def progress(done: int, of: int) -> None:
+        if shows:
+            click.echo(f"\rrestoring: {done} of {of}", err=True, nl=False)
+
+    with interrupted() as is_interrupted:
+        replayed = opened.replay(progress=progress, cancelled=is_interrupted)
+    if shows:
+        click.echo("\r", err=True, nl=False)
+    for said in filter(None, (replayed.warning, replayed.problem)):
+        click.echo(said, err=True)
+    return replayed
 
 
 def shown(text: str) -> str:

@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.commands.command import Answer
-from nnstep.engine.driver import Driver
+from nnstep.engine.driver import PATIENCE, Driver
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.program.program import Tensor
@@ -35,11 +35,13 @@ from .layout import NUMBERS_WIDTH, Arrangement, Needs, regions_of
 
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
-    from nnstep.engine.saving.opening import Opened
+    from nnstep.engine.saving.recovery import Leftover, Taken
+    from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.session.snapshot import Snapshot
 
-    from .keeping import Keeping
-    from .recovery import Offer
+# In seconds: how long nothing has to happen before a place is written, and how soon what could not
+# be written is tried again.
+_MOMENT, _AGAIN = 0.5, 5.0
 
 Kind = TypeVar("Kind", bound=Pane)
 
@@ -56,20 +58,20 @@ class OpenGallery(Message):
 
 
 class OpenSession(Message):
-    """Tells the app to go on with a session that was restored, from what was offered or a file."""
+    """Tells the app to go on with a session that was brought back, in the file that was taken."""
 
-    def __init__(self, session: Session, offer: "Offer | None", warning: str) -> None:
+    def __init__(self, replayed: "Replayed", taken: "Taken | None") -> None:
         super().__init__()
-        self.session = session
-        self.offer = offer
-        self.warning = warning
+        self.replayed = replayed
+        self.taken = taken
 
 
 class Debugger(Screen[None]):
     """Shows one scenario being run.
 
     `history` is how many bytes of the past are kept. `opened` is a session of the scenario that is
-    to be restored, and `continued` the offer that the session was restored from.
+    to be brought back, and `replayed` one that has been. `taken` is the leftover that it goes on
+    in, if it does.
     """
 
     AUTO_FOCUS = "#program"
@@ -82,21 +84,30 @@ class Debugger(Screen[None]):
         *,
         history: int = HISTORY_BYTES,
         opened: "Opened | None" = None,
-        continued: "Offer | None" = None,
+        replayed: "Replayed | None" = None,
+        taken: "Taken | None" = None,
     ) -> None:
+        from nnstep.engine.saving.journal import Journal
+        from nnstep.engine.saving.recovery import Keeping
+
         super().__init__()
         self.scenario = scenario = session.scenario
         self.driver = Driver(session, self._show, self._start)
         self._session = session
         self._actions = actions
         self._history = history
-        self._keeping: Keeping | None = None
-        self._kept: Snapshot | None = None
+        self._taken = taken
+        journal = replayed.journal if replayed else Journal(session)
+        self._keeping = Keeping(journal, scenario, taken=taken if replayed else None)
+        self.driver.journal = self._keeping
+        self._kept: Snapshot = self.driver.snapshot
+        self._is_writing = False
+        self._problem = ""
         self.pinned = False
         self.typed: list[str] = []
         self.opened = opened
-        self.continued = continued
-        self.offer: Offer | None = None
+        self.replayed = replayed
+        self.offer: Leftover | None = None
         self.last_fault: Fault | None = None
         self._place = 0
         self._arrangement = Arrangement()
@@ -134,10 +145,11 @@ class Debugger(Screen[None]):
             what = "1 warning" if count == 1 else f"{count} warnings"
             self.say(f"{what}: {self._key_of('help')} shows {'it' if count == 1 else 'them'}.")
 
-        if self.continued is None:
-            self.call_after_refresh(self.begin_to_keep)
+        if self.replayed is None:
+            self.call_after_refresh(self.offer_earlier)
         else:
-            self.begin_to_keep()
+            self.say(self.replayed.problem or f"Taken up again at step {self._session.place}.")
+            self.write_soon()
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
@@ -173,7 +185,8 @@ class Debugger(Screen[None]):
         seed = self.driver.seed
         drawn = f"seed {seed}" if seed != self.scenario.seed else ""
         kept = "tab kept" if self.pinned else ""
-        return " · ".join(filter(None, (self.driver.activity, drawn, kept)))
+        parts = (self.driver.activity, drawn, kept, self._keeping.problem)
+        return " · ".join(filter(None, parts))
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
@@ -544,67 +557,76 @@ class Debugger(Screen[None]):
 
     # Keeping it
 
-    def begin_to_keep(self) -> None:
-        """Begin to keep the session on disk, once it is on the screen; offer an earlier one."""
-        from .keeping import Keeping
+    def offer_earlier(self) -> None:
+        """Once the screen is there, bring back what was opened, or offer an earlier session."""
+        from nnstep.engine.saving.recovery import find_offer
 
-        self._keeping = Keeping(self._session, lambda message: self.call_later(self.say, message))
-        self._kept = self.driver.snapshot
-        if self.continued is not None:
-            self._keeping.take_over(self.continued)
-            self.say(f"Taken up again at step {self.driver.snapshot.place}.")
-        elif self.opened is not None:
-            self.restore(self.opened)
-        elif (offer := self._keeping.offer) is not None:
+        if self.opened is not None:
+            self.bring_back(self.opened, self._taken)
+        elif (offer := find_offer(self.scenario)) is not None:
             self.offer = offer
-            self.say(offer.text(self._key_of("recover")))
+            self.say(offer.offer(self._key_of("recover")))
 
     def _keep(self, snapshot: "Snapshot") -> None:
-        """Have a new state written, once it is on the screen: before, that would slow it down."""
-        if self._keeping and snapshot is not self._kept:
+        """Note where the session is, and have it written when nothing has happened for a moment.
+
+        Changes are on the disk before they are shown: that is the driver's work.
+        """
+        if snapshot is not self._kept:
             self._kept = snapshot
-            self._keeping.note()
-            self.call_after_refresh(self._keeping.hand_over)
+            self._keeping.note(self._session)
+            self.write_soon()
+
+    def write_soon(self) -> None:
+        """Have what was noted written in a moment; what cannot be is tried again."""
+        if not self._is_writing:
+            self._is_writing = True
+            self.run_worker(self._write_soon(), group="keeping")
+
+    async def _write_soon(self) -> None:
+        while self._is_writing:
+            await asyncio.sleep(_AGAIN if self._keeping.problem else _MOMENT)
+            written = asyncio.wrap_future(self._keeping.write_all())
+            await asyncio.wait({written}, timeout=PATIENCE)
+            self._is_writing = bool(self._keeping.problem)
+            if self._problem != self._keeping.problem:
+                self._problem = self._keeping.problem
+                self._status.show(self.driver.snapshot, self._activity())
 
     def end(self, *, keep: bool) -> None:
         """Leave no run behind, and on disk the session, or nothing but its edits."""
         self.driver.pause()
-        if self._keeping:
-            self._keeping.end(keep=keep)
+        self._keeping.end(keep=keep)
 
-    @work
-    async def action_recover(self) -> None:
+    def action_recover(self) -> None:
         """Take the earlier session up again that was offered."""
         if self.offer is None:
             self.say("There is no earlier session to take up.")
             return
-        from nnstep.engine.saving.opening import open_session
+        from nnstep.engine.saving.replay import take_up
 
         try:
-            self.restore(open_session(self.offer.path), self.offer)
+            self.bring_back(*take_up(self.offer.path))
         except ValueError as error:
             self.say(str(error))
 
     @work
-    async def restore(self, opened: "Opened", offer: "Offer | None" = None) -> None:
-        """Run a session again that was opened, and go on with it; `offer` is where it is from."""
+    async def bring_back(self, opened: "Opened", taken: "Taken | None" = None) -> None:
+        """Execute a session again that was opened, and go on with it, or with a part of it."""
         driver = self.driver
-        try:
-            session = await driver.do_long(
-                lambda progress: opened.restore(
-                    history=self._history,
-                    progress=progress,
-                    cancelled=lambda: driver.is_stopping,
-                ),
-                "restoring",
-            )
-        except ValueError as error:
-            self.say(str(error))
-            return
-        if session is None:
-            self.say("It was interrupted; the session is still where it was.")
-        else:
-            self.post_message(OpenSession(session, offer, opened.warning))
+        replayed = await driver.do_long(
+            lambda progress: opened.replay(
+                history=self._history,
+                progress=progress,
+                cancelled=lambda: driver.is_stopping,
+            ),
+            "restoring",
+        )
+        if replayed.problem and taken:
+            # What is left out is still in the file, which is not gone on with.
+            taken.claim.release()
+            taken = None
+        self.post_message(OpenSession(replayed, taken))
 
     def action_open_gallery(self) -> None:
         """Go to the gallery."""

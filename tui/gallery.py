@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from nnstep import scenarios
+from nnstep.engine.saving.recovery import Leftover, leftovers
 from nnstep.engine.text import printable
 from nnstep.tui.panes.bars import KeyLine
 
@@ -70,8 +71,8 @@ def summary_of(scenario: "Scenario") -> str:
     return printable(lines[0].strip()).replace("`", "") if lines else ""
 
 
-class Gallery(Screen[Entry | None]):
-    """Lists the scenarios; Enter, or a click, opens one."""
+class Gallery(Screen[Entry | Leftover | None]):
+    """Lists the scenarios, then the sessions left over; Enter, or a click, opens one."""
 
     DEFAULT_CSS = """
     Gallery {
@@ -96,7 +97,7 @@ class Gallery(Screen[Entry | None]):
     def __init__(self, actions: tuple[Action, ...]) -> None:
         super().__init__()
         self._actions = actions
-        self._entries = list(entries())
+        self._entries: list[Entry | Leftover] = [*entries(), *leftovers()]
 
     def compose(self) -> ComposeResult:
         """Show the list between a heading and the keys."""
@@ -112,14 +113,22 @@ class Gallery(Screen[Entry | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open a scenario, or say why it cannot be opened."""
         entry = self._entries[event.option_index]
-        if entry.problem:
+        if entry.problem and not (isinstance(entry, Leftover) and entry.can_be_opened):
             self.notify(entry.problem, severity="error", markup=False)
         else:
             self.dismiss(entry)
 
 
-def _describe(entry: Entry) -> Content:
+def _describe(entry: Entry | Leftover) -> Content:
     """Write an entry in two lines: its name, title and shape, and what it is about."""
+    if isinstance(entry, Leftover):
+        return Content.assemble(
+            ("An earlier session", "$primary"),
+            "  ",
+            (str(entry), "bold"),
+            "\n",
+            (printable(str(entry.path)), "$muted"),
+        )
     about, style = entry.summary, "$muted"
     if entry.problem:
         about, style = f"cannot be opened: {entry.problem.splitlines()[0]}", "$error"

@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from itertools import count
 from pathlib import Path
 
 import click
@@ -14,6 +16,8 @@ from msgspec import Struct
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
+from nnstep.engine.saving.journal import Journal, without_comment
+from nnstep.engine.saving.recovery import PATIENCE, Keeping, Taken, find_offer
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import printable
 
@@ -39,15 +43,18 @@ class _Line(Struct, frozen=True):
 
 def run(
     session: Session,
+    journal: Journal,
     *,
     commands: Sequence[str] = (),
     script: str | None = None,
     plain: bool = False,
+    taken: Taken | None = None,
 ) -> int:
     """Execute the commands of a file, then `commands`, then (if `plain`) those that are typed.
 
     The first of those given beforehand that fails ends it. Without any of the three, run to the end
-    or to the first stop. Returns the exit status.
+    or to the first stop. A session that is typed to is kept as it is in the app; `taken` is the
+    leftover that it goes on in. Returns the exit status.
     """
     try:
         lines = _in_file(script) if script is not None else []
@@ -55,33 +62,48 @@ def run(
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         return _fail(f"{printable(str(script))}: the commands cannot be read: {reason}", WRONG_USE)
     lines += (_Line(text, f"command {n}") for n, text in enumerate(commands, 1))
+    keeping = Keeping(journal, session.scenario, taken=taken) if plain else None
+    worked = _Worked(session, Interpreter(session, keeping or journal), keeping)
+    is_typed = plain and _is_interactive()
     try:
         if script is None and not commands and not plain:
-            return _run_to_the_end(session)
-        status = _execute_all(session, lines)
+            return _run_to_the_end(worked)
+        status = _execute_all(worked, lines)
         if status is None and plain:
-            status = _prompt(session) if _is_interactive() else _execute_piped(session)
+            status = _prompt(worked) if is_typed else _execute_piped(worked)
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        if keeping:
+            keeping.end(keep=False, edits=is_typed)
     return DONE if status is None else status
+
+
+class _Worked(Struct, frozen=True):
+    """A session, what executes its commands, and what keeps it, if anything does."""
+
+    session: Session
+    interpreter: Interpreter
+    keeping: Keeping | None
 
 
 def _in_file(path: str) -> list[_Line]:
     """Read a file of commands, one a line."""
     texts = Path(path).read_text(encoding="utf-8-sig").split("\n")
-    return [_Line(text, f"{printable(path)}:{n}", True) for n, text in enumerate(texts, 1)]
+    places = (f"{printable(path)}:{n}" for n in count(1))
+    return [_Line(without_comment(text), next(places), True) for text in texts]
 
 
-def _run_to_the_end(session: Session) -> int:
-    if session.total is None:
+def _run_to_the_end(worked: _Worked) -> int:
+    if worked.session.total is None:
         return _fail("this run has no end: say --iterations N, or give commands", WRONG_USE)
-    answer = _execute(session, "run")
+    answer = _execute(worked, "run")
     if answer.interrupted:
         return INTERRUPTED
     return FAILED if answer.stop and answer.stop.kind == "fault" else DONE
 
 
-def _execute_all(session: Session, lines: Iterable[_Line], goes_on: bool = False) -> int | None:
+def _execute_all(worked: _Worked, lines: Iterable[_Line], goes_on: bool = False) -> int | None:
     """Execute commands until one fails, or all of them if it `goes_on`.
 
     Returns the exit status, None if that is not settled yet: all succeeded, and none was to quit.
@@ -89,7 +111,7 @@ def _execute_all(session: Session, lines: Iterable[_Line], goes_on: bool = False
     status = None
     for line in lines:
         try:
-            answer = _execute(session, line.text)
+            answer = _execute(worked, line.text)
         except TextError as error:
             status = _fail(line.said_of(error))
             if not goes_on:
@@ -102,21 +124,43 @@ def _execute_all(session: Session, lines: Iterable[_Line], goes_on: bool = False
     return status
 
 
-def _execute(session: Session, text: str) -> Answer:
+def _execute(worked: _Worked, text: str) -> Answer:
     """Execute a command and print its answer; Ctrl+C interrupts it, and it answers all the same."""
-    with _interrupting(session):
-        answer = Interpreter(session).execute(text)
+    session, keeping = worked.session, worked.keeping
+    with _on_interrupt(session.interrupt):
+        answer = worked.interpreter.execute(text)
+        if keeping:
+            _write(session, keeping)
     if answer.lines:
         click.echo("\n".join(answer.lines))
     return answer
 
 
+def _write(session: Session, keeping: Keeping) -> None:
+    """Have what was done written; an edit is on the disk before that is said."""
+    before = keeping.problem
+    keeping.note(session)
+    if written := keeping.write():
+        with suppress(TimeoutError):
+            written.result(PATIENCE)
+    if keeping.problem not in ("", before):
+        click.echo(keeping.problem, err=True)
+
+
 @contextmanager
-def _interrupting(session: Session) -> Iterator[None]:
-    """Have Ctrl+C interrupt what the session is doing, if it may end this program at all."""
+def interrupted() -> Iterator[Callable[[], bool]]:
+    """Have Ctrl+C noted, and give what tells whether it was pressed."""
+    pressed = threading.Event()
+    with _on_interrupt(pressed.set):
+        yield pressed.is_set
+
+
+@contextmanager
+def _on_interrupt(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl+C interrupt what is being done, if it may end this program at all."""
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda number, frame: session.interrupt())
+        signal.signal(signal.SIGINT, lambda number, frame: interrupt())
     try:
         yield
     finally:
@@ -135,25 +179,28 @@ def _is_interactive() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _execute_piped(session: Session) -> int | None:
+def _execute_piped(worked: _Worked) -> int | None:
     """Execute the lines of stdin; what is no text comes out escaped, and is no command."""
     if sys.stdin is None:
         return DONE
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="backslashreplace")
     lines = (_Line(text, f"line {number}") for number, text in enumerate(sys.stdin, 1))
-    return _execute_all(session, lines, goes_on=True)
+    return _execute_all(worked, lines, goes_on=True)
 
 
-def _prompt(session: Session) -> int:
+def _prompt(worked: _Worked) -> int:
     """Ask for commands on a terminal until there are no more, in plain text."""
+    session = worked.session
     _edit_lines(session)
     click.echo(printable(session.scenario.title))
-    _execute(session, "where")
+    if session.place == 0 and (offer := find_offer(session.scenario)):
+        click.echo(printable(offer.offer(f"nnstep run {offer.path} --plain")))
+    _execute(worked, "where")
     click.echo("Type help for the commands, and quit to end.")
     while True:
         try:
-            answer = _execute(session, input(PROMPT))
+            answer = _execute(worked, input(PROMPT))
         except TextError as error:
             click.echo(str(error), err=True)
         except KeyboardInterrupt:

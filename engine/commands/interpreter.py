@@ -18,6 +18,8 @@ from . import changing, looking, moving, saving, stopping
 from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from nnstep.engine.session.session import Session
 
 _COLUMNS = 80
@@ -154,13 +156,23 @@ _NAME = re.compile(r"\w+")
 
 
 class Journal(Protocol):
-    """Is told of every command that has to be repeated to come to the same session again."""
+    """Is told of every command that has to be repeated to come to the same session again.
+
+    It also carries out those that are about files of sessions: `runs` has them by name.
+    """
+
+    @property
+    def runs(self) -> Mapping[str, Callable[["Session", Typed], Answer]]:
+        """What carries out `save` and `sessions`."""
 
     def before(self, session: "Session") -> None:
         """Take note of where the session is: such a command is about to be executed."""
 
     def after(self, text: str, session: "Session") -> None:
         """Take note of the line that has been executed, as it was typed."""
+
+    def write(self) -> "Future[None] | None":
+        """Begin to write what was noted; return what to wait for before that is shown, if so."""
 
 
 class Interpreter:
@@ -192,8 +204,9 @@ class Interpreter:
         command = find(line.first)
         if command.kept and self.journal:
             self.journal.before(self._session)
+        runs = self.journal.runs if self.journal else {}
         with blaming(line.rest or None):
-            return command.run(self._session, line.rest)
+            return runs.get(command.name, command.run)(self._session, line.rest)
 
     def end(self, text: str, answer: Answer) -> Answer:
         """Note that a line was executed, and return its complete answer."""

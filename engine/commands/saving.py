@@ -1,25 +1,17 @@
-"""The command that saves a session."""
+"""The commands about files of sessions; what carries them out comes with a session's journal."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnstep.engine.language.typed import Typed, blaming
+from nnstep.engine.language.typed import TextError, Typed
 
-from .command import Answer, Command, says
+from .command import Answer, Command
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
 
 
-def _save(session: "Session", text: Typed) -> Answer:
-    quoted = len(text.text) > 1 and text.text[0] == text.text[-1] == '"'
-    path = Path(os.path.expanduser(text.text[1:-1] if quoted else text.text))  # noqa: PTH111 - never raises
-    if not path.name:
-        raise text.error("say the file to write, as in save lesson")
-    with blaming(text):
-        written = session.save(path)
-    return says(f"The session is saved in {written}.")
+def _without_a_journal(session: "Session", text: Typed) -> Answer:
+    raise TextError("this session is not kept: its interpreter was given no journal")
 
 
 COMMANDS = (
@@ -28,11 +20,22 @@ COMMANDS = (
         "PATH",
         "write the session to a file, to go on with it another time",
         "save lesson",
-        _save,
+        _without_a_journal,
         (),
-        "The file gets the ending .session; one that is there is replaced. Saved are the place, "
-        "the branches with their changes, the breakpoints, and what is watched. A path with a # in "
-        "it stands in quotation marks.",
+        "The file gets the ending .session, and lists the commands that have changed the session; "
+        "executed again, they lead to the same numbers. A path with a # in it stands in quotation "
+        "marks.",
+        writes=True,
+    ),
+    Command(
+        "sessions",
+        "[delete N]",
+        "list the sessions that were not quit, or delete one of them",
+        "sessions",
+        _without_a_journal,
+        (),
+        "A session whose terminal was closed, or that had edits when it was quit, is still there. "
+        "The gallery opens them. None is deleted unless you say so.",
         writes=True,
     ),
 )

@@ -14,7 +14,7 @@ then none is looked at. What may be in a file that comes from anybody is limited
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
 from itertools import chain
@@ -27,7 +27,7 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.files import FileError, read_bytes, write_whole
-from nnstep.engine.language.typed import typed
+from nnstep.engine.language.typed import Typed, typed
 from nnstep.engine.limits import MAX_COUNT, MAX_TEXT
 from nnstep.engine.machine.machine import run_length
 from nnstep.engine.text import printable
@@ -35,6 +35,7 @@ from nnstep.engine.text import printable
 from .reference import Reference, SessionFileError, reference_to
 
 if TYPE_CHECKING:
+    from nnstep.engine.commands.command import Answer
     from nnstep.engine.session.session import Session
 
 SUFFIX = ".session"
@@ -137,7 +138,7 @@ def script(content: bytes) -> Script:
             found = _COMMENT.search(text)
             if before:
                 before = _checked(before, text, found, number)
-            command = typed(text[: found.start()] if found else text).text
+            command = typed(without_comment(text)).text
             if command:
                 lines.append(Line(number, command, (found[1] or "") if found else ""))
         if unfinished.strip():
@@ -145,6 +146,11 @@ def script(content: bytes) -> Script:
     except SessionFileError as error:
         problem = f"{error}; it and what follows are left out"
     return Script(header, tuple(lines), problem)
+
+
+def without_comment(text: str) -> str:
+    """Return a line of a session file, as text, without what was written behind the command."""
+    return _COMMENT.sub("", text)
 
 
 def _header(row: bytes, *, whole: bool) -> tuple[Header, str]:
@@ -248,10 +254,12 @@ class Journal:
     """The commands that a session has been given since it began, to be written to its file.
 
     `before` and `after` are told of every command that is kept; `note` takes down where the session
-    is, which holds until the next change. The session is at its first step when this is made.
+    is, which holds until the next change. The session is at its first step when this is made. `own`
+    is the file that it was saved to, or opened from, if there is one.
     """
 
     def __init__(self, session: "Session") -> None:
+        self.own: Path | None = None
         self._session = session
         self._entries: list[Entry] = []
         # What leads from the last entry to where the session is; and the end of the file.
@@ -260,6 +268,13 @@ class Journal:
         # How far the branch had come after the last entry, and where the session was.
         self._newest = self._place = 0
         self.note(session)
+
+    @property
+    def runs(self) -> "Mapping[str, Callable[[Session, Typed], Answer]]":
+        """What carries out the commands about the files of sessions."""
+        from .command import runs_of
+
+        return runs_of(self)
 
     @property
     def edits(self) -> int:
@@ -289,6 +304,9 @@ class Journal:
             places.append(here)
         self._way = tuple(_at(session, place) for place in places)
         self._end = self._way or ((_at(session, here),) if self._entries else ())
+
+    def write(self) -> None:
+        """Write nothing: a journal is in memory, and `Keeping` has it in a file."""
 
     @cached_property
     def _header(self) -> Header:
@@ -403,28 +421,3 @@ def _write_all(descriptor: int, content: bytes, at: int) -> None:
     while content:
         count = os.pwrite(descriptor, content, at)
         content, at = content[count:], at + count
-
-
-def save(journal: Journal, path: str | Path, own: Path | None = None) -> Path:
-    """Write a copy of a journal's file that `nnstep` opens; return its path, `.session` added.
-
-    Raises `SessionFileError` if it cannot be written, and if there is a file already that is not
-    the session's `own`, from an earlier `save` or from where it was opened.
-    """
-    target = Path(path)
-    if target.name and target.suffix.lower() != SUFFIX:
-        target = target.with_name(target.name + SUFFIX)
-    try:
-        resolved = target.resolve()  # a link stays one, and the file that it names is replaced
-        if target.exists() and resolved != own:
-            problem = "there is such a file already; choose another name, or delete it first"
-            raise SessionFileError(problem)
-        write_whole(resolved, b"".join(journal.laid_out(resolved.parent)))
-    except SessionFileError as error:
-        raise error.of(str(path)) from None
-    except OSError as error:
-        reason = f"it cannot be written: {error.strerror or error}"
-        raise SessionFileError(reason, str(path)) from None
-    except (RuntimeError, ValueError):
-        raise SessionFileError("this cannot be a file's name", str(path)) from None
-    return target

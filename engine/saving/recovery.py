@@ -10,7 +10,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
@@ -18,6 +18,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from nnstep.engine.commands.command import Answer
+from nnstep.engine.language.typed import Typed
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import printable
@@ -29,7 +31,9 @@ _CLAIM = ".claim"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _LONGEST_AGE = 30 * _DAY
 PATIENCE = 2.0
-"""How many seconds a disk may take before the screen, or the end, goes on without it."""
+"""How many seconds a disk may take before a process ends without it."""
+
+_SLOW = 1.5
 
 
 def state_folder() -> Path:
@@ -109,6 +113,11 @@ class Leftover(Struct, frozen=True):
     place: int = 0
     edits: int = 0
     problem: str = ""
+
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether at least its first line says what it is of."""
+        return bool(self.scenario)
 
     @property
     def age(self) -> str:
@@ -207,7 +216,7 @@ def take(path: Path) -> Taken:
 
 
 class Keeping:
-    """Keeps a session on disk while it is worked on; `problem` is why it is not there, if so.
+    """Keeps a session on disk while it is worked on.
 
     It is told of commands as its `journal` is. As long as nothing was done to a session there is no
     file. A session that is all of a leftover goes on in the file that was `taken`.
@@ -218,17 +227,34 @@ class Keeping:
         journal: Journal,
         scenario: Scenario,
         folder: Path | None = None,
-        taken: "Taken | None" = None,
+        taken: Taken | None = None,
     ) -> None:
         self.journal = journal
-        self.problem = ""
         self._scenario = scenario
         self._folder = folder
         self._initial = None if taken else journal.state
         self._claim = taken.claim if taken else None
         self._file = JournalFile(taken.path) if taken else None
+        self._reason = ""
+        # The edits that are on disk, or will be once what was begun is done.
+        self._asked = journal.edits
         self._lock = threading.Lock()
+        self._next: Future[None] | None = None
+        self._since: float | None = None
         self._ended = False
+
+    @property
+    def runs(self) -> Mapping[str, Callable[[Session, Typed], Answer]]:
+        """What carries out the commands about the files of sessions."""
+        return self.journal.runs
+
+    @property
+    def problem(self) -> str:
+        """Why what was done last is not on the disk, in a few words; empty if it is, or will be."""
+        since = self._since
+        if since is not None and time.monotonic() - since > _SLOW:
+            return "not saved: the disk does not answer"
+        return self._reason
 
     def before(self, session: Session) -> None:
         """Take down where a command that is kept begins."""
@@ -242,24 +268,53 @@ class Keeping:
         """Take down where the session is."""
         self.journal.note(session)
 
-    def write(self) -> "Future[None]":
-        """Begin to write what was taken down, on another thread, and set `problem`.
+    def write(self) -> "Future[None] | None":
+        """Begin to write what was taken down, on another thread.
 
-        Once that is done, the commands are on the disk, if there is no problem.
+        Returns what to wait for if that is an edit, after which it is on the disk or there is a
+        `problem`; None if nobody has to wait, as for a disk that has not answered for long.
         """
-        return _on_a_thread(self._write)
+        edits, asked = self.journal.edits, self._asked
+        written = self.write_all()
+        self._asked = edits
+        return written if edits != asked and not self.problem else None
+
+    def write_all(self) -> "Future[None]":
+        """Begin to write what was taken down; the result is there once that is done."""
+        with self._lock:
+            begins = self._since is None
+            if self._next is None:
+                self._next = Future()
+                self._next.set_running_or_notify_cancel()
+            written = self._next
+            if begins:
+                self._since = time.monotonic()
+        if begins:
+            # The end of the process does not wait for such a thread.
+            threading.Thread(target=self._work, name="journal", daemon=True).start()
+        return written
+
+    def _work(self) -> None:
+        """Write as long as there is something to; on the thread."""
+        while True:
+            with self._lock:
+                written, self._next = self._next, None
+                self._since = None if written is None else time.monotonic()
+            if written is None:
+                return
+            self._write()
+            written.set_result(None)
 
     def _write(self) -> None:
-        with self._lock:
-            if self._ended or not self._scenario.path:  # nobody could find it again
-                return
-            try:
-                self._update()
-            except (OSError, RuntimeError, ValueError, MemoryError) as error:
-                reason = getattr(error, "strerror", None) or str(error) or "no memory"
-                self.problem = printable(f"not saved: {reason}")
-            else:
-                self.problem = ""
+        if self._ended or not self._scenario.path:  # nobody could find it again
+            return
+        try:
+            self._update()
+        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no memory"
+            self._reason = printable(f"not saved: {reason}")
+        else:
+            self._reason = ""
 
     def _update(self) -> None:
         if self.journal.state == self._initial:
@@ -274,38 +329,18 @@ class Keeping:
             self._file = JournalFile(folder / name)
         self._file.write(self.journal)
 
-    def end(self, *, keep: bool) -> None:
+    def end(self, *, keep: bool, edits: bool = True) -> None:
         """Stop, for good; leave the session behind for the next start, or nothing at all.
 
-        A session with edits is always left: they are work.
+        With `edits`, a session that has some is always left: they are work.
         """
+        if self._ended:
+            return
         with suppress(TimeoutError):
-            _on_a_thread(lambda: self._end(keep=keep)).result(PATIENCE)
-
-    def _end(self, *, keep: bool) -> None:
-        self._write()
-        with self._lock:
-            if self._ended:
-                return
-            self._ended = True
-            if self._file is not None and not keep and not self.journal.edits:
+            self.write_all().result(PATIENCE)
+            if not keep and not (edits and self.journal.edits) and self._file is not None:
                 with suppress(OSError):
                     self._file.remove()
             if self._claim is not None:
                 self._claim.release()
-
-
-def _on_a_thread(work: Callable[[], None]) -> "Future[None]":
-    """Do something on a thread that the end of the process does not wait for."""
-    future: Future[None] = Future()
-
-    def through() -> None:
-        try:
-            work()
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(None)
-
-    threading.Thread(target=through, name="journal", daemon=True).start()
-    return future
+        self._ended = True

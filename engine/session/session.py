@@ -4,7 +4,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nnstep.engine.arrays import Array, Shape, frozen
@@ -71,7 +70,6 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
-        self.file: Path | None = None
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
@@ -348,27 +346,6 @@ class Session:
         """
         self._examination.leave()
         return self._changes.redo().cell
-
-    def save(self, path: str | Path) -> Path:
-        """Write the session to a file that `nnstep` opens, and return its path, `.session` added.
-
-        Raises `SessionFileError` if it cannot be written, and if there is a file already that is
-        not this session's own, from an earlier `save` or from where it was opened.
-        """
-        from nnstep.engine.saving.errors import SessionFileError
-        from nnstep.engine.saving.files import SUFFIX, write_session
-        from nnstep.engine.saving.old_reference import reference_to
-        from nnstep.engine.saving.state import save
-
-        target = Path(path)
-        if target.name and target.suffix.lower() != SUFFIX:
-            target = target.with_name(target.name + SUFFIX)
-        if target.exists() and target.resolve() != self.file:
-            problem = "there is such a file already; choose another name, or delete it first"
-            raise SessionFileError(problem, str(path))
-        write_session(target, save(self), reference_to(self.scenario))
-        self.file = target.resolve()
-        return target
 
     # Asking
 

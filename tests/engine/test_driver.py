@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from subprocess import run
 
 import pytest
@@ -13,7 +14,7 @@ from nnstep.engine import driver as driving
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.interpreter import COMMANDS, Interpreter
 from nnstep.engine.driver import MOST_WAITING, PACES, Driver
-from nnstep.engine.language.typed import TextError
+from nnstep.engine.language.typed import TextError, Typed
 from nnstep.engine.session.session import Session, Target
 from nnstep.engine.stops.points import Stop
 
@@ -31,6 +32,13 @@ class Notes:
 
     def after(self, text: str, session: Session) -> None:
         self.lines.append(text)
+
+    def write(self) -> None:
+        pass
+
+    @property
+    def runs(self) -> dict[str, Callable[[Session, Typed], Answer]]:
+        return {}
 
 
 class Gate:
@@ -252,6 +260,42 @@ async def test_a_journal_is_told_what_has_to_be_repeated(with_loop: bool) -> Non
         "at 4 of 4",
         "at 4 of 4",
     ]
+
+
+class SlowDisk(Notes):
+    """A journal whose disk answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: Future[None] = Future()
+
+    def write(self) -> Future[None]:  # type: ignore[override]
+        return self.written
+
+
+async def test_a_change_is_shown_once_it_is_on_the_disk() -> None:
+    shown: list[float] = []
+    disk, session = SlowDisk(), small()
+    driver = Driver(session, lambda: shown.append(float(driver.snapshot.tensors["lr"])))
+    driver.journal = disk
+    change = driver.do("set lr = 0.5")
+    step = driver.do("step")
+    await asyncio.sleep(0.05)
+    assert not change.done() and not step.done() and driver.is_busy
+    assert session.value("lr") == 0.5 and 0.5 not in shown
+    disk.written.set_result(None)
+    assert (await change).told.startswith("lr = 0.5")
+    assert (await step).moved and shown[-1] == 0.5
+
+
+async def test_a_disk_that_does_not_answer_holds_a_change_up_only_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driving, "PATIENCE", 0.02)
+    driver = Driver(small())
+    driver.journal = SlowDisk()
+    assert (await driver.do("set lr = 0.5")).told.startswith("lr = 0.5")
+    assert driver.snapshot.tensors["lr"] == 0.5
 
 
 def test_what_is_repeated_from_a_journal_comes_to_the_same_session() -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
-from nnstep.engine.commands.interpreter import Interpreter, find
-from nnstep.engine.language.typed import TextError, typed
+from nnstep.engine.commands.interpreter import Interpreter
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.saving.journal import Journal, Line, script
@@ -87,12 +87,7 @@ class Worked:
     def give(self, *lines: str) -> None:
         """Execute commands; those that are kept are taken down."""
         for line in lines:
-            kept = find(typed(line).first).kept
-            if kept:
-                self.journal.before(self.session)
-            Interpreter(self.session).execute(line)
-            if kept:
-                self.journal.after(line, self.session)
+            Interpreter(self.session, self.journal).execute(line)
 
     def contents(self) -> bytes:
         self.journal.note(self.session)
@@ -137,6 +132,8 @@ def a_point(session: Session, choose: random.Random) -> str:
             f"watch norm({name}) crosses {choose.uniform(0, 2)!r}",
             f"watch max({name}) changes",
             f"watch norm({name})",
+            f"toggle watch norm({name})",
+            f"toggle line {choose.randrange(len(session.program)) + 1}",
         ]
     )
 
@@ -392,7 +389,7 @@ def test_to_stop_it_keeps_what_has_been_brought_back() -> None:
     opened = Opened("w", replace(found, lines=lines), worked.session.scenario)
     asked = iter(range(10**6))
     replayed = opened.replay(cancelled=lambda: next(asked) > 4)
-    assert replayed.problem == "w: it was stopped at line 4; it and what follows are left out"
+    assert replayed.problem == "w: line 4: it was stopped; it and what follows are left out"
     assert 5 <= replayed.session.place < 900000
     assert replayed.session.undo() == "a"
 

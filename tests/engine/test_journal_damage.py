@@ -124,14 +124,15 @@ def test_what_stands_before_a_line_that_does_not_fit_holds() -> None:
     assert (replayed.session.place, replayed.session.value("a")) == (12, 3.0)
 
 
-@pytest.mark.parametrize("line", ["save mine", "save /tmp/x.session", "save"])
+@pytest.mark.parametrize("line", ["save mine", "save /tmp/x.session", "save", "sessions delete 1"])
 def test_a_line_that_writes_a_file_is_refused(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     header = f"{rows()[0].rpartition('  # ')[0]}\n"
     replayed = opened(of_rows(header, "goto 3\n", f"{line}\n", "goto 5\n"))
-    assert "line 3: save writes a file, which a session may not do" in replayed.problem
+    said = f"line 3: a session may not have '{line.split(maxsplit=1)[0]}', which changes files"
+    assert said in replayed.problem
     assert replayed.session.place == 3
     assert list(tmp_path.iterdir()) == []
 
@@ -225,10 +226,25 @@ def test_a_place_beyond_all_places_is_no_trouble() -> None:
     header = f"{rows()[0].rpartition('  # ')[0]}\n"
     asked = iter(range(10**6))
     found = of_rows(header, "goto 3\n", "goto 999999999999999\n")
-    replayed = Opened("w", found, code()).replay(cancelled=lambda: next(asked) > 3)
-    assert replayed.problem == "w: it was stopped at line 3; it and what follows are left out"
+    replayed = Opened("w", found, code(), most=None).replay(cancelled=lambda: next(asked) > 3)
+    assert replayed.problem == "w: line 3: it was stopped; it and what follows are left out"
     assert replayed.session.place >= 3
     assert opened(of_rows(header, "goto 99999999999999999\n")).problem.startswith("w.session: line")
+
+
+@pytest.mark.parametrize("line", ["goto 100000001", "step 999999999", "goto iteration 99999999"])
+def test_more_than_it_may_ask_for_is_not_even_begun(line: str) -> None:
+    header = f"{rows()[0].rpartition('  # ')[0]}\n"
+    replayed = opened(of_rows(header, "goto 3\n", f"{line}\n"))
+    assert "line 3: it asks for more than 100,000,000 operations" in replayed.problem
+    assert replayed.session.place == 3
+
+
+def test_a_run_without_end_is_ended_at_the_limit() -> None:
+    header = f"{rows()[0].rpartition('  # ')[0]}\n"
+    replayed = Opened("w", of_rows(header, "run\n"), code(), most=500).replay()
+    assert "line 2: it asks for more than" in replayed.problem
+    assert replayed.session.place > 500
 
 
 # Anything at all

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from test_journal import Worked, changed_scenarios, code
 
 from nnstep.engine.loading import load
-from nnstep.engine.saving.journal import JournalFile, read_session, save, script
+from nnstep.engine.saving.command import save
+from nnstep.engine.saving.journal import JournalFile, read_session, script
 from nnstep.engine.saving.reference import SessionFileError, listing_digest, scenario_digest
 from nnstep.engine.saving.replay import Opened, Replayed, open_session
 from nnstep.engine.scenario.model import Run
@@ -181,7 +182,10 @@ def test_a_changed_scenario_is_told_of_and_brought_back_if_it_fits(
         ({"a = 2.0": "a = [2.0]"}, "line 4: column 5: a has shape (1,)"),
         ({"sum(a)": "sum(c)", "a = 2": "c = 2"}, "line 4: column 5: the program has no tensor 'a'"),
         ({'"y': '"z'}, "line 5: column 7: the program has no tensor"),
-        ({"iterations = 20": "iterations = 1"}, "line 2: the steps are counted from 0 to 8"),
+        (
+            {"iterations = 20": "iterations = 1"},
+            "line 2: column 6: the steps are counted from 0 to 8",
+        ),
     ],
     ids=["shape", "tensor", "breakpoint", "end"],
 )
@@ -235,7 +239,7 @@ def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(tmp_p
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     path.chmod(0o604)
-    save(case.journal, path, path)
+    save(case.journal, path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
 
 
@@ -270,7 +274,7 @@ def test_what_cannot_be_copied_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(SessionFileError) as caught:
-        save(case.journal, path, path)
+        save(case.journal, path)
     assert str(caught.value) == f"{path}: it cannot be written: No space left on device"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

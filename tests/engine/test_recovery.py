@@ -56,7 +56,7 @@ for line in sys.stdin:
             interpreter.execute(edit)
             keeping.after(edit, session)
         keeping.note(session)
-        keeping.write().result()
+        keeping.write_all().result()
         print(session.place, flush=True)
 """
 
@@ -118,7 +118,7 @@ def kept(case: Worked, folder: Path) -> Keeping:
     """Keep a session from its beginning: what was done to it counts."""
     keeping = Keeping(Worked(case.session.scenario).journal, case.session.scenario, folder)
     keeping.journal = case.journal
-    keeping.write().result()
+    keeping.write_all().result()
     return keeping
 
 
@@ -218,7 +218,7 @@ def test_nothing_is_left_of_a_session_in_which_nothing_was_done(tmp_path: Path) 
     case = Worked(MAZUR)
     keeping = Keeping(case.journal, MAZUR, folder)
     keeping.note(case.session)
-    keeping.write().result()
+    keeping.write_all().result()
     keeping.end(keep=True)
     assert not folder.exists()
 
@@ -228,7 +228,7 @@ def test_a_session_that_is_back_at_its_beginning_is_not_kept(tmp_path: Path) -> 
     keeping = Keeping(case.journal, MAZUR, tmp_path)
     case.session.seek(5)
     keeping.note(case.session)
-    keeping.write().result()
+    keeping.write_all().result()
     assert len(list(tmp_path.glob("*.session"))) == 1
     case.session.seek(0)
     keeping.note(case.session)
@@ -272,10 +272,10 @@ def test_where_nothing_can_be_kept_that_is_told_until_it_can(tmp_path: Path) -> 
     case = worked()
     keeping = kept(case, tmp_path / "file")
     assert keeping.problem == "not saved: File exists"
-    keeping.write().result()
+    keeping.write_all().result()
     assert keeping.problem == "not saved: File exists"
     (tmp_path / "file").unlink()
-    keeping.write().result()
+    keeping.write_all().result()
     assert keeping.problem == ""
     assert read_session(offered_when_ended(keeping, tmp_path / "file")).edits == 1
 
@@ -297,12 +297,12 @@ def test_a_full_disk_keeps_what_was_there_and_is_made_up_for(
 
     monkeypatch.setattr(os, "pwrite", full)
     case.give("set W1[0, 1] = 1")
-    keeping.write().result()
+    keeping.write_all().result()
     assert keeping.problem == "not saved: No space left on device"
     (path,) = tmp_path.glob("*.session")
     assert (read_session(path).edits, read_session(path).problem) == (1, "")
     monkeypatch.setattr(os, "pwrite", whole)
-    keeping.write().result()
+    keeping.write_all().result()
     assert (keeping.problem, read_session(path).edits) == ("", 2)
     keeping.end(keep=False)
 
@@ -315,7 +315,7 @@ def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     case = worked()
     keeping = Keeping(Worked(MAZUR).journal, MAZUR)
     keeping.journal = case.journal
-    keeping.write().result()
+    keeping.write_all().result()
     assert keeping.problem == "not saved: Could not determine home directory."
     assert leftovers() == ()
 
@@ -336,19 +336,18 @@ def test_a_slow_disk_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     keeping.before(case.session)
     case.session.edit("W1", (0, 0), 1.0)
     keeping.after("set W1[0, 0] = 1", case.session)
-    first = keeping.write()
+    first = keeping.write_all()
     written.wait()
     assert not first.done()
     case.session.step()
     keeping.note(case.session)
-    second = keeping.write()
+    second = keeping.write_all()
     keeping.end(keep=True)
     go_on.set()
     first.result()
     second.result()
-    while is_claimed(next(iter(tmp_path.glob("*.session")))):
-        time.sleep(0)
-    assert (offered(tmp_path).place, offered(tmp_path).edits) == (1, 1)
+    (path,) = tmp_path.glob("*.session")
+    assert (read_session(path).place, read_session(path).edits) == (1, 1)
 
 
 # What is offered
@@ -410,7 +409,7 @@ def test_a_leftover_that_was_taken_up_goes_on_in_its_file(tmp_path: Path) -> Non
     assert find_offer(MAZUR, tmp_path) is None
     replayed = open_session(path).replay()
     keeping = Keeping(replayed.journal, MAZUR, tmp_path, taken)
-    keeping.write().result()
+    keeping.write_all().result()
     assert list(tmp_path.glob("*.session")) == [path]
     replayed.session.seek(20)
     keeping.note(replayed.session)

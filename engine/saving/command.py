@@ -1,0 +1,78 @@
+"""What the commands `save` and `sessions` do."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from nnstep.engine.commands.command import Answer, says
+from nnstep.engine.files import write_whole
+from nnstep.engine.language.typed import Typed, blaming
+from nnstep.engine.session.session import Session
+from nnstep.engine.text import printable
+
+from .journal import SUFFIX, Journal
+from .recovery import leftovers, state_folder
+from .reference import SessionFileError
+
+
+def runs_of(journal: Journal) -> Mapping[str, Callable[[Session, Typed], Answer]]:
+    """Return what carries out the commands about the files of sessions, by name."""
+
+    def run_save(session: Session, text: Typed) -> Answer:
+        quoted = len(text.text) > 1 and text.text[0] == text.text[-1] == '"'
+        path = Path(os.path.expanduser(text.text[1:-1] if quoted else text.text))  # noqa: PTH111 - never raises
+        if not path.name:
+            raise text.error("say the file to write, as in save lesson")
+        journal.note(session)
+        with blaming(text):
+            written = save(journal, path)
+        return says(f"The session is saved in {printable(str(written))}.")
+
+    return {"save": run_save, "sessions": _sessions}
+
+
+def save(journal: Journal, path: str | Path) -> Path:
+    """Write a copy of a journal's file that `nnstep` opens; return its path, `.session` added.
+
+    Raises `SessionFileError` if it cannot be written, and if there is a file already that is not
+    the session's own, from an earlier `save` or from where it was opened.
+    """
+    target = Path(path)
+    if target.name and target.suffix.lower() != SUFFIX:
+        target = target.with_name(target.name + SUFFIX)
+    try:
+        resolved = target.resolve()  # a link stays one, and the file that it names is replaced
+        if target.exists() and resolved != journal.own:
+            problem = "there is such a file already; choose another name, or delete it first"
+            raise SessionFileError(problem)
+        write_whole(resolved, b"".join(journal.laid_out(resolved.parent)))
+    except SessionFileError as error:
+        raise error.of(str(path)) from None
+    except OSError as error:
+        reason = f"it cannot be written: {error.strerror or error}"
+        raise SessionFileError(reason, str(path)) from None
+    except (RuntimeError, ValueError):
+        raise SessionFileError("this cannot be a file's name", str(path)) from None
+    journal.own = resolved
+    return target
+
+
+def _sessions(session: Session, text: Typed) -> Answer:
+    found = leftovers()
+    if text:
+        if text.first.text != "delete" or len(text.words) > 2:
+            raise text.error("sessions are listed, or one is deleted as in: sessions delete 1")
+        number = text.rest.number("a session's number")
+        if not 1 <= number <= len(found):
+            raise text.rest.error(f"there are {len(found)} sessions")
+        chosen = found[number - 1]
+        try:
+            chosen.path.unlink()
+        except OSError as error:
+            raise text.rest.error(f"it cannot be deleted: {error.strerror or error}") from None
+        return says(f"The session is deleted: {chosen}.")
+    if not found:
+        return says("No other session is left.")
+    lines = [f"{number}: {each}" for number, each in enumerate(found, 1)]
+    where = f"The gallery opens one, and so does: nnstep PATH. They are in {state_folder()}."
+    return Answer((*lines, where), title="Sessions")
