@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from commanding import give, small, told
 
+from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
-from nnstep.engine.saving.opening import load_session
+from nnstep.engine.saving.journal import Journal
+from nnstep.engine.saving.recovery import Keeping, state_folder
+from nnstep.engine.saving.replay import open_session
 from nnstep.engine.session.session import Session
 from nnstep.engine.verification.report import report_lines
 
@@ -203,20 +206,65 @@ def test_a_difference_says_where_it_is_greatest() -> None:
 # Saving
 
 
+def kept(session: Session, *commands: str) -> Interpreter:
+    """Return an interpreter with a journal, after some commands."""
+    interpreter = Interpreter(session, Journal(session))
+    for command in commands:
+        interpreter.execute(command)
+    return interpreter
+
+
 @pytest.mark.parametrize("typed", ["{}/one", '"{}/one"', "{}/one.session # to go on"])
 def test_a_saved_session_is_taken_up_where_it_was(typed: str, tmp_path: Path) -> None:
     session = Session(load("mazur"))
-    give(session, "step 40", "goto 7", "set W1[0, 1] = 0.5", "break dW1", "watch L", "step 3")
+    lines = ("step 40", "goto 7", "set W1[0, 1] = 0.5", "break dW1", "watch L", "step 3")
     written = tmp_path / "one.session"
-    assert told(session, f"save {typed.format(tmp_path)}") == f"The session is saved in {written}."
-    again = load_session(written)
-    for command in ("where", "branches", "breakpoints", "print W1"):
+    answer = kept(session, *lines).execute(f"save {typed.format(tmp_path)}")
+    assert answer.lines == (f"The session is saved in {written}.",)
+    again = open_session(written).replay().session
+    for command in ("where", "branches", "breakpoints", "print W1", "undo"):
         assert give(again, command).lines == give(session, command).lines
+
+
+def test_a_file_is_replaced_if_it_is_the_session_s_own(tmp_path: Path) -> None:
+    interpreter = kept(Session(load("mazur")), "watch L", f"save {tmp_path}/one")
+    interpreter.execute("step")
+    interpreter.execute(f"save {tmp_path}/one")
+    again = open_session(tmp_path / "one.session").replay()
+    assert again.session.place == 1
+    Interpreter(again.session, again.journal).execute(f"save {tmp_path}/one")
+    with pytest.raises(TextError, match="there is such a file already"):
+        kept(small()).execute(f"save {tmp_path}/one")
 
 
 def test_a_session_that_cannot_be_saved_is_told(tmp_path: Path) -> None:
     with pytest.raises(TextError, match=r"column 6: .*No such file or directory"):
-        give(small(), f"save {tmp_path}/missing/one")
+        kept(small()).execute(f"save {tmp_path}/missing/one")
     for nothing in ("save", 'save ""', "save /"):
         with pytest.raises(TextError, match="say the file to write"):
-            give(small(), nothing)
+            kept(small()).execute(nothing)
+    with pytest.raises(TextError, match="this session is not kept"):
+        give(small(), "save one")
+
+
+def test_sessions_that_are_left_are_listed_and_deleted_one_by_one() -> None:
+    interpreter = kept(Session(load("mazur")))
+    assert interpreter.execute("sessions").lines == ("No other session is left.",)
+    for place in (3, 5):
+        session = Session(load("xor"))
+        journal = Journal(session)
+        keeping = Keeping(journal, session.scenario)
+        Interpreter(session, keeping).execute(f"step {place}")
+        keeping.note(session)
+        keeping.end(keep=True)
+    first, second, where = interpreter.execute("sessions").lines
+    assert (first, second) == ("1: xor, step 5, just now", "2: xor, step 3, just now")
+    assert where.endswith(f"They are in {state_folder()}.")
+    assert interpreter.execute("sessions delete 2").lines == (
+        "The session is deleted: xor, step 3, just now.",
+    )
+    assert interpreter.execute("sessions").lines[0] == first
+    for wrong in ("sessions delete 2", "sessions delete 0", "sessions delete", "sessions drop 1"):
+        with pytest.raises(TextError):
+            interpreter.execute(wrong)
+    assert len(interpreter.execute("sessions").lines) == 2

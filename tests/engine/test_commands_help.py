@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnstep.engine.commands.command import Command
-from nnstep.engine.commands.interpreter import BY_NAME, COMMANDS, complete, completed
+from nnstep.engine.commands.interpreter import (
+    BY_NAME,
+    COMMANDS,
+    Interpreter,
+    complete,
+    completed,
+)
 from nnstep.engine.language.typed import TextError
+from nnstep.engine.saving.journal import Journal
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import printable
 
@@ -33,7 +40,7 @@ def test_every_command_is_in_the_help_and_its_example_works(
     lines = give(session, f"help {command.name}").lines
     assert lines[0].startswith(command.synopsis)
     assert BY_NAME[command.example.split()[0]] is command
-    assert give(session, command.example) is not None
+    assert Interpreter(session, Journal(session)).execute(command.example) is not None
 
 
 def test_help_fits_on_a_narrow_screen() -> None:
