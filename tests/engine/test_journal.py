@@ -19,8 +19,8 @@ from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.saving.journal import Journal, Line, script
 from nnstep.engine.saving.replay import Opened, Replayed
-from nnstep.engine.scenario.model import Breakpoint as FileBreakpoint
 from nnstep.engine.scenario.model import Data, Loss, Run, Scenario
+from nnstep.engine.scenario.schema import Breakpoint as Table
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Breakpoint, Watchpoint
 from nnstep.engine.text import cell_name
@@ -228,7 +228,7 @@ def done(session: Session, line: str) -> str:
         return str(error)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([NOTHING_KEPT, 20_000, EVERYTHING_KEPT]))
 def test_a_random_session_is_carried_by_its_journal_alone(seed: int, history: int) -> None:
     is_carried(seed, history)
@@ -251,7 +251,7 @@ def is_carried(seed: int, history: int) -> None:
     assert_same(worked.session, replayed.session, choose)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_the_journal_of_a_session_that_was_brought_back_is_the_same(seed: int) -> None:
     choose = random.Random(seed)
@@ -334,16 +334,14 @@ def test_a_session_that_was_brought_back_goes_on_as_the_other_would_have() -> No
     session.edit("W2", (0, 1), 2.0)
     restored.edit("W2", (0, 1), 2.0)
     assert session.branches.names == restored.branches.names
-    assert session.stops.add(Watchpoint(0, "L")) == restored.stops.add(Watchpoint(0, "L"))
+    assert session.stops.add(Watchpoint("L")) == restored.stops.add(Watchpoint("L"))
 
 
 def test_breakpoints_of_the_scenario_that_were_removed_stay_removed() -> None:
-    scenario = replace(
-        shuffled(0), breakpoints=(FileBreakpoint("dW1"), FileBreakpoint("dW2", hits=3))
-    )
+    scenario = replace(shuffled(0), breakpoints=(Table(at="dW1"), Table(at="dW2", hits=3)))
     worked = Worked(scenario)
     worked.give("delete 1")
-    assert worked.replayed().session.stops.points == (Breakpoint(2, "dW2", after=2),)
+    assert worked.replayed().session.stops.points == (Breakpoint("dW2", after=2, number=2),)
 
 
 def test_only_what_is_left_of_the_way_is_in_the_file() -> None:
@@ -423,7 +421,7 @@ def test_redo_gives_a_branch_the_name_that_it_had() -> None:
     assert worked.session.branches.names == ("main", "bold")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_redo_leads_back_to_what_there_was_before_undo(seed: int) -> None:
     choose = random.Random(seed)

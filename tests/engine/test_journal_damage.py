@@ -266,14 +266,14 @@ def survives(content: bytes, scenario: Scenario) -> None:
     assert b"".join(replayed.journal.laid_out())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_no_trouble(content: bytes) -> None:
     survives(content, code())
     survives(f"{rows()[0].rpartition('  # ')[0]}\n".encode() + content + b"\n", code())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**6))
 def test_mutated_files_are_no_trouble(seed: int) -> None:
     choose = random.Random(seed)
