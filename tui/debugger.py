@@ -5,10 +5,11 @@ import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.layout import Layout
 from textual.message import Message
@@ -75,7 +76,10 @@ class Debugger(Screen[None]):
     """
 
     AUTO_FOCUS = "#program"
-    BINDINGS = bindings("debugger")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("debugger"),
+        Binding("escape", "give_up", show=False),
+    ]
 
     def __init__(
         self,
@@ -548,6 +552,10 @@ class Debugger(Screen[None]):
         self.driver.change_pace(faster)
         self.say(f"Speed: {self.driver.pace}")
 
+    def action_give_up(self) -> None:
+        """Pause whatever is under way."""
+        self.driver.pause()
+
     def action_interrupt(self) -> None:
         """Pause a run; with nothing to pause, say how to quit."""
         if self.driver.is_busy:
@@ -620,7 +628,7 @@ class Debugger(Screen[None]):
                 progress=progress,
                 cancelled=lambda: driver.is_stopping,
             ),
-            "restoring",
+            "restoring, Escape stops",
         )
         if replayed.problem and taken:
             # What is left out is still in the file, which is not gone on with.

@@ -4,15 +4,18 @@ import os
 import random
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 from pseudo_terminal import Terminal
 
+from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.loading import load
-from nnstep.engine.saving.errors import SessionFileError
-from nnstep.engine.saving.files import read_session
-from nnstep.engine.saving.state import SavedSession, save
+from nnstep.engine.saving.journal import Journal, Script, read_session
+from nnstep.engine.saving.recovery import leftovers
+from nnstep.engine.saving.reference import SessionFileError
+from nnstep.engine.saving.replay import open_session
 from nnstep.engine.session.session import Session
 
 OPEN = ("-m", "nnstep.tui")
@@ -39,14 +42,18 @@ def to_first_weight(terminal: Terminal) -> None:
     terminal.wait_for_text("W1[0, 0] = ")
 
 
-def on_disk(folder: Path) -> list[SavedSession]:
+def on_disk(folder: Path) -> list[Script]:
     found = []
     for path in folder.glob("*.session"):
         try:
-            found.append(read_session(path).saved)
+            found.append(read_session(path))
         except SessionFileError:  # it was deleted in between
             assert not path.exists()
     return found
+
+
+def places_on_disk(folder: Path) -> list[int]:
+    return [script.place for script in on_disk(folder)]
 
 
 class Mirror:
@@ -60,8 +67,9 @@ class Mirror:
 
     def state(self) -> tuple[int, int, str, float]:
         """Return the place, the number of edits, the branch and the first weight."""
-        saved = save(self.session)
-        return saved.place, saved.edits, saved.current, float(self.session.value("W1")[0, 0])
+        session = self.session
+        weight = float(session.value("W1")[0, 0])
+        return session.place, self._edits, session.branches.current, weight
 
     def type(self) -> None:
         """Type something that steps, goes back or edits; do not wait for what it does."""
@@ -125,8 +133,7 @@ def test_killed_at_once_after_a_key_at_most_that_key_is_lost(seed: int, folder: 
         for _ in range(3 + 2 * seed):
             mirror.type()
             mirror.wait()
-        before = save(mirror.session)
-        terminal.wait_for(lambda: on_disk(folder) == [before])
+        terminal.wait_for(lambda: places_on_disk(folder) == [mirror.session.place])
         states = [mirror.state()]
         while mirror.state()[:2] == states[0][:2]:
             mirror.type()
@@ -164,7 +171,7 @@ def test_killed_in_the_middle_of_a_run_its_place_is_kept(
         mirror.wait()
         terminal.press("+++ ")
         reached = random.Random(seed).randrange(100, 900)
-        terminal.wait_for(lambda: any(saved.place >= reached for saved in on_disk(folder)))
+        terminal.wait_for(lambda: any(place >= reached for place in places_on_disk(folder)))
         terminal.signal(number)
         terminal.end()
     with opened() as terminal:
@@ -204,14 +211,14 @@ def test_an_offer_that_is_declined_is_made_again(folder: Path) -> None:
             terminal.wait_for_text(" step 1 of ")
             terminal.press("q")
             assert terminal.end() == 0
-    assert [saved.place for saved in on_disk(folder)] == [3]
+    assert places_on_disk(folder) == [3]
 
 
 def test_an_app_that_is_open_is_not_offered_to_another(folder: Path) -> None:
     with opened() as one:
         one.press("ss")
         one.wait_for_text(" step 2 of ")
-        one.wait_for(lambda: [saved.place for saved in on_disk(folder)] == [2])
+        one.wait_for(lambda: places_on_disk(folder) == [2])
         with opened() as other:
             other.quiet()
             assert "takes it up" not in other.text
@@ -268,7 +275,7 @@ def test_after_a_crash_the_session_is_offered(folder: Path) -> None:
     with Terminal("-c", CRASH, columns=120, lines=36) as terminal:
         terminal.wait_for(lambda: "q quit" in terminal.text)
         terminal.press("sss")
-        terminal.wait_for(lambda: [saved.place for saved in on_disk(folder)] == [3])
+        terminal.wait_for(lambda: places_on_disk(folder) == [3])
         terminal.press("s")
         assert terminal.end() == 1
     with opened() as terminal:
@@ -282,32 +289,186 @@ def test_where_nothing_can_be_kept_that_is_told_and_the_app_goes_on(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with opened() as terminal:
         terminal.press("s")
-        terminal.wait_for_text("Autosave is off: ")
+        terminal.wait_for_text("not saved: Not a directory")
+        to_first_weight(terminal)
+        terminal.press("e")
+        terminal.wait_for_text("New value of W1[0, 0]")
+        terminal.press("0.5\r")
+        terminal.wait_for_text(" W1[0, 0] = 0.5")
+        assert "not saved: Not a directory" in terminal.text
+        (tmp_path / "file").unlink()
         terminal.press("s")
         terminal.wait_for_text(" step 2 of ")
-        terminal.wait_for(lambda: "Autosave is off" not in terminal.text)
+        terminal.wait_for(lambda: "not saved" not in terminal.text)
         terminal.press("q")
         assert terminal.end() == 0
+    (script,) = on_disk(tmp_path / "file" / "nnstep")
+    assert (script.place, script.edits) == (2, 1)
+
+
+def saved(path: Path, *lines: str) -> Path:
+    """Save a session of the scenario `mazur` that was given commands."""
+    session = Session(load("mazur"))
+    interpreter = Interpreter(session, Journal(session))
+    for line in (*lines, f"save {path}"):
+        interpreter.execute(line)
+    return path
 
 
 def test_a_session_file_is_opened(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
-    session.seek(40)
-    session.seek(21)
-    session.edit("W1", (0, 0), 0.625)
-    path = tmp_path / "work.session"
-    session.save(path)
+    path = saved(tmp_path / "work.session", "goto 40", "goto 21", "set W1[0, 0] = 0.625")
     with Terminal(*OPEN, str(path), columns=120, lines=36) as terminal:
         terminal.wait_for_text(" step 21 of 1600 ")
         assert " branch b1 " in terminal.text
         to_first_weight(terminal)
         terminal.wait_for_text(" W1[0, 0] = 0.625")
+        terminal.press("u")
+        terminal.wait_for_text("The change of W1[0, 0] is undone.")
         terminal.press("q")
         assert terminal.end() == 0
-    content = path.read_bytes()
-    path.write_bytes(content[:-9])
+
+
+def test_of_a_damaged_file_the_rest_is_opened_and_that_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path / "work.session", "goto 21", "set W1[0, 0] = 0.625", "watch L")
+    content = path.read_bytes().replace(b"watch L", b"watch K")
+    path.write_bytes(content)
+    with Terminal(*OPEN, str(path), columns=120, lines=36) as terminal:
+        terminal.wait_for_text(" step 21 of 1600 ")
+        terminal.wait_for_text("line 4 is not as it was written")
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert path.read_bytes() == content
+    path.write_bytes(content[:40])
     with Terminal(*OPEN, str(path)) as terminal:
         assert terminal.end() == 2
-        assert b"the file ends too early" in terminal.sent.replace(b"\r\n", b" ")
+        assert b"the file ends within its first line" in terminal.sent.replace(b"\r\n", b" ")
         assert b"Traceback" not in terminal.sent
-    assert path.read_bytes() == content[:-9]
+
+
+def test_a_scenario_from_elsewhere_is_asked_about(tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(Path(load("xor").path).read_text())
+    session = Session(load(scenario))
+    interpreter = Interpreter(session, Journal(session))
+    (tmp_path / "other").mkdir()
+    for line in ("goto 7", "watch L", f"save {tmp_path}/other/work"):
+        interpreter.execute(line)
+    path = tmp_path / "other" / "work.session"
+    with Terminal(*OPEN, str(path), columns=200, lines=36) as terminal:
+        terminal.wait_for_text("is not in its folder. Open that? [y/N]:")
+        terminal.press("y\r")
+        terminal.wait_for_text(" step 7 of ")
+    with Terminal(*OPEN, str(path), columns=200, lines=36) as terminal:
+        terminal.wait_for_text("[y/N]:")
+        terminal.press("\r")
+        assert terminal.end() == 2
+        assert "if you trust it" in " ".join(terminal.text.split())
+
+
+def test_a_session_that_asks_for_much_is_asked_about(tmp_path: Path) -> None:
+    path = saved(tmp_path / "work.session", "watch L")
+    first, *rest = path.read_text().splitlines(keepends=True)
+    header = re.sub("}  # .*", ', "iterations": 9000000}', first)
+    path.write_text("".join([header, "goto 120000000\n", *rest]))
+    with Terminal(*OPEN, str(path), columns=120, lines=36) as terminal:
+        terminal.wait_for_text("asks for 120,000,000 operations. Execute them? [y/N]:")
+        terminal.press("\r")
+        assert terminal.end() == 2
+        assert "and is not executed" in " ".join(terminal.text.split())
+    with Terminal(*OPEN, str(path), columns=120, lines=36) as terminal:
+        terminal.wait_for_text("[y/N]:")
+        terminal.press("y\r")
+        terminal.wait_for_text("restoring, Escape stops: ")
+
+
+def test_escape_keeps_what_has_been_brought_back(tmp_path: Path) -> None:
+    path = saved(tmp_path / "work.session", "set W1[0, 0] = 0.5", "watch L")
+    first, *rest = path.read_text().splitlines(keepends=True)
+    header = re.sub("}  # .*", ', "iterations": 9000000}', first)
+    path.write_text("".join([header, *rest[:1], "goto 90000000\n", "watch K\n"]))
+    with Terminal(*OPEN, str(path), columns=120, lines=36) as terminal:
+        terminal.wait_for_text("restoring, Escape stops: ")
+        terminal.press("\x1b")
+        terminal.wait_for_text("it was stopped")
+        to_first_weight(terminal)
+        terminal.press("u")
+        terminal.wait_for_text("The change of W1[0, 0] is undone.")
+
+
+def test_sessions_that_are_left_are_in_the_gallery(folder: Path) -> None:
+    with opened() as terminal:
+        terminal.press("sss")
+        terminal.wait_for(lambda: places_on_disk(folder) == [3])
+        terminal.signal(signal.SIGKILL)
+        terminal.end()
+    (left,) = leftovers()
+    with Terminal(*OPEN, columns=120, lines=60) as terminal:
+        terminal.wait_for_text(f"An earlier session  {left.scenario}, step 3, ")
+        terminal.press("\x1b[F\r")
+        terminal.wait_for_text(" step 3 of 1600 ")
+        terminal.wait_for_text("Taken up again at step 3.")
+        assert leftovers() == ()
+
+
+def confirmed(terminal: Terminal, line: str) -> bool:
+    """Tell whether the screen says that a change was made."""
+    text = terminal.text
+    if line == "undo":
+        return "The change of W1[0, 0] is undone." in text
+    return f"{line.removeprefix('set ')} (was " in text
+
+
+def changes_on_disk(folder: Path) -> list[str]:
+    found = on_disk(folder)
+    return [line.text for line in found[0].lines if line.text.startswith(("set", "undo"))]
+
+
+def type_change(terminal: Terminal, line: str) -> None:
+    if line == "undo":
+        terminal.press("u")
+        return
+    terminal.press("e")
+    terminal.wait_for_text("New value of W1[0, 0]")
+    terminal.press(f"{line.rpartition(' ')[2]}\r")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_any_moment_every_edit_that_was_confirmed_is_there(
+    seed: int, folder: Path
+) -> None:
+    choose = random.Random(seed)
+    known: list[str] = []
+    for kill in range(10):
+        with opened() as terminal:
+            if known:
+                terminal.wait_for_text("takes it up again")
+                terminal.press("y")
+                terminal.wait_for_text("Taken up again at step ")
+            to_first_weight(terminal)
+            lines: list[str] = []
+            for number in range(choose.randrange(1, 4)):
+                undoable = (known + lines).count("undo") < (len(known) + len(lines)) / 2 - 1
+                value = round(choose.uniform(-2, 2), 6)
+                lines.append(
+                    "undo" if undoable and choose.random() < 0.3 else f"set W1[0, 0] = {value!r}"
+                )
+                if number:
+                    line = lines[-2]
+                    terminal.wait_for(lambda line=line: confirmed(terminal, line))  # type: ignore[misc]
+                    terminal.press(choose.choice("ssiS"))
+                    terminal.quiet()
+                type_change(terminal, lines[-1])
+            moment = time.monotonic() + choose.uniform(0, 0.12)
+            while (left := moment - time.monotonic()) > 0:
+                terminal.read(left)
+            terminal.signal(signal.SIGKILL)
+            terminal.end()
+            told = lines if confirmed(terminal, lines[-1]) else lines[:-1]
+        there = changes_on_disk(folder) if on_disk(folder) else []
+        assert there in (known + told, known + lines), f"kill {kill} of seed {seed}"
+        known = there
+        if there:
+            (left_over,) = leftovers()
+            replayed = open_session(left_over.path).replay()
+            assert (replayed.problem, replayed.warning) == ("", "")
