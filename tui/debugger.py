@@ -36,7 +36,7 @@ from .layout import NUMBERS_WIDTH, Arrangement, Needs, regions_of
 
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
-    from nnstep.engine.saving.recovery import Leftover, Taken
+    from nnstep.engine.saving.recovery import Keeping, Leftover, Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.session.snapshot import Snapshot
 
@@ -91,9 +91,6 @@ class Debugger(Screen[None]):
         replayed: "Replayed | None" = None,
         taken: "Taken | None" = None,
     ) -> None:
-        from nnstep.engine.saving.journal import Journal
-        from nnstep.engine.saving.recovery import Keeping
-
         super().__init__()
         self.scenario = scenario = session.scenario
         self.driver = Driver(session, self._show, self._start)
@@ -101,9 +98,7 @@ class Debugger(Screen[None]):
         self._actions = actions
         self._history = history
         self._taken = taken
-        journal = replayed.journal if replayed else Journal(session)
-        self._keeping = Keeping(journal, scenario, taken=taken if replayed else None)
-        self.driver.journal = self._keeping
+        self._keeping: Keeping | None = None
         self._kept: Snapshot = self.driver.snapshot
         self._is_writing = False
         self._problem = ""
@@ -152,8 +147,9 @@ class Debugger(Screen[None]):
         if self.replayed is None:
             self.call_after_refresh(self.offer_earlier)
         else:
-            self.say(self.replayed.problem or f"Taken up again at step {self._session.place}.")
+            self.begin_to_keep()
             self.write_soon()
+            self.say(self.replayed.problem or f"Taken up again at step {self._session.place}.")
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
@@ -189,8 +185,8 @@ class Debugger(Screen[None]):
         seed = self.driver.seed
         drawn = f"seed {seed}" if seed != self.scenario.seed else ""
         kept = "tab kept" if self.pinned else ""
-        parts = (self.driver.activity, drawn, kept, self._keeping.problem)
-        return " · ".join(filter(None, parts))
+        self._problem = self._keeping.problem if self._keeping else ""
+        return " · ".join(filter(None, (self.driver.activity, drawn, kept, self._problem)))
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
@@ -464,6 +460,7 @@ class Debugger(Screen[None]):
 
     def do(self, text: str) -> None:
         """Execute a line of the prompt, now or when it is its turn, and show the answer."""
+        self.begin_to_keep()
         self._answer(self.driver.do(text))
 
     def _answer(self, answer: "asyncio.Future[Answer]") -> None:
@@ -506,10 +503,12 @@ class Debugger(Screen[None]):
         """Ask for a command."""
         from .prompt import Prompt
 
+        self.begin_to_keep()
         self.app.push_screen(Prompt(self.driver, self.typed), self.show_answer)
 
     def action_edit(self) -> None:
         """Ask for a new value of the cell under the cursor, once nothing is under way."""
+        self.begin_to_keep()
         settled = self.driver.settle()
         if settled.done():
             self._ask_for_value()
@@ -565,10 +564,23 @@ class Debugger(Screen[None]):
 
     # Keeping it
 
+    def begin_to_keep(self) -> None:
+        """Have the session kept on disk: once it is on the screen, or before anything is done."""
+        if self._keeping is None:
+            from nnstep.engine.saving.journal import Journal
+            from nnstep.engine.saving.recovery import Keeping
+
+            taken, replayed = self._taken, self.replayed
+            journal = replayed.journal if replayed else Journal(self._session)
+            self._keeping = Keeping(journal, self.scenario, taken=taken if replayed else None)
+            self.driver.journal = self._keeping
+
     def offer_earlier(self) -> None:
         """Once the screen is there, bring back what was opened, or offer an earlier session."""
         from nnstep.engine.saving.recovery import find_offer
 
+        self.begin_to_keep()
+        self._keep(self.driver.snapshot)
         if self.opened is not None:
             self.bring_back(self.opened, self._taken)
         elif (offer := find_offer(self.scenario)) is not None:
@@ -580,31 +592,31 @@ class Debugger(Screen[None]):
 
         Changes are on the disk before they are shown: that is the driver's work.
         """
-        if snapshot is not self._kept:
+        if snapshot is not self._kept and self._keeping:
             self._kept = snapshot
             self._keeping.note(self._session)
             self.write_soon()
 
     def write_soon(self) -> None:
         """Have what was noted written in a moment; what cannot be is tried again."""
-        if not self._is_writing:
+        if self._keeping and not self._is_writing:
             self._is_writing = True
-            self.run_worker(self._write_soon(), group="keeping")
+            self.run_worker(self._write_soon(self._keeping), group="keeping")
 
-    async def _write_soon(self) -> None:
+    async def _write_soon(self, keeping: "Keeping") -> None:
         while self._is_writing:
-            await asyncio.sleep(_AGAIN if self._keeping.problem else _MOMENT)
-            written = asyncio.wrap_future(self._keeping.write_all())
+            await asyncio.sleep(_AGAIN if keeping.problem else _MOMENT)
+            written = asyncio.wrap_future(keeping.write_all())
             await asyncio.wait({written}, timeout=PATIENCE)
-            self._is_writing = bool(self._keeping.problem)
-            if self._problem != self._keeping.problem:
-                self._problem = self._keeping.problem
+            self._is_writing = bool(keeping.problem)
+            if self._problem != keeping.problem:
                 self._status.show(self.driver.snapshot, self._activity())
 
     def end(self, *, keep: bool) -> None:
         """Leave no run behind, and on disk the session, or nothing but its edits."""
         self.driver.pause()
-        self._keeping.end(keep=keep)
+        if self._keeping:
+            self._keeping.end(keep=keep)
 
     def action_recover(self) -> None:
         """Take the earlier session up again that was offered."""
