@@ -17,9 +17,10 @@ from msgspec.structs import replace
 
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
 from .commands.interpreter import Interpreter, Journal, complete, is_kept
+from .language.typed import TextError
 from .session.session import Session
 from .session.snapshot import Snapshot
-from .text import listed
+from .text import listed, quoted
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -230,6 +231,7 @@ class Driver:
         try:
             await rest
         except Exception as error:  # whoever waits is to know, whatever it is
+            _blame(turn, error)
             if turn.done.done():
                 raise
             turn.done.set_exception(error)
@@ -374,8 +376,15 @@ def _begun(turn: _Turn) -> Coroutine[Any, Any, None] | None:
     try:
         return turn.begin()
     except Exception as error:
+        _blame(turn, error)
         turn.done.set_exception(error)
         return None
+
+
+def _blame(turn: _Turn, error: Exception) -> None:
+    """Note what has failed in an error that is a mistake of the program, not of the line."""
+    if turn.text and not isinstance(error, TextError):
+        error.add_note(f"The command {quoted(turn.text)}")
 
 
 def _resolve(done: "asyncio.Future[Any]", result: object) -> None:

@@ -44,3 +44,9 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistakes:
         return str(caught.value).splitlines()
 
     return said
+
+
+@pytest.fixture(autouse=True)
+def failures_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test pass over a failure that the app would survive, in a terminal either."""
+    monkeypatch.setenv("NNSTEP_FAILURES", "raise")

@@ -2,17 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.screen import Screen
 
 from nnstep.engine.text import printable
 
 from .actions import bindings, key_of, remapped
 from .config import Config
+from .failures import FailsafeApp
 from .theme import DARK, THEMES
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.replay import Opened
     from nnstep.engine.scenario.model import Scenario
 
-    from .debugger import OpenSession
+    from .debugger import Debugger, OpenSession
     from .gallery import Entry
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class NnstepApp(App[None], inherit_bindings=False):
+class NnstepApp(FailsafeApp, inherit_bindings=False):
     """Opens a scenario in the debugger, or the gallery to choose one.
 
     Textual's own keys are not inherited: every key is in the list of actions.
@@ -167,6 +168,31 @@ class NnstepApp(App[None], inherit_bindings=False):
         # Textual does not let the first screen be replaced, so that one stays underneath.
         replace = len(self.screen_stack) > 1
         (self.switch_screen if replace else self.push_screen)(debugger)
+
+    @property
+    def kept(self) -> str:
+        """What a sentence says of the session, if there is one."""
+        debuggers = self._open_debuggers()
+        if not debuggers:
+            return ""
+        return f"; the session {'is kept' if debuggers[-1].is_kept else 'goes on'}"
+
+    def where_kept(self) -> Callable[[], str]:
+        """Return what tells, once the app has ended, where the session is and how it goes on."""
+        debuggers = self._open_debuggers()
+        return debuggers[-1].where_kept if debuggers else str
+
+    def say_failure(self, sentence: str) -> None:
+        """Say that something failed: where keys are answered, or over what covers that."""
+        if self._open_debuggers()[-1:] == [self.screen]:
+            self._open_debuggers()[-1].say(sentence)
+        else:
+            super().say_failure(sentence)
+
+    def _open_debuggers(self) -> "list[Debugger]":
+        from .debugger import Debugger
+
+        return [screen for screen in self.screen_stack if isinstance(screen, Debugger)]
 
     async def action_quit(self) -> None:
         """Quit at once."""

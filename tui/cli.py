@@ -213,6 +213,8 @@ def _run_app(name: str | None) -> None:
 
         app = NnstepApp(scenario, read_config(config_path()), opened, taken)
     app.run()
+    if app.last_words:
+        click.echo(app.last_words, err=True)
     sys.exit(app.return_code or 0)
 
 

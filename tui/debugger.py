@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+import shlex
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -611,6 +612,19 @@ class Debugger(Screen[None]):
             self._is_writing = bool(keeping.problem)
             if self._problem != keeping.problem:
                 self._status.show(self.driver.snapshot, self._activity())
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was done is on the disk, or will be in a moment."""
+        return self._keeping is not None and not self._keeping.problem
+
+    def where_kept(self) -> str:
+        """Say where the session is, once it has ended, and how it can be gone on with."""
+        path, problem = (self._keeping.path, self._keeping.problem) if self._keeping else (None, "")
+        if path is None:
+            return f"The session is {problem}." if problem else "Nothing was done in the session."
+        kept = "The session is kept" if not problem else "All but the last of the session is kept"
+        return f"{kept}. To go on with it:\n\n    nnstep {shlex.quote(str(path))}"
 
     def end(self, *, keep: bool) -> None:
         """Leave no run behind, and on disk the session, or nothing but its edits."""

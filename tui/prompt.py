@@ -98,9 +98,13 @@ class Prompt(ModalScreen[Answer | None]):
             self._show(await answering)
         except TextError as error:
             self._hint(str(error), error=True)
-        field.disabled = False
-        if self.is_current:
-            field.focus()
+        except Exception:
+            self._hint(_HINT)
+            raise
+        finally:
+            field.disabled = False
+            if self.is_current:
+                field.focus()
 
     def _show(self, answer: Answer) -> None:
         """Show an answer of several lines here; a short one, or a move, is seen on the screen."""

@@ -256,6 +256,11 @@ class Keeping:
             return "not saved: the disk does not answer"
         return self._reason
 
+    @property
+    def path(self) -> Path | None:
+        """The file that the session is in; None if nothing is kept."""
+        return self._file.path if self._file is not None and self._file.path.exists() else None
+
     def before(self, session: Session) -> None:
         """Take down where a command that is kept begins."""
         self.journal.before(session)

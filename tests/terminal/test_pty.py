@@ -1,6 +1,7 @@
 """On a real terminal: it paints, a step sends little, and the terminal is left as it was found."""
 
 import os
+import re
 import signal
 import statistics
 import sys
@@ -74,25 +75,75 @@ def test_a_signal_ends_a_run() -> None:
 
 
 CRASH = """
-from nnstep.engine import Session
-from nnstep.tui.cli import main
+from textual._compositor import Compositor
+from textual._xterm_parser import XTermParser
 
-def broken(self, unit, budget=None):
+from nnstep.tui.cli import main
+from nnstep.tui.debugger import Debugger
+
+def broken(*given, **options):
     raise RuntimeError("as a test")
 
-Session.advance = broken
+def the_deed(debugger):
+    broken()
+
+def drawing(debugger):
+    Compositor.render_update = broken
+    debugger.say("This cannot be drawn.")
+
+def writing(debugger):
+    debugger.app._driver._writer_thread._queue.put(0)
+
+def reading(debugger):
+    XTermParser.debug_log = broken
+    debugger.say("The next key breaks it.")
+
+Debugger.action_zoom = WHERE
 main(["mazur"])
 """
 
 
-@pytest.mark.parametrize("key", ["s", " "])
-def test_a_crash_leaves_the_terminal_as_it_was_and_is_told(key: str) -> None:
-    with Terminal("-c", CRASH) as terminal:
-        terminal.wait_for(lambda: "q quit" in terminal.text)
-        terminal.press(key)
+def crashing(where: str) -> Terminal:
+    """Open the app, two steps into a session; the key z breaks something in it."""
+    terminal = Terminal("-c", CRASH.replace("WHERE", where), NNSTEP_FAILURES="")
+    terminal.wait_for_text("q quit")
+    terminal.press("ss")
+    terminal.wait_for_text("step 2 of")
+    terminal.press("z")
+    return terminal
+
+
+def test_after_a_failure_the_app_goes_on() -> None:
+    with crashing("the_deed") as terminal:
+        terminal.wait_for_text("The key z failed (RuntimeError: as a test); the session is kept")
+        terminal.press("s")
+        terminal.wait_for_text("step 3 of")
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert_restored(terminal)
+
+
+CANNOT = {"drawing": "the screen", "writing": "to the terminal", "reading": "the keys"}
+
+
+@pytest.mark.parametrize("where", CANNOT)
+def test_where_it_cannot_go_on_the_terminal_is_restored_and_the_session_kept(where: str) -> None:
+    with crashing(where) as terminal:
+        if where == "reading":
+            terminal.wait_for_text("The next key breaks it.")
+            terminal.press("s")
         assert terminal.end() == 1
         assert_restored(terminal)
-        assert b"as a test" in terminal.sent
+    words = terminal.sent.decode().replace("\r", "").rpartition("nnstep cannot go on. ")[2]
+    told = re.fullmatch(
+        r"(.+) failed.*, and (\S+) has its traceback\.\s+(.*)\s+nnstep (\S+)\s+", words
+    )
+    assert told is not None, words
+    assert told[1] == f"{where.capitalize()} {CANNOT[where]}"
+    assert "Traceback" in Path(told[2]).expanduser().read_text()
+    assert told[3] == "The session is kept. To go on with it:"
+    with Terminal(*OPEN, told[4]) as terminal:
+        terminal.wait_for_text("step 2 of")
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])

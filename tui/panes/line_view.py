@@ -67,10 +67,21 @@ class LineView(Widget):
             self._painted = Size(0, 0)
         elif size != self._painted:
             self.refresh()
-        else:
+        elif regions := self._update(self._lines_at(size)):
+            self.refresh(*regions)
+
+    def _lines_at(self, size: Size) -> list[Line]:
+        """Paint, or say that it cannot be done: one pane is no reason to see none."""
+        try:
             self.fit_to(*size)
-            if regions := self._update(self.paint(*size)):
-                self.refresh(*regions)
+            return self.paint(*size)
+        except Exception as error:
+            error.add_note(f"Drawing the pane {self.id}")
+            self.app._handle_exception(error)
+            excuse = fit(
+                [("This cannot be drawn.", self.palette.text)], size.width, self.palette.text
+            )
+            return [excuse] + [empty(size.width, self.palette.text)] * (size.height - 1)
 
     def _update(self, lines: list[Line]) -> list[Region]:
         """Take new lines in place of the old, and return where they differ."""
@@ -104,8 +115,7 @@ class LineView(Widget):
         if self._painted != self.size:
             self._painted = self.size
             self._filters, self._ground = self.get_line_filters(), self.background_colors[1]
-            self.fit_to(*self.size)
-            self._lines = self.paint(*self.size)
+            self._lines = self._lines_at(self.size)
             self._strips = [self._strip(line) for line in self._lines]
         strips = self._strips[crop.y : crop.bottom]
         if crop.column_span != (0, self.size.width):
