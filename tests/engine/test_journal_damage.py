@@ -121,7 +121,8 @@ def test_what_stands_before_a_line_that_does_not_fit_holds() -> None:
         "w.session: line 4: column 5: the program has no tensor 'c'; "
         "it and what follows are left out"
     )
-    assert (replayed.session.place, replayed.session.value("a")) == (12, 3.0)
+    assert replayed.session.place == 12
+    assert replayed.session.value("a") == 3.0
 
 
 @pytest.mark.parametrize("line", ["save mine", "save /tmp/x.session", "save", "sessions delete 1"])
