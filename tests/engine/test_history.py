@@ -436,6 +436,7 @@ def test_a_series_of_what_was_edited_shows_it_from_the_next_pass_on() -> None:
 # Memory
 
 
+@pytest.mark.slow
 def test_the_budget_holds_and_any_place_can_be_reached() -> None:
     budget = 10_000_000
     case = network((2, 8, 8, 1), rows=4)

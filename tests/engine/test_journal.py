@@ -416,9 +416,10 @@ def test_redo_leaves_the_other_branch_where_one_has_gone_since() -> None:
 def test_redo_gives_a_branch_the_name_that_it_had() -> None:
     worked = Worked(shuffled(0))
     worked.give("goto 30", "goto 5", "set W1[0, 0] = 1", "rename b1 bold", "undo")
-    assert list(worked.session.branches.names) == ["main"]
+    assert worked.session.branches.names == ("main",)
     worked.give("redo")
-    assert list(worked.session.branches.names) == ["main", "bold"]
+    names: tuple[str, ...] = worked.session.branches.names
+    assert names == ("main", "bold")
 
 
 @settings(max_examples=20)

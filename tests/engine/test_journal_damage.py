@@ -121,8 +121,7 @@ def test_what_stands_before_a_line_that_does_not_fit_holds() -> None:
         "w.session: line 4: column 5: the program has no tensor 'c'; "
         "it and what follows are left out"
     )
-    assert replayed.session.place == 12
-    assert replayed.session.value("a") == 3.0
+    assert (replayed.session.place, float(replayed.session.value("a"))) == (12, 3.0)
 
 
 @pytest.mark.parametrize("line", ["save mine", "save /tmp/x.session", "save", "sessions delete 1"])
@@ -187,6 +186,7 @@ def test_a_file_has_at_most_so_many_lines() -> None:
     assert found.problem.startswith(f"line {MAX_LINES + 2} is one more than the {MAX_LINES}")
 
 
+@pytest.mark.slow
 def test_more_lines_than_can_be_read_are_not_written() -> None:
     case = worked()
     case.give(*["watch a"] * MAX_LINES)
@@ -267,6 +267,7 @@ def survives(content: bytes, scenario: Scenario) -> None:
     assert b"".join(replayed.journal.laid_out())
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_no_trouble(content: bytes) -> None:
@@ -274,6 +275,7 @@ def test_random_bytes_are_no_trouble(content: bytes) -> None:
     survives(f"{rows()[0].rpartition('  # ')[0]}\n".encode() + content + b"\n", code())
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.integers(0, 10**6))
 def test_mutated_files_are_no_trouble(seed: int) -> None:

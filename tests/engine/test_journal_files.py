@@ -102,11 +102,11 @@ def test_a_scenario_anywhere_else_is_asked_about(scenario: Path, tmp_path: Path)
     )
     asked: list[str] = []
 
-    def trusted(scenario: str) -> bool:
+    def agrees(scenario: str) -> bool:
         asked.append(scenario)
         return True
 
-    opened = open_session(path, trusted)
+    opened = open_session(path, agrees)
     assert asked == [str(scenario)]
     assert opened.replay().session.place == 9
 
