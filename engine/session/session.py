@@ -301,13 +301,6 @@ class Session:
         self._timeline.seek(stop.place)
         return stop
 
-    def go_to_last_change(self, name: str, index: Shape) -> "Change | None":
-        """Go to where a cell got its value, and return what gave it; None goes nowhere."""
-        change = self.last_change(name, index)
-        if change is not None:
-            self.seek(change.place)
-        return change
-
     def restart(self, seed: int | None = None) -> None:
         """Go to step 0 of a run without edits, with the same seed or another one.
 
