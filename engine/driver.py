@@ -154,9 +154,9 @@ class Driver:
         if self._is_repeated(text):
             return self._queue[-1].done
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        return self._line_up(
-            _Turn(lambda: self._begin(text, paced, done), done, text, is_kept(text))
-        )
+        # What is done now has nothing to interrupt.
+        changes = self.is_busy and is_kept(text)
+        return self._line_up(_Turn(lambda: self._begin(text, paced, done), done, text, changes))
 
     def do_long(
         self, work: Callable[[Progress], Result], activity: str = ""

@@ -200,13 +200,13 @@ class Interpreter:
         line = typed(text)
         if not line:
             return Answer()
-        self._check_tensor(line)
-        command = find(line.first)
+        command = BY_NAME.get(line.first.text) or self._missing(line)
         if command.kept and self.journal:
             self.journal.before(self._session)
         runs = self.journal.runs if self.journal else {}
-        with blaming(line.rest or None):
-            return runs.get(command.name, command.run)(self._session, line.rest)
+        rest = line.rest
+        with blaming(rest or None):
+            return runs.get(command.name, command.run)(self._session, rest)
 
     def end(self, text: str, answer: Answer) -> Answer:
         """Note that a line was executed, and return its complete answer."""
@@ -214,10 +214,10 @@ class Interpreter:
             self.journal.after(text, self._session)
         return answer
 
-    def _check_tensor(self, line: Typed) -> None:
-        """Raise `CommandError` with advice for a line that is an expression and no command."""
+    def _missing(self, line: Typed) -> Command:
+        """Raise `TextError` for a line that begins with no command; advise if with a value."""
         name = _NAME.match(line.text)
-        if line.first.text in BY_NAME or not name or name[0] not in self._session.program.tensors:
-            return
+        if not name or name[0] not in self._session.program.tensors:
+            return find(line.first)
         command = "set" if "=" in line.text.replace("==", "") else "print"
         raise line.error(f"a line begins with a command, as in: {command} {line.text}")
