@@ -328,8 +328,8 @@ def _agrees(question: str) -> bool:
 
 
 def bring_back(opened: "Opened") -> "Replayed":
-    """Execute a session again, and say what of it is left out or different; Ctrl+C stops it."""
-    from .run import interrupted
+    """Execute a session again, and say what of it is left out or different; Ctrl+C ends it all."""
+    from .run import INTERRUPTED, interrupted
 
     shows = sys.stderr is not None and sys.stderr.isatty()
 
@@ -341,6 +341,8 @@ def bring_back(opened: "Opened") -> "Replayed":
         replayed = opened.replay(progress=progress, cancelled=is_interrupted)
     if shows:
         click.echo("\r", err=True, nl=False)
+    if is_interrupted():
+        sys.exit(INTERRUPTED)
     for said in filter(None, (replayed.warning, replayed.problem)):
         click.echo(said, err=True)
     return replayed

@@ -137,10 +137,11 @@ def _execute(worked: _Worked, text: str) -> Answer:
 
 
 def _write(session: Session, keeping: Keeping) -> None:
-    """Have what was done written; an edit is on the disk before that is said."""
+    """Have what was done written before it is said, but wait for no disk that does not answer."""
     before = keeping.problem
     keeping.note(session)
-    if written := keeping.write():
+    written = keeping.write_all()
+    if not before:
         with suppress(TimeoutError):
             written.result(PATIENCE)
     if keeping.problem not in ("", before):

@@ -1,1 +1,1 @@
-"""A session as a small text file: written whole, read with suspicion, and replayed bit for bit."""
+"""A session outlives its terminal: a text file of its commands, which lead to the same bits."""

@@ -1,12 +1,16 @@
 """`nnstep run`: commands without a screen, what they print, and with which exit status."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from pseudo_terminal import Terminal
+
+from nnstep.engine.loading import load
+from nnstep.engine.saving.recovery import leftovers, state_folder
 
 NNSTEP = [sys.executable, "-m", "nnstep.tui"]
 ENDLESS = 'format = 1\n[program]\ncode = "L = a * a"\nloss = "L"\nparameters = { a = 3.0 }\n'
@@ -277,6 +281,7 @@ def test_plain_on_a_terminal_asks_completes_remembers_and_sends_no_escape_sequen
         terminal.wait_for(lambda: terminal.text.rstrip().endswith("(nnstep)"))
         terminal.press("print lr\n")
         terminal.wait_for_text("lr = 0.5 (float64)")
+        terminal.wait_for(lambda: terminal.text.rstrip().endswith("(nnstep)"))
         terminal.press("\x04")
         assert terminal.end() == 0
         assert "nonsense" not in terminal.text.split("lr = 0.5")[-1]
@@ -302,3 +307,79 @@ def test_ctrl_c_ends_commands_given_beforehand(endless: str) -> None:
         interrupt_when_it_runs(terminal)
         assert terminal.end() == 130
         assert "(float64)" not in terminal.text.split("Interrupted.")[1]
+
+
+# A session that is typed to is kept
+
+
+def test_plain_keeps_its_session_and_offers_it_again() -> None:
+    with plain("mazur") as terminal:
+        terminal.wait_for_text("(nnstep)")
+        terminal.press("goto 12\n")
+        terminal.wait_for_text("Step 12 of 1600")
+        terminal.press("set W1[0, 1] = 0.5\n")
+        terminal.wait_for_text("W1[0, 1] = 0.5 (was 0.2)")
+        terminal.signal(signal.SIGKILL)
+        terminal.end()
+    with Terminal("-m", "nnstep.tui", "run", "mazur", "--plain", columns=250) as terminal:
+        terminal.wait_for_text("An earlier session ended at step 12 with 1 edit: nnstep run /")
+        terminal.press("quit\n")
+        assert terminal.end() == 0
+    (left,) = leftovers()
+    with plain(str(left.path)) as terminal:
+        terminal.wait_for_text("Step 12 of 1600")
+        terminal.press("sessions\n")
+        terminal.wait_for_text("No other session is left.")
+        terminal.press("undo\n")
+        terminal.wait_for_text("The change of W1[0, 1] is undone.")
+        terminal.press("quit\n")
+        assert terminal.end() == 0
+    assert leftovers() == ()
+
+
+def test_commands_from_a_pipe_leave_nothing_behind() -> None:
+    result = run("mazur", "--plain", typed="set W1[0, 1] = 0.5\nsessions\n")
+    assert "No other session is left." in result.stdout
+    assert leftovers() == () and not list(state_folder().iterdir())
+
+
+def test_a_session_file_is_executed_as_it_stands(tmp_path: Path) -> None:
+    first = run(
+        "mazur", "--command", 'break L log "5 \" # {L}"', "--command", "goto 12",
+        "--command", "set W1[0, 1] = 0.5", "--command", "save lesson", cwd=tmp_path,
+    )  # fmt: skip
+    assert first.returncode == 0, first.stderr
+    again = run(
+        "mazur", "--commands", "lesson.session", "--command", "print W1[0, 1]",
+        "--command", "save other", cwd=tmp_path,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "W1[0, 1] = 0.5 " in again.stdout
+    one, other = (tmp_path / f"{name}.session" for name in ("lesson", "other"))
+    assert one.read_text() == other.read_text()
+
+
+def test_what_a_session_leaves_out_is_said(tmp_path: Path) -> None:
+    assert run("mazur", "--command", "watch L", "--command", "save a", cwd=tmp_path).returncode == 0
+    path = tmp_path / "a.session"
+    path.write_text(path.read_text() + "goto 4")
+    result = run("a.session", "--command", "where", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "line 4, the last one, has no end and is left out" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["elsewhere", "too much"])
+def test_without_a_terminal_nobody_agrees(what: str, tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text(Path(load("xor").path).read_text())
+    (tmp_path / "other").mkdir()
+    name = "other/a" if what == "elsewhere" else "a"
+    saved = run("case.toml", "--command", "watch L", "--command", f"save {name}", cwd=tmp_path)
+    assert saved.returncode == 0, saved.stderr
+    path = tmp_path / f"{name}.session"
+    if what == "too much":
+        first, *rest = path.read_text().splitlines(keepends=True)
+        path.write_text("".join([first.partition("  # ")[0] + "\n", "goto 100000001\n", *rest]))
+    result = run(f"{name}.session", "--command", "where", cwd=tmp_path)
+    assert result.returncode == 2
+    said = "is not in its folder" if what == "elsewhere" else "it asks for 100,000,001 operations"
+    assert said in result.stderr and "Traceback" not in result.stderr
