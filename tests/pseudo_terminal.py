@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 import pyte
@@ -106,10 +107,18 @@ class Terminal:
             pass
         return self.sent[start:]
 
-    def end(self) -> int:
-        """Wait for the program to end and return its exit status, negative for a signal."""
+    def end(self, asked_by: str = "") -> int:
+        """Wait for the program to end and return its exit status, negative for a signal.
+
+        `asked_by` is pressed until it does: a terminal loses what is typed as it changes its mode.
+        """
         deadline = time.monotonic() + PATIENCE
+        asked = 0.0
         while time.monotonic() < deadline:
+            if asked_by and time.monotonic() > asked + 1:
+                with suppress(OSError):
+                    self.press(asked_by)
+                asked = time.monotonic()
             self.read(0.05)
             process, status = os.waitpid(self.process, os.WNOHANG)
             if process:

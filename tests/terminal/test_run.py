@@ -282,8 +282,7 @@ def test_plain_on_a_terminal_asks_completes_remembers_and_sends_no_escape_sequen
         terminal.press("print lr\n")
         terminal.wait_for_text("lr = 0.5 (float64)")
         terminal.wait_for(lambda: terminal.text.rstrip().endswith("(nnstep)"))
-        terminal.press("\x04")
-        assert terminal.end() == 0
+        assert terminal.end(asked_by="\x04") == 0
         assert "nonsense" not in terminal.text.split("lr = 0.5")[-1]
         assert b"\x1b" not in terminal.sent
         assert terminal.is_as_found
