@@ -1,7 +1,6 @@
 """Files: read whole, regular ones of limited size; written whole or not at all."""
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +42,7 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     The permissions of an old file stay, and a `private` one is for its owner alone. Raises
     `OSError` if the file cannot be written; the old one is still there then.
     """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{os.urandom(4).hex()}.unfinished")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = os.open(unfinished, flags, 0o600 if private else 0o666)
     try:

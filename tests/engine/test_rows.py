@@ -1,16 +1,23 @@
 """What is said of a kind in its row holds: definition, slope, kink, settings, schema, scenario."""
 
+import ast
+import gc
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import pytest
 
+import nnstep.engine
 from nnstep.engine.arrays import Array
 from nnstep.engine.loading import load
 from nnstep.engine.operations.activations import ACTIVATIONS
+from nnstep.engine.operations.formula import _body_by_positions, _body_in_module
 from nnstep.engine.operations.initializers import INITIALIZERS
 from nnstep.engine.operations.losses import LOSSES, LossOperation, Reduction, loss_operation
 from nnstep.engine.operations.operation import Kind, Operation
@@ -236,3 +243,26 @@ def test_a_generator_gives_what_its_row_says(name: str) -> None:
     x, y = row.points(row.samples, classes)
     assert x.shape == (row.samples, 2)
     assert set(y.tolist()) == set(range(classes))
+
+
+def formulas() -> list[FunctionType]:
+    """Every lambda expression of operations and programs."""
+    for module in pkgutil.walk_packages(nnstep.engine.__path__, "nnstep.engine."):
+        if module.name.startswith(("nnstep.engine.operations.", "nnstep.engine.program.")):
+            importlib.import_module(module.name)
+    return [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, FunctionType)
+        and each.__name__ == "<lambda>"
+        and each.__module__.startswith(("nnstep.engine.operations.", "nnstep.engine.program."))
+    ]
+
+
+def test_a_formula_read_by_itself_is_the_one_in_its_module() -> None:
+    found = formulas()
+    assert len(found) > 150
+    for function in found:
+        by_itself = _body_by_positions(function)
+        assert by_itself is None or ast.dump(by_itself) == ast.dump(_body_in_module(function))
+    assert sum(_body_by_positions(function) is not None for function in found) > 150
