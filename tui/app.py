@@ -175,12 +175,12 @@ class NnstepApp(FailsafeApp, inherit_bindings=False):
         debuggers = self._open_debuggers()
         if not debuggers:
             return ""
-        return f"; the session {'is kept' if debuggers[-1].is_kept else 'goes on'}"
+        return f"; the session {'is kept' if debuggers[-1].autosave.is_kept else 'goes on'}"
 
     def where_kept(self) -> Callable[[], str]:
         """Return what tells, once the app has ended, where the session is and how it goes on."""
         debuggers = self._open_debuggers()
-        return debuggers[-1].where_kept if debuggers else str
+        return debuggers[-1].autosave.where_kept if debuggers else str
 
     def say_failure(self, sentence: str) -> None:
         """Say that something failed: where keys are answered, or over what covers that."""

@@ -72,3 +72,8 @@ PANES: tuple[Row, ...] = (
         shown="when asked for", scope="timeline"),
 )
 # fmt: on
+
+
+def row_of(digit: int | None) -> Row:
+    """Return the row of the table that a digit stands for."""
+    return next(row for row in PANES if row.digit == digit)
