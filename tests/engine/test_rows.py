@@ -255,7 +255,9 @@ def formulas() -> list[FunctionType]:
         for each in gc.get_objects()
         if isinstance(each, FunctionType)
         and each.__name__ == "<lambda>"
-        and each.__module__.startswith(("nnstep.engine.operations.", "nnstep.engine.program."))
+        and (each.__module__ or "").startswith(
+            ("nnstep.engine.operations.", "nnstep.engine.program.")
+        )
     ]
 
 
