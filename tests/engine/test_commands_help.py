@@ -239,7 +239,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.lists(LINES, max_size=12))
 def test_whatever_is_typed_is_answered_or_told_to_be_wrong(lines: list[str]) -> None:
     assert_answered(lines)

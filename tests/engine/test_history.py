@@ -117,7 +117,7 @@ def assert_a_walk_is_a_fresh_run(seed: int, history: int | None) -> None:
         assert_same(session.values(), fresh(case, session.seed, edits, session.place))
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_thinning_changes_no_answer(seed: int) -> None:
     case = scenario(seed)
@@ -457,6 +457,7 @@ def test_the_budget_holds_and_any_place_can_be_reached() -> None:
         assert_same(session.values(), other.values())
 
 
+@pytest.mark.slow
 def test_keyframes_thin_out_when_they_alone_are_too_much() -> None:
     case = network((30, 60, 1), optimized=optimizer("adam"))
     session = Session(case, iterations=400, history=1_000_000)
@@ -475,6 +476,7 @@ def test_keyframes_thin_out_when_they_alone_are_too_much() -> None:
     assert_same(again.values(), session.values())
 
 
+@pytest.mark.slow
 def test_the_loss_of_every_iteration_is_kept_whole() -> None:
     session = Session(network((2, 2, 1)), iterations=1100, history=0)
     losses = [float(step.writes["L"]) for step in session.steps() if "L" in step.writes]

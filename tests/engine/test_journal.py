@@ -228,7 +228,7 @@ def done(session: Session, line: str) -> str:
         return str(error)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6), st.sampled_from([NOTHING_KEPT, 20_000, EVERYTHING_KEPT]))
 def test_a_random_session_is_carried_by_its_journal_alone(seed: int, history: int) -> None:
     is_carried(seed, history)
@@ -251,7 +251,7 @@ def is_carried(seed: int, history: int) -> None:
     assert_same(worked.session, replayed.session, choose)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.integers(0, 10**6))
 def test_the_journal_of_a_session_that_was_brought_back_is_the_same(seed: int) -> None:
     choose = random.Random(seed)
@@ -422,7 +422,7 @@ def test_redo_gives_a_branch_the_name_that_it_had() -> None:
     assert names == ("main", "bold")
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_redo_leads_back_to_what_there_was_before_undo(seed: int) -> None:
     choose = random.Random(seed)

@@ -387,7 +387,10 @@ for count in range(100_000):
 """
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 20])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("count", [0, 1, pytest.param(3, marks=SLOW), pytest.param(20, marks=SLOW)])
 def test_whenever_a_writer_dies_its_edits_are_there(tmp_path: Path, count: int) -> None:
     path = tmp_path / "m.session"
     with subprocess.Popen(

@@ -14,7 +14,7 @@ from nnstep.engine.scenario.errors import ScenarioError
 
 _LINE = re.compile(r"s\.toml:[1-9][0-9]*:[1-9][0-9]*: \S.*")
 _QUICK = settings(
-    max_examples=150,
+    max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 _TEXTS = [scenarios.path(name).read_text(encoding="utf-8") for name in scenarios.names()]

@@ -93,9 +93,20 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
 ]
 
 
+QUICK = ("watch W1[0, 1] changes", "watch epoch changes", "break if L < 0.1")
+
+
 @settings(max_examples=12)
 @given(st.integers(0, 10**6))
-@pytest.mark.parametrize(("point", "holds"), CASES, ids=[str(point) for point, _ in CASES])
+@pytest.mark.parametrize(
+    ("point", "holds"),
+    [
+        pytest.param(
+            point, holds, id=str(point), marks=() if str(point) in QUICK else pytest.mark.slow
+        )
+        for point, holds in CASES
+    ],
+)
 def test_both_directions_agree_with_a_look_at_every_place(
     point: Point, holds: Callable[[int, Seen, Seen], bool], seed: int
 ) -> None:
