@@ -21,9 +21,9 @@ _MOMENT, _AGAIN = 0.5, 5.0
 class Autosave:
     """Keeps the session that a driver works on, and brings an earlier one back.
 
-    `replayed` is what the session has been brought back from, if it has been, and `taken` the
-    leftover whose file it goes on in. `start` begins a coroutine in the background, and `written`
-    is called whenever one has tried to write. Nothing is kept before `begin`.
+    `start` begins a coroutine in the background, and `written` is called after every attempt to
+    write. A session that has been brought back comes with its journal, as `replayed`; if it goes on
+    in the file of a leftover, that is `taken`. Nothing is kept before `begin`.
     """
 
     def __init__(

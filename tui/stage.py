@@ -17,8 +17,8 @@ class Stage:
     """The panes of the table, and the choice of those that are seen.
 
     Panes that share a region of the screen take turns: the one looked at last is shown. One pane
-    has the keys; it is always seen, alone if there is no room for it beside the others. Nothing
-    stands anywhere before `fit` has said how much room there is.
+    has the keys; it is always seen, alone if there is no room for it beside the others. `fit` comes
+    first: before it, no pane has a region.
     """
 
     def __init__(self, actions: tuple[Action, ...], *, network: bool) -> None:
@@ -80,7 +80,7 @@ class Stage:
             self._lay_out()
 
     def update(self) -> None:
-        """Arrange the panes anew if one has, or needs, room now that it did not, or no longer."""
+        """Arrange the panes anew if one has come or gone, or if the lines below others changed."""
         opened = [row for row in PANES if self.is_open(row)]
         if opened != list(self._regions) or self._wanted("below").height != self.layout.needs.below:
             self._arrange()
