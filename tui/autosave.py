@@ -80,10 +80,13 @@ class Autosave:
     async def _write_soon(self, keeping: "Keeping") -> None:
         while self._is_writing:
             await asyncio.sleep(_AGAIN if keeping.problem else _MOMENT)
+            self._is_writing = False
             written = asyncio.wrap_future(keeping.write_all())
             await asyncio.wait({written}, timeout=PATIENCE)
-            self._is_writing = bool(keeping.problem)
             self._written()
+            if self._is_writing:
+                return  # something was noted meanwhile, and has begun to wait by itself
+            self._is_writing = bool(keeping.problem)
 
     def end(self, *, keep: bool) -> None:
         """Stop, for good, and leave the session on disk, or nothing but its edits."""

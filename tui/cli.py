@@ -137,8 +137,8 @@ def run_scenario(
             raise click.UsageError("--iterations is for scenarios; a session has its own")
         replayed = bring_back(opened)
         session, journal = replayed.session, replayed.journal
-        if taken is not None and replayed.problem:
-            taken.claim.release()  # what is left out is still in the file
+        if taken is not None and (replayed.problem or not plain):
+            taken.claim.release()  # it is not gone on with: what is left out is still in the file
             taken = None
     else:
         loaded = load_and_warn(scenario)

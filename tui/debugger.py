@@ -404,6 +404,7 @@ class Debugger(Screen[None]):
 
     def action_run(self) -> None:
         """Run at the speed of the moment, or pause."""
+        self.autosave.begin()
         if answer := self.driver.run_or_pause():
             self._answer(answer)
 

@@ -11,7 +11,7 @@ from nnstep.engine.session.session import Session
 from nnstep.engine.text import printable
 
 from .journal import SUFFIX, Journal
-from .recovery import leftovers, state_folder
+from .recovery import delete, leftovers, state_folder
 from .reference import SessionFileError
 
 
@@ -67,7 +67,7 @@ def _sessions(session: Session, text: Typed) -> Answer:
             raise text.rest.error(f"there are {len(found)} sessions")
         chosen = found[number - 1]
         try:
-            chosen.path.unlink()
+            delete(chosen.path)
         except OSError as error:
             raise text.rest.error(f"it cannot be deleted: {error.strerror or error}") from None
         return says(f"The session is deleted: {chosen}.")

@@ -239,12 +239,12 @@ class Entry:
     def row(self) -> str:
         """The line up to its checksum."""
         if not self._row:
-            parts = [f"{self.text}  # "]
-            if self._tensors is not None:
-                loss = self._tensors.get(self._loss)
+            parts, tensors = [f"{self.text}  # "], self._tensors
+            if tensors is not None:
+                loss = tensors.get(self._loss)
                 if loss is not None and loss.size == 1:
                     parts.append(f"loss {loss.item():.6g} ")
-                parts.append(f"bits {digest(self._tensors)} ")
+                parts.append(f"bits {digest(tensors)} ")
             self._row = f"{''.join(parts)}sum "
             self._tensors = None
         return self._row
@@ -261,10 +261,10 @@ class Journal:
     def __init__(self, session: "Session") -> None:
         self.own: Path | None = None
         self._session = session
-        self._entries: list[Entry] = []
-        # What leads from the last entry to where the session is; and the end of the file.
+        # What stays, and the end of the file: one value, which another thread may be writing.
+        self._lines: tuple[tuple[Entry, ...], tuple[Entry, ...]] = ((), ())
+        # What leads from the last line that stays to where the session is.
         self._way: tuple[Entry, ...] = ()
-        self._end: tuple[Entry, ...] = ()
         # How far the branch had come after the last entry, and where the session was.
         self._newest = self._place = 0
         self.note(session)
@@ -279,12 +279,13 @@ class Journal:
     @property
     def edits(self) -> int:
         """How many edits have been made, without those that were undone."""
-        return _edits(entry.text for entry in self._entries)
+        return _edits(entry.text for entry in self._lines[0])
 
     @property
     def state(self) -> tuple[int, str]:
         """How many lines stay, and the last of those that do not: it tells two states apart."""
-        return len(self._entries), self._end[-1].text if self._end else ""
+        entries, end = self._lines
+        return len(entries), end[-1].text if end else ""
 
     def before(self, session: "Session") -> None:
         """Take down where a command that is kept begins."""
@@ -292,18 +293,20 @@ class Journal:
 
     def after(self, text: str, session: "Session") -> None:
         """Take down a command that has been executed."""
-        self._entries += [*self._way, Entry(_one_line(text))]
         self._newest, self._place = session.newest, session.place
-        self.note(session)
+        self._note((*self._lines[0], *self._way, Entry(_one_line(text))), session)
 
     def note(self, session: "Session") -> None:
         """Take down where the session is, and how far its branch has come."""
+        self._note(self._lines[0], session)
+
+    def _note(self, entries: tuple[Entry, ...], session: "Session") -> None:
         newest, here = session.newest, session.place
         places = [newest] if newest > self._newest else []
         if here != (newest if places else self._place):
             places.append(here)
         self._way = tuple(_at(session, place) for place in places)
-        self._end = self._way or ((_at(session, here),) if self._entries else ())
+        self._lines = entries, self._way or ((_at(session, here),) if entries else ())
 
     def write(self) -> None:
         """Write nothing: a journal is in memory, and `Keeping` has it in a file."""
@@ -322,7 +325,7 @@ class Journal:
         With a `folder`, they are for a file in it, which may be moved with its scenario. Raises
         `SessionFileError` for what could not be read again.
         """
-        header, entries, end = self._header, tuple(self._entries), self._end
+        header, (entries, end) = self._header, self._lines
         if folder is not None:
             header = replace(header, scenario=header.scenario.seen_from(folder))
         try:

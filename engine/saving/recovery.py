@@ -215,6 +215,15 @@ def take(path: Path) -> Taken:
         raise SessionFileError(error.strerror or str(error), str(path)) from None
 
 
+def delete(path: Path) -> None:
+    """Delete a leftover; raise `SessionFileError` if another process has it open, or `OSError`."""
+    taken = take(path)
+    try:
+        path.unlink()
+    finally:
+        taken.claim.release()
+
+
 class Keeping:
     """Keeps a session on disk while it is worked on.
 

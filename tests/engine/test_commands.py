@@ -268,3 +268,4 @@ def test_sessions_that_are_left_are_listed_and_deleted_one_by_one() -> None:
         with pytest.raises(TextError):
             interpreter.execute(wrong)
     assert len(interpreter.execute("sessions").lines) == 2
+    assert [path.suffix for path in state_folder().iterdir()] == [".session"]
