@@ -75,6 +75,9 @@ def test_what_was_written_has_its_turn_and_the_keys_only_follow_if_they_were_the
     stage.turn_to(GRADIENT)
     assert at(stage) == "gradients"
     assert stage.active is view(stage, GRADIENTS)
+    assert stage.next(1) is LOSS
+    stage.fit(Size(*WIDE), 1)
+    assert at(stage) == "gradients"
 
 
 def test_where_none_take_turns_nothing_turns() -> None:
