@@ -102,7 +102,7 @@ OPERATIONS = (
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(st.data())
 def test_shapes_of_random_programs(data: st.DataObject) -> None:
     check_shapes_of_a_program(data)

@@ -159,7 +159,7 @@ def test_a_killed_session_is_offered_with_all_that_was_kept(tmp_path: Path) -> N
     assert [edit.place for edit in replayed.session.snapshot().branch.edits] == [7, 14]
 
 
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

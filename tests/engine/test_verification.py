@@ -214,7 +214,9 @@ def test_inputs_take_part_but_are_not_verified() -> None:
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-@pytest.mark.parametrize("iterations", [0, pytest.param(1, marks=pytest.mark.slow), 30])
+@pytest.mark.parametrize(
+    "iterations", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 30))]
+)
 def test_built_in_scenarios(name: str, iterations: int) -> None:
     verification = verified(load(scenarios.path(name)), iterations)
     bad = [one for one in verification.tensors if one.verdict not in GOOD]
