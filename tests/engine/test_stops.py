@@ -96,7 +96,7 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
 QUICK = ("watch W1[0, 1] changes", "watch epoch changes", "break if L < 0.1")
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(st.integers(0, 10**6))
 @pytest.mark.parametrize(
     ("point", "holds"),

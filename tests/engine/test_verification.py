@@ -344,7 +344,7 @@ def test_the_same_twice() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_no_false_alarm(seed: int, data: st.DataObject) -> None:
     """Networks of any size of weights and inputs, saturated, dead and vanishing ones among them."""
     kinds = st.sampled_from([kind for kind in ACTIVATIONS if kind != "softmax"])
