@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Keeping, Leftover, Taken
     from nnstep.engine.saving.replay import Opened, Replayed
 
-# In seconds: how long nothing has to happen before a place is written, and how soon what could not
-# be written is tried again.
-_MOMENT, _AGAIN = 0.5, 5.0
+# In seconds: how long nothing has to happen before a place is written, and how long it waits for
+# that at most; how soon what could not be written is tried again.
+_MOMENT, _MOST, _AGAIN = 0.5, 5.0, 5.0
 
 
 class Autosave:
@@ -44,6 +45,7 @@ class Autosave:
         self._taken = taken
         self._keeping: Keeping | None = None
         self._noted = driver.snapshot
+        self._noted_at = 0.0
         self._is_writing = False
         self._offer: Leftover | None = None
 
@@ -67,7 +69,7 @@ class Autosave:
         Changes are on the disk before they are shown: that is the driver's work.
         """
         if self._driver.snapshot is not self._noted and self._keeping:
-            self._noted = self._driver.snapshot
+            self._noted, self._noted_at = self._driver.snapshot, time.monotonic()
             self._keeping.note(self._session)
             self.write_soon()
 
@@ -79,7 +81,7 @@ class Autosave:
 
     async def _write_soon(self, keeping: "Keeping") -> None:
         while self._is_writing:
-            await asyncio.sleep(_AGAIN if keeping.problem else _MOMENT)
+            await (asyncio.sleep(_AGAIN) if keeping.problem else self._quiet())
             self._is_writing = False
             written = asyncio.wrap_future(keeping.write_all())
             await asyncio.wait({written}, timeout=PATIENCE)
@@ -87,6 +89,12 @@ class Autosave:
             if self._is_writing:
                 return  # something was noted meanwhile, and has begun to wait by itself
             self._is_writing = bool(keeping.problem)
+
+    async def _quiet(self) -> None:
+        """Wait until nothing has happened for a moment: a key would wait for the writing."""
+        latest = time.monotonic() + _MOST
+        while (left := min(self._noted_at + _MOMENT, latest) - time.monotonic()) > 0:
+            await asyncio.sleep(left)
 
     def end(self, *, keep: bool) -> None:
         """Stop, for good, and leave the session on disk, or nothing but its edits."""
