@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LONGEST_QUOTE = 60
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -42,6 +42,12 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     """Return words as a sentence has them: `a, b and c`."""
     *most, end = words
     return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def several(words: Sequence[str], most: int = 12) -> str:
+    """Return words in quotation marks with commas between; of many, the first and a count."""
+    shown = ", ".join(map(quoted, words[:most]))
+    return f"{shown} and {len(words) - most:,} more" if len(words) > most else shown
 
 
 def cell_name(name: str, index: tuple[int, ...]) -> str:

@@ -1,6 +1,7 @@
 """The table `[data]`: samples from the file itself, from elsewhere or generated, in batches."""
 
 import numpy as np
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.limits import MAX_ELEMENTS
@@ -27,7 +28,14 @@ def build_data(
     if not check_settings(table, dtype, ("data",), report) or samples is None:
         return None
     x_keys, y_keys = _origins(table)
-    x = typed(samples.x, dtype, x_keys, report)
+    x = typed(samples.as_written(samples.x), dtype, x_keys, report)
+    if x is not None:
+        x = samples.as_written(x)
+    if network is not None and _fit_only_by_columns(samples, network):
+        found = f"x has shape {samples.x.shape} and y {samples.y.shape}"
+        message = f'{found}; where a sample is a column, write orient = "columns" in [data]'
+        report.error(x_keys, message)
+        return None
     if x is not None and network is not None:
         x = as_rows(x, (len(samples.y), network.inputs), "an input row", x_keys, report)
     y = fit_targets(samples, network, dtype, y_keys, report)
@@ -37,6 +45,14 @@ def build_data(
         report.error(y_keys, f"y has {len(y)} rows, x has {len(x)}; each sample has a target")
         return None
     return _in_batches(table, frozen(x), y, network, report)
+
+
+def _fit_only_by_columns(samples: Samples, network: Network) -> bool:
+    """Tell whether the samples fit if each is a column of x and y, and not as they are."""
+    x, y = samples.x, samples.y
+    if x.ndim != 2 or x.shape[1] == network.inputs or x.shape[0] != network.inputs:
+        return False
+    return y.shape[-1:] == x.shape[1:]
 
 
 def _origins(table: schema.Data) -> tuple[Keys, Keys]:
@@ -86,10 +102,13 @@ def _batches(table: schema.Data, rows: int, report: Report) -> tuple[tuple[int, 
 
 _PREPARATION = ("one_hot", "standardize")
 _OPTIONS = {
-    "x": ("y",),
-    "file": ("inputs", "target", *_PREPARATION),
+    "x": ("y", "orient"),
+    "file": ("inputs", "target", "header", "orient", *_PREPARATION),
     "generate": ("samples", "noise", "seed", "classes", *_PREPARATION),
 }
+
+
+_DEFAULTS = dict(zip(schema.Data.__struct_fields__, schema.Data.__struct_defaults__, strict=True))
 
 
 def read_samples(table: schema.Data, seed: int, report: Report) -> Samples | None:
@@ -100,13 +119,18 @@ def read_samples(table: schema.Data, seed: int, report: Report) -> Samples | Non
     if source == "x":
         x = read_array(table.x, ("data", "x"), report)
         y = read_array(table.y, ("data", "y"), report)
-        return None if x is None or y is None else Samples(x, y)
+        return None if x is None or y is None else _turned(Samples(x, y), table)
     try:
         samples = _file(table, report) if source == "file" else _generated(table, seed)
+        return _prepared(samples, table, report)
     except DataError as error:
         _report(error, source, table, report)
         return None
-    return _prepared(samples, table, report)
+
+
+def _turned(samples: Samples, table: schema.Data) -> Samples:
+    """Return the samples as rows, however they are written."""
+    return samples.turned() if table.orient == "columns" else samples
 
 
 def _source(table: schema.Data, report: Report) -> str | None:
@@ -135,9 +159,8 @@ def _source(table: schema.Data, report: Report) -> str | None:
 
 
 def is_given(table: schema.Data, name: str) -> bool:
-    """Tell whether the table asks for this; what is not there is None or False."""
-    value = getattr(table, name)
-    return value is not None and value is not False
+    """Tell whether the table asks for something else than what holds without this key."""
+    return bool(getattr(table, name) != _DEFAULTS[name])
 
 
 def _missing(table: schema.Data) -> str:
@@ -159,15 +182,22 @@ def _file(table: schema.Data, report: Report) -> Samples:
     name = str(table.file)
     kind = name.lower().rpartition(".")[2]
     if kind == "csv":
-        from .datafiles import read_csv
+        from .datafiles import read_csv, row_in_place_of_header
 
+        if table.orient == "columns":
+            raise DataError("in a CSV file each sample is a row", "orient")
         inputs, target = _columns(table, "inputs"), _columns(table, "target")
-        return read_csv(read_data_file(report.source.folder, name), inputs, target)
+        content = read_data_file(report.source.folder, name)
+        samples = read_csv(content, inputs, target, header=table.header)
+        if table.header and (row := row_in_place_of_header(content)):
+            message = f"the first row, {quoted(','.join(row))}, is taken for the names of columns"
+            report.warning(("data", "file"), f"{message}; header = false reads it as a sample")
+        return samples
     if kind == "npz":
         from .datafiles import read_npz
 
         x, y = _array(table, "inputs", "x"), _array(table, "target", "y")
-        return read_npz(read_data_file(report.source.folder, name), x, y)
+        return _turned(read_npz(read_data_file(report.source.folder, name), x, y), table)
     raise DataError(f"{quoted(name)} is neither a .csv nor an .npz file")
 
 
@@ -209,7 +239,11 @@ def _prepared(samples: Samples, table: schema.Data, report: Report) -> Samples:
             name = quoted(table.inputs[column]) if isinstance(table.inputs, list) else column + 1
             message = f"column {name} has one value throughout; it is shifted to 0, not scaled"
             report.warning(("data", "standardize"), message)
-    return Samples(x, one_hot(y), None) if table.one_hot else Samples(x, y, samples.classes)
+    return (
+        replace(samples, x=x, y=one_hot(y), classes=None)
+        if table.one_hot
+        else replace(samples, x=x)
+    )
 
 
 def _report(error: DataError, source: str, table: schema.Data, report: Report) -> None:
@@ -230,11 +264,12 @@ def fit_targets(
     """
     y = samples.y
     if network is None:
-        return typed(y, dtype, keys, report)
+        typed_y = typed(samples.as_written(y), dtype, keys, report)
+        return None if typed_y is None else samples.as_written(typed_y)
     units = network.layers[-1].units
     targets = LOSSES[network.loss.kind].targets
     if targets == "classes" and _are_indices(y, units):
-        return _indices(y, units, keys, report)
+        return _indices(samples, units, keys, report)
     if samples.classes and len(samples.classes) > 2:
         message = f"the target names {len(samples.classes)} classes; one_hot = true makes them rows"
         report.error(keys, message)
@@ -243,10 +278,10 @@ def fit_targets(
         outside = first((y < 0) | (y > 1))
         if outside is not None:
             message = f"{network.loss.kind} takes targets from 0 to 1, not {y[outside]}"
-            report.error((*keys, *outside), message)
+            report.error((*keys, *samples.where(outside)), message)
             return None
     rows = as_rows(y, (len(samples.x), units), "a target row", keys, report)
-    if rows is None or typed(y, dtype, keys, report) is None:
+    if rows is None or typed(samples.as_written(y), dtype, keys, report) is None:
         return None
     return frozen(rows.astype(dtype))
 
@@ -275,7 +310,8 @@ def _are_indices(y: Array, units: int) -> bool:
     return flat and (units > 1 or y.dtype == np.int64)
 
 
-def _indices(y: Array, units: int, keys: Keys, report: Report) -> Array | None:
+def _indices(samples: Samples, units: int, keys: Keys, report: Report) -> Array | None:
+    y = samples.y
     if y.dtype != np.int64:
         at = first((y != np.floor(y)) | (y < 0) | (y >= units))
         message = f"class indices are whole numbers from 0 to {units - 1}"
@@ -284,11 +320,11 @@ def _indices(y: Array, units: int, keys: Keys, report: Report) -> Array | None:
             message += f": write {int(y[at])}, not {y[at]}"
         else:
             message += f", not {y[at]}"
-        report.error((*keys, *at), message)
+        report.error((*keys, *samples.where(at)), message)
         return None
     outside = first((y < 0) | (y >= units))
     if outside is not None:
         message = f"there is no class {y[outside]}: the output has {units}, counted from 0"
-        report.error((*keys, *outside), message)
+        report.error((*keys, *samples.where(outside)), message)
         return None
     return frozen(y.reshape(-1))

@@ -9,6 +9,7 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -18,25 +19,33 @@ from msgspec import Struct, field
 from nnstep.engine.arrays import Array
 from nnstep.engine.files import FileError, read_bytes
 from nnstep.engine.limits import MAX_CSV_COLUMNS, MAX_DATA_BYTES, MAX_ELEMENTS
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import did_you_mean, quoted, several
 
 from .samples import DataError, Samples
 
 
-def read_csv(content: bytes, inputs: Sequence[str], target: Sequence[str]) -> Samples:
+def read_csv(
+    content: bytes, inputs: Sequence[str], target: Sequence[str], *, header: bool = True
+) -> Samples:
     """Read the columns `inputs` as x and `target` as y; raise `DataError`.
 
     Both are tables with a row for each sample. A single target column may hold names: y is then
     the index of each among the sorted names. It is of integers too if all its numbers are whole.
+    The first row names the columns; without a `header` their names are "0", "1", ….
     """
     rows = _rows(content)
-    header = [name.strip() for name in next(rows)[1]]
-    x = _Numbers(_columns(header, inputs, "inputs"), "inputs")
-    y = _Numbers(_columns(header, target, "target"), "target", names_allowed=len(target) == 1)
+    if not header:
+        first = next(rows)
+        rows = chain([first], rows)
+        names = [str(column) for column in range(len(first[1]))]
+    else:
+        names = [name.strip() for name in next(rows)[1]]
+    x = _Numbers(_columns(names, inputs, "inputs"), "inputs")
+    y = _Numbers(_columns(names, target, "target"), "target", names_allowed=len(target) == 1)
     for line, row in rows:
-        if len(row) != len(header):
-            message = f"line {line} has {len(row)} values, the header {len(header)}"
-            raise DataError(message)
+        if len(row) != len(names):
+            what = "the header" if header else "the first"
+            raise DataError(f"line {line} has {len(row)} values, {what} {len(names)}")
         x.add(line, row)
         y.add(line, row)
     if not x.rows:
@@ -45,6 +54,19 @@ def read_csv(content: bytes, inputs: Sequence[str], target: Sequence[str]) -> Sa
         classes, indices = np.unique(np.array(y.names), return_inverse=True)
         return Samples(x.table(), indices.reshape(-1, 1), tuple(map(str, classes)))
     return Samples(x.table(), _whole_if_possible(y.table()))
+
+
+def row_in_place_of_header(content: bytes) -> list[str] | None:
+    """Return the first row of a CSV file if it is all numbers: no names of columns, it seems."""
+    _, row = next(_rows(content))
+    return row if all(map(_is_number, row)) else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -74,7 +96,7 @@ def _columns(header: list[str], names: Sequence[str], option: str) -> list[tuple
     for element, name in enumerate(names):
         if name not in places:
             message = f"the file has no column {quoted(name)}{did_you_mean(name, header)}"
-            raise DataError(message, option, element)
+            raise DataError(f"{message}; it has {several(header)}", option, element)
         if occurrences[name] > 1:
             raise DataError(f"the file has two columns {quoted(name)}", option, element)
     return [(places[name], name) for name in names]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.limits import MAX_ELEMENTS
 
 
@@ -30,16 +30,38 @@ class Samples(Struct, frozen=True):
     """Inputs `x` and targets `y`, a row of each for every sample.
 
     `y` is of integers where the source had whole numbers or class names; `classes` are those names.
+    `by_columns` tells that the source has a sample a column, so that its indices are the other way
+    round.
     """
 
     x: Array
     y: Array
     classes: tuple[str, ...] | None = None
+    by_columns: bool = False
+
+    def turned(self) -> "Samples":
+        """Return samples that are written a sample a column as rows; a flat list stays flat."""
+        x, y = np.ascontiguousarray(self.x.T), np.ascontiguousarray(self.y.T)
+        return Samples(x, y, self.classes, by_columns=True)
+
+    def as_written(self, array: Array) -> Array:
+        """Return x or y in the shape that the source has."""
+        return array.T if self.by_columns else array
+
+    def where(self, index: Shape) -> Shape:
+        """Return the index in the source of an element of x or y."""
+        return index[::-1] if self.by_columns else index
 
 
 def one_hot(y: Array) -> Floats:
-    """Return a row of one 1 and zeros for each element of `y`; columns are its sorted values."""
+    """Return a row of one 1 and zeros for each element of `y`; columns are its sorted values.
+
+    Raises `DataError` if these are too many numbers.
+    """
     values, places = np.unique(y, return_inverse=True)
+    if y.size * values.size > MAX_ELEMENTS:
+        message = f"one_hot would make {y.size:,} rows of {values.size:,} classes"
+        raise DataError(f"{message}: more than {MAX_ELEMENTS:,} numbers", "one_hot")
     rows: Floats = np.zeros((y.size, values.size))
     rows[np.arange(y.size), places.reshape(-1)] = 1.0
     return rows

@@ -208,6 +208,17 @@ class Data(Table):
         list[str] | str | None,
         Meta(description="The file's column or columns (CSV) or array (NPZ, by default y) for y."),
     ] = None
+    header: Annotated[
+        bool,
+        Meta(
+            description="Whether the first row of a CSV file names its columns; if not, their "
+            'names are "0", "1", and so on.'
+        ),
+    ] = True
+    orient: Annotated[
+        Literal["rows", "columns"],
+        Meta(description="columns: x and y are written with a sample a column, not a row."),
+    ] = "rows"
     one_hot: Annotated[bool, Meta(description="Make each class a row of one 1 and zeros.")] = False
     standardize: Annotated[
         bool, Meta(description="Shift and scale each input column to mean 0 and deviation 1.")
