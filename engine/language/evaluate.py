@@ -4,14 +4,17 @@ import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnstep.engine.arrays import Array, Kernel
+from nnstep.engine.arrays import Array, Kernel, Shape
+from nnstep.engine.limits import MAX_ELEMENTS
 from nnstep.engine.operations import catalogue
+from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import Function
-from nnstep.engine.operations.operation import Operation
+from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean, quoted
 
 from .nodes import (
@@ -129,14 +132,90 @@ def _value(node: Node, values: Mapping[str, Any]) -> Any:
             if first == (sign == "or"):
                 return first
             return bool(np.all(_value(right, values)))
-        case Binary(sign, left, right) | Compare(sign, left, right):
-            return _BINARY[sign](_value(left, values), _value(right, values))
+        case Binary() | Compare():
+            return _binary(node, values)
         case Transpose(operand):
             return np.transpose(_value(operand, values))
         case Index(operand, index):
-            return np.asarray(_value(operand, values))[index]
+            array = np.asarray(_value(operand, values))
+            try:
+                return array[index]
+            except IndexError:
+                raise ConditionError(_outside(operand, index, array.shape)) from None
         case Call():
             return _call(node, values)
+
+
+def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
+    """Return what an operator gives, having seen that its operands fit and it is not too large."""
+    left, right = _value(node.left, values), _value(node.right, values)
+    one, other = np.shape(left), np.shape(right)
+    if node.operator == "@" or (one != other and one and other):
+        shape = _fitting(node, one, other)
+        if prod(shape) > MAX_ELEMENTS:
+            size = f"{_operation(node, one, other)} would have {prod(shape):,} numbers"
+            raise ConditionError(f"{size}, more than {MAX_ELEMENTS:,}")
+    return _BINARY[node.operator](left, right)
+
+
+def _fitting(node: Binary | Compare, left: Shape, right: Shape) -> Shape:
+    """Return the shape of the result; raise `ConditionError` where the operands' do not fit."""
+    try:
+        if node.operator != "@":
+            return np.broadcast_shapes(left, right)
+        return matmul(left, right).shape(left, right)
+    except (ShapeError, ValueError):
+        hint = _hint(node, left, right)
+        raise ConditionError(f"{_operation(node, left, right)} does not fit{hint}") from None
+
+
+def _operation(node: Binary | Compare, left: Shape, right: Shape) -> str:
+    """Write an operation with the shapes of its operands: `x (4, 3) @ W1 (2, 2)`."""
+    first, second = _operand(node.left, "…"), _operand(node.right, "…")
+    return f"{first} {left} {node.operator} {second} {right}"
+
+
+def _operand(node: Node, otherwise: str) -> str:
+    match node:
+        case Name(name):
+            return name
+        case Transpose(operand):
+            return f"{_operand(operand, otherwise)}.T"
+        case _:
+            return otherwise
+
+
+def _hint(node: Binary | Compare, left: Shape, right: Shape) -> str:
+    """Say what would fit, or what has to."""
+    if node.operator != "@":
+        return ": from the right, each axis must be as long as the other's, or 1"
+    if not left or not right:
+        return ": @ takes no single numbers, write *"
+    first, second = _operand(node.left, ""), _operand(node.right, "")
+    turned = [
+        (left, right[::-1], f"{first} @ {_turned(second)}"),
+        (left[::-1], right, f"{_turned(first)} @ {second}"),
+    ]
+    if first and second:
+        for one, other, written in turned:
+            if len(one) == len(other) == 2 and one[-1] == other[0]:
+                return f"; {written} does"
+    return f": the last axis of the first, {left[-1]}, meets {right[0]} of the second"
+
+
+def _turned(name: str) -> str:
+    return name.removesuffix(".T") if name.endswith(".T") else f"{name}.T"
+
+
+def _outside(operand: Node, index: tuple[int | slice, ...], shape: Shape) -> str:
+    """Say which index a tensor of this shape does not have."""
+    name = _operand(operand, "this")
+    if len(index) > len(shape):
+        return f"{name} has shape {shape} and takes at most {len(shape)} indices"
+    for axis, (item, size) in enumerate(zip(index, shape, strict=False)):
+        if not isinstance(item, slice) and not -size <= item < size:
+            return f"index {item} is outside axis {axis} of {name}, which has {size}"
+    return f"{name} has no such element: its shape is {shape}"
 
 
 def _call(node: Call, values: Mapping[str, Any]) -> Any:
@@ -147,11 +226,29 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         raise ConditionError(problem)
     arguments = [np.asarray(_value(argument, values)) for argument in node.arguments]
     count = len(function.inputs)
+    if function.operation.broadcasts:
+        _check_together(node, [argument.shape for argument in arguments[:count]])
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
     parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
     return compute(*(inputs[parameter] for parameter in parameters))
+
+
+def _check_together(node: Call, shapes: list[Shape]) -> None:
+    """Raise `ConditionError` unless arrays of these shapes can be taken element by element."""
+    names = ", ".join(
+        f"{_operand(argument, '…')} {shape}"
+        for argument, shape in zip(node.arguments, shapes, strict=False)
+    )
+    try:
+        size = prod(np.broadcast_shapes(*shapes))
+    except ValueError:
+        message = f"{node.function}({names}) does not fit: from the right, each axis must be as "
+        raise ConditionError(f"{message}long as the other's, or 1") from None
+    if size > MAX_ELEMENTS:
+        message = f"{node.function}({names}) would have {size:,} numbers"
+        raise ConditionError(f"{message}, more than {MAX_ELEMENTS:,}")
 
 
 @lru_cache(maxsize=256)

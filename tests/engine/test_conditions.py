@@ -12,6 +12,8 @@ VALUES: dict[str, Any] = {
     "W": np.array([[1.0, -2.0], [3.0, 4.0]]),
     "L": np.array(0.25),
     "bad": np.array([1.0, np.nan]),
+    "x": np.ones((2, 3)),
+    "tall": np.zeros((100_000, 1)),
     "iteration": 30,
 }
 
@@ -71,8 +73,17 @@ def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> 
     ("text", "message"),
     [
         ("sum(W, 1.5)", "'axis' is a whole number"),
-        ("W[5, 0]", "out of bounds"),
-        ("W @ bad[0]", "matmul"),
+        ("W[5, 0]", "index 5 is outside axis 0 of W, which has 2"),
+        ("W[0, 0, 0]", r"W has shape \(2, 2\) and takes at most 2 indices"),
+        ("W @ bad[0]", r"W \(2, 2\) @ … \(\) does not fit: @ takes no single numbers, write \*"),
+        ("x @ W", r"x \(2, 3\) @ W \(2, 2\) does not fit; x.T @ W does"),
+        ("W @ x.T", r"W \(2, 2\) @ x.T \(3, 2\) does not fit; W @ x does"),
+        ("x + W", r"x \(2, 3\) \+ W \(2, 2\) does not fit: from the right, each axis"),
+        ("x > W", r"x \(2, 3\) > W \(2, 2\) does not fit"),
+        ("maximum(x, W)", r"maximum\(x \(2, 3\), W \(2, 2\)\) does not fit"),
+        ("tall @ tall.T", r"tall \(100000, 1\) @ tall.T \(1, 100000\) would have 10,000,000,000 n"),
+        ("tall + tall.T > 0", r"tall \(100000, 1\) \+ tall.T .* more than 10,000,000"),
+        ("norm(maximum(tall, tall.T))", "would have 10,000,000,000 numbers, more than"),
     ],
 )
 def test_what_does_not_fit_is_refused(text: str, message: str) -> None:
