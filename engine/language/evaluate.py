@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, Kernel, Shape
-from nnstep.engine.limits import MAX_ELEMENTS
+from nnstep.engine.limits import MAX_COUNT, MAX_ELEMENTS
 from nnstep.engine.operations import catalogue
 from nnstep.engine.operations.arithmetic import matmul
-from nnstep.engine.operations.catalogue import Function
+from nnstep.engine.operations.catalogue import LISTED, Function
+from nnstep.engine.operations.formula import Constant
 from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean, quoted
 
 from .nodes import (
+    Attribute,
     Binary,
     Call,
     Compare,
+    Conditional,
+    Group,
     Index,
     Logical,
     Name,
@@ -28,6 +32,7 @@ from .nodes import (
     Node,
     Not,
     Number,
+    Selection,
     Transpose,
     descendants,
 )
@@ -65,6 +70,8 @@ _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "==": operator.eq,
     "!=": operator.ne,
+    "&": operator.and_,
+    "|": operator.or_,
 }
 
 
@@ -80,8 +87,10 @@ def unknown(node: Node, tensors: Collection[str]) -> Iterator[tuple[Node, str]]:
             yield part, f"the program has no tensor {quoted(part.name)}{hint}"
         elif isinstance(part, Call):
             function = FUNCTIONS.get(part.function)
+            if part.function in LISTED:
+                continue
             if function is None:
-                hint = did_you_mean(part.function, FUNCTIONS)
+                hint = did_you_mean(part.function, [*FUNCTIONS, *LISTED])
                 yield part, f"there is no function {quoted(part.function)}{hint}"
             elif problem := function.misuse(len(part.arguments), part.options):
                 yield part, problem
@@ -94,14 +103,16 @@ def check_names(node: Node, tensors: Collection[str]) -> None:
 
 
 def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
-    """Return the value of an expression over named values.
+    """Return the value of an expression over named values, computed as a listing would.
 
-    Raises `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do
-    not fit.
+    Numbers that are written down take the type of the arrays that they meet, as in Python. Raises
+    `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do not
+    fit.
     """
     try:
         with np.errstate(all="ignore"):
-            return _value(node, values)
+            value = _value(node, values)
+            return np.float64(value) if _is_number(value) else value
     except (IndexError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
         raise ConditionError(str(error)) from None
 
@@ -120,35 +131,61 @@ def holds(node: Node, values: Mapping[str, Any]) -> bool:
 def _value(node: Node, values: Mapping[str, Any]) -> Any:
     match node:
         case Number(value):
-            return np.float64(value)
+            return value
         case Name(name):
             return values[name]
         case Negation(operand):
             return -_value(operand, values)
+        case Not() | Logical() | Conditional():
+            return _decided(node, values)
+        case Binary() | Compare():
+            return _binary(node, values)
+        case Transpose() | Index() | Attribute():
+            return _part(node, values)
+        case Selection(index):
+            return index
+        case Group(members):
+            return tuple(_value(member, values) for member in members)
+        case Call():
+            return _call(node, values)
+
+
+def _decided(node: Not | Logical | Conditional, values: Mapping[str, Any]) -> Any:
+    """Return what truth values lead to; an array is true if all its elements are."""
+    match node:
         case Not(operand):
             return not np.all(_value(operand, values))
         case Logical(sign, left, right):
             first = bool(np.all(_value(left, values)))
-            if first == (sign == "or"):
-                return first
-            return bool(np.all(_value(right, values)))
-        case Binary() | Compare():
-            return _binary(node, values)
-        case Transpose(operand):
-            return np.transpose(_value(operand, values))
+            return first if first == (sign == "or") else bool(np.all(_value(right, values)))
+        case Conditional(value, test, otherwise):
+            chosen = np.asarray(_value(test, values))
+            if chosen.size != 1:
+                message = "what stands behind 'if' is one truth value, not an array of shape"
+                raise ConditionError(f"{message} {chosen.shape}")
+            return _value(value if chosen.reshape(()) else otherwise, values)
+
+
+def _part(node: Transpose | Index | Attribute, values: Mapping[str, Any]) -> Any:
+    """Return the transpose, some elements, the size or the shape of an array."""
+    array = np.asarray(_value(node.operand, values))
+    match node:
+        case Transpose():
+            return array.T
+        case Attribute(_, name):
+            return getattr(array, name)
         case Index(operand, index):
-            array = np.asarray(_value(operand, values))
             try:
                 return array[index]
             except IndexError:
                 raise ConditionError(_outside(operand, index, array.shape)) from None
-        case Call():
-            return _call(node, values)
 
 
 def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
     """Return what an operator gives, having seen that its operands fit and it is not too large."""
     left, right = _value(node.left, values), _value(node.right, values)
+    if _is_number(left) and _is_number(right):
+        return _of_numbers(node.operator, left, right)
     one, other = np.shape(left), np.shape(right)
     if node.operator == "@" or (one != other and one and other):
         shape = _fitting(node, one, other)
@@ -156,6 +193,21 @@ def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
             size = f"{_operation(node, one, other)} would have {prod(shape):,} numbers"
             raise ConditionError(f"{size}, more than {MAX_ELEMENTS:,}")
     return _BINARY[node.operator](left, right)
+
+
+def _is_number(value: Any) -> bool:
+    """Tell a number that is written down, or computed from such, from a value of a tensor."""
+    return type(value) in (int, float)
+
+
+def _of_numbers(sign: str, left: float, right: float) -> Any:
+    """Return what an operator gives for two numbers: without a limit to size, or an exception."""
+    if type(left) is type(right) is int and sign in ("+", "-", "*"):
+        whole = _BINARY[sign](left, right)
+        if abs(whole) <= MAX_COUNT:
+            return whole
+    result = _BINARY[sign](np.float64(left), np.float64(right))
+    return float(result) if isinstance(result, np.floating) else result
 
 
 def _fitting(node: Binary | Compare, left: Shape, right: Shape) -> Shape:
@@ -219,20 +271,35 @@ def _outside(operand: Node, index: tuple[int | slice, ...], shape: Shape) -> str
 
 
 def _call(node: Call, values: Mapping[str, Any]) -> Any:
+    if node.function in LISTED:
+        return _listed(node, values)
     function = FUNCTIONS.get(node.function)
     if function is None:
         raise ConditionError(f"there is no function '{node.function}'")
     if problem := function.misuse(len(node.arguments), node.options):
         raise ConditionError(problem)
-    arguments = [np.asarray(_value(argument, values)) for argument in node.arguments]
+    arguments = [_value(argument, values) for argument in node.arguments]
     count = len(function.inputs)
+    if not function.operation.broadcasts or all(map(_is_number, arguments[:count])):
+        arguments[:count] = [np.asarray(argument) for argument in arguments[:count]]
     if function.operation.broadcasts:
-        _check_together(node, [argument.shape for argument in arguments[:count]])
+        _check_together(node, [np.shape(argument) for argument in arguments[:count]])
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
     parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
     return compute(*(inputs[parameter] for parameter in parameters))
+
+
+def _listed(node: Call, values: Mapping[str, Any]) -> Any:
+    """Call a function of listings that is not among those of programs."""
+    arguments = [_value(argument, values) for argument in node.arguments]
+    if node.function == "where":
+        _check_together(node, [np.shape(argument) for argument in arguments])
+    try:
+        return LISTED[node.function](*arguments, **node.options)
+    except (TypeError, AttributeError):
+        raise ConditionError(f"{node.function} cannot be called like this") from None
 
 
 def _check_together(node: Call, shapes: list[Shape]) -> None:
@@ -253,15 +320,17 @@ def _check_together(node: Call, shapes: list[Shape]) -> None:
 
 @lru_cache(maxsize=256)
 def _compiled(
-    name: str, settings: tuple[tuple[str, float | bool], ...]
+    name: str, settings: tuple[tuple[str, Constant], ...]
 ) -> tuple[tuple[str, ...], Kernel]:
     """Return the parameters of a function with its settings, and the function itself."""
     formula = FUNCTIONS[name].operation.with_settings(**dict(settings)).value_formula
     return tuple(formula.parameters), formula.function
 
 
-def _setting(name: str, value: Array) -> float:
-    """Return a setting that was given by position; an axis is a whole number."""
+def _setting(name: str, value: Any) -> float | tuple[int, ...]:
+    """Return a setting that was given by position; an axis is a whole number, or several."""
+    if isinstance(value, tuple):
+        return tuple(map(int, value))
     number = float(value)
     if name != "axis":
         return number

@@ -16,7 +16,7 @@ class GrammarError(ValueError):
         self.end = end
 
 
-BinaryOperator = Literal["+", "-", "*", "/", "**", "@"]
+BinaryOperator = Literal["+", "-", "*", "/", "**", "@", "&", "|"]
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
 
 
@@ -88,15 +88,60 @@ class Index(Part, frozen=True):
     index: tuple[int | slice, ...]
 
 
+Option = int | float | bool | str | tuple[int, ...]
+
+
 class Call(Part, frozen=True):
-    """`function(arguments, axis=…)`; options are integers or truth values."""
+    """`function(arguments, axis=…)`, also written `np.function(…)` or `operand.function(…)`."""
 
     function: str
     arguments: tuple["Node", ...]
-    options: Mapping[str, int | bool] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
-Node = Number | Name | Negation | Binary | Compare | Logical | Not | Transpose | Index | Call
+class Attribute(Part, frozen=True):
+    """`operand.size`, a whole number, or `operand.shape`, several."""
+
+    operand: "Node"
+    name: Literal["size", "shape"]
+
+
+class Selection(Part, frozen=True):
+    """`np.s_[index]`: an index by itself, as a function takes it."""
+
+    index: tuple[int | slice, ...]
+
+
+class Group(Part, frozen=True):
+    """`(a, b)`: several values as one argument of a function."""
+
+    members: tuple["Node", ...]
+
+
+class Conditional(Part, frozen=True):
+    """`value if test else otherwise`; the test is a single truth value."""
+
+    value: "Node"
+    test: "Node"
+    otherwise: "Node"
+
+
+Node = (
+    Number
+    | Name
+    | Negation
+    | Binary
+    | Compare
+    | Logical
+    | Not
+    | Transpose
+    | Index
+    | Call
+    | Attribute
+    | Selection
+    | Group
+    | Conditional
+)
 
 
 class Assignment(Part, frozen=True):
@@ -111,8 +156,12 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case Binary() | Compare() | Logical():
             return node.left, node.right
-        case Negation() | Not() | Transpose() | Index():
+        case Negation() | Not() | Transpose() | Index() | Attribute():
             return (node.operand,)
+        case Group():
+            return node.members
+        case Conditional():
+            return node.value, node.test, node.otherwise
         case Call():
             return node.arguments
     return ()

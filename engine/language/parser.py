@@ -3,17 +3,23 @@
 Programs, conditions and watches are all parsed here; every mistake has a column and advice.
 """
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 from nnstep.engine.limits import MAX_DEPTH, MAX_INDEX, MAX_STATEMENTS
-from nnstep.engine.text import quoted
+from nnstep.engine.text import listed, quoted
 
 from .nodes import (
     Assignment,
+    Attribute,
     Binary,
     Call,
     Compare,
+    Conditional,
     GrammarError,
+    Group,
     Index,
     Logical,
     Name,
@@ -21,65 +27,12 @@ from .nodes import (
     Node,
     Not,
     Number,
+    Option,
+    Selection,
     Transpose,
     children,
 )
-from .tokens import WORD_OPERATORS, Kind, Token, tokenize
-
-
-class Cursor:
-    """Moves over tokens from first to last; the last one, of kind `END`, is never passed."""
-
-    def __init__(self, tokens: list[Token]) -> None:
-        self._tokens = tokens
-        self._position = 0
-        self.last_end = 0
-        """Where the token taken last ended."""
-
-    @property
-    def next(self) -> Token:
-        """The token that `take` would return."""
-        return self._tokens[self._position]
-
-    @property
-    def after_next(self) -> Token:
-        """The token behind `next`."""
-        return self._tokens[min(self._position + 1, len(self._tokens) - 1)]
-
-    def at(self, *texts: str) -> bool:
-        """Tell whether the next token is one of these signs or words."""
-        return self.next.kind in (Kind.SIGN, Kind.NAME) and self.next.text in texts
-
-    def take(self) -> Token:
-        """Return the next token and step past it."""
-        token = self.next
-        if token.kind is not Kind.END:
-            self._position += 1
-        self.last_end = token.end
-        return token
-
-    def take_if(self, text: str) -> bool:
-        """Step past the next token if it is this sign."""
-        if not self.at(text):
-            return False
-        self.take()
-        return True
-
-    def skip_newlines(self) -> None:
-        """Step past line ends."""
-        while self.next.kind is Kind.NEWLINE:
-            self.take()
-
-    def close(self, opening: Token) -> None:
-        """Step past the bracket that closes `opening`; raise `GrammarError` at another token."""
-        closing = ")" if opening.text == "(" else "]"
-        if not self.take_if(closing):
-            raise self.error(f"expected '{closing}' to close {opening}, found {self.next}")
-
-    def error(self, message: str, token: Token | None = None) -> GrammarError:
-        """Return an error about `token`, by default the next one."""
-        token = token or self.next
-        return GrammarError(message, token.start, token.end)
+from .tokens import NEAR_MISSES, WORD_OPERATORS, Cursor, Kind, Token, near_miss, tokenize
 
 
 class Binding(IntEnum):
@@ -90,21 +43,31 @@ class Binding(IntEnum):
     AND = 2
     NOT = 3
     COMPARISON = 4
-    SUM = 5
-    PRODUCT = 6
-    MINUS = 7
-    POWER = 8
+    ELEMENTWISE_OR = 5
+    ELEMENTWISE_AND = 6
+    SUM = 7
+    PRODUCT = 8
+    MINUS = 9
+    POWER = 10
 
 
 _INFIX = {
     "or": Binding.OR,
     "and": Binding.AND,
     **dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), Binding.COMPARISON),
+    "|": Binding.ELEMENTWISE_OR,
+    "&": Binding.ELEMENTWISE_AND,
     **dict.fromkeys(("+", "-"), Binding.SUM),
     **dict.fromkeys(("*", "/", "@"), Binding.PRODUCT),
     "**": Binding.POWER,
 }
 _TRUTH = {"True": True, "true": True, "False": False, "false": False}
+_NUMBERS = {"nan": math.nan, "inf": math.inf, "pi": math.pi, "e": math.e}
+
+_METHODS = ("sum", "mean", "max", "min", "var", "clip", "reshape", "take")
+"""What may be written behind its first value: `x.sum(axis=0)` is `sum(x, axis=0)`."""
+
+_OPTIONS = ("axis", "keepdims", "reduction", "l2")
 
 
 class ExpressionParser:
@@ -114,6 +77,7 @@ class ExpressionParser:
         self.cursor = Cursor(tokens)
         self._conditions = conditions
         self._depth = 0
+        self._calls = 0
 
     def whole_text(self) -> Node:
         """Parse one expression that fills the text."""
@@ -138,14 +102,34 @@ class ExpressionParser:
             if binding is Binding.COMPARISON and self._infix_binding() is binding:
                 raise cursor.error("comparisons do not chain; join two of them with 'and'")
         self._depth -= 1
+        if floor is Binding.ANYTHING and cursor.at("if"):
+            return self._conditional(left, start)
         return left
+
+    def _conditional(self, value: Node, start: int) -> Node:
+        """Parse what follows a value in `value if test else otherwise`."""
+        cursor = self.cursor
+        cursor.take()
+        with self._conditions_allowed():
+            test = self.expression(Binding.OR)
+        if not cursor.take_if("else"):
+            raise cursor.error(f"expected 'else' and another value, found {cursor.next}")
+        otherwise = self.expression()
+        return Conditional(value, test, otherwise, start=start, end=cursor.last_end)
+
+    @contextmanager
+    def _conditions_allowed(self) -> Iterator[None]:
+        """Let truth values occur where something is chosen by them."""
+        before, self._conditions = self._conditions, True
+        yield
+        self._conditions = before
 
     def _infix(self) -> str | None:
         """Return the operator that comes next, if one does and may stand here."""
         token = self.cursor.next
         if token.kind not in (Kind.SIGN, Kind.NAME) or token.text not in _INFIX:
             return None
-        if _INFIX[token.text] <= Binding.COMPARISON and not self._conditions:
+        if _INFIX[token.text] <= Binding.ELEMENTWISE_AND and not self._conditions:
             message = f"{token} belongs in a condition; here, values are only computed"
             raise self.cursor.error(message)
         return token.text
@@ -171,9 +155,23 @@ class ExpressionParser:
             return self._postfix(self._name_or_call())
         if cursor.take_if("("):
             inner = self.expression()
+            if cursor.at(","):
+                return self._group(inner, token)
             cursor.close(token)
             return self._postfix(inner, token.start)
         raise self._no_operand()
+
+    def _group(self, first: Node, opening: Token) -> Node:
+        """Parse the rest of `(a, b)`, an argument of a function."""
+        cursor = self.cursor
+        members = [first]
+        while cursor.take_if(",") and not cursor.at(")"):
+            members.append(self.expression())
+        cursor.close(opening)
+        if not self._calls or not cursor.at(",", ")"):
+            message = "several values in parentheses can only be an argument of a function"
+            raise cursor.error(message, opening)
+        return Group(tuple(members), start=opening.start, end=cursor.last_end)
 
     def _negated_condition(self, floor: Binding) -> Node:
         token = self.cursor.next
@@ -190,49 +188,90 @@ class ExpressionParser:
         if token.text in ("True", "False"):
             message = f"{token} can only be an option's value, as in keepdims=True"
             raise self.cursor.error(message, token)
+        if token.text == "np" and self.cursor.take_if("."):
+            return self._of_numpy(token.start)
         if self.cursor.at("("):
-            return self._call(token)
+            return self._call(token, token.start)
         return Name(token.text, start=token.start, end=token.end)
 
-    def _call(self, function: Token) -> Call:
+    def _of_numpy(self, start: int) -> Node:
+        """Parse what follows `np.`: a function, a number, or an index as in `np.s_[0, 1:3]`."""
         cursor = self.cursor
+        name = cursor.take()
+        if name.text == "s_" and cursor.at("["):
+            return Selection(self._index(cursor.take()), start=start, end=cursor.last_end)
+        if cursor.at("("):
+            return self._call(name, start)
+        if name.text in _NUMBERS:
+            return Number(_NUMBERS[name.text], start=start, end=name.end)
+        raise cursor.error(f"after 'np.' a function is called, as in np.exp(x), not {name}", name)
+
+    def _call(self, function: Token, start: int, operand: tuple[Node, ...] = ()) -> Call:
+        """Parse the arguments of a call; `operand` is what a method is called on."""
+        cursor = self.cursor
+        if function.text in NEAR_MISSES:
+            raise cursor.error(near_miss(function), function)
         opening = cursor.take()
-        arguments: list[Node] = []
-        options: dict[str, int | bool] = {}
+        arguments = [*operand]
+        options: dict[str, Option] = {}
+        self._calls += 1
         more = not cursor.at(")")
         while more:
             if cursor.next.kind is Kind.NAME and cursor.after_next.text == "=":
                 self._option(options)
             elif options:
                 raise cursor.error("a value cannot come after an option such as axis=0")
+            elif function.text == "where" and not arguments:
+                with self._conditions_allowed():
+                    arguments.append(self.expression())
             else:
                 arguments.append(self.expression())
             more = cursor.take_if(",")
+        self._calls -= 1
         cursor.close(opening)
-        return Call(
-            function.text, tuple(arguments), options, start=function.start, end=cursor.last_end
-        )
+        return Call(function.text, tuple(arguments), options, start=start, end=cursor.last_end)
 
-    def _option(self, options: dict[str, int | bool]) -> None:
-        """Parse `axis=1` or `keepdims=True` into `options`."""
+    def _option(self, options: dict[str, Option]) -> None:
+        """Parse an option such as `axis=1` into `options`."""
         cursor = self.cursor
         name = cursor.take()
-        if name.text not in ("axis", "keepdims"):
-            raise cursor.error(
-                f"there is no option {name}; the options are axis and keepdims", name
-            )
+        if name.text not in _OPTIONS:
+            known = listed(_OPTIONS)
+            raise cursor.error(f"there is no option {name}; the options are {known}", name)
         if name.text in options:
             raise cursor.error(f"{name} is given twice", name)
         cursor.take()
-        if name.text == "axis":
-            options["axis"] = self._integer("an axis is a whole number")
-        elif cursor.next.text in _TRUTH:
-            options["keepdims"] = _TRUTH[cursor.take().text]
-        else:
-            raise cursor.error(f"keepdims is True or False, not {cursor.next}")
+        token = cursor.next
+        match name.text:
+            case "axis":
+                options["axis"] = self._axis()
+            case "keepdims":
+                if token.text not in _TRUTH:
+                    raise cursor.error(f"keepdims is True or False, not {token}")
+                options["keepdims"] = _TRUTH[cursor.take().text]
+            case "reduction":
+                if token.kind is not Kind.TEXT:
+                    raise cursor.error(f"a reduction is 'mean', 'batch_mean' or 'sum', not {token}")
+                options["reduction"] = cursor.take().text.strip("'")
+            case _:
+                if token.kind is not Kind.NUMBER:
+                    raise cursor.error(f"{name.text} is a number, not {token}")
+                options[name.text] = float(cursor.take().text)
+
+    def _axis(self) -> int | tuple[int, ...]:
+        """Parse an axis, or several in parentheses."""
+        cursor, rule = self.cursor, "an axis is a whole number"
+        opening = cursor.next
+        if not cursor.take_if("("):
+            return self._integer(rule)
+        axes = [self._integer(rule)]
+        while cursor.take_if(",") and not cursor.at(")"):
+            axes.append(self._integer(rule))
+        cursor.close(opening)
+        return tuple(axes)
 
     def _postfix(self, operand: Node, start: int | None = None) -> Node:
-        """Parse any `.T` and `[…]` behind `operand`, which starts at `start`."""
+        """Parse any `.T`, `.size`, `.sum(…)`, `[…]` behind `operand`, which starts at `start`."""
         cursor = self.cursor
         begin = operand.start if start is None else start
         while cursor.at(".", "[", "("):
@@ -240,16 +279,29 @@ class ExpressionParser:
             if token.text == "[":
                 index = self._index(token)
                 operand = Index(operand, index, start=begin, end=cursor.last_end)
-            elif token.text == "." and cursor.at("T"):
-                operand = Transpose(operand, start=begin, end=cursor.take().end)
             elif token.text == ".":
-                raise cursor.error(
-                    f"after '.' only T, the transpose, can stand, not {cursor.next}; "
-                    "a function is written before its values, as in sum(x)"
-                )
+                operand = self._behind_point(operand, begin)
             else:
                 raise cursor.error("only a function's name can stand before '('", token)
         return operand
+
+    def _behind_point(self, operand: Node, begin: int) -> Node:
+        """Parse `T`, `size`, `shape` or a function behind a point."""
+        cursor = self.cursor
+        name = cursor.next
+        if name.text in NEAR_MISSES:
+            raise cursor.error(near_miss(name))
+        if cursor.take_if("T"):
+            return Transpose(operand, start=begin, end=name.end)
+        match name.text:
+            case "size" | "shape":
+                cursor.take()
+                return Attribute(operand, name.text, start=begin, end=name.end)
+        if name.text in _METHODS and cursor.after_next.text == "(":
+            return self._call(cursor.take(), begin, (operand,))
+        known = listed(("T", "size", "shape", *(f"{method}()" for method in _METHODS)), "or")
+        message = f"after '.' only {known} can stand, not {name}; "
+        raise cursor.error(f"{message}a function is written before its values, as in exp(x)")
 
     def _index(self, opening: Token) -> tuple[int | slice, ...]:
         index = [self._index_along_axis()]
@@ -290,6 +342,8 @@ class ExpressionParser:
 
     def _no_operand(self) -> GrammarError:
         found = self.cursor.next
+        if found.kind is Kind.TEXT:
+            return self.cursor.error(f"{found} is not used here: there are no strings")
         if self.cursor.at("+"):
             return self.cursor.error("a value cannot start with '+'; leave the sign out")
         return self.cursor.error(f"expected a value, found {found}")
@@ -312,9 +366,21 @@ def _combined(token: Token, left: Node, right: Node, start: int, end: int) -> No
             return Logical(token.text, left, right, start=start, end=end)
         case "<" | "<=" | ">" | ">=" | "==" | "!=":
             return Compare(token.text, left, right, start=start, end=end)
+        case "&" | "|":
+            if not (_is_truth(left) and _is_truth(right)):
+                word = "and" if token.text == "&" else "or"
+                message = f"{token} joins comparisons in parentheses; write '{word}'"
+                raise GrammarError(message, token.start, token.end)
+            return Binary(token.text, left, right, start=start, end=end)
         case "+" | "-" | "*" | "/" | "**" | "@":
             return Binary(token.text, left, right, start=start, end=end)
     raise AssertionError(token)
+
+
+def _is_truth(node: Node) -> bool:
+    """Tell whether a part is a comparison, or made of comparisons."""
+    joined = isinstance(node, Binary) and node.operator in ("&", "|")
+    return joined or isinstance(node, Compare | Logical | Not)
 
 
 def not_too_deep(node: Node) -> Node:

@@ -14,15 +14,17 @@ from nnstep.engine.text import quoted
 
 from .nodes import GrammarError
 
-WORD_OPERATORS = frozenset({"and", "or", "not"})
+WORD_OPERATORS = frozenset({"and", "or", "not", "if", "else"})
 
 _PATTERN = re.compile(
     r"""
     (?P<blank>[ \t]+|\r(?=\n)|\#[^\n]*)
   | (?P<newline>\n)
   | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+  | (?P<text>'[a-z_]+')
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-  | (?P<sign>(?:\*\*|//|<<|>>|[-+*/@%&|^])=|\*\*|//|<<|>>|[<>=!]=|&&|\|\||->|:=|[-+*/@<>=()\[\],.:])
+  | (?P<sign>(?:\*\*|//|<<|>>|[-+*/@%&|^])=|\*\*|//|<<|>>|[<>=!]=|&&|\|\||->|:=
+            |[-+*/@&|<>=()\[\],.:])
     """,
     re.VERBOSE,
 )
@@ -30,9 +32,7 @@ _STUCK_TO_NUMBER = re.compile(r"[A-Za-z0-9_.]+")
 
 _INSTEAD = {
     "^": "a power is written '**'",
-    "&": "write 'and'",
     "&&": "write 'and'",
-    "|": "write 'or'",
     "||": "write 'or'",
     "!": "write 'not', or '!=' for unequal",
     "~": "write 'not'",
@@ -48,11 +48,26 @@ _INSTEAD = {
 }
 
 
+NEAR_MISSES = {
+    "dot": "a matrix product is written with '@', as in W @ x",
+    "matmul": "a matrix product is written with '@', as in W @ x",
+    "transpose": "the transpose is written W.T",
+    "power": "a power is written with '**'",
+    "item": "leave it out",
+    "astype": "every number has the type of the run",
+    "flatten": "write reshape(x, -1)",
+    "ravel": "write reshape(x, -1)",
+    "std": "write sqrt(var(x))",
+}
+"""What people write who know NumPy, and what to write here."""
+
+
 class Kind(Enum):
     """What sort of word a token is."""
 
     NAME = "name"
     NUMBER = "number"
+    TEXT = "text"
     SIGN = "sign"
     NEWLINE = "newline"
     END = "end"
@@ -71,6 +86,11 @@ class Token(Struct, frozen=True):
         if self.kind in (Kind.NEWLINE, Kind.END):
             return f"the end of the {'line' if self.kind is Kind.NEWLINE else 'text'}"
         return quoted(self.text)
+
+
+def near_miss(name: Token) -> str:
+    """Say what to write in place of a function of NumPy's that is not used here."""
+    return f"{name} is not used here: {NEAR_MISSES[name.text]}"
 
 
 def tokenize(text: str, *, lines: bool) -> list[Token]:
@@ -145,3 +165,58 @@ def _check_name(token: Token) -> None:
         return
     message = f"'{token.text}' is a word of Python's own and names no value"
     raise GrammarError(message, token.start, token.end)
+
+
+class Cursor:
+    """Moves over tokens from first to last; the last one, of kind `END`, is never passed."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._position = 0
+        self.last_end = 0
+        """Where the token taken last ended."""
+
+    @property
+    def next(self) -> Token:
+        """The token that `take` would return."""
+        return self._tokens[self._position]
+
+    @property
+    def after_next(self) -> Token:
+        """The token behind `next`."""
+        return self._tokens[min(self._position + 1, len(self._tokens) - 1)]
+
+    def at(self, *texts: str) -> bool:
+        """Tell whether the next token is one of these signs or words."""
+        return self.next.kind in (Kind.SIGN, Kind.NAME) and self.next.text in texts
+
+    def take(self) -> Token:
+        """Return the next token and step past it."""
+        token = self.next
+        if token.kind is not Kind.END:
+            self._position += 1
+        self.last_end = token.end
+        return token
+
+    def take_if(self, text: str) -> bool:
+        """Step past the next token if it is this sign."""
+        if not self.at(text):
+            return False
+        self.take()
+        return True
+
+    def skip_newlines(self) -> None:
+        """Step past line ends."""
+        while self.next.kind is Kind.NEWLINE:
+            self.take()
+
+    def close(self, opening: Token) -> None:
+        """Step past the bracket that closes `opening`; raise `GrammarError` at another token."""
+        closing = ")" if opening.text == "(" else "]"
+        if not self.take_if(closing):
+            raise self.error(f"expected '{closing}' to close {opening}, found {self.next}")
+
+    def error(self, message: str, token: Token | None = None) -> GrammarError:
+        """Return an error about `token`, by default the next one."""
+        token = token or self.next
+        return GrammarError(message, token.start, token.end)

@@ -1,10 +1,14 @@
 """The operators and functions of expressions: the one list that the compiler and the help use."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
-from . import activations, arithmetic
+from . import activations, arithmetic, losses
+from .formula import NAMESPACE
 from .operation import Operation
 
 
@@ -65,3 +69,22 @@ OPERATORS: Mapping[str, Operation] = {
     "/": arithmetic.DIVIDE,
     "**": arithmetic.POWER,
 }
+
+_LISTINGS: tuple[ModuleType, ...] = (activations, losses)
+_OF_NUMPY = (
+    "clip",
+    "float16",
+    "float32",
+    "float64",
+    "ones_like",
+    "outer",
+    "sign",
+    "where",
+    "zeros_like",
+)
+
+LISTED: Mapping[str, Callable[..., Any]] = {
+    **{name: f for name, f in NAMESPACE.items() if name != "np" and name not in FUNCTIONS},
+    **{name: getattr(np, name) for name in _OF_NUMPY},
+}
+"""What else the lines of a listing call, so that any of them can be typed."""

@@ -13,6 +13,8 @@ VALUES: dict[str, Any] = {
     "L": np.array(0.25),
     "bad": np.array([1.0, np.nan]),
     "x": np.ones((2, 3)),
+    "classes": np.array([2, 0]),
+    "half": np.array(0.3, np.float32),
     "tall": np.zeros((100_000, 1)),
     "iteration": 30,
 }
@@ -31,6 +33,20 @@ VALUES: dict[str, Any] = {
         ("2 ** -1", 0.5),
         ("1 / 0", np.inf),
         ("leaky_relu(W, 0.5)[0, 1]", -1.0),
+        ("np.exp(L).size", 1.0),
+        ("W.sum(axis=0, keepdims=True)[0, 1]", 2.0),
+        ("np.sum(W, axis=(0, 1))", 6.0),
+        ("len(x) * W.size + x.shape[1]", 11.0),
+        ("np.where((W > 0) & (W < 4), W, 0)[0, 0]", 1.0),
+        ("sum(where(W > 0, 1, 0))", 3.0),
+        ("1.5 if iteration == 30 else 2.5", 1.5),
+        ("0.9 ** int(L * 8)", 0.81),
+        ("one_hot(classes, x)[0, 2]", 1.0),
+        ("mse(W, x[:, 0:2], reduction='sum')", 22.0),
+        ("l2_penalty(W, L, l2=0.5)", 0.25 * 30.0625),
+        ("scatter(L, np.s_[1, 0], W)[1, 0]", 0.25),
+        ("2 ** 0.5 * np.pi", np.pi * np.sqrt(2)),
+        ("9 ** 9 ** 9", np.inf),
     ],
 )
 def test_values(text: str, value: float) -> None:
@@ -48,6 +64,7 @@ def test_values(text: str, value: float) -> None:
         ("W > 0", False),
         ("L > 1 or W[0, 1] < 0", True),
         ("missing > 0", False),
+        ("half == 0.3", True),
     ],
 )
 def test_truth(text: str, truth: bool) -> None:

@@ -9,6 +9,8 @@ from building import expression, network, optimizer
 
 from nnstep import scenarios
 from nnstep.engine.arrays import Array
+from nnstep.engine.language.evaluate import evaluate
+from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.loading import load
 from nnstep.engine.operations.formula import NAMESPACE
 from nnstep.engine.program.program import Phase
@@ -19,7 +21,7 @@ ITERATIONS = 3
 
 
 def assert_listing_is_the_run(scenario: Scenario) -> None:
-    """Run the code of every instruction with Python, beside the session."""
+    """Run the code of every instruction with Python, and as an expression, beside the session."""
     session = Session(scenario, iterations=ITERATIONS)
     names: dict[str, Any] = {**NAMESPACE, **session.values()}
     handed_out: list[tuple[Array, Array]] = []
@@ -27,6 +29,11 @@ def assert_listing_is_the_run(scenario: Scenario) -> None:
     for step in session.steps():
         if step.phase is Phase.BATCH:
             handed_out.append((step.writes["x"], step.writes["y"]))
+        else:
+            target, code = step.code.split(" = ", 1)
+            typed = np.asarray(evaluate(parse_condition(code), names))
+            assert typed.dtype == step.writes[target].dtype, step.code
+            assert typed.tobytes() == step.writes[target].tobytes(), step.code
         with np.errstate(all="ignore"):
             exec(step.code, names)
         for name, array in step.writes.items():
