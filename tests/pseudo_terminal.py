@@ -65,6 +65,10 @@ class Terminal:
         """Type something."""
         os.write(self._terminal, keys.encode())
 
+    def send(self, data: bytes) -> None:
+        """Send bytes as a terminal would."""
+        os.write(self._terminal, data)
+
     def signal(self, number: int) -> None:
         """Send a signal to the program."""
         os.kill(self.process, number)

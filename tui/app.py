@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
+from textual.driver import Driver
 from textual.screen import Screen
 
 from nnstep.engine.text import printable
@@ -55,6 +56,15 @@ class NnstepApp(FailsafeApp, inherit_bindings=False):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
+
+    def get_driver_class(self) -> type[Driver]:
+        """Read the terminal in a way that survives whatever it sends."""
+        chosen: type[Driver] = super().get_driver_class()
+        if chosen.__name__ != "LinuxDriver":
+            return chosen
+        from .terminal import SteadyDriver
+
+        return SteadyDriver
 
     def get_default_screen(self) -> Screen[None]:
         """Start with the debugger if there is something to debug."""

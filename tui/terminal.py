@@ -1,0 +1,120 @@
+"""What comes from the terminal: whatever its bytes are, in whatever pieces, reading goes on.
+
+Textual's reader ends at a byte that is not UTF-8 and at reports that its parser does not expect.
+"""
+
+import codecs
+import os
+import re
+import selectors
+from collections.abc import Iterable, Iterator
+
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.message import Message
+
+_MOST_CELLS = 1_000
+"""Columns or lines that a report of the terminal's size is believed up to."""
+
+ESCAPE, PASTE_BEGINS, PASTE_ENDS = "\x1b", "\x1b[200~", "\x1b[201~"
+_BEGUN = re.compile(r"\x1b(\[[0-?]*[ -/]*)?")
+_FINAL = re.compile(r"[@-~]")
+# A key of the Linux console, a click in the old form, and what follows Esc and another letter.
+_GOES_ON = re.compile(r"\x1b\[[\[M]|\x1b[^\[]")
+_LONGEST = 30
+
+_CHUNK = 4096
+_PATIENCE = 0.1
+
+
+class SteadyParser:
+    """Turns characters into Textual's events; a sequence that cannot be parsed is left out.
+
+    Textual takes the characters of a sequence that it does not know for keys; here they are none.
+    """
+
+    def __init__(self) -> None:
+        self._parser = XTermParser()
+        self._sequence = ""
+        self._pasting = False
+
+    def feed(self, text: str) -> Iterator[Message]:
+        """Yield the events of some characters, which may end within a sequence."""
+        for character in text:
+            if self._is_long_enough(character):
+                continue
+            yield from self._survived(self._parser.feed(character))
+            if self._ends_unknown_sequence(character):
+                self._begin_again()
+
+    def tick(self) -> Iterator[Message]:
+        """Yield what is certain now that nothing has followed for a while, such as a bare Esc."""
+        yield from self._survived(self._parser.tick())
+
+    def _survived(self, events: Iterable[Message]) -> Iterator[Message]:
+        try:
+            for event in events:
+                if not (isinstance(event, Resize) and not _is_size(event)):
+                    yield event
+        except (ValueError, ArithmeticError, LookupError, TypeError, StopIteration, RuntimeError):
+            self._begin_again()
+        sizes = (self._parser.terminal_size, self._parser.terminal_pixel_size)
+        if any(0 in tuple(size) for size in sizes if size is not None):
+            # The mouse's place in cells would be divided by zero.
+            self._parser.terminal_size = self._parser.terminal_pixel_size = None
+
+    def _begin_again(self) -> None:
+        """Forget the characters that stand for nothing yet."""
+        known, self._parser = self._parser, XTermParser()
+        self._parser.mouse_pixels = known.mouse_pixels
+        self._parser.terminal_size = known.terminal_size
+        self._parser.terminal_pixel_size = known.terminal_pixel_size
+
+    def _is_long_enough(self, character: str) -> bool:
+        """Tell whether a character belongs to a sequence longer than any that is known."""
+        if self._pasting or len(self._sequence) < _LONGEST or character == ESCAPE:
+            return False
+        if len(self._sequence) == _LONGEST:
+            self._begin_again()
+        self._sequence += character
+        if _FINAL.match(character):
+            self._sequence = ""
+        return True
+
+    def _ends_unknown_sequence(self, character: str) -> bool:
+        """Tell whether a character ends a control sequence, and Textual waits for more of it."""
+        if character == ESCAPE:
+            self._sequence = ESCAPE
+            return False
+        if not self._sequence:
+            return False
+        self._sequence += character
+        if _BEGUN.fullmatch(self._sequence):
+            return False
+        ended, self._sequence = self._sequence, ""
+        if ended in (PASTE_BEGINS, PASTE_ENDS):
+            self._pasting = ended == PASTE_BEGINS
+        waits = self._parser._awaiting.timeout is not None  # there is no public way to ask
+        return waits and not self._pasting and not _GOES_ON.fullmatch(ended)
+
+
+def _is_size(event: Resize) -> bool:
+    return 0 < event.size.width <= _MOST_CELLS and 0 < event.size.height <= _MOST_CELLS
+
+
+class SteadyDriver(LinuxDriver):
+    """Textual's driver, with a reader that goes on after anything that it cannot read."""
+
+    def run_input_thread(self) -> None:
+        """Read the terminal until told to end, and hand every event on."""
+        parser = SteadyParser()
+        decode = codecs.getincrementaldecoder("utf-8")("ignore").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(_PATIENCE):
+                    for event in parser.feed(decode(os.read(self.fileno, _CHUNK))):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
