@@ -3,6 +3,9 @@
 MAX_SCENARIO_BYTES = 32 * 2**20
 """A scenario file."""
 
+MAX_CONFIG_BYTES = 2**20
+"""A configuration file."""
+
 MAX_DATA_BYTES = 64 * 2**20
 """A data file; also what the arrays of an NPZ file may come to, unpacked."""
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key, key_to_character
 
-from nnstep.engine.limits import HISTORY_BYTES
+from nnstep.engine.files import read_bytes
+from nnstep.engine.limits import HISTORY_BYTES, MAX_CONFIG_BYTES
 
 from .actions import ACTIONS, Action, remapped
 from .panes import PANES
@@ -28,21 +29,25 @@ class Config:
     problems: tuple[str, ...] = ()
 
 
-def config_path() -> Path:
-    """Return where the file is looked for."""
+def config_path() -> Path | None:
+    """Return where the file is looked for; None for a user without a home."""
     home = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(home) if home else Path.home() / ".config") / "nnstep" / "config.toml"
+    try:
+        return (Path(home) if home else Path.home() / ".config") / "nnstep" / "config.toml"
+    except RuntimeError:
+        return None
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path | None) -> Config:
     """Read the file; without one, everything is as it comes."""
     try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except FileNotFoundError:
-        return Config()
-    except (OSError, ValueError) as error:
+        if path is None or not path.exists():
+            return Config()
+        document = tomllib.loads(read_bytes(path, MAX_CONFIG_BYTES).decode())
+    except ValueError as error:
         return Config(problems=(f"{path}: {error}",))
+    except RecursionError:
+        return Config(problems=(f"{path}: too many lists or tables inside one another",))
     problems: list[str] = []
     keys = _read_keys(document.pop("keys", {}), problems)
     theme = document.pop("theme", None)

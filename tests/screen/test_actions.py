@@ -7,7 +7,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 from nnstep.tui.actions import ACTIONS, Action, bindings, remapped
-from nnstep.tui.config import Config, key_name, read_config
+from nnstep.tui.config import Config, config_path, key_name, read_config
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.tensors import TensorPane
@@ -95,6 +95,8 @@ def test_keys_and_theme_are_read(tmp_path: Path) -> None:
         ("keys = 3", "must be a table"),
         ("theme = 3", "must be a name"),
         ('colour = "red"', "unknown setting 'colour'"),
+        ("x = " + "[" * 10_000 + "]" * 10_000, "too many lists or tables inside one another"),
+        ("# " + "x" * 2**20, "larger than 1 MiB"),
     ],
 )
 def test_a_mistake_is_told_and_changes_nothing(tmp_path: Path, text: str, problem: str) -> None:
@@ -103,6 +105,14 @@ def test_a_mistake_is_told_and_changes_nothing(tmp_path: Path, text: str, proble
     assert len(config.problems) == 1
     assert str(tmp_path) in config.problems[0]
     assert problem in config.problems[0]
+
+
+def test_without_a_home_nothing_is_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert config_path() is None
+    assert read_config(None) == Config()
 
 
 def test_a_freed_key_can_be_taken(tmp_path: Path) -> None:
