@@ -280,12 +280,16 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         raise ConditionError(problem)
     arguments = [_value(argument, values) for argument in node.arguments]
     count = len(function.inputs)
-    if not function.operation.broadcasts or all(map(_is_number, arguments[:count])):
+    if function.call is None and (
+        not function.operation.broadcasts or all(map(_is_number, arguments[:count]))
+    ):
         arguments[:count] = [np.asarray(argument) for argument in arguments[:count]]
     if function.operation.broadcasts:
         _check_together(node, [np.shape(argument) for argument in arguments[:count]])
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
+    if function.call is not None:
+        return function.call(*arguments[:count], **settings, **node.options)
     parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
     return compute(*(inputs[parameter] for parameter in parameters))
@@ -294,8 +298,6 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:
     """Call a function of listings that is not among those of programs."""
     arguments = [_value(argument, values) for argument in node.arguments]
-    if node.function == "where":
-        _check_together(node, [np.shape(argument) for argument in arguments])
     try:
         return LISTED[node.function](*arguments, **node.options)
     except (TypeError, AttributeError):
@@ -332,10 +334,10 @@ def _setting(name: str, value: Any) -> float | tuple[int, ...]:
     if isinstance(value, tuple):
         return tuple(map(int, value))
     number = float(value)
-    if name != "axis":
+    if name not in ("axis", "shape"):
         return number
     if not number.is_integer():
-        raise ConditionError(f"'axis' is a whole number, not {number:g}")
+        raise ConditionError(f"'{name}' is a whole number, not {number:g}")
     return int(number)
 
 

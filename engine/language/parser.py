@@ -229,6 +229,9 @@ class ExpressionParser:
             more = cursor.take_if(",")
         self._calls -= 1
         cursor.close(opening)
+        if function.text == "reshape" and len(arguments) > 2:
+            sizes = arguments[1:]
+            arguments[1:] = [Group(tuple(sizes), start=sizes[0].start, end=sizes[-1].end)]
         return Call(function.text, tuple(arguments), options, start=start, end=cursor.last_end)
 
     def _option(self, options: dict[str, Option]) -> None:

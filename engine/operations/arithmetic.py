@@ -1,4 +1,4 @@
-"""Arithmetic: + - * / ** @ .T [] and elementary functions, reductions, the sum of a dense layer.
+"""Arithmetic: + - * / ** @ and elementary functions, reductions, the sum of a dense layer.
 
 Each operation has its value and its derivatives beside it.
 """
@@ -7,13 +7,15 @@ import math
 
 import numpy as np
 
-from nnstep.engine.arrays import Kernel, Shape
+from nnstep.engine.arrays import Array, Kernel, Shape
 
-from .functions import extreme_share, scatter, spread
+from .formula import listed
+from .functions import extreme_share, spread
 from .operation import Kink, Operation, ShapeError, ShapeRule
 
 
-def _broadcast_shape(a: Shape, b: Shape = ()) -> Shape:
+def broadcast_shape(a: Shape, b: Shape = ()) -> Shape:
+    """Return the shape that two arrays have together, element by element; raise `ShapeError`."""
     try:
         return np.broadcast_shapes(a, b)
     except ValueError:
@@ -31,7 +33,7 @@ def _binary(
         name=name,
         value=value,
         gradients={"a": da, "b": db},
-        shape=_broadcast_shape,
+        shape=broadcast_shape,
         broadcasts=True,
         kink=kink,
     )
@@ -117,6 +119,16 @@ ABS = _unary(
     dx=lambda dout, x: dout * np.sign(x),
     kink=0,
 )
+LOG1P = _unary(
+    "log1p",
+    value=lambda x: np.log1p(x),
+    dx=lambda dout, x: dout / (1 + x),
+)
+EXPM1 = _unary(
+    "expm1",
+    value=lambda x: np.expm1(x),
+    dx=lambda dout, out: dout * (out + 1),
+)
 SIN = _unary(
     "sin",
     value=lambda x: np.sin(x),
@@ -148,13 +160,16 @@ def power_of(n: float) -> Operation:
     return CONSTANT_POWER.with_settings(n=n, one_less=n - 1 if n else 0)
 
 
-def _shape(x: Shape, axis: int | None = None, keepdims: bool = False) -> Shape:
-    if axis is None:
-        return (1,) * len(x) if keepdims else ()
-    if not -len(x) <= axis < len(x):
-        raise ShapeError(f"axis {axis} of an array of shape {x}")
-    place = axis % len(x)
-    return (*x[:place], *((1,) if keepdims else ()), *x[place + 1 :])
+def _shape(x: Shape, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Shape:
+    gone = range(len(x)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    for each in gone:
+        if not -len(x) <= each < len(x):
+            raise ShapeError(f"axis {each} of an array of shape {x}")
+    places = {each % len(x) for each in gone} if x else set()
+    if len(places) < len(tuple(gone)):
+        raise ShapeError(f"the same axis twice, of an array of shape {x}")
+    kept = [1 if place in places else size for place, size in enumerate(x)]
+    return tuple(kept) if keepdims else tuple(np.delete(kept, list(places)).tolist())
 
 
 def _reduction(name: str, value: Kernel, dx: Kernel, kink: Kink | None = None) -> Operation:
@@ -197,6 +212,34 @@ MIN = _reduction(
         * extreme_share(x, out, axis=axis, keepdims=keepdims)
     ),
     kink=lambda x, out, axis, keepdims: x == spread(out, x.shape, axis=axis, keepdims=keepdims),
+)
+
+VAR = _reduction(
+    "var",
+    value=lambda x, axis, keepdims: x.var(axis=axis, keepdims=keepdims),
+    dx=lambda dout, x, axis, keepdims: (
+        spread(dout, x.shape, axis=axis, keepdims=keepdims)
+        * (2 * (x - x.mean(axis=axis, keepdims=True)) / (x.size / dout.size))
+    ),
+)
+
+
+@listed
+def logsumexp(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
+    """Return log Σ exp(x) along an axis, after moving the largest x to 0."""
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    total = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return total if keepdims else total.squeeze(axis) if axis is not None else total.reshape(())
+
+
+LOGSUMEXP = _reduction(
+    "logsumexp",
+    value=lambda x, axis, keepdims: logsumexp(x, axis=axis, keepdims=keepdims),
+    dx=lambda dout, x, out, axis, keepdims: (
+        spread(dout, x.shape, axis=axis, keepdims=keepdims)
+        * np.exp(x - spread(out, x.shape, axis=axis, keepdims=keepdims))
+    ),
 )
 
 
@@ -256,36 +299,6 @@ def matmul(a: Shape, b: Shape) -> Operation:
         (1, 1): VECTOR_VECTOR,
     }
     return cases[len(a), len(b)]
-
-
-TRANSPOSE = Operation(
-    name="transpose",
-    value=lambda x: x.T,
-    gradients={"x": lambda dout: dout.T},
-    shape=lambda x: x[::-1],
-)
-
-
-def _index_shape(x: Shape, index: tuple[int | slice, ...]) -> Shape:
-    if len(index) > len(x):
-        raise ShapeError(f"{len(index)} indices for an array of shape {x}")
-    shape: list[int] = []
-    for item, size in zip(index, x, strict=False):
-        if isinstance(item, slice):
-            shape.append(len(range(*item.indices(size))))
-        elif not -size <= item < size:
-            raise ShapeError(f"index {item} is outside an axis of {size}")
-    if 0 in shape:
-        raise ShapeError("the index selects nothing")
-    return (*shape, *x[len(index) :])
-
-
-INDEX = Operation(
-    name="index",
-    value=lambda x, index: x[index],
-    gradients={"x": lambda dout, x, index: scatter(dout, np.s_[index], x)},
-    shape=_index_shape,
-)
 
 
 def _linear(value: Kernel, shape: ShapeRule, **gradients: Kernel) -> Operation:

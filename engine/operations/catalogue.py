@@ -1,13 +1,12 @@
 """The operators and functions of expressions: the one list that the compiler and the help use."""
 
 from collections.abc import Callable, Collection, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
-from . import activations, arithmetic, losses
+from . import activations, arithmetic, elements, functions, losses
 from .formula import NAMESPACE
 from .operation import Operation
 
@@ -16,12 +15,15 @@ class Function(Struct, frozen=True):
     """A function that an expression may call.
 
     `inputs` are the operation's parameters that take arrays, in order; `settings` those that take
-    a number, after the arrays or by name.
+    a number, after the arrays or by name; the first `needed` of them have no default. `call` is
+    what conditions call where that is not the operation's formula.
     """
 
     operation: Operation
     inputs: tuple[str, ...]
     settings: tuple[str, ...] = ()
+    needed: int = 0
+    call: Callable[..., Any] | None = None
 
     @property
     def usage(self) -> str:
@@ -30,7 +32,7 @@ class Function(Struct, frozen=True):
 
     def misuse(self, arguments: int, options: Collection[str]) -> str | None:
         """Say what is wrong with a call that has so many arguments and these options by name."""
-        if arguments < len(self.inputs):
+        if arguments < len(self.inputs) + self.needed:
             return f"too few arguments; it is called as {self.usage}"
         positional = self.settings[: max(0, arguments - len(self.inputs))]
         if arguments > len(self.inputs) + len(positional):
@@ -43,9 +45,9 @@ class Function(Struct, frozen=True):
         return None
 
 
-_UNARY = ("exp", "log", "sqrt", "abs", "sin", "cos")
+_UNARY = ("exp", "log", "log1p", "expm1", "sqrt", "abs", "sin", "cos")
 _BINARY = ("maximum", "minimum")
-_REDUCTIONS = ("sum", "mean", "max", "min")
+_REDUCTIONS = ("sum", "mean", "max", "min", "var", "logsumexp")
 
 FUNCTIONS: Mapping[str, Function] = {
     **{name: Function(getattr(arithmetic, name.upper()), ("x",)) for name in _UNARY},
@@ -55,11 +57,18 @@ FUNCTIONS: Mapping[str, Function] = {
         for operation in (row.operation, *row.variants.values())
         if row is not activations.IDENTITY
     },
+    "log_softmax": Function(activations.LOG_SOFTMAX, ("z",)),
     **{name: Function(getattr(arithmetic, name.upper()), ("a", "b")) for name in _BINARY},
     **{
         name: Function(getattr(arithmetic, name.upper()), ("x",), ("axis", "keepdims"))
         for name in _REDUCTIONS
     },
+    "where": Function(elements.WHERE, ("test", "a", "b")),
+    "clip": Function(elements.CLIP, ("x",), ("low", "high"), needed=2),
+    "reshape": Function(elements.RESHAPE, ("x",), ("shape",), needed=1),
+    "concatenate": Function(elements.CONCATENATE, ("parts",), ("axis",), call=np.concatenate),
+    "one_hot": Function(elements.ONE_HOT, ("y", "like")),
+    "take": Function(elements.TAKE, ("x", "places"), ("axis",)),
 }
 
 OPERATORS: Mapping[str, Operation] = {
@@ -70,21 +79,19 @@ OPERATORS: Mapping[str, Operation] = {
     "**": arithmetic.POWER,
 }
 
-_LISTINGS: tuple[ModuleType, ...] = (activations, losses)
-_OF_NUMPY = (
-    "clip",
-    "float16",
-    "float32",
-    "float64",
-    "ones_like",
-    "outer",
-    "sign",
-    "where",
-    "zeros_like",
-)
+_OF_NUMPY = ("float16", "float32", "float64", "ones_like", "outer", "sign", "zeros_like")
+
+_CALLED = (activations, arithmetic, elements, functions, losses)
 
 LISTED: Mapping[str, Callable[..., Any]] = {
-    **{name: f for name, f in NAMESPACE.items() if name != "np" and name not in FUNCTIONS},
+    **{
+        name: function
+        for module in _CALLED
+        for name, function in vars(module).items()
+        if NAMESPACE.get(name) is function and name not in ("np", *FUNCTIONS)
+    },
     **{name: getattr(np, name) for name in _OF_NUMPY},
+    "int": int,
+    "len": len,
 }
 """What else the lines of a listing call, so that any of them can be typed."""

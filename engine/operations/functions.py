@@ -11,7 +11,7 @@ from .formula import listed
 def one_hot(y: Array, like: Array) -> Array:
     """Return an array shaped like `like`, `(rows, classes)`, with a 1 at each row's class `y`."""
     rows = np.zeros_like(like)
-    rows[np.arange(len(y)), y] = 1
+    rows[np.arange(len(y)), y.astype(int)] = 1
     return rows
 
 

@@ -7,12 +7,18 @@ for every size that a batch can have, so that one that does not fit is reported 
 from collections.abc import Iterable, Mapping
 from itertools import count
 from math import prod
+from types import MappingProxyType
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.language.nodes import (
+    Attribute,
     Binary,
     Call,
+    Compare,
+    Conditional,
+    Group,
     Index,
     Name,
     Negation,
@@ -21,9 +27,9 @@ from nnstep.engine.language.nodes import (
     Transpose,
 )
 from nnstep.engine.limits import MAX_ELEMENTS, MAX_LIVE
-from nnstep.engine.operations import arithmetic
+from nnstep.engine.operations import arithmetic, elements
 from nnstep.engine.operations.activations import ACTIVATIONS
-from nnstep.engine.operations.arithmetic import INDEX, TRANSPOSE, matmul
+from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS, Function
 from nnstep.engine.operations.formula import (
     Constant,
@@ -59,6 +65,31 @@ class Temporaries:
 Operand = str | float
 """A tensor by its name, or a constant."""
 
+
+class Inline(Struct, frozen=True):
+    """A part of a line that has no line of its own: a condition, or a number of the run's type.
+
+    `names` are the tensors for the parameters of its formula, and `shapes` those of its value.
+    """
+
+    formula: Formula
+    names: Mapping[str, str]
+    shapes: Shapes
+
+
+Part = Operand | Inline
+
+_COMPARED = {
+    "<": formula(lambda a, b: a < b),
+    "<=": formula(lambda a, b: a <= b),
+    ">": formula(lambda a, b: a > b),
+    ">=": formula(lambda a, b: a >= b),
+    "==": formula(lambda a, b: a == b),
+    "!=": formula(lambda a, b: a != b),
+    "&": formula(lambda a, b: a & b),
+    "|": formula(lambda a, b: a | b),
+}
+
 _COPY = ACTIVATIONS["identity"].operation
 _SUMMED = formula(lambda g, axis: g.sum(axis=axis))
 _SUMMED_TO = formula(lambda g, operand: sum_to(g, operand.shape))
@@ -90,13 +121,14 @@ class Lowering:
             return self._known(node)
         operation, operands = self._operation(node)
         shapes = self._result_shapes(node, operation, operands)
-        constants = {p: c for p, c in operands.items() if not isinstance(c, str)}
+        constants = {p: c for p, c in operands.items() if isinstance(c, float | int)}
         if len(constants) == len(operands):
             return self._folded(node, operation, constants)
         name = target or self._temporaries.fresh()
         self.shapes[name] = shapes
         inputs = {p: operand for p, operand in operands.items() if isinstance(operand, str)}
-        self._write(operation, inputs, constants, name)
+        inline = {p: part for p, part in operands.items() if isinstance(part, Inline)}
+        self._write(operation, inputs, constants, name, inline)
         return name
 
     def copy(self, source: str, target: str) -> None:
@@ -115,24 +147,34 @@ class Lowering:
             raise CompileError(f"'{node.name}' has no value here{hint}", node.start, node.end)
         return node.name
 
-    def _operation(self, node: Node) -> tuple[Operation, dict[str, Operand]]:
+    def _operation(self, node: Node) -> tuple[Operation, dict[str, Part]]:
         """Return the operation of the outermost sign or call, and what it is applied to."""
         match node:
             case Negation(operand):
                 return arithmetic.NEGATE, {"x": self.value(operand)}
             case Transpose(operand):
-                return TRANSPOSE, {"x": self.value(operand)}
+                return elements.TRANSPOSE, {"x": self.value(operand)}
             case Index(operand, index):
-                return INDEX.with_settings(index=index), {"x": self.value(operand)}
+                return elements.INDEX.with_settings(index=index), {"x": self.value(operand)}
+            case Attribute(operand, "size"):
+                return elements.counted(elements.SIZES, self._dtype), {"x": self._tensor(operand)}
+            case Conditional(value, test, otherwise):
+                return elements.CHOSEN, self._choice(test, value, otherwise)
+            case Call("where", (test, value, otherwise)):
+                return elements.WHERE, self._choice(test, value, otherwise)
+            case Call("len", (operand,)):
+                return elements.counted(elements.LENGTHS, self._dtype), {"x": self._tensor(operand)}
+            case Call("concatenate"):
+                return self._concatenated(node)
             case Call():
                 return self._call(node)
-            case Binary():
+            case Binary(sign) if sign not in ("&", "|"):
                 return self._binary(node)
             case _:
                 message = "comparisons and truth values belong in conditions, not in a program"
                 raise CompileError(message, node.start, node.end)
 
-    def _binary(self, node: Binary) -> tuple[Operation, dict[str, Operand]]:
+    def _binary(self, node: Binary) -> tuple[Operation, dict[str, Part]]:
         left, right = self.value(node.left), self.value(node.right)
         if node.operator == "**" and isinstance(left, str) and not isinstance(right, str):
             return arithmetic.power_of(right), {"x": left}
@@ -146,7 +188,72 @@ class Lowering:
             raise CompileError(str(error), node.start, node.end) from None
         return operation, {"a": left, "b": right}
 
-    def _call(self, node: Call) -> tuple[Operation, dict[str, Operand]]:
+    def _tensor(self, node: Node) -> str:
+        """Return the tensor that a part is; raise `CompileError` if it is a constant."""
+        value = self.value(node)
+        if isinstance(value, str):
+            return value
+        raise CompileError("this is a number, and has no rows", node.start, node.end)
+
+    def _choice(self, test: Node, value: Node, otherwise: Node) -> dict[str, Part]:
+        """Return what a condition chooses between; one of two constants gets the run's type."""
+        chosen: dict[str, Part] = {"a": self.value(value), "b": self.value(otherwise)}
+        first = chosen["a"]
+        if isinstance(first, float | int) and not isinstance(chosen["b"], str):
+            number = constant(float(first), self._dtype)
+            chosen["a"] = Inline(number, {}, self._shapes_of(first))
+        condition = self._test(test)
+        own = {p: f"test_{p}" for p in condition.names}
+        renamed = condition.formula.on(**{p: variable(name) for p, name in own.items()})
+        names = {own[p]: name for p, name in condition.names.items()}
+        return {"test": Inline(renamed, names, condition.shapes), **chosen}
+
+    def _test(self, node: Node) -> Inline:
+        """Return a condition as a part of a line; its operands get lines of their own."""
+        if not isinstance(node, Binary | Compare) or node.operator not in _COMPARED:
+            value = self.value(node)
+            return self._inline(variable("c"), {"c": value})
+        if isinstance(node, Binary):
+            sides = {"a": self._test(node.left), "b": self._test(node.right)}
+            parts = {
+                side: part.formula.on(**{p: variable(f"{side}{p}") for p in part.names})
+                for side, part in sides.items()
+            }
+            names = {f"{side}{p}": n for side, part in sides.items() for p, n in part.names.items()}
+            return self._inline(_COMPARED[node.operator].on(**parts), names)
+        operands = {"a": self.value(node.left), "b": self.value(node.right)}
+        return self._inline(_COMPARED[node.operator], operands)
+
+    def _inline(self, part: Formula, operands: Mapping[str, Part]) -> Inline:
+        """Return a part of a line over tensors and constants, with the shape of its value."""
+        names = {p: operand for p, operand in operands.items() if isinstance(operand, str)}
+        numbers = {p: number for p, number in operands.items() if isinstance(number, float | int)}
+        by_batch = zip(*(self._shapes_of(operand) for operand in operands.values()), strict=True)
+        shapes = tuple(elements.where_shape(*each) for each in by_batch)
+        return Inline(part.bind(**numbers), names, shapes)
+
+    def _concatenated(self, node: Call) -> tuple[Operation, dict[str, Part]]:
+        """Join two arrays, or all but the last of several and that one."""
+        match node.arguments:
+            case (Group(members), *rest) if len(members) > 1 and len(rest) < 2:
+                pass
+            case _:
+                message = (
+                    "concatenate takes several arrays in parentheses, as in concatenate((a, b))"
+                )
+                raise CompileError(message, node.start, node.end)
+        settings = self._settings(node, FUNCTIONS["concatenate"])
+        *most, last = members
+        first = most[0]
+        if len(most) > 1:
+            group = Group(tuple(most), start=first.start, end=most[-1].end)
+            first = Call(
+                "concatenate", (group, *rest), node.options, start=node.start, end=node.end
+            )
+        operation = elements.CONCATENATE.with_settings(**settings)
+        return operation, {"a": self.value(first), "b": self.value(last)}
+
+    def _call(self, node: Call) -> tuple[Operation, dict[str, Part]]:
         function = FUNCTIONS.get(node.function)
         if function is None:
             hint = did_you_mean(node.function, FUNCTIONS)
@@ -164,24 +271,36 @@ class Lowering:
         settings: dict[str, Constant] = dict(node.options)
         extra = node.arguments[len(function.inputs) :]
         for name, argument in zip(function.settings, extra, strict=False):
-            value = self.value(argument)
-            if isinstance(value, str):
-                message = f"'{name}' is a number, not a tensor; the call is {function.usage}"
-                raise CompileError(message, argument.start, argument.end)
-            settings[name] = value
-        if not isinstance(settings.get("axis", 0), int):
-            raise CompileError("'axis' is a whole number", node.start, node.end)
+            settings[name] = self._setting(name, argument, function)
+        for name in ("axis", "shape"):
+            if not isinstance(settings.get(name, 0), int | tuple):
+                raise CompileError(f"'{name}' is a whole number", node.start, node.end)
         if not isinstance(settings.get("keepdims", False), bool):
             raise CompileError("'keepdims' is True or False", node.start, node.end)
         return settings
 
-    def _shapes_of(self, operand: Operand) -> Shapes:
+    def _setting(self, name: str, argument: Node, function: Function) -> Constant:
+        """Return a number, or the whole numbers of a shape or of several axes."""
+        if isinstance(argument, Group):
+            numbers = [self._setting(name, member, function) for member in argument.members]
+            whole = tuple(number for number in numbers if isinstance(number, int))
+            if len(whole) == len(numbers):
+                return whole
+        value = None if isinstance(argument, Group) else self.value(argument)
+        if not isinstance(value, float | int):
+            message = f"'{name}' is a number, not a tensor; the call is {function.usage}"
+            raise CompileError(message, argument.start, argument.end)
+        return value
+
+    def _shapes_of(self, operand: Part) -> Shapes:
         if isinstance(operand, str):
             return self.shapes[operand]
+        if isinstance(operand, Inline):
+            return operand.shapes
         return ((),) * max((len(shapes) for shapes in self.shapes.values()), default=1)
 
     def _result_shapes(
-        self, node: Node, operation: Operation, operands: Mapping[str, Operand]
+        self, node: Node, operation: Operation, operands: Mapping[str, Part]
     ) -> Shapes:
         given = [self._shapes_of(operand) for operand in operands.values()]
         try:
@@ -215,11 +334,13 @@ class Lowering:
         inputs: Mapping[str, str],
         constants: Mapping[str, float],
         output: str,
+        inline: Mapping[str, Inline] = MappingProxyType({}),
     ) -> None:
+        parts = {p: part.formula for p, part in inline.items()}
         gradients: dict[str, Formula] = {}
         for parameter in operation.gradients:
             if parameter in inputs:
-                gradient = operation.gradient_formula(parameter).bind(**constants)
+                gradient = operation.gradient_formula(parameter).bind(**constants).on(**parts)
                 if operation.broadcasts:
                     gradient = self._summed(gradient, parameter, inputs[parameter], output)
                 gradients[parameter] = gradient
@@ -227,8 +348,8 @@ class Lowering:
         self.written.append(
             Applied(
                 operation.name,
-                operation.value_formula.bind(**constants),
-                inputs,
+                operation.value_formula.bind(**constants).on(**parts),
+                {**inputs, **{p: n for part in inline.values() for p, n in part.names.items()}},
                 output,
                 gradients,
                 operation.output,

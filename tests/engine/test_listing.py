@@ -87,7 +87,11 @@ def test_listings_of_expressions(dtype: str) -> None:
     k = -3
     h = gelu(x @ W + b * k)
     m = max(h, axis=1, keepdims=True) + min(h) ** 2 - h[-1, 0] / 2 ** W[0, 1]
-    L = mean((m - y) ** 2) + sum(abs(W[:, 1:2].T)) + maximum(b[0], 0.5)
+    n = np.where((h > 0) & (h < b), clip(h, -0.5, 0.5), 1) + where(h > 2, 1, 0)
+    o = concatenate((n, m, h.reshape(-1, 2)), axis=1) / n.size
+    p = logsumexp(o, axis=0) if b[0] > 0 else expm1(o[0])
+    q = take(W, y, axis=0).var(axis=(0, 1)) + log1p(sum(one_hot(y[:, 0], n) * log_softmax(n)) ** 2)
+    L = mean((m - y) ** 2) + sum(abs(W[:, 1:2].T)) + maximum(b[0], 0.5) + mean(p) * sum(q)
     """
     assert_listing_is_the_run(
         expression(

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.operations import arithmetic
+from nnstep.engine.operations import arithmetic, elements
 from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
 from nnstep.engine.operations.arithmetic import linear
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS
 from nnstep.engine.operations.functions import sum_to
 from nnstep.engine.operations.losses import Reduction, loss_operation
-from nnstep.engine.operations.operation import Operation
+from nnstep.engine.operations.operation import Operation, ShapeError
 
 H = 1e-5
 TOLERANCE = 1e-6
@@ -48,14 +48,19 @@ def relative_error(a: Array, n: Array) -> float:
     return float(np.max(np.abs(a - n) / scale, initial=0.0))
 
 
-def check(operation: Operation, inputs: dict[str, Array], seed: int = 0) -> None:
+def check(
+    operation: Operation,
+    inputs: dict[str, Array],
+    seed: int = 0,
+    given: frozenset[str] | set[str] = frozenset(),
+) -> None:
     """Compare every gradient rule of an operation, at these inputs, with central differences."""
     value = operation.value_formula
     inputs = {name: inputs[name] for name in value.parameters}
     out = np.asarray(value.function(*inputs.values()))
     upstream = np.random.default_rng(seed).standard_normal(out.shape)
     known = {**inputs, operation.output: out, f"d{operation.output}": upstream}
-    assert set(operation.gradients) == set(inputs)
+    assert set(operation.gradients) == set(inputs) - given
     for name in operation.gradients:
         rule = operation.gradient_formula(name)
         analytic = np.asarray(rule.function(*(known[p] for p in rule.parameters)))
@@ -75,7 +80,9 @@ def unary_operations() -> Iterator[Operation]:
     yield GELU_TANH
     yield ACTIVATIONS["leaky_relu"].with_settings(slope=0.3)
     yield ACTIVATIONS["elu"].with_settings(alpha=0.5)
-    yield from (getattr(arithmetic, n) for n in ["SQUARE", "NEGATE", "EXP", "ABS", "SIN", "COS"])
+    yield from (
+        getattr(arithmetic, n) for n in ["SQUARE", "NEGATE", "EXP", "EXPM1", "ABS", "SIN", "COS"]
+    )
     yield arithmetic.power_of(3)
     yield arithmetic.power_of(0)
     yield arithmetic.power_of(-2)
@@ -88,7 +95,7 @@ def test_operations_of_one_input(operation: Operation, shape: tuple[int, ...], s
     check(operation, {operation.value_formula.parameters[0]: smooth_values(seed, shape)}, seed)
 
 
-@pytest.mark.parametrize("name", ["log", "sqrt"])
+@pytest.mark.parametrize("name", ["log", "log1p", "sqrt"])
 @given(shape=shapes, seed=seeds)
 @settings(max_examples=2)
 def test_operations_of_positive_numbers(name: str, shape: tuple[int, ...], seed: int) -> None:
@@ -110,7 +117,7 @@ def test_operations_of_two_inputs(
     check(operation, {"a": a, "b": smooth_values(seed + 1, right)}, seed)
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "var", "logsumexp"])
 @pytest.mark.parametrize("keepdims", [False, True])
 @given(shape=shapes, seed=seeds, data=st.data())
 @settings(max_examples=2)
@@ -123,6 +130,81 @@ def test_reductions(
     check(operation, {"x": x}, seed)
     expected = np.asarray(operation.value_formula.function(x)).shape
     assert operation.shape(shape, **operation.settings) == expected
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "var", "logsumexp"])
+@pytest.mark.parametrize("axis", [(0, 1), (-1, 0), (2,)])
+def test_reductions_over_several_axes(name: str, axis: tuple[int, ...]) -> None:
+    for keepdims in (False, True):
+        operation = FUNCTIONS[name].operation.with_settings(axis=axis, keepdims=keepdims)
+        x = smooth_values(3, (2, 3, 2))
+        check(operation, {"x": x})
+        expected = np.asarray(operation.value_formula.function(x)).shape
+        assert operation.shape(x.shape, **operation.settings) == expected
+
+
+def check_shape(operation: Operation, inputs: dict[str, Array]) -> None:
+    value = operation.value_formula
+    found = np.asarray(value.function(*(inputs[p] for p in value.parameters))).shape
+    assert operation.shape(*(each.shape for each in inputs.values()), **operation.settings) == found
+
+
+@given(seed=seeds)
+@settings(max_examples=10)
+def test_clip(seed: int) -> None:
+    operation = elements.CLIP.with_settings(low=-0.5, high=1.0)
+    check(operation, {"x": smooth_values(seed, (3, 4))}, seed)
+    rule = operation.gradient_formula("x")
+    at_bounds = rule.function(np.ones(2), np.array([-0.5, 1.0]))
+    assert at_bounds.tolist() == [1, 1]  # as torch.clamp
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (-1,), (2, -1, 3), 12])
+def test_reshape(shape: int | tuple[int, ...]) -> None:
+    operation = elements.RESHAPE.with_settings(shape=shape)
+    inputs = {"x": smooth_values(1, (3, 4))}
+    check(operation, inputs)
+    check_shape(operation, inputs)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_concatenate(axis: int) -> None:
+    operation = elements.CONCATENATE.with_settings(axis=axis)
+    shapes = ((2, 3), (4, 3)) if axis == 0 else ((2, 3), (2, 1))
+    inputs = {"a": smooth_values(1, shapes[0]), "b": smooth_values(2, shapes[1])}
+    check(operation, inputs)
+    check_shape(operation, inputs)
+
+
+@pytest.mark.parametrize("places", [[2, 0, 2], 1, [[0, 1], [2, 2]]])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_take(places: Any, axis: int) -> None:
+    operation = elements.TAKE.with_settings(axis=axis)
+    inputs = {"x": smooth_values(1, (3, 4)), "places": np.array(places)}
+    check(operation, inputs, given={"places"})
+    check_shape(operation, inputs)
+
+
+@pytest.mark.parametrize(
+    ("operation", "shapes", "message"),
+    [
+        (elements.RESHAPE.with_settings(shape=(5, -1)), [(3, 4)], "12 numbers, which do not fit"),
+        (elements.RESHAPE.with_settings(shape=(-1, -1)), [(3, 4)], "is no shape"),
+        (elements.RESHAPE.with_settings(shape=(0, 4)), [(3, 4)], "is no shape"),
+        (elements.CONCATENATE, [(3, 4), (3, 5)], "differ along more than axis 0"),
+        (elements.CONCATENATE.with_settings(axis=2), [(3, 4), (3, 4)], "along axis 2"),
+        (elements.TAKE.with_settings(axis=2), [(3, 4), (2,)], "no axis 2"),
+        (elements.ONE_HOT, [(3,), (2, 4)], "a class for each row"),
+        (elements.CHOSEN, [(2,), (), ()], "one truth value"),
+        (elements.CHOSEN, [(), (2,), ()], r"have shapes \(2,\) and \(\)"),
+        (arithmetic.SUM.with_settings(axis=(0, 0)), [(3, 4)], "the same axis twice"),
+    ],
+)
+def test_shapes_that_do_not_fit(
+    operation: Operation, shapes: list[tuple[int, ...]], message: str
+) -> None:
+    with pytest.raises(ShapeError, match=message):
+        operation.shape(*shapes, **operation.settings)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +220,14 @@ def test_matrix_products(a: tuple[int, ...], b: tuple[int, ...], seed: int) -> N
 @given(shape=shapes, seed=seeds)
 @settings(max_examples=2)
 def test_transpose(shape: tuple[int, ...], seed: int) -> None:
-    check(arithmetic.TRANSPOSE, {"x": smooth_values(seed, shape)}, seed)
+    check(elements.TRANSPOSE, {"x": smooth_values(seed, shape)}, seed)
 
 
 @pytest.mark.parametrize(
     "index", [(0,), (-1, 2), (slice(None), 1), (slice(1, 3), slice(None, None, 2))]
 )
 def test_indexing(index: tuple[int | slice, ...]) -> None:
-    operation = arithmetic.INDEX.with_settings(index=index)
+    operation = elements.INDEX.with_settings(index=index)
     x = smooth_values(1, (3, 4))
     check(operation, {"x": x})
     assert operation.shape((3, 4), **operation.settings) == x[index].shape
@@ -240,12 +322,19 @@ def test_cross_entropies_of_logits_do_not_overflow_far_out() -> None:
         assert bce.function(z, np.array([[1.0, 0.0, 0.0]])) == pytest.approx(2e4 + np.log(2))
 
 
+SET: dict[str, dict[str, Any]] = {"clip": {"low": 0.5, "high": 1.0}, "reshape": {"shape": (3, 2)}}
+PLACES = {"take": "places", "one_hot": "y"}
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("name", list(FUNCTIONS))
 def test_operations_keep_the_dtype(name: str, dtype: str) -> None:
     function = FUNCTIONS[name]
-    operation = function.operation
-    inputs = {p: smooth_values(1, (2, 3), positive=True).astype(dtype) for p in function.inputs}
+    operation = function.operation.with_settings(**SET.get(name, {}))
+    names = [*operation.value_formula.parameters]
+    inputs = {p: smooth_values(1, (2, 3), positive=True).astype(dtype) for p in names}
+    if name in PLACES:
+        inputs[PLACES[name]] = np.array([1, 0])
     value = operation.value_formula
     out = np.asarray(value.function(*(inputs[p] for p in value.parameters)))
     assert out.dtype == dtype
