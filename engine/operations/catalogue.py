@@ -83,12 +83,12 @@ _OF_NUMPY = ("float16", "float32", "float64", "ones_like", "outer", "sign", "zer
 
 _CALLED = (activations, arithmetic, elements, functions, losses)
 
-LISTED: Mapping[str, Callable[..., Any]] = {
+LISTED: Mapping[str, Any] = {
     **{
         name: function
         for module in _CALLED
-        for name, function in vars(module).items()
-        if NAMESPACE.get(name) is function and name not in ("np", *FUNCTIONS)
+        for name, function in NAMESPACE.items()
+        if vars(module).get(name) is function and name not in ("np", *FUNCTIONS)
     },
     **{name: getattr(np, name) for name in _OF_NUMPY},
     "int": int,

@@ -134,11 +134,21 @@ def test_frozen_parameters_are_verified_too() -> None:
 # Expressions
 
 
+CALLS = {
+    "where": "where((a > b) & (a < 1), a, b * b)",
+    "clip": "clip(a, -0.5, 0.5)",
+    "reshape": "reshape(a, -1)",
+    "concatenate": "concatenate((a, b, a * b), axis=1)",
+    "one_hot": "one_hot(a[:, 0] * 0 + 1.5, a) * a",
+    "take": "take(a, b[0] * 0 + 1.5)",
+}
+
+
 def calls() -> Iterator[str]:
     for name, function in FUNCTIONS.items():
         arguments = ", ".join(("a", "b")[: len(function.inputs)])
-        yield f"{name}({arguments})"
-    for name in ("sum", "mean", "max", "min"):
+        yield CALLS.get(name, f"{name}({arguments})")
+    for name in ("sum", "mean", "max", "min", "var", "logsumexp"):
         yield from (f"{name}(a, axis=1, keepdims=True)", f"{name}(a, 0)", f"{name}(a, axis=-1)")
 
 
