@@ -7,12 +7,13 @@ writes `functions/cases.json`. Each case is a line of a program and the same in 
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-CASES = [
+CASES: list[tuple[str, Callable[..., Any]]] = [
     (
         "where((x > 0) & (x < 1), x * w, w)",
         lambda x, w, y: torch.where((x > 0) & (x < 1), x * w, w),
