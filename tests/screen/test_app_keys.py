@@ -186,6 +186,7 @@ async def test_the_end_of_the_run_says_so_and_stays_alive() -> None:
         await until(pilot, lambda: place(pilot) == 0)
 
 
+@pytest.mark.slow
 async def test_resizing_keeps_the_place() -> None:
     async with app_of(network((2, 30, 1), run=Run(iterations=3))).run_test(size=WIDE) as pilot:
         await pilot.press("2", *["down"] * 20, "right")

@@ -32,6 +32,7 @@ async def test_space_runs_to_the_end() -> None:
         assert "end of the run" in screen_lines(pilot.app)[0]
 
 
+@pytest.mark.slow
 async def test_a_run_without_end_is_paused_and_stepped_on() -> None:
     async with app_of(network()).run_test(size=NARROW) as pilot:
         await flat_out(pilot)
@@ -126,6 +127,7 @@ async def test_a_long_unit_goes_on_in_the_background(monkeypatch: pytest.MonkeyP
         await until(pilot, lambda: place(pilot) == 36 and not driver(pilot).is_busy)
 
 
+@pytest.mark.slow
 async def test_restart_in_a_run_starts_again() -> None:
     async with app_of(network()).run_test(size=NARROW) as pilot:
         await flat_out(pilot)
@@ -151,6 +153,7 @@ async def test_another_seed_is_another_run() -> None:
         assert (driver(pilot).snapshot.tensors["W1"] == again).all()
 
 
+@pytest.mark.slow
 async def test_quitting_in_a_run_leaves_nothing_running() -> None:
     async with app_of(network()).run_test(size=NARROW) as pilot:
         await flat_out(pilot)

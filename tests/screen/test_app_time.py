@@ -240,6 +240,7 @@ async def test_a_wrong_command_stays_with_the_reason() -> None:
         assert "expected a value" in screen_text(pilot.app)
 
 
+@pytest.mark.slow
 async def test_commands_are_recalled_and_completed() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await type_command(pilot, "goto 20")

@@ -152,6 +152,7 @@ async def test_a_pane_that_cannot_paint_once(monkeypatch: pytest.MonkeyPatch, st
         assert place(pilot) == 2
 
 
+@pytest.mark.slow
 async def test_a_pane_that_can_never_paint(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
     monkeypatch.setattr(ProgramPane, "paint", broken)
     app = app_of()

@@ -198,6 +198,7 @@ def test_the_terminal_itself_goes_away() -> None:
     assert_taken_up([mirror.state()])
 
 
+@pytest.mark.slow
 def test_an_offer_that_is_declined_is_made_again(folder: Path) -> None:
     with opened() as terminal:
         terminal.press("sss")
@@ -232,6 +233,7 @@ def test_an_app_that_is_open_is_not_offered_to_another(folder: Path) -> None:
         other.wait_for_text("An earlier session ended at step 3: y takes it up again.")
 
 
+@pytest.mark.slow
 def test_only_looking_leaves_nothing(folder: Path) -> None:
     with opened() as terminal:
         terminal.press("2\t?\x1b")
@@ -282,6 +284,7 @@ def test_after_a_crash_the_session_is_offered(folder: Path) -> None:
         terminal.wait_for_text("An earlier session ended at step 3: y takes it up again.")
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_kept_that_is_told_and_the_app_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +369,7 @@ def test_a_scenario_from_elsewhere_is_asked_about(tmp_path: Path) -> None:
         assert "if you trust it" in " ".join(terminal.text.split())
 
 
+@pytest.mark.slow
 def test_a_session_that_asks_for_much_is_asked_about(tmp_path: Path) -> None:
     path = saved(tmp_path / "work.session", "watch L")
     first, *rest = path.read_text().splitlines(keepends=True)
@@ -382,6 +386,7 @@ def test_a_session_that_asks_for_much_is_asked_about(tmp_path: Path) -> None:
         terminal.wait_for_text("restoring, Escape stops: ")
 
 
+@pytest.mark.slow
 def test_escape_keeps_what_has_been_brought_back(tmp_path: Path) -> None:
     path = saved(tmp_path / "work.session", "set W1[0, 0] = 0.5", "watch L")
     first, *rest = path.read_text().splitlines(keepends=True)

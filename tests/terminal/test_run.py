@@ -311,6 +311,7 @@ def test_ctrl_c_ends_commands_given_beforehand(endless: str) -> None:
 # A session that is typed to is kept
 
 
+@pytest.mark.slow
 def test_plain_keeps_its_session_and_offers_it_again() -> None:
     with plain("mazur") as terminal:
         terminal.wait_for_text("(nnstep)")
