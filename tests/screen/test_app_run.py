@@ -55,6 +55,7 @@ async def test_ctrl_c_pauses_a_run_and_does_not_quit() -> None:
         assert pilot.app.is_running
 
 
+@pytest.mark.slow
 async def test_a_step_during_a_run_stops_it_first() -> None:
     async with app_of(network()).run_test(size=NARROW) as pilot:
         await flat_out(pilot)

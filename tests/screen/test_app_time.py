@@ -81,6 +81,7 @@ async def test_at_the_end_one_can_go_back() -> None:
         assert shown(pilot).place == 5 * LENGTH - 1
 
 
+@pytest.mark.slow
 async def test_a_breakpoint_stops_in_both_directions() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "b")

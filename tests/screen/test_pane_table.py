@@ -128,6 +128,7 @@ async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: l
         assert at(pilot) == "weights"
 
 
+@pytest.mark.slow
 async def test_the_keys_stay_with_what_was_looked_at_at_every_size() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         for digit, title in ((4, "gradients"), (3, "z/a"), (5, "loss"), (7, "timeline")):

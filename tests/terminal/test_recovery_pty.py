@@ -215,6 +215,7 @@ def test_an_offer_that_is_declined_is_made_again(folder: Path) -> None:
     assert places_on_disk(folder) == [3]
 
 
+@pytest.mark.slow
 def test_an_app_that_is_open_is_not_offered_to_another(folder: Path) -> None:
     with opened() as one:
         one.press("ss")
@@ -401,6 +402,7 @@ def test_escape_keeps_what_has_been_brought_back(tmp_path: Path) -> None:
         terminal.wait_for_text("The change of W1[0, 0] is undone.")
 
 
+@pytest.mark.slow
 def test_sessions_that_are_left_are_in_the_gallery(folder: Path) -> None:
     with opened() as terminal:
         terminal.press("sss")
