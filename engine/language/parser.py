@@ -32,7 +32,7 @@ from .nodes import (
     Transpose,
     children,
 )
-from .tokens import NEAR_MISSES, WORD_OPERATORS, Cursor, Kind, Token, near_miss, tokenize
+from .tokens import METHODS, NEAR_MISSES, WORD_OPERATORS, Cursor, Kind, Token, near_miss, tokenize
 
 
 class Binding(IntEnum):
@@ -63,9 +63,6 @@ _INFIX = {
 }
 _TRUTH = {"True": True, "true": True, "False": False, "false": False}
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "pi": math.pi, "e": math.e}
-
-_METHODS = ("sum", "mean", "max", "min", "var", "clip", "reshape", "take")
-"""What may be written behind its first value: `x.sum(axis=0)` is `sum(x, axis=0)`."""
 
 _OPTIONS = ("axis", "keepdims", "reduction", "l2")
 
@@ -300,9 +297,9 @@ class ExpressionParser:
             case "size" | "shape":
                 cursor.take()
                 return Attribute(operand, name.text, start=begin, end=name.end)
-        if name.text in _METHODS and cursor.after_next.text == "(":
+        if name.text in METHODS and cursor.after_next.text == "(":
             return self._call(cursor.take(), begin, (operand,))
-        known = listed(("T", "size", "shape", *(f"{method}()" for method in _METHODS)), "or")
+        known = listed(("T", "size", "shape", *(f"{method}()" for method in METHODS)), "or")
         message = f"after '.' only {known} can stand, not {name}; "
         raise cursor.error(f"{message}a function is written before its values, as in exp(x)")
 

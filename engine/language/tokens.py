@@ -48,6 +48,9 @@ _INSTEAD = {
 }
 
 
+METHODS = ("sum", "mean", "max", "min", "var", "clip", "reshape", "take")
+"""What may be written behind its first value: `x.sum(axis=0)` is `sum(x, axis=0)`."""
+
 NEAR_MISSES = {
     "dot": "a matrix product is written with '@', as in W @ x",
     "matmul": "a matrix product is written with '@', as in W @ x",

@@ -182,8 +182,3 @@ class Scenario(Struct, frozen=True, eq=False, weakref=True):
     notes: tuple[Note, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    @property
-    def is_annotated(self) -> bool:
-        """Whether there is anything besides the run itself: breakpoints, watches and the like."""
-        return bool(self.breakpoints or self.watches or self.notes or self.expectations)

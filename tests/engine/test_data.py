@@ -306,6 +306,7 @@ def test_three_names_need_one_hot_rows(read: Reader) -> None:
         read('file = "three.csv"\ninputs = ["a", "b"]\ntarget = "c"', units=1)
 
 
+@pytest.mark.slow
 def test_a_large_batch_of_a_wide_layer_is_refused(read: Reader) -> None:
     with pytest.raises(ScenarioError, match="a batch of 1,000,000 rows is too large"):
         read('generate = "moons"\nsamples = 1_000_000', units=20, loss="cross_entropy")

@@ -315,6 +315,7 @@ def test_a_huge_expression_is_refused_and_not_followed(text: str) -> None:
         parse_condition("not " * 1_000 + text)
 
 
+@pytest.mark.slow
 def test_the_limits_leave_room() -> None:
     parse_expression(" + ".join("a" * MAX_DEPTH))
     parse_expression("(" * (MAX_DEPTH - 1) + "a" + ")" * (MAX_DEPTH - 1))

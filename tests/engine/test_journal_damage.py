@@ -223,6 +223,7 @@ def test_what_a_file_asks_for_is_known_before() -> None:
     assert of_rows(header, "goto 9\n", "restart seed 2\n", "goto 9\n").instructions == 18
 
 
+@pytest.mark.slow
 def test_a_place_beyond_all_places_is_no_trouble() -> None:
     header = f"{rows()[0].rpartition('  # ')[0]}\n"
     asked = iter(range(10**6))

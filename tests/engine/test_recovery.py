@@ -177,6 +177,7 @@ def test_at_whatever_moment_it_is_killed_what_it_has_told_of_is_there(
     assert len(edits) <= told // 7 + 1
 
 
+@pytest.mark.slow
 def test_a_process_that_is_running_is_never_offered_to_another(tmp_path: Path) -> None:
     with process(tmp_path) as one, process(tmp_path) as other:
         one.step()

@@ -296,6 +296,7 @@ def test_a_snapshot_does_not_change_while_the_session_goes_on() -> None:
     assert len(session.snapshot(snapshot.tensors).losses) == 3
 
 
+@pytest.mark.slow
 def test_the_loss_of_every_iteration_is_kept() -> None:
     session = Session(network(), iterations=3000)
     losses = [float(step.writes["L"]) for step in session.steps() if "L" in step.writes]

@@ -93,7 +93,7 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
 ]
 
 
-QUICK = ("watch W1[0, 1] changes", "watch epoch changes", "break if L < 0.1")
+QUICK = ("watch W1[0, 1] changes", "break if L < 0.1")
 
 
 @settings(max_examples=6)
