@@ -115,11 +115,18 @@ def call(function: Kernel, parameters: tuple[str, ...], **constants: Constant) -
 
 
 def _function(parameters: tuple[str, ...], body: ast.expr) -> Kernel:
-    """Compile an expression to a function of `parameters`; tracebacks show the expression."""
-    arguments = ast.arguments([], [ast.arg(name) for name in parameters], None, [], [], None, [])
-    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
-    code = compile(tree, f"<{ast.unparse(body)}>", "eval")
-    function: Kernel = eval(code, NAMESPACE)  # trees of our own formulas, never a scenario's text
+    """Return the function of `parameters` that computes an expression of our own formulas."""
+    return _compiled(parameters, ast.unparse(body))
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(parameters: tuple[str, ...], text: str) -> Kernel:
+    """Compile an expression once, however many scenarios have it; tracebacks show its text.
+
+    Names of tensors and numbers of scenarios stand in it as constants, written by `ast.unparse`.
+    """
+    source = f"lambda {', '.join(parameters)}: {text}"
+    function: Kernel = eval(compile(source, f"<{text}>", "eval"), NAMESPACE)
     return function
 
 
