@@ -51,6 +51,8 @@ class SteadyParser:
     def tick(self) -> Iterator[Message]:
         """Yield what is certain now that nothing has followed for a while, such as a bare Esc."""
         yield from self._survived(self._parser.tick())
+        if self._parser._awaiting.timeout is None:
+            self._sequence = ""
 
     def _survived(self, events: Iterable[Message]) -> Iterator[Message]:
         try:

@@ -288,6 +288,7 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         _check_together(node, [np.shape(argument) for argument in arguments[:count]])
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
+    _check_growth(node, arguments)
     if function.call is not None:
         return function.call(*arguments[:count], **settings, **node.options)
     parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
@@ -298,10 +299,36 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:
     """Call a function of listings that is not among those of programs."""
     arguments = [_value(argument, values) for argument in node.arguments]
+    _check_growth(node, arguments)
     try:
         return LISTED[node.function](*arguments, **node.options)
     except (TypeError, AttributeError):
         raise ConditionError(f"{node.function} cannot be called like this") from None
+
+
+def _check_growth(node: Call, arguments: list[Any]) -> None:
+    """Raise `ConditionError` for a call that would give more numbers than a tensor may have.
+
+    Functions that are not named here give no more numbers than they take.
+    """
+    sizes = [np.size(argument) for argument in arguments if not isinstance(argument, tuple)]
+    match node.function, arguments:
+        case "outer", _:
+            size = prod(sizes)
+        case "concatenate", [tuple() as members, *_]:
+            size = sum(np.size(member) for member in members)
+        case "take", [x, places, *_]:
+            size = np.size(places) * (np.size(x) // max(1, min(np.shape(x), default=1)))
+        case "spread", [_, tuple() as shape, *_]:
+            size = prod(shape) if all(map(_is_number, shape)) else 0
+        case "stretch", [_, start, stop, *_] if _is_number(start) and _is_number(stop):
+            size = int(abs(stop - start))
+        case _:
+            size = max(sizes, default=0)
+    if size > MAX_ELEMENTS:
+        raise ConditionError(
+            f"{node.function}(…) would have {size:,} numbers, more than {MAX_ELEMENTS:,}"
+        )
 
 
 def _check_together(node: Call, shapes: list[Shape]) -> None:

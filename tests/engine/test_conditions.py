@@ -15,6 +15,7 @@ VALUES: dict[str, Any] = {
     "x": np.ones((2, 3)),
     "classes": np.array([2, 0]),
     "half": np.array(0.3, np.float32),
+    "wide": np.zeros((10, 1000)),
     "tall": np.zeros((100_000, 1)),
     "iteration": 30,
 }
@@ -100,6 +101,11 @@ def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> 
         ("maximum(x, W)", r"maximum\(x \(2, 3\), W \(2, 2\)\) does not fit"),
         ("tall @ tall.T", r"tall \(100000, 1\) @ tall.T \(1, 100000\) would have 10,000,000,000 n"),
         ("tall + tall.T > 0", r"tall \(100000, 1\) \+ tall.T .* more than 10,000,000"),
+        ("outer(tall, tall)[0, 0]", r"outer\(…\) would have 10,000,000,000 numbers"),
+        ("take(wide, tall, axis=0)", r"take\(…\) would have 100,000,000 numbers"),
+        ("concatenate((" + "tall, " * 101 + "tall))", r"would have 10,200,000 numbers"),
+        ("spread(L, (100000, 100000)) * 2", r"spread\(…\) would have 10,000,000,000 numbers"),
+        ("stretch(tall, 0, 9999999999, 0)", r"stretch\(…\) would have 9,999,999,999 numbers"),
         ("norm(maximum(tall, tall.T))", "would have 10,000,000,000 numbers, more than"),
     ],
 )
