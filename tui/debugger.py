@@ -195,8 +195,7 @@ class Debugger(Screen[None]):
         elif answer.plot is not None:
             from .dialogs import Plot
 
-            plot = answer.plot
-            self.app.push_screen(Plot(plot.text, plot.values, complete=plot.complete))
+            self.app.push_screen(Plot(answer.plot))
         elif answer.told or answer.moved or len(answer.lines) < 2:
             if message := answer.told or " ".join(() if answer.moved else answer.lines):
                 self.say(message)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,11 +12,13 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Markdown, Static
 
-from nnstep.engine.arrays import Array
 from nnstep.engine.text import printable
 from nnstep.tui.panes.curves import PlotPane
 
 from .actions import Action
+
+if TYPE_CHECKING:
+    from nnstep.engine.session.queries import Series
 
 
 class EditValue(ModalScreen[None]):
@@ -111,17 +113,15 @@ class Plot(ModalScreen[None]):
     }
     """
 
-    def __init__(self, text: str, values: Array, *, complete: bool) -> None:
+    def __init__(self, series: "Series") -> None:
         super().__init__()
-        self._text = text
-        self._values = values
-        self._complete = complete
+        self._series = series
 
     def compose(self) -> ComposeResult:
         """Show the curve, and whether it was waited for to the end."""
         with Vertical():
-            yield PlotPane(self._text, self._values)
-            end = "" if self._complete else " It was interrupted: the end is missing."
+            yield PlotPane(self._series.text, self._series.values)
+            end = "" if self._series.complete else " It was interrupted: the end is missing."
             yield Static(Content(f"Escape closes this.{end}"), id="close")
 
 

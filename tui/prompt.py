@@ -1,7 +1,7 @@
 """The prompt: a line for commands, which completes names, remembers, and keeps what was wrong.
 
-It stands on the last lines of the screen, and a long answer stands above it. Any other is handed
-to the screen below.
+It stands on the last lines of the screen, and answers stand above it. It stays open until a command
+has moved the run, or it is closed; what was moved is seen on the screen below.
 """
 
 import os
@@ -20,11 +20,11 @@ from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 
-_HINT = "Enter runs, Tab completes, ↑ ↓ recall, Escape leaves; help lists commands."
+_HINT = "Esc, an empty line or a move closes this. Tab completes, ↑ recalls; try help."
 
 
 class Prompt(ModalScreen[Answer | None]):
-    """Asks for commands and has them executed; the result is the last answer, if it is short.
+    """Asks for commands and has them executed; the result is the answer that has closed it.
 
     `typed` are the commands so far, the oldest first; new ones are added to it.
     """
@@ -107,15 +107,20 @@ class Prompt(ModalScreen[Answer | None]):
                 field.focus()
 
     def _show(self, answer: Answer) -> None:
-        """Show an answer of several lines here; a short one, or a move, is seen on the screen."""
-        if answer.moved or answer.quit or answer.plot or len(answer.lines) < 2:
+        """Show an answer here, and a curve above; where the run was moved, leave to show that."""
+        if answer.moved or answer.quit:
             self.dismiss(answer)
+            return
+        self.query_one(Input).value = ""
+        self._hint(_HINT)
+        if answer.plot is not None:
+            from .dialogs import Plot
+
+            self.app.push_screen(Plot(answer.plot))
             return
         self._lines = answer.lines
         self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
         self.query_one(VerticalScroll).scroll_home(animate=False)
-        self.query_one(Input).value = ""
-        self._hint(_HINT)
         self._make_room()
 
     def _make_room(self) -> None:

@@ -110,7 +110,7 @@ def _rename(session: "Session", text: Typed) -> Answer:
         old = text.first.text
     with blaming(new if old in session.branches.names else text):
         session.branches.rename(old, new.text)
-    return says(f"The branch {old} is now called {new.text}.", moved=True)
+    return says(f"The branch {old} is now called {new.text}.")
 
 
 def _delete(session: "Session", text: Typed) -> Answer:
@@ -120,7 +120,7 @@ def _delete(session: "Session", text: Typed) -> Answer:
         return delete_point(session, text)
     with blaming(text):
         session.branches.delete(text.text)
-    return says(f"The branch {text.text} is deleted.", moved=True)
+    return says(f"The branch {text.text} is deleted.")
 
 
 def _diff(session: "Session", text: Typed) -> Answer:
