@@ -136,9 +136,9 @@ COMMANDS = (
         ("b",),
         "LOCATION is a tensor, which stands for the line that writes it, a phase as in backward or "
         "backward 2, layer 2, or line 7; without one and without a condition it is the line next "
-        "to run. after N lets it pass N times, every N stops only each Nth time, and log prints "
-        'the text and goes on: break L every 10 log "L = {L}". A quotation mark in the text is '
-        "written twice.",
+        "to run. after N lets it pass N times. every N stops the first time and each Nth time from "
+        "there: break L every 1000 stops in iteration 0, 1000, 2000. log prints the text and goes "
+        'on: break L every 10 log "L = {L}". A quotation mark in the text is written twice.',
         kept=True,
     ),
     Command(

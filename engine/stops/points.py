@@ -36,9 +36,9 @@ class Breakpoint(Struct, frozen=True, omit_defaults=True):
 
     `at` is a tensor (the line that first writes it), a phase, a layer or a line: `dW1`, `backward`,
     `backward 2`, `layer 2`, `line 7`; with None, the run stops wherever `when` becomes true. `when`
-    is a condition in the grammar of conditions. Of the hits, the first `after` are passed, and from
-    then on only each `every`-th stops. `log` has expressions in braces: `"dW1 = {dW1}"`. A session
-    gives the `number`.
+    is a condition in the grammar of conditions. Of the hits, the first `after` are passed; the next
+    one stops, and from there each `every`-th: `every=1000` at the loss stops in iteration 0, 1000,
+    2000. `log` has expressions in braces: `"dW1 = {dW1}"`. A session gives the `number`.
     """
 
     at: str | None = None
