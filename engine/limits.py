@@ -43,6 +43,9 @@ MAX_TABLES = 10_000
 MAX_TEXT = 100_000
 """Characters in one text."""
 
+MAX_NAME = 100
+"""Characters in one name of an expression or a program."""
+
 MAX_TOKENS = 50_000
 """Names, numbers and signs in one text."""
 

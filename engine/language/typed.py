@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from nnstep.engine.text import printable, quoted
+from nnstep.engine.text import a_sentence, quoted
 
 from .evaluate import braced, parse_value, unknown
 from .nodes import GrammarError, Node
@@ -20,7 +20,7 @@ class TextError(ValueError):
     """
 
     def __init__(self, message: str, start: int | None = None) -> None:
-        self.message = printable(message)
+        self.message = a_sentence(message)
         self.start = start
         where = "" if start is None else f"column {start + 1}: "
         super().__init__(f"{where}{self.message}")

@@ -12,7 +12,7 @@ from nnstep.engine.language.nodes import Assignment
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.operations.formula import NAMESPACE, formula
 from nnstep.engine.scenario.model import Expression
-from nnstep.engine.text import did_you_mean
+from nnstep.engine.text import did_you_mean, quoted
 
 from .builder import Applied, Backward, Listing, gradient_of
 from .lowering import Lowering, Temporaries
@@ -83,7 +83,7 @@ def _check_loss_is_assigned(expression: Expression) -> Assignment:
             return statement
     names = [statement.name for statement in expression.statements]
     hint = did_you_mean(expression.loss, names)
-    raise CompileError(f"no line assigns the loss '{expression.loss}'{hint}", name="loss")
+    raise CompileError(f"no line assigns the loss {quoted(expression.loss)}{hint}", name="loss")
 
 
 def _check_loss_is_a_number(
@@ -92,8 +92,8 @@ def _check_loss_is_a_number(
     for shape in lowering.shapes[expression.loss]:
         if shape:
             message = (
-                f"the loss '{expression.loss}' has shape {shape}, and must be a single number: "
-                "reduce it with sum(…) or mean(…)"
+                f"the loss {quoted(expression.loss)} has shape {shape}, and must be a single "
+                "number: reduce it with sum(…) or mean(…)"
             )
             raise CompileError(message, statement.start, statement.end)
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from nnstep.engine.text import printable
+from nnstep.engine.text import a_sentence, printable
 
 Keys = tuple[str | int, ...]
 """The way to a value: names of keys, and indices of elements and of tables in a list."""
@@ -24,7 +24,7 @@ class Problem(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         """The problem as compilers print theirs: `file:line:column: message`."""
-        return f"{printable(self.path)}:{self.line}:{self.column}: {self.message}"
+        return f"{printable(self.path)}:{self.line}:{self.column}: {a_sentence(self.message)}"
 
 
 class ScenarioError(ValueError):
