@@ -57,9 +57,12 @@ def _file(path_or_name: str | Path) -> str | Path:
     """Return the path itself if there is such a file, else that of the gallery's scenario."""
     from nnstep import scenarios
 
+    name = str(path_or_name)
+    if not name.strip():
+        message = "the name of the scenario is empty: say a file, or a name that nnstep list shows"
+        raise ScenarioError([Problem(name, 0, 0, message)])
     if _exists(Path(path_or_name)):
         return path_or_name
-    name = str(path_or_name)
     if name in scenarios.names():
         return scenarios.path(name)
     hint = did_you_mean(name, scenarios.names())

@@ -82,6 +82,12 @@ def several(words: Sequence[str], most: int = 12) -> str:
     return f"{shown} and {len(words) - most:,} more" if len(words) > most else shown
 
 
+def outside(index: int, axis: int, name: str, size: int) -> str:
+    """Say that an axis of a tensor has no such index, and which ones it has."""
+    there_are = "none" if size == 0 else "only 0" if size == 1 else f"0 to {size - 1}"
+    return f"index {index} is outside axis {axis} of {name}, which has {size}: {there_are}"
+
+
 def cell_name(name: str, index: tuple[int, ...]) -> str:
     """Write a cell as NumPy would: `W1[0, 1]`, a single number by its name alone."""
     return f"{name}[{', '.join(map(str, index))}]" if index else name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.branches import Difference
 from nnstep.engine.session.snapshot import BranchView, Snapshot
-from nnstep.engine.text import cell_name, listed
+from nnstep.engine.text import cell_name, listed, several
 
 from .command import Answer, Command, Journey, says, takes_long
 from .reading import cell, value
@@ -93,6 +93,8 @@ def _facts(view: BranchView, parent: BranchView | None) -> Iterator[str]:
 
 
 def _switch(session: "Session", text: Typed) -> Answer:
+    if not text:
+        raise text.error(f"say which branch to go to: {several(session.branches.names)}")
     journey = Journey(session)
 
     def switch(_: object) -> Answer:

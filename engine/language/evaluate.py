@@ -16,7 +16,7 @@ from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import Constant
 from nnstep.engine.operations.operation import Operation, ShapeError
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import did_you_mean, outside, quoted
 
 from .nodes import (
     Attribute,
@@ -266,7 +266,7 @@ def _outside(operand: Node, index: tuple[int | slice, ...], shape: Shape) -> str
         return f"{name} has shape {shape} and takes at most {len(shape)} indices"
     for axis, (item, size) in enumerate(zip(index, shape, strict=False)):
         if not isinstance(item, slice) and not -size <= item < size:
-            return f"index {item} is outside axis {axis} of {name}, which has {size}"
+            return outside(item, axis, name, size)
     return f"{name} has no such element: its shape is {shape}"
 
 
@@ -406,10 +406,19 @@ def one_line(value: np.ndarray[Any, Any]) -> str:
 
 
 class NumberError(ValueError):
-    """Text that is no number; the message says why, and is fit to show."""
+    """Text that is no number; `message` says why, and is fit to show.
+
+    `start` counts the characters before the mistake.
+    """
+
+    def __init__(self, message: str, start: int = 0) -> None:
+        self.message = message
+        self.start = start
+        super().__init__(f"column {start + 1}: {message}" if start else message)
 
 
 _NON_FINITE = {"nan", "-nan", "inf", "-inf"}
+_WITH_COMMA = re.compile(r"-?\d+,\d+")
 
 
 def parse_value(text: str) -> float:
@@ -420,17 +429,17 @@ def parse_value(text: str) -> float:
     from .nodes import GrammarError
     from .parser import parse_expression
 
-    word = text.strip().lower().removeprefix("+")
-    if word in _NON_FINITE:
+    word = text.strip().removeprefix("+")
+    if word.lower() in _NON_FINITE:
         return float(word)
-    if "," in word:
+    if _WITH_COMMA.match(word):
         raise NumberError("write the decimals after a point, as in 1.5")
     if not word:
         raise NumberError("type a number, such as 0.5, -1e-3 or 1/3")
     try:
         value = float(evaluate(parse_expression(word), {}))
     except GrammarError as error:
-        raise NumberError(f"column {error.start + 1}: {error.message}") from None
+        raise NumberError(error.message, text.index(word) + error.start) from None
     except KeyError as error:
         raise NumberError(f"{quoted(str(error.args[0]))} is not a number") from None
     except (ConditionError, TypeError, ValueError) as error:

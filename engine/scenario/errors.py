@@ -15,7 +15,10 @@ Part = Literal["key", "value"]
 
 
 class Problem(Struct, frozen=True, order=True):
-    """A mistake in a file, or a doubt about it; line and column count from 1, in characters."""
+    """A mistake in a file, or a doubt about it; line and column count from 1, in characters.
+
+    Without a file there is no line: it is 0.
+    """
 
     path: str
     line: int
@@ -24,7 +27,10 @@ class Problem(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         """The problem as compilers print theirs: `file:line:column: message`."""
-        return f"{printable(self.path)}:{self.line}:{self.column}: {a_sentence(self.message)}"
+        message = a_sentence(self.message)
+        if not self.line:
+            return message
+        return f"{printable(self.path)}:{self.line}:{self.column}: {message}"
 
 
 class ScenarioError(ValueError):
