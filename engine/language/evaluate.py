@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, Kernel, Shape
-from nnstep.engine.limits import MAX_COUNT, MAX_ELEMENTS
+from nnstep.engine.limits import MAX_COUNT, MAX_ELEMENTS, MAX_WORK
 from nnstep.engine.operations import catalogue
 from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import LISTED, Function
@@ -102,19 +103,46 @@ def check_names(node: Node, tensors: Collection[str]) -> None:
         raise ConditionError(f"column {part.start + 1}: {message}")
 
 
-def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
+class Work:
+    """How much may still be computed, in numbers that an operation takes or gives.
+
+    It is known from shapes before anything is computed, and so the same on every machine.
+    """
+
+    def __init__(self, most: int = MAX_WORK) -> None:
+        self._most = self._left = most
+
+    def take(self, amount: int) -> None:
+        """Take a part of it; raise `ConditionError` if there is not so much left."""
+        if amount > self._left:
+            raise ConditionError(
+                f"this would take too long: it works through more than {self._most:,} numbers"
+            )
+        self._left -= amount
+
+
+_work: ContextVar[Work] = ContextVar("work")
+
+# So many products of a matrix product take about as long as one number of another operation.
+_PRODUCTS = 10
+
+
+def evaluate(node: Node, values: Mapping[str, Any], work: Work | None = None) -> Any:
     """Return the value of an expression over named values, computed as a listing would.
 
     Numbers that are written down take the type of the arrays that they meet, as in Python. Raises
     `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do not
-    fit.
+    fit, and where it would take more than the `work` that is left.
     """
+    before = _work.set(work or Work())
     try:
         with np.errstate(all="ignore"):
             value = _value(node, values)
             return np.float64(value) if _is_number(value) else value
     except (IndexError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
         raise ConditionError(str(error)) from None
+    finally:
+        _work.reset(before)
 
 
 def holds(node: Node, values: Mapping[str, Any]) -> bool:
@@ -192,6 +220,10 @@ def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
         if prod(shape) > MAX_ELEMENTS:
             size = f"{_operation(node, one, other)} would have {prod(shape):,} numbers"
             raise ConditionError(f"{size}, more than {MAX_ELEMENTS:,}")
+        products = prod(shape) * one[-1] // _PRODUCTS if node.operator == "@" else 0
+        _work.get().take(max(prod(shape), products))
+    else:
+        _work.get().take(max(prod(one), prod(other)))
     return _BINARY[node.operator](left, right)
 
 
@@ -329,6 +361,7 @@ def _check_growth(node: Call, arguments: list[Any]) -> None:
         raise ConditionError(
             f"{node.function}(…) would have {size:,} numbers, more than {MAX_ELEMENTS:,}"
         )
+    _work.get().take(max(size, sum(sizes)))
 
 
 def _check_together(node: Call, shapes: list[Shape]) -> None:
