@@ -430,11 +430,15 @@ def value_text(expression: str, values: Mapping[str, Any]) -> str:
     return one_line(value)
 
 
-def one_line(value: np.ndarray[Any, Any]) -> str:
+DIGITS = 6
+"""How many digits there are on a line, unless somebody wants another number of them."""
+
+
+def one_line(value: np.ndarray[Any, Any], digits: int = DIGITS) -> str:
     """Write an array on one line, long ones with an ellipsis."""
     if value.ndim == 0:
-        return f"{value[()]:.6g}" if value.dtype.kind == "f" else str(value[()])
-    text = np.array2string(value, precision=6, threshold=20, edgeitems=2, max_line_width=10**6)
+        return f"{value[()]:.{digits}g}" if value.dtype.kind == "f" else str(value[()])
+    text = np.array2string(value, precision=digits, threshold=20, edgeitems=2, max_line_width=10**6)
     return " ".join(text.split())
 
 

@@ -42,7 +42,8 @@ class Session:
     kept, and faults are not looked for.
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
-    courses of its run, and `watches` the expressions to show.
+    courses of its run, and `watches` the expressions to show. Answers to commands write numbers
+    with so many `digits`; with None, `print` writes all.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
+        self.digits: int | None = None
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
