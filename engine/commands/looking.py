@@ -1,7 +1,7 @@
 """Commands that only look: at values, at the listing, at the past."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,7 @@ def _written(array: Array, digits: int | None) -> str:
     """Write an array, in columns of one width; of one with many numbers, the corners."""
     margin = len(str(len(array) - 1)) - 1 if array.ndim == 2 else 0
 
-    write = partial(
+    write: Callable[..., str] = partial(
         np.array2string,
         array,
         max_line_width=_LINE_WIDTH - margin,
