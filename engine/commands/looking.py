@@ -64,7 +64,7 @@ def array_lines(name: str, array: Array, digits: int | None = None) -> list[str]
     With None, all digits are written that its dtype has.
     """
     if array.ndim == 0:
-        value = array[()] if digits is None else one_line(array, digits)
+        value = str(array[()]) if digits is None else one_line(array, digits)
         return [f"{name} = {value} ({array.dtype})"]
     lines = _written(array, digits).splitlines()
     if array.ndim == 2:
