@@ -77,6 +77,13 @@ class Network(Struct, frozen=True):
     l2: float = 0.0
 
 
+class DrawnParameter(Struct, frozen=True):
+    """A parameter of an expression that is drawn when a run starts, and its shape."""
+
+    by: Initializer
+    shape: Shape
+
+
 class Expression(Struct, frozen=True):
     """A scenario that is a few lines of arithmetic: what it computes, and what it is given.
 
@@ -86,7 +93,7 @@ class Expression(Struct, frozen=True):
     code: str
     statements: "tuple[Assignment, ...]"
     loss: str
-    parameters: Mapping[str, Array]
+    parameters: Mapping[str, Array | DrawnParameter]
     inputs: Mapping[str, Array]
 
 

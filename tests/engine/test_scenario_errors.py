@@ -114,7 +114,7 @@ def test_a_mistake_in_a_network(old: str, new: str, said: str, mistakes: Mistake
         ("a = 2.0", '"a b" = 2.0, a = 1', "9:16: 'a b' cannot be a name"),
         ("a = 2.0", "a = inf", "9:20: 'a' must be finite, not inf"),
         ("a = 2.0", "a = [1, nan]", "9:24: this must be finite, not nan"),
-        ("a = 2.0", 'a = "x"', "9:20: 'a' must be a number or a list, not 'x'"),
+        ("a = 2.0", 'a = "x"', "9:20: 'a' must be a number, a list or a table, not 'x'"),
         ("loss =", "inputs = { a = 1 }\nloss =", "8:12: 'a' is a parameter already"),
         ("[program]", '[loss]\nkind = "mse"\n[program]', "2:2: [loss] goes with [network]"),
         ("a = 2.0", "x = 2.0, a = 1.0", None),

@@ -241,6 +241,15 @@ def test_each_tenth_iteration_counts_from_the_first() -> None:
     assert stopped == [0, 10, 20, 30]
 
 
+def test_a_scenarios_every_is_that_of_the_prompt() -> None:
+    case = replace(small(), breakpoints=(Table(at="dW1", hits=2, every=2),))
+    typed = Session(small())
+    typed.stops.add(Breakpoint("dW1", after=1, every=2))
+    assert [str(point) for point in Session(case).stops.points] == ["break dW1 after 1 every 2"]
+    assert forwards(Session(case)) == forwards(typed)
+    assert 2 <= len(forwards(typed)) <= END / 2
+
+
 def test_a_scenarios_hits_stop_at_that_hit_and_after() -> None:
     case = replace(small(), breakpoints=(Table(at="dW1", hits=3),))
     plain = Session(small())
