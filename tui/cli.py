@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
+from .completion import SHELLS, ScenarioName, script
+
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.scenario.model import Scenario
@@ -26,6 +30,14 @@ class _OpenByDefault(click.Group):
         if args[0] not in self.commands:
             return "", open_scenario, args
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete a first word: a command, or a scenario."""
+        commands = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            return commands
+        scenarios = ScenarioName().shell_complete(ctx, open_scenario.params[0], incomplete)
+        return commands + [item for item in scenarios if item.type == "plain" or not commands]
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what does not fit into memory is told in a sentence."""
@@ -48,6 +60,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) ->
     cls=_OpenByDefault,
     invoke_without_command=True,
     subcommand_metavar="[FILE|NAME | COMMAND [ARGS]...]",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version",
@@ -66,14 +79,25 @@ def main(ctx: click.Context) -> None:
     """
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without Greek is no mistake
+    _speak_utf8()
     if ctx.invoked_subcommand is None:
         _run_app(None)
 
 
+def _speak_utf8() -> None:
+    """Write UTF-8 whatever the locale: nearly every terminal reads it, and frames are drawn in it.
+
+    Textual draws on stderr, and decodes what is typed as UTF-8 itself.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8")
+
+
 @click.command("open")
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName())
 def open_scenario(scenario: str) -> None:
     """Open a scenario."""
     _run_app(scenario)
@@ -82,19 +106,57 @@ def open_scenario(scenario: str) -> None:
 @main.command("list")
 def list_scenarios() -> None:
     """List the built-in scenarios."""
+    with _quiet_when_closed():
+        _echo_gallery()
+
+
+def _echo_gallery(*, err: bool = False) -> None:
     from .gallery import entries
 
-    with _quiet_when_closed():
-        listed = list(entries())
-        names = max(len(entry.name) for entry in listed)
-        shapes = max(len(entry.shape) for entry in listed)
-        for entry in listed:
-            about = f"(broken) {entry.problem}" if entry.problem else entry.title
-            click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}")
+    listed = list(entries())
+    names = max(len(entry.name) for entry in listed)
+    shapes = max(len(entry.shape) for entry in listed)
+    for entry in listed:
+        about = f"(broken) {entry.problem}" if entry.problem else entry.title
+        click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}", err=err)
+
+
+def _missing_name(ctx: click.Context) -> NoReturn:
+    """Say what a command without a scenario needs, and which there are."""
+    click.echo(f"{ctx.get_usage()}\n\nSay which scenario: a file, or one of these.\n", err=True)
+    _echo_gallery(err=True)
+    sys.exit(2)
+
+
+@main.command("help")
+@click.argument("command", required=False)
+@click.pass_context
+def show_help(ctx: click.Context, command: str | None) -> None:
+    """Show this help, or that of a COMMAND."""
+    assert ctx.parent is not None
+    if command is None:
+        click.echo(ctx.parent.get_help())
+        return
+    if command not in main.commands:
+        raise click.UsageError(f"there is no command '{shown(command)}'")
+    wanted = main.commands[command]
+    with click.Context(wanted, info_name=command, parent=ctx.parent) as inner:
+        click.echo(wanted.get_help(inner))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what has a shell complete commands, names and files.
+
+    For bash, put  eval "$(nnstep completion bash)"  into ~/.bashrc; zsh likewise into ~/.zshrc. For
+    fish:  nnstep completion fish > ~/.config/fish/completions/nnstep.fish
+    """
+    click.echo(script(main, shell))
 
 
 @main.command("run")
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
 @click.option(
     "--command",
     "commands",
@@ -115,8 +177,10 @@ def list_scenarios() -> None:
     metavar="N",
     help="How many iterations the run has, whatever the scenario says.",
 )
+@click.pass_context
 def run_scenario(
-    scenario: str,
+    ctx: click.Context,
+    scenario: str | None,
     commands: tuple[str, ...],
     script: str | None,
     plain: bool,
@@ -131,6 +195,8 @@ def run_scenario(
     What a command finds, such as a wrong gradient, is no failure. Without commands, it is 1 if a
     value that is not finite has stopped the run.
     """
+    if scenario is None:
+        _missing_name(ctx)
     opened, taken = open_saved(scenario)
     if opened is not None:
         if iterations is not None:
@@ -155,7 +221,7 @@ def run_scenario(
 
 
 @main.command()
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
 @click.option(
     "--format",
     "form",
@@ -169,8 +235,17 @@ def run_scenario(
     help="How many iterations to run, whatever the scenario says.",
 )
 @click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
-def trace(scenario: str, form: str | None, iterations: int | None, output: str | None) -> None:
+@click.pass_context
+def trace(
+    ctx: click.Context,
+    scenario: str | None,
+    form: str | None,
+    iterations: int | None,
+    output: str | None,
+) -> None:
     """Print every step of a run."""
+    if scenario is None:
+        _missing_name(ctx)
     loaded = load_and_warn(scenario)
     if output is None:
         with _quiet_when_closed():
@@ -237,8 +312,6 @@ def _write_trace(
 
     if form is None:
         form = "table" if stream.isatty() else "jsonl"
-    if form == "jsonl" and isinstance(stream, TextIOWrapper):
-        stream.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
     write = write_table if form == "table" else write_jsonl
     write(scenario, stream, iterations)
 
