@@ -325,8 +325,12 @@ def _quiet_when_closed() -> Iterator[None]:
         _discard_output()
         sys.exit(0)
     except OSError as error:
-        _discard_output()
-        click.echo(f"the output is not complete: {error.strerror or error}", err=True)
+        reason = error.strerror or error
+        if error.filename is None:
+            _discard_output()
+            click.echo(f"the output is not complete: {reason}", err=True)
+        else:  # the output has no name; this is of a file
+            click.echo(f"{shown(error.filename)}: {reason}", err=True)
         sys.exit(1)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nnstep.tui.cli import main
+
 NNSTEP = [sys.executable, "-m", "nnstep.tui"]
 
 
@@ -169,6 +171,26 @@ def test_a_name_too_long_for_a_file_is_no_crash() -> None:
     result = run("trace", "a" * 300)
     assert result.returncode == 2
     assert result.stderr.endswith("no such file, and no built-in scenario of that name\n")
+
+
+def test_a_file_that_cannot_be_written_is_not_taken_for_the_output() -> None:
+    result = run("run", "mazur", "--command", f"save {'a' * 300}", "--command", "step")
+    assert result.returncode == 1
+    assert "it cannot be written: File name too long" in result.stderr
+    assert "the output is not complete" not in result.stderr
+
+
+def test_an_error_of_a_file_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*given: object, **options: object) -> None:
+        Path("/none/there").read_bytes()
+
+    monkeypatch.setattr("nnstep.tui.run.run", fails)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "mazur"], standalone_mode=False)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "/none/there: No such file or directory\n"
 
 
 def test_a_full_disk_is_told_in_a_sentence() -> None:
