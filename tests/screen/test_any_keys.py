@@ -179,5 +179,6 @@ def test_nothing_that_is_typed_pasted_or_clicked_fails(
         scenario, size = draw.choice(list(names())), draw.choice(SIZES[:5])
         steps = [any_step(draw) for _ in range(STEPS)]
         if problem := asyncio.run(tried(scenario, size, steps)):
+            print(f"{scenario} at {size}: {problem}")
             steps = shrunk(scenario, size, steps)
             pytest.fail(f"NNSTEP_SEED={seed}: {scenario} at {size}\n{steps}\n{problem}")

@@ -17,7 +17,7 @@ from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import EditValue, Report
-from nnstep.tui.gallery import Gallery
+from nnstep.tui.gallery import Choices, Gallery
 from nnstep.tui.overlay import Palette
 from nnstep.tui.prompt import Prompt
 from nnstep.tui.typeahead import PATIENCE
@@ -135,6 +135,18 @@ async def test_a_page_of_the_palette_before_it_has_any_lines() -> None:
         assert at(pilot, Palette)
         await until(pilot, lambda: "Next pane" in screen_text(pilot.app))
         send(pilot, "<escape>")
+        await until(pilot, lambda: at(pilot, Debugger))
+
+
+async def test_a_page_of_the_gallery_before_it_has_any_lines() -> None:
+    async with mazur().run_test(size=NARROW) as pilot:
+        send(pilot, "o")
+        await until(pilot, lambda: at(pilot, Gallery))
+        choices = Choices(*"abc")
+        choices.highlighted = 0
+        choices.action_page_up()
+        choices.action_page_down()
+        send(pilot, "<pageup>", "<escape>")
         await until(pilot, lambda: at(pilot, Debugger))
 
 
