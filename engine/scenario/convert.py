@@ -200,6 +200,9 @@ def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     if isinstance(value, float) and not math.isfinite(value) and float in _options(wanted):
         report.error(keys, f"{_name(keys)} must be finite, not {value}")
         return None
+    if (at := _beyond_floats(wanted, value)) is not None:
+        report.error((*keys, *at), f"{_name(keys, at)} must be a number that fits in 64 bits")
+        return None
     try:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
@@ -213,6 +216,18 @@ def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     else:
         complaint = f"must be {expected}, not {described(value)}"
     report.error((*keys, *indices), f"{_name(keys, indices)} {complaint}")
+    return None
+
+
+def _beyond_floats(wanted: _Type, value: Any) -> tuple[int, ...] | None:
+    """Return where a whole number stands that no float comes near, on which old msgspecs fail."""
+    for option in _options(wanted):
+        if option is float and type(value) is int and abs(value) >= 2**1024:
+            return ()
+        if _origin(option) is tuple and isinstance(value, list):
+            for index, (item, element) in enumerate(zip(value, get_args(option), strict=False)):
+                if _beyond_floats(element, item) is not None:
+                    return (index,)
     return None
 
 

@@ -15,6 +15,11 @@ VALUES = [
     ("lr = 0.5", "lr = true", "13:6: 'lr' must be a number, not true"),
     ("lr = 0.5", "lr = 1979-05-27", "13:6: 'lr' must be a number, not a date or time"),
     ("lr = 0.5", f"lr = {'9' * 400}", "13:6: 'lr' must be a number that fits"),
+    (
+        '"sgd"',
+        f'"adam"\nbetas = [0.9, {"9" * 400}]',
+        "13:15: an element of 'betas' must be a number that fits",
+    ),
     ("lr = 0.5", "momentun = 0.5", "13:1: unknown key 'momentun' (did you mean 'momentum'?)"),
     ("lr = 0.5", "betas = [0.9, 0.9]", "13:1: 'betas' belongs to adam and adamw, not to sgd"),
     ("lr = 0.5", "clip = { norm = 0 }", "13:17: 'norm' must be a number > 0, not 0"),
