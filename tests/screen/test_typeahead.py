@@ -144,8 +144,8 @@ async def test_a_page_of_the_gallery_before_it_has_any_lines() -> None:
         await until(pilot, lambda: at(pilot, Gallery))
         choices = Choices(*"abc")
         choices.highlighted = 0
-        choices.action_page_up()
-        choices.action_page_down()
+        choices.action_page_up()  # type: ignore[no-untyped-call]
+        choices.action_page_down()  # type: ignore[no-untyped-call]
         send(pilot, "<pageup>", "<escape>")
         await until(pilot, lambda: at(pilot, Debugger))
 
