@@ -9,6 +9,7 @@ from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import ConditionError, evaluate
 from nnstep.engine.language.nodes import Name, Node
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.stops.points import Watchpoint
 from nnstep.engine.stops.scan import previous_stop
 from nnstep.engine.stops.trigger import Trigger, Values, parsed, values_at
@@ -114,10 +115,10 @@ def last_change(
     )
     after = timeline.tensors_at(place)[name]
     edited = any(
-        edit.place == place and (edit.name, edit.index) == (name, index)
+        isinstance(edit, Edit) and (edit.place, edit.name, edit.index) == (place, name, index)
         for edit in timeline.current.edits
     )
-    line = timeline.program.instructions[(place - 1) % len(timeline.program)]
+    line = timeline.line_of(place - 1)
     return Change(
         cell=cell,
         place=place,

@@ -13,8 +13,10 @@ from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
+from nnstep.engine.machine.edit import Edit, Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
+from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
@@ -58,7 +60,6 @@ class Session:
         program, length = program_of(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
         self.scenario = scenario
-        self.program = program
         self.total = total
         self._timeline = Timeline(scenario, program, scenario.seed, history)
         self._examination = Examination(self._timeline, scenario)
@@ -79,6 +80,11 @@ class Session:
         return snapshot_of(
             self._timeline, self._examination, self.stops, self.watches, self.total, before or {}
         )
+
+    @property
+    def program(self) -> Program:
+        """The program that runs here, overrides included."""
+        return self._timeline.program
 
     @property
     def _machine(self) -> Machine:
@@ -112,7 +118,8 @@ class Session:
     @property
     def stale(self) -> frozenset[str]:
         """The tensors whose values were computed from something edited since."""
-        edits = [(e.name, e.place) for e in self._timeline.current.edits_until(self.place)]
+        made = self._timeline.current.edits_until(self.place)
+        edits = [(edit.name, edit.place) for edit in made if isinstance(edit, Edit)]
         return stale_tensors(self.program, self.place, edits)
 
     @property
@@ -325,6 +332,38 @@ class Session:
         edit = checked_edit(self.scenario, self.program, tensors, self.place, name, index, value)
         self._examination.leave()
         self._changes.make(edit)
+
+    def override(self, line: str) -> Override:
+        """Run a person's own line in place of the program's, from here on; return it.
+
+        `line` is such as `dW1 = dz1.T @ x / 3`; where several lines write the tensor, one behind it
+        says which: `W1 = W1 - lr in update 2`. The first of phase backward is meant, else the only
+        one. In the past this starts a branch, as an edit does. Raises `OverrideError`.
+        """
+        from nnstep.engine.override.override import overriding
+
+        return self._changed(overriding(self.scenario, self.program, line, self.place))
+
+    def override_off(self, name: str) -> Override:
+        """Run the program's own line for a tensor again, from here on; return it.
+
+        Raises `OverrideError` if no line of the tensor is overridden here.
+        """
+        from nnstep.engine.override.override import switched_off
+
+        return self._changed(switched_off(self.program, name, self.place))
+
+    def _changed(self, change: Override) -> Override:
+        self._examination.leave()
+        self._changes.make(change)
+        return change
+
+    @property
+    def overrides(self) -> "tuple[Override, ...]":
+        """The overrides that are in force here, in the order of the program."""
+        from nnstep.engine.override.override import in_force
+
+        return in_force(self.program, self._timeline.current.edits_until(self.place))
 
     def undo(self) -> str:
         """Go back to where the last edit was made, without it; return the cell that it changed.
