@@ -30,7 +30,7 @@ class Timeline:
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
-        self._program = program
+        self.first_program = program
         self.machine = Machine(scenario, program)
         # Whether the past is kept at all.
         self.keeps = budget is not None
@@ -62,7 +62,7 @@ class Timeline:
     def line_of(self, step: int) -> Instruction:
         """Return the instruction that a step of the present branch executes, or has executed."""
         position = step % self._steps
-        line = self._program.instructions[position]
+        line = self.first_program.instructions[position]
         for edit in self.current.edits:
             if isinstance(edit, Override) and edit.position == position and edit.place <= step:
                 line = edit.instruction
@@ -215,7 +215,7 @@ class Timeline:
             if branch.parent is None and not branch.edits and branch.seed == seed:
                 break
         else:
-            origin = initial_state(self._scenario, self._program, seed)
+            origin = initial_state(self._scenario, self.first_program, seed)
             branch = Branch(self._free_name("run"), seed, origin)
             self.branches.append(branch)
         self._enter(branch, 0)
@@ -235,7 +235,7 @@ class Timeline:
 
     def ghost(self, place: int, branch: Branch | None = None) -> Machine:
         """Return another machine at a place that a branch, or this one, has reached."""
-        machine = Machine(self._scenario, self._program)
+        machine = Machine(self._scenario, self.first_program)
         self._take(machine, branch or self.current, place)
         return machine
 

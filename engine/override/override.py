@@ -19,7 +19,9 @@ from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.machine.edit import Override
 from nnstep.engine.operations.formula import Formula
+from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
+from nnstep.engine.scenario import schema
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import listed, nearest, quoted
 
@@ -66,6 +68,20 @@ def overriding(
         raise OverrideError(error.message, name.end() + error.start) from None
     line = _own_line(rule, formula)
     return _override(program, line, place, position)
+
+
+def with_override(scenario: Scenario, program: Program, table: schema.Override) -> Program:
+    """Return a program with an override of its file, from step 0 on; raise `OverrideError`."""
+    made = overriding(scenario, program, table.line, 0, table.phase, table.nth)
+    return program.with_lines({made.position: made.instruction})
+
+
+def first_program(scenario: Scenario) -> Program:
+    """Return the program that a run begins with: the scenario's, with the overrides of its file."""
+    program = program_of(scenario)
+    for table in scenario.overrides:
+        program = with_override(scenario, program, table)
+    return program
 
 
 def switched_off(program: Program, name: str, place: int) -> Override:

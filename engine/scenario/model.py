@@ -16,7 +16,7 @@ from nnstep.engine.operations.operation import Settings as Options
 if TYPE_CHECKING:
     from nnstep.engine.language.nodes import Assignment
 
-    from .schema import Breakpoint
+    from .schema import Breakpoint, Override
 
 Layout = Literal["out_in", "in_out"]
 
@@ -169,7 +169,8 @@ class Expectation(Struct, frozen=True):
 class Scenario(Struct, frozen=True, eq=False, weakref=True):
     """Everything one scenario file says. Exactly one of `network` and `expression` is not None.
 
-    `breakpoints` are the tables of the file and `watches` its expressions, as they are written.
+    `breakpoints` and `overrides` are the tables of the file and `watches` its expressions, as they
+    are written.
     Two scenarios are equal only if they are the same one.
     """
 
@@ -186,6 +187,7 @@ class Scenario(Struct, frozen=True, eq=False, weakref=True):
     run: Run = Run()
     breakpoints: "tuple[Breakpoint, ...]" = ()
     watches: tuple[str, ...] = ()
+    overrides: "tuple[Override, ...]" = ()
     notes: tuple[Note, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     warnings: tuple[str, ...] = ()

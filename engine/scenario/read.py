@@ -51,6 +51,7 @@ def build_scenario(report: Report) -> Scenario:
         run=_run(file.run, report),
         breakpoints=build_breakpoints(file.breakpoint, report),
         watches=build_watches(file.watch, report),
+        overrides=tuple(file.override),
         notes=build_notes(file.note),
         expectations=build_expectations(file.expect, report),
     )

@@ -321,6 +321,17 @@ class Watch(Table):
     show: Annotated[str, Meta(description="The expression, such as W1[0, 0].")]
 
 
+class Override(Table):
+    """A line of one's own in place of one of the program's."""
+
+    line: Annotated[str, Meta(description="The line, such as dW1 = dz1.T @ x / 3.")]
+    phase: Annotated[
+        Literal["forward", "loss", "backward", "update"] | None,
+        Meta(description="Where several lines write the tensor: the phase of the one meant."),
+    ] = None
+    nth: Annotated[Count | None, Meta(description="Of those in the phase, counted from 1.")] = None
+
+
 class Note(Table):
     """Words for a line of the listing."""
 
@@ -353,6 +364,7 @@ class Scenario(Table):
     program: Program | None = None
     breakpoint: list[Breakpoint] = []
     watch: list[Watch] = []
+    override: list[Override] = []
     note: list[Note] = []
     expect: list[Expectation] = []
 

@@ -57,7 +57,7 @@ class Session:
     ) -> None:
         if iterations is not None and (type(iterations) is not int or iterations < 0):
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
-        program, length = program_of(scenario), run_length(scenario, iterations)
+        program, length = _first_program(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
         self.scenario = scenario
         self.total = total
@@ -85,6 +85,11 @@ class Session:
     def program(self) -> Program:
         """The program that runs here, overrides included."""
         return self._timeline.program
+
+    @property
+    def first_program(self) -> Program:
+        """The program that the run begins with: only the overrides of the file are in it."""
+        return self._timeline.first_program
 
     @property
     def _machine(self) -> Machine:
@@ -461,3 +466,12 @@ def _looked(scan: "Scan", logged: list[Logged]) -> Stop | None:
         else:
             stopping.append(trigger)
     return stop_at(scan.place, stopping) if stopping else None
+
+
+def _first_program(scenario: Scenario) -> Program:
+    """Return the program that the run begins with."""
+    if not scenario.overrides:
+        return program_of(scenario)
+    from nnstep.engine.override.override import first_program
+
+    return first_program(scenario)

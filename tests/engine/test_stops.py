@@ -32,7 +32,7 @@ def states(session: Session) -> list[Seen]:
     found = []
     while True:
         for edit in edits:
-            if edit.place == course.place:
+            if isinstance(edit, Edit) and edit.place == course.place:
                 course.edit(edit.name, edit.index, edit.value)
         found.append(course.values())
         if course.step() is None:
