@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from nnstep import engine
 from nnstep.engine.arrays import Array
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.scenario.schema import Breakpoint as Table
 from nnstep.engine.session.session import Session
