@@ -96,6 +96,13 @@ def _speak_utf8() -> None:
         sys.stdin.reconfigure(encoding="utf-8")
 
 
+_BUG = click.option(
+    "--bug",
+    metavar="NAME[@LAYER]",
+    help="Plant a classic mistake, such as missing-derivative@1, as an override.",
+)
+
+
 @click.command("open")
 @click.argument("scenario", metavar="FILE|NAME", type=ScenarioName())
 def open_scenario(scenario: str) -> None:
@@ -177,10 +184,12 @@ def completion(shell: str) -> None:
     metavar="N",
     help="How many iterations the run has, whatever the scenario says.",
 )
+@_BUG
 @click.pass_context
 def run_scenario(
     ctx: click.Context,
     scenario: str | None,
+    bug: str | None,
     commands: tuple[str, ...],
     script: str | None,
     plain: bool,
@@ -201,6 +210,8 @@ def run_scenario(
     if opened is not None:
         if iterations is not None:
             raise click.UsageError("--iterations is for scenarios; a session has its own")
+        if bug is not None:
+            raise click.UsageError("--bug is for scenarios; a session has lines of its own")
         replayed = bring_back(opened)
         session, journal = replayed.session, replayed.journal
         if taken is not None and (replayed.problem or not plain):
@@ -213,6 +224,8 @@ def run_scenario(
 
         session = Session(loaded, iterations=iterations)
         journal = Journal(session)
+        if bug is not None:
+            commands = (f"override {_planted(loaded, bug)}", *commands)
     from .run import run
 
     with _quiet_when_closed():
@@ -235,10 +248,12 @@ def run_scenario(
     help="How many iterations to run, whatever the scenario says.",
 )
 @click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
+@_BUG
 @click.pass_context
 def trace(
     ctx: click.Context,
     scenario: str | None,
+    bug: str | None,
     form: str | None,
     iterations: int | None,
     output: str | None,
@@ -246,7 +261,7 @@ def trace(
     """Print every step of a run."""
     if scenario is None:
         _missing_name(ctx)
-    loaded = load_and_warn(scenario)
+    loaded = with_bug(load_and_warn(scenario), bug)
     if output is None:
         with _quiet_when_closed():
             _write_trace(loaded, sys.stdout, form, iterations)
@@ -349,6 +364,30 @@ def load_scenario(name: str) -> "Scenario":
     except ScenarioError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+
+
+def with_bug(scenario: "Scenario", bug: str | None) -> "Scenario":
+    """Return a scenario with the mistake that somebody wants planted in it, if any."""
+    if bug is None:
+        return scenario
+    from msgspec.structs import replace
+
+    from nnstep.engine.scenario.schema import Override
+
+    own = Override(line=_planted(scenario, bug))
+    return replace(scenario, overrides=(*scenario.overrides, own))
+
+
+def _planted(scenario: "Scenario", bug: str) -> str:
+    """Return a classic mistake as a line to override with; one that does not fit is all told."""
+    from nnstep.engine.override.mistakes import MistakeError, planted
+
+    try:
+        made = planted(scenario, bug)
+    except MistakeError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    return f"{made.line} in {made.phase} {made.nth}"
 
 
 def load_and_warn(name: str) -> "Scenario":
