@@ -259,7 +259,7 @@ class Walk:
         """Tell whether another calculation gives the value as well, but for rounding."""
         value, other = float(self.value), float(part.value)
         if not np.isfinite(value) or not np.isfinite(other):
-            return value == other or (np.isnan(value) and np.isnan(other))
+            return value == other or bool(np.isnan(value) and np.isnan(other))
         return bool(abs(value - other) <= 8 * np.finfo(self.value.dtype).eps * abs(value))
 
     def sums(self, total: Sum | None) -> dict[str, Any]:
