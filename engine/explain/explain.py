@@ -87,7 +87,9 @@ class Given(Struct, frozen=True):
         edit = self.written.edit
         assert edit is not None
         was, calculation, rule = self._before()
-        stale = stale_tensors(self.timeline.program, self.place, [(self.name, edit.place)])
+        program, edits = self.timeline.program, self.timeline.current.edits_until(self.place)
+        stale = stale_tensors(program, self.place, [(self.name, edit.place)])
+        stale &= stale_tensors(program, self.place, [(each.name, each.place) for each in edits])
         return self._explanation(
             rule=f"{rule} does not hold here: the value was typed in, at step {edit.place}"
             if rule
