@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.operations.formula import Formula
-from nnstep.engine.program.program import Instruction, Phase, Program, Role
+from nnstep.engine.program.program import Instruction, Phase, Role
 from nnstep.engine.text import cell_name
 
 from .definitions import opened
@@ -75,7 +75,7 @@ class Given(Struct, frozen=True):
         """Explain a value of the batch."""
         assert self.written.step is not None
         step = self.written.step
-        return self._explanation(step=step, code=code_of(self.timeline.program, step))
+        return self._explanation(step=step, code=self.timeline.line_of(step).code)
 
     def first(self) -> Explanation:
         """Explain a value that is as it was at the start."""
@@ -87,7 +87,7 @@ class Given(Struct, frozen=True):
         edit = self.written.edit
         assert edit is not None
         was, calculation, rule = self._before()
-        program, edits = self.timeline.program, self.timeline.current.edits_until(self.place)
+        program, edits = self.timeline.program, self.timeline.current.cells_edited_until(self.place)
         stale = stale_tensors(program, self.place, [(self.name, edit.place)])
         stale &= stale_tensors(program, self.place, [(each.name, each.place) for each in edits])
         return self._explanation(
@@ -105,7 +105,7 @@ class Given(Struct, frozen=True):
         start = -1 if written.step is None else written.step
         edits = [
             edit
-            for edit in timeline.current.edits_until(self.place)
+            for edit in timeline.current.cells_edited_until(self.place)
             if (edit.name, edit.index) == (self.name, self.index) and edit.place > start
         ]
         if len(edits) > 1:
@@ -122,11 +122,6 @@ class Given(Struct, frozen=True):
         return was, f" {calculation}", walked.rule
 
 
-def code_of(program: Program, step: int) -> str:
-    """Return the line of a step."""
-    return program.instructions[step % len(program)].code
-
-
 class Walk:
     """A line in index space, and the cell of what it wrote that is asked for."""
 
@@ -137,7 +132,7 @@ class Walk:
         self.name, self.index, self.value, self.step = name, index, value, step
         self.before: Mapping[str, Array] = timeline.tensors_at(step)
         self.program = timeline.program
-        self.line: Instruction = self.program.instructions[step % len(self.program)]
+        self.line: Instruction = timeline.line_of(step)
         assert self.line.formula is not None, "only the batch line has none"
         computed = run_in_index_space(self.line.formula, self.line.names, self.before)
         self.free = tuple(Letter(size) for size in computed.shape)
@@ -288,7 +283,7 @@ class Walk:
                 step=step,
                 name=name,
                 index=index,
-                code="" if step is None else code_of(self.program, step),
+                code="" if step is None else self.timeline.line_of(step).code,
                 origin=written.origin,
             )
 

@@ -43,7 +43,7 @@ class Origins:
 
     def __init__(self, timeline: "Timeline", place: int) -> None:
         self._program, self._place = timeline.program, place
-        self._edits = {(e.name, e.index): e for e in timeline.current.edits_until(place)}
+        self._edits = {(e.name, e.index): e for e in timeline.current.cells_edited_until(place)}
         self._tensors: dict[str, Written] = {}
 
     def of(self, name: str, index: Shape) -> Written:

@@ -34,7 +34,7 @@ def readers_of(
     """
     found: list[Reader] = []
     for step in _steps(timeline, total, name, index):
-        line = timeline.program.instructions[step % len(timeline.program)]
+        line = timeline.line_of(step)
         if name in line.reads:
             found += _of_line(timeline, data, line, step, name, index)
     return tuple(found)

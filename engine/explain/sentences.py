@@ -266,13 +266,15 @@ _SENTENCES: tuple[Say, ...] = (
 def holds_for_the_loss(walk: "Walk") -> bool:
     """Tell whether a gradient is the derivative of the loss by the tensor as it is now.
 
-    It is not while contributions are missing, nor where something was edited in the pass, nor at a
-    kink, where the loss has no derivative.
+    It is not while contributions are missing, nor where something was edited in the pass or a line
+    is somebody's own, nor at a kink, where the loss has no derivative.
     """
     program = walk.program
     start = walk.step - walk.step % len(program)
-    edits = walk.timeline.current.edits_until(walk.step)
+    edits = walk.timeline.current.cells_edited_until(walk.step)
     if any(edit.place > start for edit in edits):
+        return False
+    if any(line.rule is not None for line in program.instructions):
         return False
     later = program.instructions[walk.step - start + 1 :]
     if any(walk.name in line.writes and line.phase is Phase.BACKWARD for line in later):

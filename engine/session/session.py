@@ -14,7 +14,7 @@ from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
-from nnstep.engine.machine.edit import Edit, Override
+from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
@@ -127,8 +127,8 @@ class Session:
     @property
     def stale(self) -> frozenset[str]:
         """The tensors whose values were computed from something edited since."""
-        made = self._timeline.current.edits_until(self.place)
-        edits = [(edit.name, edit.place) for edit in made if isinstance(edit, Edit)]
+        made = self._timeline.current.cells_edited_until(self.place)
+        edits = [(edit.name, edit.place) for edit in made]
         return stale_tensors(self.program, self.place, edits)
 
     @property

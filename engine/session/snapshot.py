@@ -12,7 +12,7 @@ from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
-from nnstep.engine.machine.edit import Change, Edit
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.stops.stops import Stops
 
@@ -118,7 +118,7 @@ def snapshot_of(
     machine, current = timeline.machine, timeline.current
     place = machine.place
     views = {branch: _view(timeline, examination, stops, branch) for branch in timeline.branches}
-    edits = [(e.name, e.place) for e in current.edits_until(place) if isinstance(e, Edit)]
+    edits = [(edit.name, edit.place) for edit in current.cells_edited_until(place)]
     return Snapshot(
         program=timeline.program,
         place=place,
