@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.catalogue import FUNCTIONS
-from nnstep.engine.operations.losses import LOSSES
+from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.operations.optimizers import OPTIMIZERS
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.program.program import CompileError
@@ -69,7 +69,7 @@ def _loss(choose: random.Random, kind: str) -> Loss:
     row = LOSSES[kind]
     options = {"delta": choose.choice([0.3, 1.0])} if kind == "huber" else {}
     from_logits = row.logits is not None and choose.random() < 0.4
-    reduction = choose.choice(["mean", "batch_mean", "sum"])
+    reduction: Reduction = choose.choice(["mean", "batch_mean", "sum"])
     if kind == "cross_entropy" and reduction == "mean":
         reduction = "batch_mean"
     return Loss(kind, reduction, from_logits, choose.random() < 0.6, options)
@@ -177,7 +177,7 @@ def random_expression(seed: int, dtype: str | None = None) -> Scenario:
         "v": generator.uniform(0.1, 1.5, 3),
         "s": 0.7,
     }
-    names, lines = [*given], []
+    names, lines = [*given], list[str]()
     found = None
     for _ in range(40):
         form = choose.choice(forms())

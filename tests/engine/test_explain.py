@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from random_programs import forms, random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine import EditError, load
+from nnstep.engine.arrays import Array
 from nnstep.engine.explain.explanation import Explanation
 from nnstep.engine.operations.activations import ACTIVATIONS, _activation
 from nnstep.engine.operations.formula import NAMESPACE, listed
@@ -120,7 +122,7 @@ def test_two_hundred_random_programs(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("form", forms())
 def test_every_form_of_the_language(form: str, dtype: str) -> None:
-    given = {
+    given: dict[str, Any] = {
         "A": [[0.3, 1.4, 0.9], [1.2, -0.7, 0.4]],
         "B": [[1.1, 0.2, 0.6], [0.5, 1.3, 0.8]],
     }
@@ -339,7 +341,7 @@ def test_a_kind_that_comes_later_is_explained_by_its_row(monkeypatch: pytest.Mon
     monkeypatch.setitem(NAMESPACE, "soft_sign", None)
 
     @listed
-    def soft_sign(z: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def soft_sign(z: Array) -> Array:
         return np.where(z > 0, z / (1 + z), z / (1 - z))
 
     row = _activation(
@@ -350,7 +352,7 @@ def test_a_kind_that_comes_later_is_explained_by_its_row(monkeypatch: pytest.Mon
         dz=lambda da, z: da / (1 + np.abs(z)) ** 2,
         range=(-1.0, 1.0),
     )
-    monkeypatch.setitem(ACTIVATIONS, "soft_sign", row)  # type: ignore[index]
+    monkeypatch.setitem(ACTIVATIONS, "soft_sign", row)
     case = network((2, 3, 1), rows=2)
     assert case.network is not None
     first, last = case.network.layers
