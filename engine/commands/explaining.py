@@ -166,7 +166,7 @@ COMMANDS = (
     Command(
         "cell",
         "CELL",
-        "ask for a cell, and for the same index of what is written from then on",
+        "ask for a cell, and its index in what is written next",
         "cell dW2[0, 1]",
         _cell,
     ),
