@@ -117,6 +117,7 @@ def holds_product(s: Session, t: Tensors, e: Explanation, said: re.Match[str]) -
 
 def holds_typed(s: Session, t: Tensors, e: Explanation, said: re.Match[str]) -> bool:
     edit = s.snapshot().branch.edits[-1]
+    assert isinstance(edit, Edit)
     return e.origin == "edit" and (edit.name, edit.index) == (e.name, e.index)
 
 
