@@ -138,7 +138,9 @@ class Layout:
 
 
 def heading_of(tensor: Tensor) -> str:
-    """Return the heading that a tensor stands under."""
+    """Return the heading that a tensor stands under; empty for that of the one before."""
+    if tensor.role == Role.LOSS:
+        return ""
     return _HEADINGS[tensor.role] if tensor.layer is None else f"layer {tensor.layer}"
 
 
@@ -150,7 +152,9 @@ def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:
 
     def place(tensor: Tensor) -> tuple[int, int]:
         group = "layers" if tensor.layer is not None else _HEADINGS[tensor.role]
-        return _ORDER.index(group), tensor.layer or 0
+        # Gradients in the order in which they are computed: from the last layer back.
+        layer = tensor.layer or 0
+        return _ORDER.index(group), -layer if tensor.role == Role.GRADIENT else layer
 
     chosen = [tensor for tensor in program.tensors.values() if belongs(tensor)]
     return [tensor.name for tensor in sorted(chosen, key=place)]
@@ -168,7 +172,8 @@ def lay_out(
     headings: dict[int, str] = {}
     y, heading = 0, ""
     for name in names:
-        if (own := headed(program.tensors[name])) != heading:
+        own = headed(program.tensors[name])
+        if own and own != heading:
             headings[y] = heading = own
             y += 1
         array = tensors.get(name)
@@ -288,7 +293,9 @@ class CellPainter(Struct, frozen=True):
         elif shown < block.columns:
             last = first + shown - 1
             end = f"{end}columns {first}–{last} " if shown > 1 else f"{end}column {first} "
-        if end and len(end) < width - taken:
+        if len(end) >= width - taken:
+            end = end.replace("iteration", "it")
+        if end and len(end) <= width - taken:
             yield end.rjust(width - taken), palette.muted
 
     def row(self, block: Block, row: int, first: int, number: int) -> Iterator[Piece]:
