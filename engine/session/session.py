@@ -22,6 +22,7 @@ from nnstep.engine.stops.stops import Stops
 from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit
 from .snapshot import Snapshot, snapshot_of, stale_tensors
+from .trail import Trail
 
 if TYPE_CHECKING:
     from nnstep.engine.stops.scan import Scan
@@ -70,6 +71,7 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
+        self.trail = Trail()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
