@@ -8,6 +8,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import Action
 
 from . import Row
+from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .tensor_blocks import Headings
 from .tensors import TensorPane, TensorView
@@ -39,6 +40,25 @@ class StepPane(TensorPane):
         super().__init__(tab, (), id=id)
         self.view = self.own_view = StepView(())
         self.scrolled = self.view.scrolled
+        # Whether it is drawn for the back row: the line of code over its numbers, with air.
+        self.large = False
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Paint the step; large, without tabs and with a blank after every line."""
+        snapshot = self.view.snapshot
+        if not self.large or snapshot is None:
+            return super().paint(width, height)
+        palette = self.palette
+        blank = empty(width, palette.text)
+        code = fit(
+            [(f"    {snapshot.last.code if snapshot.last else ''}", palette.strong)],
+            width,
+            palette.text,
+        )
+        lines = [blank, code, blank]
+        for line in self.body(width, height):
+            lines += [line, blank]
+        return lines[:height]
 
     @classmethod
     def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:

@@ -27,6 +27,8 @@ class Strip(LineView):
         self._snapshot: Snapshot | None = None
         self._scene: Scene | None = None
         self._message = ""
+        # Whether there is a blank line after each.
+        self.large = False
 
     def show(self, snapshot: Snapshot, scene: Scene) -> None:
         """Speak of the cell in question."""
@@ -49,8 +51,11 @@ class Strip(LineView):
         if not height:
             return []
         said = self._said(width, height)
-        lines = [*self._about_the_cell(width)][: height - len(said)]
         blank = empty(width, self.palette.text)
+        lines = [*self._about_the_cell(width)]
+        if self.large:
+            lines = [each for line in lines for each in (line, blank)]
+        lines = lines[: height - len(said)]
         return [*lines, *[blank] * (height - len(lines) - len(said)), *said]
 
     def _said(self, width: int, height: int) -> list[Line]:
