@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from one_pane import CODE, LIVE, PROGRAM, TO_LR, W1, OnePane, shown, snapshot
+from one_pane import CODE, LIVE, PROGRAM, TO_LR, W1, OnePane, show, shown, snapshot
 from rich.style import Style
 from screen_text import screen_lines
 from textual.app import App
@@ -35,7 +35,7 @@ def selected(pilot: Pilot[None]) -> tuple[str, Any] | None:
 async def draw(pilot: Pilot[None], now: Snapshot, *, follow: bool = False) -> list[str]:
     pane = cast(OnePane, pilot.app).pane
     if isinstance(pane, Pane):
-        pane.show(now, follow=follow)
+        show(pane, now, follow=follow)
     await pilot.pause()
     return screen_lines(pilot.app)
 

@@ -1,7 +1,7 @@
 """The listing has breakpoints in its gutter and a cursor that every step brings back."""
 
 import pytest
-from one_pane import CODE, PROGRAM, shown, snapshot
+from one_pane import CODE, PROGRAM, show, shown, snapshot
 from rich.style import Style
 from screen_text import screen_lines
 from textual.pilot import Pilot
@@ -31,14 +31,14 @@ def marked(pilot: Pilot[None], attribute: str) -> str:
 async def test_breakpoints_stand_in_the_gutter_enabled_or_not() -> None:
     pane = program_pane()
     async with shown(pane) as pilot:
-        pane.show(snapshot(position=1, breakpoints={0: False, 1: True, 2: True}))
+        show(pane, snapshot(position=1, breakpoints={0: False, 1: True, 2: True}))
         await pilot.pause()
         assert screen_lines(pilot.app)[1:4] == [
             "□· forward 1  z1 = x @ W1.T",
             "■▶ backward 1 dW1 = z1.T @ x",
             "■  update     W1 = W1 - lr * dW1",
         ]
-        pane.show(snapshot(position=1, breakpoints={}))
+        show(pane, snapshot(position=1, breakpoints={}))
         await pilot.pause()
         assert [line[0] for line in screen_lines(pilot.app)[1:4]] == [" ", " ", " "]
 
@@ -46,7 +46,7 @@ async def test_breakpoints_stand_in_the_gutter_enabled_or_not() -> None:
 async def test_a_line_that_is_continued_has_one_breakpoint() -> None:
     pane = program_pane()
     async with shown(pane, 24, 8) as pilot:
-        pane.show(snapshot(position=2, breakpoints={2: True}))
+        show(pane, snapshot(position=2, breakpoints={2: True}))
         await pilot.pause()
         assert [line[:2] for line in screen_lines(pilot.app)[3:5]] == ["■▶", "  "]
 
@@ -55,7 +55,7 @@ async def test_the_selected_line_is_the_current_one_until_the_cursor_is_moved() 
     pane = program_pane()
     assert pane.selected_line == 0
     async with shown(pane) as pilot:
-        pane.show(snapshot(position=1))
+        show(pane, snapshot(position=1))
         assert pane.selected_line == 1
         await pilot.pause()
         assert marked(pilot, "reverse") == ""
@@ -70,11 +70,11 @@ async def test_the_selected_line_is_the_current_one_until_the_cursor_is_moved() 
 async def test_a_step_brings_the_cursor_back_and_other_changes_do_not() -> None:
     pane = program_pane()
     async with shown(pane) as pilot:
-        pane.show(snapshot(place=4, position=1))
+        show(pane, snapshot(place=4, position=1))
         await pilot.press("down")
-        pane.show(snapshot(place=4, position=1, breakpoints={2: True}))
+        show(pane, snapshot(place=4, position=1, breakpoints={2: True}))
         assert pane.selected_line == 2
-        pane.show(snapshot(place=1, position=1))
+        show(pane, snapshot(place=1, position=1))
         assert pane.selected_line == 1
         await pilot.pause()
         assert marked(pilot, "reverse") == ""
@@ -83,7 +83,7 @@ async def test_a_step_brings_the_cursor_back_and_other_changes_do_not() -> None:
 async def test_without_the_focus_the_moved_cursor_is_underlined() -> None:
     pane = program_pane()
     async with shown(pane) as pilot:
-        pane.show(snapshot(position=1))
+        show(pane, snapshot(position=1))
         await pilot.press("up")
         pilot.app.screen.set_focus(None)
         await pilot.pause()
@@ -105,7 +105,7 @@ async def test_without_the_focus_the_moved_cursor_is_underlined() -> None:
 async def test_the_listing_scrolls_with_the_cursor(keys: list[str], line: int) -> None:
     pane = program_pane()
     async with shown(pane, height=10) as pilot:
-        pane.show(snapshot(program=LONG, place=60, position=60))
+        show(pane, snapshot(program=LONG, place=60, position=60))
         await pilot.press(*keys)
         assert pane.selected_line == line
         assert marked(pilot, "reverse") == LONG.instructions[line].code
@@ -114,7 +114,7 @@ async def test_the_listing_scrolls_with_the_cursor(keys: list[str], line: int) -
 async def test_the_wheel_scrolls_and_leaves_the_cursor_where_it_is() -> None:
     pane = program_pane()
     async with shown(pane, height=10) as pilot:
-        pane.show(snapshot(program=LONG, place=60, position=60))
+        show(pane, snapshot(program=LONG, place=60, position=60))
         pane.scroll_by(-40)
         await pilot.pause()
         assert pane.selected_line == 60
@@ -124,7 +124,7 @@ async def test_the_wheel_scrolls_and_leaves_the_cursor_where_it_is() -> None:
 async def test_a_line_under_the_cursor_that_is_cut_is_below_in_full() -> None:
     pane = program_pane()
     async with shown(pane, 22, 10) as pilot:
-        pane.show(snapshot(program=LONG, place=0, position=0))
+        show(pane, snapshot(program=LONG, place=0, position=0))
         await pilot.pause()
         assert screen_lines(pilot.app)[-1] != " W1 = W1 - lr * dW1"
         await pilot.press("down", "down")

@@ -78,7 +78,7 @@ class Block(Struct, frozen=True):
 
     def pitch(self, width: int, number: int) -> int:
         """Return how many columns a number takes: one more for an arrow if there is room."""
-        roomy = max(PITCH, number + BRACKETS)
+        roomy = max(PITCH, number + BRACKETS + 1)
         all_fit = self.left(number) + self.columns * roomy <= width
         return roomy if all_fit else number + BRACKETS
 
