@@ -220,7 +220,7 @@ def marks_and_words(width: int) -> Iterator[str]:
         yield from keys[1:]
     else:
         yield from (" MARKS", *marks, "", " WORDS", *words, "", *keys)
-    yield f"─ the screen {'─' * (width - 14)}"
+    yield f"─ the screen {'─' * (width - 13)}"
     yield " the program on the left, its numbers on the right, how they came about below."
 
 
