@@ -112,8 +112,10 @@ class Help(Overlay[None]):
 
     def _show(self) -> None:
         """Show the page that is open."""
-        names = [f"[{name}]" if at == self._page else f" {name} " for at, name in enumerate(PAGES)]
-        self.query_one("#pages", Static).update(Content(" ".join(names)))
+        named = (f"[{name}]" if at == self._page else name for at, name in enumerate(PAGES))
+        names = "  ".join(named)
+        turn = "← → page".rjust(max(0, self.app.size.width - len(names)))
+        self.query_one("#pages", Static).update(Content(names + turn))
         is_about = self._page == len(PAGES) - 1
         self._fill(self._lines(self._page), self._description if is_about else "")
         self.query_one(VerticalScroll).scroll_home(animate=False)
