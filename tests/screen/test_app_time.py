@@ -138,14 +138,14 @@ async def test_a_cell_is_watched_and_no_longer() -> None:
 
 async def test_who_last_changed_a_cell() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
-        await pilot.press("i", "s", "s", "2", "l")
+        await pilot.press("i", "s", "s", "2", "ctrl+home", "enter")
         await settled(pilot)
         place = shown(pilot).place
         assert shown(pilot).last is not None
         assert shown(pilot).written == ("W1",)
         value = shown(pilot).tensors["W1"][0, 0].item()
-        assert f"became {value!r} by W1 = W1 - lr * dW1, step {place}." in said(pilot)
-        await pilot.press("g", "l")
+        assert f"became {value!r} by W1 = W1 - lr * dW1, step {place - 1}." in said(pilot)
+        await pilot.press("g", "enter")
         await settled(pilot)
         assert said(pilot) == "W1[0, 0] has not changed since step 0."
 
