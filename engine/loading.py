@@ -49,6 +49,8 @@ def _compile(scenario: Scenario, report: Report) -> None:
         if scenario.network is not None:
             check_memory(scenario, program, report)
             report.raise_errors()
+        if scenario.overrides:
+            check_overrides(scenario, program, report)
         check_references(scenario, program, report)
     report.raise_errors()
 
@@ -87,6 +89,17 @@ def _report(error: CompileError, scenario: Scenario, report: Report) -> None:
         return
     given_as = "parameters" if error.name in scenario.expression.parameters else "inputs"
     report.error(("program", given_as, error.name), error.message, part="key")
+
+
+def check_overrides(scenario: Scenario, program: Program, report: Report) -> None:
+    """Report every line of the file that cannot take the place of one of the program's."""
+    from nnstep.engine.override.override import OverrideError, with_override
+
+    for index, table in enumerate(scenario.overrides):
+        try:
+            program = with_override(scenario, program, table)
+        except OverrideError as error:
+            report.error(("override", index, "line"), str(error), offset=error.start)
 
 
 def check_references(scenario: Scenario, program: Program, report: Report) -> None:

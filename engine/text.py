@@ -63,11 +63,17 @@ def a_sentence(text: str) -> str:
     return shortened(text, _LONGEST_SENTENCE)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'near'?)` for the known word nearest to `word`, or nothing."""
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that somebody may have meant by `word`, if one is near enough."""
     by_lower_case = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word[:_LONGEST_QUOTE].lower(), by_lower_case, n=1)
-    return f" (did you mean {quoted(by_lower_case[near[0]])}?)" if near else ""
+    return by_lower_case[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'near'?)` for the known word nearest to `word`, or nothing."""
+    near = nearest(word, known)
+    return f" (did you mean {quoted(near)}?)" if near else ""
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:

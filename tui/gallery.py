@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -71,6 +71,14 @@ def summary_of(scenario: "Scenario") -> str:
     return printable(lines[0].strip()).replace("`", "") if lines else ""
 
 
+class Choices(OptionList):
+    """A list that answers no key by pages before it is laid out: it has no lines until then."""
+
+    def _move_page(self, direction: Literal[-1, 1]) -> None:
+        if self.scrollable_content_region:
+            super()._move_page(direction)
+
+
 class Gallery(Overlay[Entry | Leftover | None]):
     """Lists the scenarios, then the sessions left over; Enter, or a click, opens one."""
 
@@ -102,7 +110,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
     def compose(self) -> ComposeResult:
         """Show the list between a heading and the keys."""
         yield Static(Content("nnstep: choose a scenario"), id="heading")
-        yield OptionList(*(Option(_describe(entry)) for entry in self._entries), markup=False)
+        yield Choices(*(Option(_describe(entry)) for entry in self._entries), markup=False)
         yield KeyLine(
             tuple(action for action in self._actions if action.scope == "app"),
             id="keys",

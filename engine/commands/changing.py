@@ -30,12 +30,8 @@ def _set(session: "Session", text: Typed) -> Answer:
     before, branch = session.value(name)[index], session.branches.current
     with blaming(new):
         session.edit(name, index, number)
-    said = [f"{cell_name(name, index)} = {session.value(name)[index]} (was {before})"]
-    if session.branches.current != branch:
-        said.append(
-            f"A new branch, {session.branches.current}, begins here; "
-            f"what came after stays on {branch}."
-        )
+    said = [f"{cell_name(name, index)} = {session.value(name)[index]!s} (was {before!s})"]
+    said += branch_begun(session, branch)
     lines = list(said)
     if session.stale:
         stale = [each for each in session.program.tensors if each in session.stale]
@@ -43,6 +39,14 @@ def _set(session: "Session", text: Typed) -> Answer:
         names = listed([*stale[:_MOST_STALE], *more])
         lines.append(f"Stale until computed again: {names}.")
     return Answer(tuple(lines), told=". ".join(said), moved=True)
+
+
+def branch_begun(session: "Session", before: str) -> list[str]:
+    """Say so if a change in the past has begun a branch; it was made on the one `before`."""
+    now = session.branches.current
+    if now == before:
+        return []
+    return [f"A new branch, {now}, begins here; what came after stays on {before}."]
 
 
 def _undo(session: "Session", text: Typed) -> Answer:

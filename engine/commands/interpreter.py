@@ -14,7 +14,7 @@ from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from . import changing, looking, moving, saving, stopping
+from . import changing, looking, moving, overriding, saving, stopping
 from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ COMMANDS: tuple[Command, ...] = (
     *moving.COMMANDS,
     *stopping.COMMANDS,
     *changing.COMMANDS,
+    *overriding.COMMANDS,
     *looking.COMMANDS,
     *saving.COMMANDS,
     Command(

@@ -101,7 +101,7 @@ def _shown(session: "Session", text: Typed) -> Answer:
     check_fit(text, session)
     watched = session.watch(text.text)
     shown = session.snapshot().watches[session.watches.index(watched)]
-    (line,) = watch_lines([shown])
+    (line,) = watch_lines([shown], session.digits)
     return says(line)
 
 
@@ -121,7 +121,8 @@ def _unwatch(session: "Session", text: Typed) -> Answer:
 
 def _watches(session: "Session", text: Typed) -> Answer:
     text.nothing()
-    return Answer(tuple(watch_lines(session.snapshot().watches)) or ("Nothing is watched.",))
+    lines = tuple(watch_lines(session.snapshot().watches, session.digits))
+    return Answer(lines or ("Nothing is watched.",))
 
 
 # Either

@@ -5,18 +5,20 @@ Each name is assigned once, and `d` + name is its gradient.
 
 import keyword
 from collections.abc import Mapping, Set
+from math import prod
 
 import numpy as np
 
+from nnstep.engine.arrays import Array
 from nnstep.engine.language.nodes import Assignment
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.operations.formula import NAMESPACE, formula
-from nnstep.engine.scenario.model import Expression
+from nnstep.engine.scenario.model import DrawnParameter, Expression
 from nnstep.engine.text import did_you_mean, quoted
 
 from .builder import Applied, Backward, Listing, gradient_of
 from .lowering import Lowering, Temporaries
-from .program import CompileError, Phase, Role, Tensor
+from .program import CompileError, Drawn, Phase, Role, Tensor
 
 _ONES = formula(lambda loss: np.ones_like(loss))
 _ZEROS = formula(lambda parameter: np.zeros_like(parameter))
@@ -30,12 +32,14 @@ def write_expression(
     `reserved` has the names that the optimizer will use.
     """
     check_names(expression, listing.tensors.keys(), reserved)
-    for role, arrays in (
+    given: tuple[tuple[Role, Mapping[str, Array | DrawnParameter]], ...] = (
         (Role.CONSTANT, expression.inputs),
         (Role.PARAMETER, expression.parameters),
-    ):
-        for name, array in arrays.items():
-            listing.declare(Tensor(name, role, shapes=listing.always(array.shape), start=array))
+    )
+    for role, arrays in given:
+        for name, first in arrays.items():
+            start = _drawn(first) if isinstance(first, DrawnParameter) else first
+            listing.declare(Tensor(name, role, shapes=listing.always(first.shape), start=start))
     shapes = {name: tensor.shapes for name, tensor in listing.tensors.items()}
     taken = {*shapes, *(statement.name for statement in expression.statements)}
     temporaries = Temporaries(taken)
@@ -57,6 +61,12 @@ def _texts(expression: Expression) -> list[str]:
         on_one_line(expression.code[start:end]).rstrip("; ")
         for start, end in zip(starts, ends, strict=True)
     ]
+
+
+def _drawn(parameter: DrawnParameter) -> Drawn:
+    """Take a shape as that of W in `x @ W`: the last axis has the units, the others the inputs."""
+    *inputs, units = parameter.shape if len(parameter.shape) > 1 else (*parameter.shape, 1)
+    return Drawn(parameter.by, prod(inputs), units)
 
 
 def _write_statement(

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Kernel, Shape
 from nnstep.engine.operations.formula import Constant, Formula
@@ -113,7 +114,8 @@ class Instruction(Struct, frozen=True):
     names; it is None if there is no kink.
 
     A backward line is the derivative, or a part of it, of the line `source`: in a program of code
-    the statement as it was written, in a network the line of phase forward or loss.
+    the statement as it was written, in a network the line of phase forward or loss. `rule` is the
+    line in whose place a person has put this one of their own.
     """
 
     phase: Phase
@@ -128,6 +130,7 @@ class Instruction(Struct, frozen=True):
     settings: Mapping[str, Constant] = field(default_factory=dict)
     sides: Formula | None = None
     source: str = ""
+    rule: "Instruction | None" = None
 
 
 class Program(Struct, frozen=True):
@@ -145,6 +148,13 @@ class Program(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.instructions)
+
+    def with_lines(self, lines: Mapping[int, Instruction]) -> "Program":
+        """Return the program with other instructions at some positions; itself if all are there."""
+        if all(self.instructions[position] is line for position, line in lines.items()):
+            return self
+        own = enumerate(self.instructions)
+        return replace(self, instructions=tuple(lines.get(i, line) for i, line in own))
 
     def with_role(self, *roles: Role) -> tuple[Tensor, ...]:
         """Return the tensors that have one of these roles."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, outside, quoted
@@ -110,13 +110,13 @@ def _fitting(array: Array, value: float) -> float:
 class _MadeEdit(Struct, frozen=True):
     """An edit: the branch it was made on and the edits there were, and the branch it led to."""
 
-    edit: Edit
+    edit: Change
     left: Branch
-    before: tuple[Edit, ...]
+    before: tuple[Change, ...]
     entered: Branch
 
     @property
-    def after(self) -> tuple[Edit, ...]:
+    def after(self) -> tuple[Change, ...]:
         return (*self.before, self.edit)
 
 
@@ -153,18 +153,18 @@ class Changes:
             u for u in self._undone if branch not in (u.change.left, u.change.entered, u.kept)
         ]
 
-    def make(self, edit: Edit) -> None:
+    def make(self, edit: Change) -> None:
         """Make an edit at the place of the timeline."""
         self._undone.clear()
         self._make(edit)
 
-    def _make(self, edit: Edit) -> None:
+    def _make(self, edit: Change) -> None:
         timeline = self._timeline
         left, before = timeline.current, timeline.current.edits_until(edit.place)
         timeline.edit(edit)
         self._done.append(_MadeEdit(edit, left, before, timeline.current))
 
-    def undo(self) -> Edit:
+    def undo(self) -> Change:
         """Go back to the last edit and take it back; raise `UndoError` if there is none."""
         if not self._done:
             raise UndoError("there is no edit to undo")
@@ -198,7 +198,7 @@ class Changes:
         at_end = branch.newest == change.edit.place and branch.edits == change.after
         return at_end and not timeline.has_children(branch)
 
-    def redo(self) -> Edit:
+    def redo(self) -> Change:
         """Make the edit that was undone last once more; raise `UndoError` if there is none."""
         if not self._undone:
             raise UndoError("there is no edit to make again")

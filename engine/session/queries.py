@@ -9,6 +9,7 @@ from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import ConditionError, evaluate
 from nnstep.engine.language.nodes import Name, Node
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.stops.points import Watchpoint
 from nnstep.engine.stops.scan import previous_stop
 from nnstep.engine.stops.trigger import Trigger, Values, parsed, values_at
@@ -115,14 +116,20 @@ def last_change(
     )
     after = timeline.tensors_at(place)[name]
     edited = any(
-        edit.place == place and (edit.name, edit.index) == (name, index)
+        isinstance(edit, Edit) and (edit.place, edit.name, edit.index) == (place, name, index)
         for edit in timeline.current.edits
     )
-    line = timeline.program.instructions[(place - 1) % len(timeline.program)]
+    line = timeline.line_of(place - 1)
     return Change(
         cell=cell,
         place=place,
         code=None if edited else line.code,
-        before=before[index].item() if before is not None and had_it else None,
-        after=after[index].item(),
+        before=_shortest(before[index]) if before is not None and had_it else None,
+        after=_shortest(after[index]),
     )
+
+
+def _shortest(value: np.generic) -> float:
+    """Return a cell as the number with the digits that are enough in its dtype: 0.1 of float32."""
+    number: float = value.item()
+    return float(str(value)) if isinstance(number, float) else number

@@ -12,7 +12,7 @@ from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Instruction, Phase, Program
 from nnstep.engine.stops.stops import Stops
 
@@ -30,7 +30,7 @@ class BranchView(Struct, frozen=True):
     fork: int
     newest: int
     seed: int
-    edits: tuple[Edit, ...]
+    edits: tuple[Change, ...]
     faults: tuple[Fault, ...]
     losses: Array
     hits: tuple[int, ...] = ()
@@ -173,7 +173,7 @@ def snapshot_of(
     machine, current = timeline.machine, timeline.current
     place = machine.place
     views = {branch: _view(timeline, examination, stops, branch) for branch in timeline.branches}
-    edits = [(edit.name, edit.place) for edit in current.edits_until(place)]
+    edits = [(e.name, e.place) for e in current.edits_until(place) if isinstance(e, Edit)]
     return Snapshot(
         program=timeline.program,
         place=place,
@@ -182,7 +182,7 @@ def snapshot_of(
         iteration=machine.clock.iteration(place),
         epoch=machine.clock.epoch(place),
         finished=total is not None and place >= total,
-        last=timeline.program.instructions[machine.position - 1] if place else None,
+        last=timeline.line_of(place - 1) if place else None,
         tensors=dict(machine.tensors),
         before=before,
         stale=stale_tensors(timeline.program, place, edits),

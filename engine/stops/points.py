@@ -301,12 +301,13 @@ def _read_again(point: Point) -> Point | None:
 def breakpoint_of(table: "Table") -> Breakpoint:
     """Return the breakpoint of a scenario's `[[breakpoint]]`, with its texts as they are written.
 
-    `hits = 3` stops from the third hit on.
+    `hits = 3` stops from the third hit on, and `every = 10` then at each tenth.
     """
     return Breakpoint(
         at=table.at,
         when=table.when,
         after=table.hits - 1,
+        every=table.every,
         log=table.log,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import filled
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Machine
 
 from .points import Breakpoint, Logged, Stop
@@ -57,7 +57,7 @@ class Scan:
         self,
         machine: Machine,
         triggers: Sequence[Trigger],
-        edits: Sequence[Edit],
+        edits: Sequence[Change],
         hits: Hits | None,
         end: float = math.inf,
     ) -> None:

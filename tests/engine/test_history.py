@@ -18,7 +18,7 @@ from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import ConditionError
 from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS, Unit
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.branches import BranchError
 from nnstep.engine.session.edits import EditError, PlaceError, UndoError
@@ -40,7 +40,7 @@ def scenario(seed: int) -> Scenario:
     return replace(case, seed=seed)
 
 
-def fresh(case: Scenario, seed: int, edits: tuple[Edit, ...], place: int) -> Mapping[str, Array]:
+def fresh(case: Scenario, seed: int, edits: tuple[Change, ...], place: int) -> Mapping[str, Array]:
     """Run from step 0 to a place with nothing but steps and edits."""
     session = Session(case)
     session.restart(seed)
@@ -48,6 +48,7 @@ def fresh(case: Scenario, seed: int, edits: tuple[Edit, ...], place: int) -> Map
         if edit.place <= place:
             while session.place < edit.place:
                 session.step()
+            assert isinstance(edit, Edit)
             session.edit(edit.name, edit.index, edit.value)
     while session.place < place:
         session.step()

@@ -317,6 +317,29 @@ def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) 
     assert list((tmp_path / "folder.session").iterdir()) == []
 
 
+@pytest.mark.parametrize("where", ["exists", "resolve"])
+def test_a_folder_that_may_not_be_entered_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    case = Worked(load("mazur"))  # a superuser may enter any
+
+    def locked(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, where, locked)
+    with pytest.raises(SessionFileError, match="it cannot be written: Permission denied"):
+        saved_at(tmp_path / "locked" / "m.session", case)
+
+
+def test_a_name_is_as_long_as_a_file_s_may_be(tmp_path: Path) -> None:
+    case = Worked(load("mazur"))
+    longest = "a" * (255 - len(".session"))
+    saved_at(tmp_path / longest, case)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{longest}.session"]
+    with pytest.raises(SessionFileError, match="it cannot be written: File name too long"):
+        saved_at(tmp_path / f"{longest}a", case)
+
+
 def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"case-\xff.toml")
     odd.write_text(SCENARIO)
