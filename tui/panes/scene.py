@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
@@ -95,7 +95,7 @@ class Scenes:
         for position, line in enumerate(program.instructions):
             for name in line.writes:
                 self._writers.setdefault(name, []).append(position)
-        self._edits: tuple[Edit, ...] = ()
+        self._edits: tuple[Change, ...] = ()
         self._edits_of: dict[str, list[Edit]] = {}
 
     def scene(
@@ -142,7 +142,8 @@ class Scenes:
         if snapshot.branch.edits != self._edits:
             self._edits, self._edits_of = snapshot.branch.edits, {}
             for edit in self._edits:
-                self._edits_of.setdefault(edit.name, []).append(edit)
+                if isinstance(edit, Edit):
+                    self._edits_of.setdefault(edit.name, []).append(edit)
         found = {}
         for name, edits in self._edits_of.items():
             since = self._renewed(name, snapshot)
