@@ -21,14 +21,19 @@ from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
 from nnstep.tui.panes import Row, row_of
-from nnstep.tui.panes.bars import CellLine, KeyLine, StatusLine
+from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
+from nnstep.tui.panes.scene import Asked, Scene, Scenes
+from nnstep.tui.panes.step import StepPane
+from nnstep.tui.panes.strip import Strip
+from nnstep.tui.panes.tensors import TensorPane
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
-from .actions import Action, bindings, key_of
+from .actions import FOOTERS, Action, bindings, key_of
 from .autosave import Autosave
+from .pointer import Pointer
 from .stage import Stage
 from .typeahead import hold
 
@@ -88,7 +93,6 @@ class Debugger(Screen[None]):
             session, self.driver, self._start, self._show_status, replayed=replayed, taken=taken
         )
         self.stage = Stage(actions, network=scenario.network is not None)
-        self.pinned = False
         self.typed: list[str] = []
         self.last_fault: Fault | None = None
         self._actions = actions
@@ -96,18 +100,24 @@ class Debugger(Screen[None]):
         self._opened = opened
         self._taken = taken
         self._place = 0
+        self._ran = range(0)
+        self._pointer = Pointer()
+        self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._cell = CellLine(self.stage.active, id="cell")
+        self._strip = Strip(id="strip")
+        self._offer = ""
+        # Whether an earlier session was offered when the last key came.
+        self._is_offered = False
         self._keys = KeyLine(actions, id="keys")
         for pane in self.stage.panes.values():
-            pane.show(self.driver.snapshot)
+            pane.show(self.driver.snapshot, self._scene())
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
         self._fit()
         yield self._status
         yield from self.stage.panes.values()
-        yield self._cell
+        yield self._strip
         yield self._keys
 
     def _start(self, work: Coroutine[Any, Any, None]) -> object:
@@ -118,7 +128,7 @@ class Debugger(Screen[None]):
         self._show()
         if count := len(self.scenario.warnings):
             what = "1 warning" if count == 1 else f"{count} warnings"
-            self.say(f"{what}: {self._key_of('help')} shows {'it' if count == 1 else 'them'}.")
+            self.say(f"{what}: {self._key_of('about')} shows {'it' if count == 1 else 'them'}.")
         if self.autosave.replayed is None:
             self.call_after_refresh(self._begin)
         else:
@@ -134,7 +144,8 @@ class Debugger(Screen[None]):
         if self._opened is not None:
             self._bring_back(self._opened, self._taken)
         elif (offer := self.autosave.find_offer()) is not None:
-            self.say(offer.offer(self._key_of("recover")))
+            self._offer = printable(offer.offer(self._key_of("copy")))
+            self.say(self._offer)
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
@@ -154,41 +165,64 @@ class Debugger(Screen[None]):
         """
         snapshot, driver, focus = self.driver.snapshot, self.driver, self.stage.focus
         moved = snapshot.place != self._place and not driver.is_on_the_way
-        if not driver.is_on_the_way:
-            self._place = snapshot.place
-        follow = moved and bool(snapshot.written) and driver.is_calm and not self.pinned
-        if follow:
-            self.stage.turn_to(snapshot.program.tensors[snapshot.written[0]])
+        if moved:
+            self._take_note(snapshot.place)
+        scene = self._scene(follow=moved and bool(snapshot.written) and driver.is_calm)
         self._show_status()
         # The hidden ones first: one that is seen may show what belongs to one that is not.
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
-            pane.show(snapshot, follow=follow)
+            pane.show(snapshot, scene)
+        self._strip.show(snapshot, scene)
+        self._place_cursor()
         self.autosave.note()
         self.stage.update()
-        self._cell.show(self.stage.active)
         if self.stage.focus is not focus:
             self._focus()
         if driver.notice:
             self.say(driver.notice)
 
+    def _take_note(self, place: int) -> None:
+        """Take note of what has just run: a pass at most, or this was a jump."""
+        before, self._place = self._place, place
+        is_near = before < place <= before + len(self.driver.snapshot.program)
+        self._ran = range(before, place) if is_near else range(0)
+        self._pointer.go_on(stays=self._in_numbers)
+
+    def _scene(self, *, follow: bool = False) -> Scene:
+        """Return what there is to see around the snapshot."""
+        snapshot = self.driver.snapshot
+        cell = self._pointer.cell(snapshot)
+        return self._scenes.scene(
+            snapshot,
+            self._ran,
+            Asked(*cell) if cell else None,
+            is_shown=self.stage.here is not row_of(1),
+            follow=follow,
+        )
+
+    @property
+    def _in_numbers(self) -> bool:
+        """Whether a pane of tensors has the keys that does not follow the step."""
+        pane = self.stage.focus
+        return isinstance(pane, TensorPane) and not isinstance(pane, StepPane)
+
     def _show_status(self) -> None:
         seed = self.driver.seed
         drawn = f"seed {seed}" if seed != self.scenario.seed else ""
-        kept = "tab kept" if self.pinned else ""
-        said = filter(None, (self.driver.activity, drawn, kept, self.autosave.problem))
+        said = filter(None, (self.driver.activity, drawn, self.autosave.problem))
         self._status.show(self.driver.snapshot, " · ".join(said))
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
+        self._is_offered = bool(self._offer) and self._strip.message == self._offer
         self.say("")
 
     def say(self, message: str) -> None:
-        """Answer a key on the last line."""
-        self._keys.message = printable(message)
-        self.stage.leave_lines(self._keys.lines_at(self.app.size.width))
+        """Answer a key, in the strip."""
+        self._strip.message = printable(message)
 
     def show_answer(self, answer: Answer | None) -> None:
-        """Show what a command has answered: on the last line, or over the panes if it is long."""
+        """Show what a command has answered: in the strip, or over the panes if it is long."""
         if answer is None:
             return
         if answer.quit:
@@ -214,8 +248,35 @@ class Debugger(Screen[None]):
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
-        """The name and the index of the cell under the cursor, of the pane looked at last."""
-        return self.stage.active.selected
+        """The name and the index of the cell in question: that of the step, or one chosen."""
+        return self._pointer.cell(self.driver.snapshot)
+
+    def _ask(self) -> None:
+        """Show which cell is in question now, in the panes and in the strip."""
+        scene = self._scene()
+        for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
+            pane.ask(scene)
+        self._strip.show(self.driver.snapshot, scene)
+        self._place_cursor()
+
+    def _place_cursor(self) -> None:
+        """Have the terminal's own cursor stand on the cell in question, for those who feel it."""
+        focus = self.stage.focus
+        pane = focus if isinstance(focus, TensorPane) else self.query_one(StepPane)
+        if pane.display and (offset := pane.cell_offset()) is not None:
+            self.app.cursor_position = pane.region.offset + offset
+
+    def _visit(self) -> None:
+        """Ask about the cell that the pane with the keys points at, while it has them."""
+        scope = self.stage.here.scope
+        self._keys.show(scope if scope in FOOTERS else "")
+        self._pointer.visited = None
+        pane, cell = self.stage.focus, self.selected
+        if self._in_numbers and isinstance(pane, TensorPane):
+            here = pane.view.selected
+            if here is not None and (cell is None or not pane.view.has(cell[0])):
+                self._pointer.visited = here
+        self._ask()
 
     @property
     def selected_watch(self) -> str | None:
@@ -225,12 +286,13 @@ class Debugger(Screen[None]):
 
     def reveal_cell(self) -> None:
         """Bring the selected cell into view."""
-        self.stage.active.reveal_cursor()
-        self.stage.draw_cursors()
+        pane = self.stage.focus
+        if isinstance(pane, TensorPane):
+            pane.view.reveal_cursor()
+            pane.redraw()
 
     def _fit(self) -> None:
-        size = self.app.size
-        self.stage.fit(size, self._keys.lines_at(size.width))
+        self.stage.fit(self.app.size)
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange the panes for another size; what was looked at stays in view."""
@@ -240,18 +302,20 @@ class Debugger(Screen[None]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which pane has the keys, and which tensors were looked at last."""
         if isinstance(event.widget, Pane) and event.widget is self.focused:
-            self.stage.go_to(row_of(event.widget.tab.digit))
-            self._cell.show(self.stage.active)
+            self.stage.go_to(self.stage.row_at(event.widget))
+            self._visit()
 
     def _focus(self) -> None:
         """Give the keys to the pane that is to have them, and show the cell under the cursor."""
-        self._cell.show(self.stage.active)
         self.set_focus(self.stage.focus)
+        self._visit()
 
     def _go_to(self, row: Row) -> None:
         """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
         was_zoomed = self.stage.is_zoomed
         self.stage.go_to(row)
+        if self._strip.large != self.stage.is_large:
+            self._enlarge()
         self._focus()
         if self.stage.is_zoomed and not was_zoomed:
             self.say(f"There is room for this pane alone: {self._key_of('zoom')} shows all.")
@@ -280,11 +344,21 @@ class Debugger(Screen[None]):
     def action_zoom(self) -> None:
         """Show the focused pane alone, or all panes again."""
         self.stage.zoom()
+        self._enlarge()
         self._focus()
 
+    def _enlarge(self) -> None:
+        """Draw the step and the strip large, or as usual."""
+        self.query_one(StepPane).large = self._strip.large = self.stage.is_large
+        self.query_one(StepPane).repaint()
+        self._strip.repaint()
+
     def on_tensor_pane_cursor_moved(self) -> None:
-        """Show the cell that the cursor is on now."""
-        self._cell.show(self.stage.active)
+        """Ask about the cell that somebody has chosen."""
+        pane = self.stage.focus
+        if isinstance(pane, TensorPane) and pane.view.selected is not None:
+            self._pointer.choose(pane.view.selected)
+            self._ask()
 
     def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
@@ -297,12 +371,6 @@ class Debugger(Screen[None]):
     def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
         """Go to a branch chosen on the timeline."""
         self.do(f"switch {message.name}")
-
-    def action_pin(self) -> None:
-        """Stop following the step, or start again."""
-        self.pinned = not self.pinned
-        self._show_status()
-        self.say("This tab stays." if self.pinned else "The tab follows the step again.")
 
     # Commands
 
@@ -409,8 +477,12 @@ class Debugger(Screen[None]):
         self.say(f"Speed: {self.driver.pace}")
 
     def action_give_up(self) -> None:
-        """Pause whatever is under way."""
-        self.driver.pause()
+        """Pause whatever is under way; else let the cell in question follow the step again."""
+        if self.driver.is_busy:
+            self.driver.pause()
+        else:
+            self._pointer.let_follow()
+            self._ask()
 
     def action_interrupt(self) -> None:
         """Pause a run; with nothing to pause, say how to quit."""
@@ -420,6 +492,21 @@ class Debugger(Screen[None]):
             self.say(f"{self._key_of('quit')} quits.")
 
     # Another session
+
+    def action_copy(self) -> None:
+        """Copy the cell in question; while an earlier session is offered, take that up."""
+        if self._is_offered:
+            self.action_recover()
+        elif self.selected is None:
+            self.say("There is no value here yet.")
+        else:
+            name, index = self.selected
+            cell, value = cell_name(name, index), self.driver.snapshot.tensors[name][index]
+            self.app.copy_to_clipboard(str(value))
+            self.say(
+                f"{value} is copied, if this terminal allows it; "
+                f"in any, {self._key_of('prompt')}copy {cell} > FILE writes it to a file."
+            )
 
     def action_recover(self) -> None:
         """Take the earlier session up again that was offered."""

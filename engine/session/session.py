@@ -26,6 +26,7 @@ from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
 from .question import Question
 from .snapshot import Snapshot, snapshot_of
+from .trail import Trail
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation, Reader
@@ -75,6 +76,7 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
+        self.trail = Trail()
         self.digits: int | None = None
         self.question = Question()
 

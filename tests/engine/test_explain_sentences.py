@@ -12,6 +12,7 @@ from random_programs import random_expression, random_network
 from nnstep.engine import EditError, load
 from nnstep.engine.arrays import Array
 from nnstep.engine.explain.explanation import Explanation
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.program.program import Phase, run
 from nnstep.engine.session.session import Session
 

@@ -14,7 +14,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import Plot, Report
-from nnstep.tui.panes.bars import KeyLine
+from nnstep.tui.panes.strip import Strip
 from nnstep.tui.prompt import Prompt
 
 NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
@@ -40,7 +40,7 @@ def shown(pilot: Pilot[None]) -> Snapshot:
 
 
 def said(pilot: Pilot[None]) -> str:
-    return debugger(pilot).query_one(KeyLine).message
+    return debugger(pilot).query_one(Strip).message
 
 
 def at_prompt(pilot: Pilot[None]) -> bool:
@@ -138,14 +138,14 @@ async def test_a_cell_is_watched_and_no_longer() -> None:
 
 async def test_who_last_changed_a_cell() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
-        await pilot.press("i", "s", "s", "2", "l")
+        await pilot.press("i", "s", "s", "2", "ctrl+home", "enter")
         await settled(pilot)
         place = shown(pilot).place
         assert shown(pilot).last is not None
         assert shown(pilot).written == ("W1",)
         value = shown(pilot).tensors["W1"][0, 0].item()
-        assert f"became {value!r} by W1 = W1 - lr * dW1, step {place}." in said(pilot)
-        await pilot.press("g", "l")
+        assert f"became {value!r} by W1 = W1 - lr * dW1, step {place - 1}." in said(pilot)
+        await pilot.press("g", "enter")
         await settled(pilot)
         assert said(pilot) == "W1[0, 0] has not changed since step 0."
 

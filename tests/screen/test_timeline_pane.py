@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network
-from one_pane import PROGRAM, OnePane, branch, shown, snapshot
+from one_pane import PROGRAM, OnePane, branch, show, shown, snapshot
 from rich.style import Style
 from screen_text import screen_lines
 from textual.pilot import Pilot
@@ -77,7 +77,7 @@ async def timeline(
 ) -> AsyncIterator[tuple[Asked, Pilot[None]]]:
     app = Asked()
     async with app.run_test(size=size) as pilot:
-        app.timeline.show(now)
+        show(app.timeline, now)
         await pilot.pause()
         yield app, pilot
 
@@ -112,7 +112,7 @@ async def test_what_is_still_to_come_is_muted() -> None:
         here = lines[6].index("▲")
         for y in range(1, 5):
             colors = [style.color if style else None for style in styles_of(app, y)]
-            assert set(colors[LEFT:here]) == {palette.heat[1].color}
+            assert set(colors[LEFT:here]) == {palette.text.color}
             assert set(colors[here + 1 :]) == {palette.muted.color}
 
 
@@ -284,7 +284,7 @@ async def test_scrubbing_asks_for_nothing_beyond_the_ends() -> None:
     async with timeline(at(0, run_of(10))) as (app, pilot):
         app.timeline.action_scrub(-1)
         app.timeline.action_scrub_edge(0)
-        app.timeline.show(at(10, run_of(10)))
+        show(app.timeline, at(10, run_of(10)))
         app.timeline.action_scrub(1)
         app.timeline.action_scrub_edge(-1)
         app.timeline.action_mark(1)
@@ -326,15 +326,15 @@ async def test_the_cursor_of_the_tree_is_on_the_present_branch_until_it_is_moved
         assert pane.selected == "main"
         pane.action_branch(1)
         assert pane.selected == "b1"
-        pane.show(at(6, main, b1))
+        show(pane, at(6, main, b1))
         assert pane.selected == "b1"
         pane.action_branch(1)
         assert pane.selected == "b1"
-        pane.show(at(6, main, b1, current=1))
-        pane.show(at(6, main, b1))
+        show(pane, at(6, main, b1, current=1))
+        show(pane, at(6, main, b1))
         assert pane.selected == "main"
         pane.action_branch(1)
-        pane.show(at(6, main))
+        show(pane, at(6, main))
         assert pane.selected == "main"
         await pilot.pause()
         assert app.asked == []
@@ -407,7 +407,7 @@ async def test_what_a_step_does_not_change_is_not_made_again(
     def lines_at(place: int) -> list[Line]:
         # As in a session, every snapshot has views of its own.
         main = branch(newest=300_000, losses=history[:100_000], hits=hits)
-        app.timeline.show(at(place // STEPS, main, position=place % STEPS))
+        show(app.timeline, at(place // STEPS, main, position=place % STEPS))
         return app.timeline.paint(80, 8)
 
     app = Asked()

@@ -6,7 +6,7 @@ from typing import Self
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 
 from nnstep.engine.program.program import Tensor
@@ -15,6 +15,7 @@ from nnstep.tui.actions import Action
 
 from . import Row
 from .line_view import Line, LineView, Piece, empty, fit
+from .scene import Scene
 
 CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
@@ -97,9 +98,12 @@ class Pane(LineView, can_focus=True):
 
     # What a kind of pane says of itself.
 
-    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
-        """Draw a snapshot; with `follow`, what its last step wrote comes into view."""
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Draw a snapshot, and what there is to see around it."""
         raise NotImplementedError
+
+    def ask(self, scene: Scene) -> None:
+        """Draw another cell in question, in a pane that has cells."""
 
     def body(self, width: int, height: int) -> Iterable[Line]:
         """Paint what is under the title, each line made by `fit`; lines too many are cut off."""
@@ -132,6 +136,10 @@ class Pane(LineView, can_focus=True):
         """
         return other is self
 
+    def cell_offset(self) -> Offset | None:
+        """Return where the cell in question stands in the pane, None if it is not seen here."""
+        return None
+
     def clicked(self, x: int, y: int) -> None:
         """Take a click on column `x` of line `y` of the body."""
 
@@ -145,7 +153,7 @@ class Pane(LineView, can_focus=True):
         """Paint the title and the body, an edge before each line."""
         inner = width - len(self.edge)
         hint = self.hint()
-        title = fit(self.title(inner, hint and f"{hint} "), inner, self.palette.tab)
+        title = fit(self.title(inner, hint), inner, self.palette.tab)
         return self.framed([title, *self.body(inner, max(0, height - 1))], inner, height)
 
     def framed(self, lines: list[Line], width: int, height: int) -> list[Line]:
@@ -159,12 +167,13 @@ class Pane(LineView, can_focus=True):
         palette, left = self.palette, width
         for tab in in_order(self.tabs, self.tab, width):
             left -= len(tab.text)
+            text = f"[{tab.text[1:-1]}]" if tab == self.tab and len(self.tabs) > 1 else tab.text
             if tab != self.tab:
-                yield tab.text, palette.tab
+                yield text, palette.tab
             elif self.has_focus:
-                yield tab.text, palette.focused_title
+                yield text, palette.focused_title
             else:
-                yield tab.text, palette.title if len(self.tabs) == 1 else palette.active_tab
+                yield text, palette.title if len(self.tabs) == 1 else palette.active_tab
         if 0 < len(hint) <= left:
             yield hint.rjust(left), palette.tab
 

@@ -1,0 +1,75 @@
+"""The frames of docs/screens.md are what the app shows; `NNSTEP_UPDATE_SCREENS=1` draws them anew.
+
+A frame stands under the heading of its section, in a block that names its size. The document is the
+snapshot, and so stays true.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from debugging import NARROW, WIDE, app_of
+from screen_text import screen_lines, type_command
+
+from nnstep.engine.loading import load
+from nnstep.scenarios import path
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "screens.md"
+UPDATE = "NNSTEP_UPDATE_SCREENS"
+
+_FRAME = r"(### {section} .*?```screen {size}\n)(.*?)(```)"
+
+# The section, the size, the example, and the keys, or lines of the prompt, that lead there.
+FRAMES = [
+    ("5.20", NARROW, "mazur", ["?"]),
+    ("5.22", NARROW, "mazur", [*"sssssssss", "3", ":set a1[0, 1] = 0.9", "pageup", *"jjj", "l"]),
+]
+
+
+def frame_of(section: str, size: tuple[int, int]) -> re.Match[str]:
+    """Find the first frame of a section that has a size."""
+    columns, lines = size
+    pattern = _FRAME.format(section=re.escape(section), size=f"{columns}x{lines}")
+    found = re.search(pattern, DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None, f"there is no frame {section} at {columns}x{lines}"
+    return found
+
+
+def test_every_frame_has_its_size() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for columns, lines, frame in re.findall(r"```screen (\d+)x(\d+)\n(.*?)```", text, re.DOTALL):
+        drawn = frame.splitlines()
+        assert len(drawn) == int(lines)
+        assert {len(line) for line in drawn} == {int(columns)}
+
+
+@pytest.mark.parametrize(("section", "size", "scenario", "keys"), FRAMES)
+async def test_a_frame_of_the_document(
+    section: str, size: tuple[int, int], scenario: str, keys: list[str]
+) -> None:
+    async with app_of(load(path(scenario))).run_test(size=size) as pilot:
+        for key in keys:
+            if key.startswith(":"):
+                await type_command(pilot, key[1:])
+            else:
+                await pilot.press(key)
+        await pilot.pause()
+        drawn = "".join(f"{line:<{size[0]}}\n" for line in screen_lines(pilot.app))
+    frame = frame_of(section, size)
+    if os.environ.get(UPDATE):
+        text = frame.string
+        DOCUMENT.write_text(text[: frame.start(2)] + drawn + text[frame.end(2) :], encoding="utf-8")
+        frame = frame_of(section, size)
+    assert drawn == frame[2], f"{UPDATE}=1 draws the document's frame anew"
+
+
+@pytest.mark.parametrize("keys", ["", "s", "sssssssss", "ii"])
+async def test_the_left_of_a_wide_screen_is_the_narrow_one(keys: str) -> None:
+    shown = []
+    for size in (NARROW, WIDE):
+        async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+            await pilot.press(*keys)
+            await pilot.pause()
+            shown.append([line[:80].rstrip() for line in screen_lines(pilot.app)[1:19]])
+    assert [line.rstrip("│ ") for line in shown[0]] == [line.rstrip("│ ") for line in shown[1]]
