@@ -105,7 +105,6 @@ ACTIONS: tuple[Action, ...] = (
            LOOK, "toggle_pane(7)", footer="timeline", rank=1),
     Action("prompt", "colon", "Prompt", "type a command", ASK, "prompt", footer="prompt"),
     Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom"),
-    Action("pin", "k", "Keep", "keep this tab: stop or start following", LOOK, "pin"),
     Action("next-pane", "tab", "Next pane", "go to the next pane", LOOK, "next_pane(1)"),
     Action("previous-pane", "shift+tab", "Previous pane",
            "go to the pane before", LOOK, "next_pane(-1)"),
@@ -113,6 +112,7 @@ ACTIONS: tuple[Action, ...] = (
         Action(f"pane-{pane.digit}", str(pane.digit), f"Pane {pane.digit}: {pane.title}",
                f"go to {pane.title}", LOOK, f"pane({pane.digit})")
         for pane in PANES
+        if pane.shown != "with room"
     ),
     Action("step-arrow", "right", "Step",
            "run one operation", IN_PROGRAM, ":step", "program"),

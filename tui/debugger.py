@@ -21,9 +21,13 @@ from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
 from nnstep.tui.panes import Row, row_of
-from nnstep.tui.panes.bars import CellLine, KeyLine, StatusLine
+from nnstep.tui.panes.asked import Asked
+from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
+from nnstep.tui.panes.step import StepPane
+from nnstep.tui.panes.strip import Strip
+from nnstep.tui.panes.tensors import TensorPane
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
@@ -87,7 +91,6 @@ class Debugger(Screen[None]):
             session, self.driver, self._start, self._show_status, replayed=replayed, taken=taken
         )
         self.stage = Stage(actions, network=scenario.network is not None)
-        self.pinned = False
         self.typed: list[str] = []
         self.last_fault: Fault | None = None
         self._actions = actions
@@ -96,7 +99,7 @@ class Debugger(Screen[None]):
         self._taken = taken
         self._place = 0
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._cell = CellLine(self.stage.active, id="cell")
+        self._strip = Strip(id="strip")
         self._keys = KeyLine(actions, id="keys")
         for pane in self.stage.panes.values():
             pane.show(self.driver.snapshot)
@@ -106,7 +109,7 @@ class Debugger(Screen[None]):
         self._fit()
         yield self._status
         yield from self.stage.panes.values()
-        yield self._cell
+        yield self._strip
         yield self._keys
 
     def _start(self, work: Coroutine[Any, Any, None]) -> object:
@@ -155,16 +158,14 @@ class Debugger(Screen[None]):
         moved = snapshot.place != self._place and not driver.is_on_the_way
         if not driver.is_on_the_way:
             self._place = snapshot.place
-        follow = moved and bool(snapshot.written) and driver.is_calm and not self.pinned
-        if follow:
-            self.stage.turn_to(snapshot.program.tensors[snapshot.written[0]])
+        follow = moved and bool(snapshot.written) and driver.is_calm
         self._show_status()
         # The hidden ones first: one that is seen may show what belongs to one that is not.
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.show(snapshot, follow=follow)
         self.autosave.note()
         self.stage.update()
-        self._cell.show(self.stage.active)
+        self._ask()
         if self.stage.focus is not focus:
             self._focus()
         if driver.notice:
@@ -173,8 +174,7 @@ class Debugger(Screen[None]):
     def _show_status(self) -> None:
         seed = self.driver.seed
         drawn = f"seed {seed}" if seed != self.scenario.seed else ""
-        kept = "tab kept" if self.pinned else ""
-        said = filter(None, (self.driver.activity, drawn, kept, self.autosave.problem))
+        said = filter(None, (self.driver.activity, drawn, self.autosave.problem))
         self._status.show(self.driver.snapshot, " · ".join(said))
 
     def on_key(self) -> None:
@@ -182,12 +182,11 @@ class Debugger(Screen[None]):
         self.say("")
 
     def say(self, message: str) -> None:
-        """Answer a key on the last line."""
-        self._keys.message = printable(message)
-        self.stage.leave_lines(self._keys.lines_at(self.app.size.width))
+        """Answer a key, in the strip."""
+        self._strip.message = printable(message)
 
     def show_answer(self, answer: Answer | None) -> None:
-        """Show what a command has answered: on the last line, or over the panes if it is long."""
+        """Show what a command has answered: in the strip, or over the panes if it is long."""
         if answer is None:
             return
         if answer.quit:
@@ -214,8 +213,16 @@ class Debugger(Screen[None]):
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
-        """The name and the index of the cell under the cursor, of the pane looked at last."""
-        return self.stage.active.selected
+        """The name and the index of the cell in question: that of the step, or one chosen."""
+        pane = self.stage.focus
+        view = pane.view if isinstance(pane, TensorPane) else self.query_one(StepPane).view
+        return view.selected
+
+    def _ask(self) -> None:
+        """Have the strip speak of the cell in question."""
+        selected = self.selected
+        asked = Asked(*selected) if selected else None
+        self._strip.show(self.driver.snapshot, asked)
 
     @property
     def selected_watch(self) -> str | None:
@@ -225,12 +232,13 @@ class Debugger(Screen[None]):
 
     def reveal_cell(self) -> None:
         """Bring the selected cell into view."""
-        self.stage.active.reveal_cursor()
-        self.stage.draw_cursors()
+        pane = self.stage.focus
+        if isinstance(pane, TensorPane):
+            pane.view.reveal_cursor()
+            pane.redraw()
 
     def _fit(self) -> None:
-        size = self.app.size
-        self.stage.fit(size, self._keys.lines_at(size.width))
+        self.stage.fit(self.app.size)
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange the panes for another size; what was looked at stays in view."""
@@ -240,12 +248,12 @@ class Debugger(Screen[None]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which pane has the keys, and which tensors were looked at last."""
         if isinstance(event.widget, Pane) and event.widget is self.focused:
-            self.stage.go_to(row_of(event.widget.tab.digit))
-            self._cell.show(self.stage.active)
+            self.stage.go_to(self.stage.row_at(event.widget))
+            self._ask()
 
     def _focus(self) -> None:
         """Give the keys to the pane that is to have them, and show the cell under the cursor."""
-        self._cell.show(self.stage.active)
+        self._ask()
         self.set_focus(self.stage.focus)
 
     def _go_to(self, row: Row) -> None:
@@ -284,7 +292,7 @@ class Debugger(Screen[None]):
 
     def on_tensor_pane_cursor_moved(self) -> None:
         """Show the cell that the cursor is on now."""
-        self._cell.show(self.stage.active)
+        self._ask()
 
     def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
@@ -297,12 +305,6 @@ class Debugger(Screen[None]):
     def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
         """Go to a branch chosen on the timeline."""
         self.do(f"switch {message.name}")
-
-    def action_pin(self) -> None:
-        """Stop following the step, or start again."""
-        self.pinned = not self.pinned
-        self._show_status()
-        self.say("This tab stays." if self.pinned else "The tab follows the step again.")
 
     # Commands
 
@@ -414,8 +416,11 @@ class Debugger(Screen[None]):
         self.say(f"Speed: {self.driver.pace}")
 
     def action_give_up(self) -> None:
-        """Pause whatever is under way."""
-        self.driver.pause()
+        """Pause whatever is under way; else let the cell in question follow the step again."""
+        if self.driver.is_busy:
+            self.driver.pause()
+        else:
+            self.query_one(StepPane).let_follow()
 
     def action_interrupt(self) -> None:
         """Pause a run; with nothing to pause, say how to quit."""

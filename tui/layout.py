@@ -1,8 +1,9 @@
 """Which regions a screen has, and where, for each size of the terminal.
 
-Narrow, the three kinds of numbers take turns in one region. From 120 by 36 on there are two columns
-of them, and in a roomy terminal three. What a program needs is taken into account, but never what a
-step did to it: nothing moves while it runs.
+The left 80 columns of a wide screen are the screen of 80 by 24: the program, the pane of the step
+beside it, the strip below. More width adds columns of panes at the right, more height adds panes
+below these two and lines to the strip. What a program needs is taken into account, but never what
+a step did to it: nothing moves while it runs.
 """
 
 from collections.abc import Mapping
@@ -12,40 +13,46 @@ from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
 
-WIDE = Size(120, 36)
-ROOMY_WIDTH = 176
-
-# Two numbers of a row side by side, each with its change, and the edge before them.
-NUMBERS_WIDTH = 44
-LEAST_LISTING = 32
-COMFORTABLE_LISTING = 36
-# The bottom takes a third, but no more and no less than so many lines.
-LEAST_BOTTOM, MOST_BOTTOM = 8, 16
-# The cell under the cursor is shown on one line if that is so wide, else on two.
-ONE_LINE = 80
-# A terminal with fewer lines has no room for that.
+# The columns of the program, and where those of the step end if there are panes beside it.
+LISTING, MAIN_END = 36, 80
+# A program with fewer columns is not shown beside the step.
+LEAST_LISTING = 24
+# From these widths on there are panes at the right, in one column and in two.
+THIRD_COLUMN, FOURTH_COLUMN = 120, 200
+# The lines of the step's pane at 80 by 24, and what there has to be below it to stand there.
+MAIN_LINES, LOWER_LINES = 18, 8
+MOST_CURVE = 16
+# How many lines the strip has, by the height of the terminal from which on it has them.
+STRIP_LINES = ((56, 12), (36, 8), (30, 6), (0, 4))
+# The strip yields before the panes have fewer lines than this, down to a head and a line.
+LEAST_BODY, LEAST_STRIP = 10, 2
+# A terminal with fewer lines has no room for it.
 LEAST_HEIGHT = 8
+# What is at the bottom takes a third, but no more and no less than so many lines.
+LEAST_BOTTOM, MOST_BOTTOM = 8, 16
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What the panes need.
 
-    That is the width at which no line of the listing is cut, the height of all that there is in the
-    first column of numbers, how many lines go below other ones, whether anything is at the bottom,
-    and how many lines a message takes.
+    That is the height of all there is in the panes of weights, of values and of gradients, title
+    included; how many lines go below the step, and whether anything is at the bottom.
     """
 
-    listing_width: int
-    first_height: int
+    weights: int = 0
+    values: int = 0
+    gradients: int = 0
     below: int = 0
     bottom: bool = False
-    message: int = 1
 
 
-def is_narrow(size: Size) -> bool:
-    """Tell whether all kinds of tensors take turns in one region."""
-    return size.width < WIDE.width or size.height < WIDE.height
+def strip_lines(height: int) -> int:
+    """Return how many lines the strip has in a terminal of so many lines."""
+    if height < LEAST_HEIGHT:
+        return 0
+    wanted = next(lines for least, lines in STRIP_LINES if height >= least)
+    return min(wanted, max(LEAST_STRIP, height - 2 - LEAST_BODY))
 
 
 def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str, Region]:
@@ -54,47 +61,65 @@ def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str,
     With `zoomed`, that is the only one of the panes, and has all the room.
     """
     width, height = size
-    cell = 0 if height < LEAST_HEIGHT else 1 if width >= ONE_LINE else 2
-    body = Region(0, 1, width, max(0, height - 2 - cell))
-    # A long message takes lines from the cell: nothing else moves for it.
-    keys = min(needs.message, cell + 1)
+    strip = strip_lines(height)
+    body = Region(0, 1, width, max(0, height - 2 - strip))
     lines = {
         "status": Region(0, 0, width, 1),
-        "cell": Region(0, body.bottom, width, cell + 1 - keys),
-        "keys": Region(0, max(0, height - keys), width, keys),
+        "strip": Region(0, body.bottom, width, strip),
+        "keys": Region(0, max(0, height - 1), width, 1),
     }
     if zoomed is not None:
         return lines | {zoomed: body}
     if needs.bottom:
         body, bottom = body.split_horizontal(body.height - _bottom_height(body.height))
         lines["bottom"] = bottom
-    if is_narrow(size):
-        return lines | _narrow(body, needs)
-    regions = (_roomy if width >= ROOMY_WIDTH else _wide)(body, needs)
+    return lines | _panes(body, needs)
+
+
+def _panes(body: Region, needs: Needs) -> dict[str, Region]:
+    """Divide the body: the program, the step, and the columns beside them."""
+    regions: dict[str, Region] = {}
+    listing, main = body.split_vertical(_listing_width(body.width))
+    if body.width >= THIRD_COLUMN:
+        main, beside = main.split_vertical(MAIN_END - LISTING)
+        is_wide = body.width >= FOURTH_COLUMN
+        regions |= (_two_columns if is_wide else _one_column)(beside, needs)
+    if body.height >= MAIN_LINES + LOWER_LINES:
+        curve = min(MOST_CURVE, max(LOWER_LINES, body.height // 3))
+        if listing:
+            listing, regions["curve"] = listing.split_horizontal(body.height - curve)
+        if "weights" not in regions:
+            lines = min(max(LOWER_LINES, needs.weights), body.height - MAIN_LINES)
+            main, regions["weights"] = main.split_horizontal(body.height - lines)
+    if needs.below and "below" not in regions:
+        main, regions["below"] = _with_below(main, needs)
+    if listing:
+        regions["listing"] = listing
+    return regions | {"main": main}
+
+
+def _listing_width(width: int) -> int:
+    """Give the program its columns, or what the step leaves of a narrow screen, or none."""
+    left = min(LISTING, width - (MAIN_END - LISTING))
+    return left if left >= LEAST_LISTING else 0
+
+
+def _one_column(region: Region, needs: Needs) -> dict[str, Region]:
+    """Put the values over the gradients."""
+    most = max(region.height // 2, region.height - needs.gradients)
+    values, gradients = region.split_horizontal(min(needs.values, most) or region.height // 2)
+    return {"values": values, "gradients": gradients}
+
+
+def _two_columns(region: Region, needs: Needs) -> dict[str, Region]:
+    """Put the weights over the values, what is watched below them, the gradients beside them."""
+    left, gradients = region.split_vertical(region.width // 2)
+    regions = {"gradients": gradients}
     if needs.below:
-        listing, below = _with_below(regions["listing"], needs)
-        regions |= {"listing": listing, "below": below}
-    return lines | regions
-
-
-def _narrow(body: Region, needs: Needs) -> dict[str, Region]:
-    """Put listing and numbers side by side, the curve on the line below.
-
-    Where something is at the bottom, that has the curve.
-    """
-    panes, curve = body.split_horizontal(max(0, body.height - (0 if needs.bottom else 1)))
-    listing, numbers = panes.split_vertical(_listing_width(body.width, needs, columns=1))
-    regions = {"listing": listing, "numbers": numbers}
-    if not needs.bottom:
-        regions["curve"] = curve
-    if needs.below:
-        numbers, below = _with_below(numbers, needs)
-        regions |= {"numbers": numbers, "below": below}
-    return regions
-
-
-def _bottom_height(height: int) -> int:
-    return min(MOST_BOTTOM, max(LEAST_BOTTOM, height // 3), max(0, height - 2))
+        left, regions["below"] = _with_below(left, needs)
+    weights = min(needs.weights, max(left.height // 2, left.height - needs.values))
+    first, second = left.split_horizontal(weights or left.height // 2)
+    return regions | {"weights": first, "values": second}
 
 
 def _with_below(region: Region, needs: Needs) -> tuple[Region, Region]:
@@ -103,29 +128,8 @@ def _with_below(region: Region, needs: Needs) -> tuple[Region, Region]:
     return region.split_horizontal(max(0, region.height - height))
 
 
-def _wide(body: Region, needs: Needs) -> dict[str, Region]:
-    """Put the first kind of numbers over the second, and the third over the curve."""
-    listing, rest = body.split_vertical(_listing_width(body.width, needs, columns=2))
-    left, right = rest.split_vertical(rest.width // 2)
-    first, second = left.split_horizontal(min(needs.first_height + 1, body.height // 2))
-    third, curve = right.split_horizontal(body.height - body.height // 3)
-    return {"listing": listing, "first": first, "second": second, "third": third, "curve": curve}
-
-
-def _roomy(body: Region, needs: Needs) -> dict[str, Region]:
-    """Give each kind of numbers a column of its own; the curve is under the listing."""
-    left, rest = body.split_vertical(_listing_width(body.width, needs, columns=3))
-    listing, curve = left.split_horizontal(body.height - body.height // 4)
-    first, rest = rest.split_vertical(rest.width // 3)
-    second, third = rest.split_vertical(rest.width // 2)
-    return {"listing": listing, "first": first, "second": second, "third": third, "curve": curve}
-
-
-def _listing_width(width: int, needs: Needs, columns: int) -> int:
-    """Give the listing what it needs, but less than half, and less than the numbers can spare."""
-    share = max(COMFORTABLE_LISTING, width * 2 // 5)
-    most = min(share, width - columns * NUMBERS_WIDTH)
-    return max(min(LEAST_LISTING, width // 2), min(needs.listing_width, most))
+def _bottom_height(height: int) -> int:
+    return min(MOST_BOTTOM, max(LEAST_BOTTOM, height // 3), max(0, height - 2))
 
 
 class Arrangement(Layout):
@@ -137,7 +141,7 @@ class Arrangement(Layout):
     name = "arrangement"
 
     def __init__(self) -> None:
-        self.needs = Needs(0, 0)
+        self.needs = Needs()
         # The region of each pane, by the pane's id.
         self.shown: Mapping[str, str] = {}
         self.zoomed: str | None = None

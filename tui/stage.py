@@ -1,16 +1,16 @@
-"""Which pane stands where, which has the keys, and which was looked at last."""
-
-from dataclasses import replace
+"""Which pane stands where, and which has the keys."""
 
 from textual.geometry import Size
 
-from nnstep.engine.program.program import Tensor
-from nnstep.tui.panes import PANES, Row
+from nnstep.tui.panes import PANES, Row, row_of
 from nnstep.tui.panes.pane import Pane
-from nnstep.tui.panes.tensors import TensorPane, TensorView
 
 from .actions import Action
-from .layout import NUMBERS_WIDTH, Arrangement, Needs, regions_of
+from .layout import Arrangement, Needs, regions_of
+
+PROGRAM, STEP = row_of(1), row_of(0)
+# The width of the pane of the step at 80 columns, within its edge.
+MAIN_WIDTH = 43
 
 
 class Stage:
@@ -27,8 +27,8 @@ class Stage:
         self.is_zoomed = False
         self._size = Size(0, 0)
         # The panes, the one looked at last first; the one that has the keys; those asked for.
-        self._lately = list(PANES)
-        self._here = PANES[0]
+        self._lately = sorted(PANES, key=lambda row: row is not STEP)
+        self._here = PROGRAM
         self._asked: set[Row] = set()
         # The region of each pane that may be seen now, and which pane stands in each region.
         self._regions: dict[Row, str] = {}
@@ -37,47 +37,47 @@ class Stage:
     # What can be asked
 
     @property
-    def focus(self) -> Pane:
-        """The pane that is to have the keys."""
-        return self._standing[self._regions[self._here]]
+    def here(self) -> Row:
+        """The pane that has the keys."""
+        return self._here
 
     @property
-    def active(self) -> TensorView:
-        """The tensors looked at last."""
-        panes = (self.panes[row] for row in self._lately)
-        return next(pane.own_view for pane in panes if isinstance(pane, TensorPane))
+    def focus(self) -> Pane:
+        """The pane that is to have the keys, as it stands on the screen."""
+        return self._standing[self._regions[self._here]]
+
+    def row_at(self, pane: Pane) -> Row:
+        """Return the row of what a pane that stands on the screen shows."""
+        region = next(name for name, stands in self._standing.items() if stands is pane)
+        return self._turn_in(region)
+
+    @property
+    def kept(self) -> Row | None:
+        """The kind of numbers that stands in place of the step until that is asked for."""
+        shown = self._turn_in("main")
+        return None if shown is STEP else shown
 
     def is_open(self, row: Row) -> bool:
         """Tell whether a pane is to be shown, where there is room for it."""
         if row.shown == "when asked for":
             return row in self._asked
+        if row.shown == "with room":
+            return row.region in regions_of(self._size, self.layout.needs)
         return row.shown == "always" or not self.panes[row].nothing
 
     def next(self, direction: int) -> Row:
-        """Return the next pane (1) of those that there is room for, or the one before (-1)."""
+        """Return the next pane (1) of those that can be seen beside others, or the one before."""
         here, count = PANES.index(self._here), len(PANES)
-        return min(
-            (row for row in self._regions if self._has_room(row)),
-            key=lambda row: direction * (PANES.index(row) - here) % count or count,
-        )
-
-    def _has_room(self, row: Row) -> bool:
-        """Tell whether a pane can be shown beside the others."""
-        return self._regions[row] in regions_of(self._size, self.layout.needs)
+        there = regions_of(self._size, self.layout.needs)
+        seen = [self._turn_in(region) for region in {*self._regions.values()} & {*there}]
+        return min(seen, key=lambda row: direction * (PANES.index(row) - here) % count or count)
 
     # What it can be told
 
-    def fit(self, size: Size, message: int) -> None:
-        """Arrange the panes for a terminal of a size, where a message takes so many lines."""
+    def fit(self, size: Size) -> None:
+        """Arrange the panes for a terminal of a size."""
         self._size = size
-        self.layout.needs = replace(self.layout.needs, message=message)
         self._arrange()
-
-    def leave_lines(self, message: int) -> None:
-        """Leave a message as many lines as it takes; no pane moves for it."""
-        if message != self.layout.needs.message:
-            self.layout.needs = replace(self.layout.needs, message=message)
-            self._lay_out()
 
     def update(self) -> None:
         """Arrange the panes anew if one has come or gone, or if the lines below others changed."""
@@ -91,9 +91,7 @@ class Stage:
         if row.shown == "when asked for":
             self._asked.add(row)
         self._look_at(row)
-        if self._regions[row] in self.layout.shown.values():
-            self.draw_cursors()
-        else:
+        if self._regions[row] not in self.layout.shown.values():
             self._arrange()
 
     def close(self, row: Row) -> None:
@@ -104,25 +102,10 @@ class Stage:
     def zoom(self) -> None:
         """Show the pane that has the keys alone, or all panes again."""
         self.is_zoomed = not self.is_zoomed
-        if not self.is_zoomed and not self._has_room(self._here):
-            self._here = PANES[0]
+        there = regions_of(self._size, self.layout.needs)
+        if not self.is_zoomed and self._regions[self._here] not in there:
+            self._here = PROGRAM if "listing" in there else self._turn_in("main")
         self._arrange()
-
-    def turn_to(self, tensor: Tensor) -> None:
-        """Give the pane that has a tensor its turn, if it takes turns with others."""
-        for row, region in self._regions.items():
-            stands = self._standing.get(region)
-            if stands and len(stands.tabs) > 1 and self.panes[row].holds(tensor):
-                if self._regions[self._here] == region:
-                    self._here = row
-                self._look_at(row)
-                return
-
-    def draw_cursors(self) -> None:
-        """Draw the cursor where it is now, and no longer where it was."""
-        for pane in self._standing.values():
-            if isinstance(pane, TensorPane):
-                pane.redraw()
 
     # Arranging
 
@@ -132,68 +115,60 @@ class Stage:
         The pane that has the keys keeps them, and is shown alone if there is no room for it.
         """
         needs = self.layout.needs = Needs(
-            self._wanted("listing").width,
-            self._wanted("first").height,
-            self._wanted("below").height,
-            any(row.region == "bottom" and self.is_open(row) for row in PANES),
-            self.layout.needs.message,
+            weights=self._wanted("weights").height + 1,
+            values=self._wanted("values").height + 1,
+            gradients=self._wanted("gradients").height + 1,
+            below=self._wanted("below").height,
+            bottom=any(row.region == "bottom" and self.is_open(row) for row in PANES),
         )
         there = regions_of(self._size, needs)
-        self._regions = {
-            row: next((name for name in (row.region, row.group) if name in there), row.region)
-            for row in PANES
-            if self.is_open(row)
-        }
+        self._regions = {row: row.region for row in PANES if self.is_open(row)}
         if self._here not in self._regions:
-            self._here = PANES[0]
+            self._here = PROGRAM if "listing" in there else self._turn_in("main")
         here = self._regions[self._here]
         self.is_zoomed = self.is_zoomed or here not in there
         standing = {here, *self._regions.values()} & {here, *there}
-        self._standing = {region: self._turn_in(region) for region in standing}
+        self._standing = {region: self._stand(region) for region in standing}
         seen = {here} if self.is_zoomed else standing
         for pane in self.panes.values():
             pane.display = any(self._standing[region] is pane for region in seen)
         self.layout.shown = {self._standing[region].id or "": region for region in seen}
         self.layout.zoomed = here if self.is_zoomed else None
         self._lay_out()
-        self._mark_active()
-        self.draw_cursors()
 
     def _wanted(self, region: str) -> Size:
         """Return in how much room all that belongs in a region could be seen."""
         wanted = [
-            pane.wanted(NUMBERS_WIDTH - 1)
+            pane.wanted(MAIN_WIDTH)
             for row, pane in self.panes.items()
-            if row.region == region and self.is_open(row)
+            if row.region == region and (row.shown == "with room" or self.is_open(row))
         ]
         width = max((size.width for size in wanted), default=0)
         return Size(width, max((size.height for size in wanted), default=0))
 
-    def _turn_in(self, region: str) -> Pane:
+    def _turn_in(self, region: str) -> Row:
+        """Return which of the panes that share a region was looked at last."""
+        sharing = [row for row, name in self._regions.items() if name == region]
+        return min(sharing, key=self._lately.index)
+
+    def _stand(self, region: str) -> Pane:
         """Return the pane that is to stand in a region: it shows what was looked at last there."""
         sharing = [row for row, name in self._regions.items() if name == region]
-        shown = self.panes[min(sharing, key=self._lately.index)]
+        shown = self.panes[self._turn_in(region)]
         stands = next(pane for row in sharing if (pane := self.panes[row]).take(shown))
         stands.tabs = tuple(self.panes[row].own_tab for row in sharing)
         return stands
 
     def _lay_out(self) -> None:
         # A child has to ask: a screen that does keeps the arrangement that it remembers.
-        self.panes[PANES[0]].refresh(layout=True)
+        self.panes[PROGRAM].refresh(layout=True)
 
     def _look_at(self, row: Row) -> None:
         """Give a pane its turn, as the one looked at last; where that is possible, at once."""
         self._lately.remove(row)
         self._lately.insert(0, row)
         stands = self._standing.get(self._regions.get(row, ""))
-        if stands is not None and stands.take(self.panes[row]):
-            self._mark_active()
-        else:
+        if stands is None or not stands.take(self.panes[row]):
             self._arrange()
-
-    def _mark_active(self) -> None:
-        """Have the cursor shown in the tensors looked at last, and nowhere else."""
-        active = self.active
-        for pane in self._standing.values():
-            if isinstance(pane, TensorPane):
-                pane.look_at(pane.view is active)
+        else:
+            stands.redraw()

@@ -14,20 +14,24 @@ if TYPE_CHECKING:
 
     from .pane import Pane
 
-# The regions of the screen, by what they are for. A narrow screen has `numbers` in place of the
-# `first`, `second` and `third` ones. `below` takes the last lines of another one, as many as its
-# panes want; `bottom` has the whole width.
-RegionName = Literal["listing", "numbers", "first", "second", "third", "curve", "below", "bottom"]
-Shown = Literal["always", "when asked for", "when filled"]
+# The regions of the screen, by what they are for: `main` has the step, and those of the three kinds
+# of numbers that were asked for in its place; where there is room, these kinds also have regions of
+# their own. `below` takes the last lines of another one, as many as its panes want; `bottom` has
+# the whole width.
+RegionName = Literal[
+    "listing", "main", "weights", "values", "gradients", "curve", "below", "bottom"
+]
+Shown = Literal["always", "when asked for", "when filled", "with room"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A pane: its digit is its key, and `kind` the file in this folder and the class.
 
-    It stands in its `region`, or, where there is no room for that, in `group`. Panes that stand in
-    one region take turns. `scope` is where its own keys are listed, and `roles` are those of the
-    tensors that it shows. An expression has no layers, and so other titles.
+    It stands in its `region`; panes that stand in one region take turns. One that is there only
+    `with room` shows what another one of its digit shows, beside it: the digit goes to the other.
+    `scope` is where its own keys are listed, and `roles` are those of the tensors that it shows.
+    An expression has no layers, and so other titles.
     """
 
     id: str
@@ -35,7 +39,6 @@ class Row:
     title: str
     kind: str
     region: RegionName
-    group: RegionName | None = None
     shown: Shown = "always"
     scope: str = ""
     roles: tuple[str, ...] = ()
@@ -56,16 +59,24 @@ class Row:
 
 WEIGHTS = ("parameter", "buffer", "rate", "scratch")
 VALUES = ("data", "constant", "value", "loss")
+GRADIENTS = ("gradient",)
 
 # fmt: off
 PANES: tuple[Row, ...] = (
     Row("program", 1, "program", "program.ProgramPane", "listing", scope="program"),
-    Row("weights", 2, "weights", "tensors.TensorPane", "first", "numbers",
+    Row("step", 0, "step", "step.StepPane", "main", scope="tensors"),
+    Row("weights", 2, "weights", "tensors.TensorPane", "main",
         scope="tensors", roles=WEIGHTS, expression_title="parameters"),
-    Row("values", 3, "z/a", "tensors.TensorPane", "second", "numbers",
+    Row("values", 3, "z/a", "tensors.TensorPane", "main",
         scope="tensors", roles=VALUES, expression_title="values"),
-    Row("gradients", 4, "gradients", "tensors.TensorPane", "third", "numbers",
-        scope="tensors", roles=("gradient",)),
+    Row("gradients", 4, "gradients", "tensors.TensorPane", "main",
+        scope="tensors", roles=GRADIENTS),
+    Row("more-weights", 2, "weights", "tensors.TensorPane", "weights", shown="with room",
+        scope="tensors", roles=WEIGHTS, expression_title="parameters"),
+    Row("more-values", 3, "z/a", "tensors.TensorPane", "values", shown="with room",
+        scope="tensors", roles=VALUES, expression_title="values"),
+    Row("more-gradients", 4, "gradients", "tensors.TensorPane", "gradients", shown="with room",
+        scope="tensors", roles=GRADIENTS),
     Row("loss", 5, "loss", "curves.LossPane", "curve"),
     Row("watch", 6, "watch", "watch.WatchPane", "below", shown="when filled", scope="watches"),
     Row("timeline", 7, "timeline", "timeline.TimelinePane", "bottom",

@@ -1,19 +1,11 @@
-"""The bars above and below the panes: status, exact cell, keys."""
+"""The bars above and below everything: the status, and the keys."""
 
-import textwrap
-from collections.abc import Iterable, Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator
 
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.engine.text import cell_name
 from nnstep.tui.actions import Action
-from nnstep.tui.numbers import direction, format_exact, is_same
-from nnstep.tui.theme import Palette
 
-from .line_view import Line, LineView, Piece, columns, empty, fit
-from .tensors import TensorView
+from .line_view import Line, LineView, Piece, columns, fit
 
 SEPARATOR = " · "
 
@@ -111,102 +103,16 @@ def _joined(parts: dict[str, str]) -> str:
     return SEPARATOR.join(parts.values())
 
 
-class CellLine(LineView):
-    """Shows the cell of one view; on two lines, the change below the value, where it is narrow."""
-
-    def __init__(self, view: TensorView, *, id: str) -> None:
-        super().__init__(id=id)
-        self._view = view
-
-    def show(self, view: TensorView) -> None:
-        """Draw the cell that a view's cursor is on."""
-        self._view = view
-        self.redraw()
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        """Paint what is known of the cell, as much of it as fits."""
-        snapshot, selected, palette = self._view.snapshot, self._view.selected, self.palette
-        value: list[Piece] = []
-        change: list[Piece] = []
-        if snapshot is not None and selected is not None:
-            name, index = selected
-            array, before = snapshot.tensors[name], snapshot.before.get(name)
-            texts = f" {cell_name(name, index)}", f" = {format_exact(array[index])}"
-            value = [(text, palette.note_strong) for text in texts]
-            if before is not None and before is not array and before.shape == array.shape:
-                room = width - (columns("".join(texts)) + 1 if height == 1 else 0)
-                change = list(_change(before[index], array[index], room, palette))
-        if height == 1:
-            value, change = [*value, (" ", palette.note), *change], []
-        return [fit(_fitting(line, width), width, palette.note) for line in (value, change)][
-            :height
-        ]
-
-
-def _change(old: Any, new: Any, width: int, palette: Palette) -> Iterator[Piece]:
-    """Paint the earlier value and the difference, with fewer digits if all do not fit."""
-    was = f" was {format_exact(old)}"
-    yield was, palette.note
-    before, after = old.item(), new.item()
-    if is_same(before, after):
-        return
-    yield f" {direction(before, after)}", palette.note_strong
-    with np.errstate(all="ignore"):
-        difference = new - old
-    if np.isfinite(difference):
-        exact, short = format_exact(difference), f"{difference.item():+.6g}"
-        signed = exact if exact.startswith("-") else f"+{exact}"
-        yield f" {signed if len(was) + 3 + len(signed) <= width else short}", palette.note
-
-
-def _fitting(pieces: Iterable[Piece], width: int) -> Iterator[Piece]:
-    """Leave out what does not fit: a number that is cut would be another number."""
-    for text, style in pieces:
-        width -= columns(text)
-        if width < 0:
-            return
-        yield text, style
-
-
-MOST_LINES = 2
-
-
 class KeyLine(LineView):
-    """Shows the keys that have a place in the footer; a message takes their place for a while."""
+    """Shows the keys that have a place in the footer."""
 
     def __init__(self, actions: tuple[Action, ...], *, id: str) -> None:
         super().__init__(id=id)
         self._actions = [action for action in actions if action.footer and action.keys]
-        self._message = ""
-
-    @property
-    def message(self) -> str:
-        """What is said now, empty when the keys are shown."""
-        return self._message
-
-    @message.setter
-    def message(self, text: str) -> None:
-        if text != self._message:
-            self._message = text
-            self.redraw()
-
-    def lines_at(self, width: int) -> int:
-        """Return how many lines the message takes, at most two."""
-        if len(self._message) < width:
-            return 1
-        return min(MOST_LINES, len(_wrapped(self._message, width)))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Paint the keys on one line, or the message on as many as there are."""
-        if not self._message:
-            blank = [empty(width, self.palette.bar)] * (height - 1)
-            return [fit(self._keys(width), width, self.palette.bar), *blank]
-        lines = _wrapped(self._message, width)
-        if len(lines) > height:
-            lines = [*lines[: height - 1], f"{lines[height - 1][: max(0, width - 3)]} …"]
-        lines += [""] * (height - len(lines))
-        style = self.palette.bar_accent
-        return [fit([(f" {line}", style)], width, self.palette.bar) for line in lines]
+        """Paint the keys on one line."""
+        return [fit(self._keys(width), width, self.palette.bar)]
 
     def _keys(self, width: int) -> Iterator[Piece]:
         """Paint as many keys as there is room for, the most useful ones."""
@@ -220,11 +126,6 @@ class KeyLine(LineView):
             if action.id in shown:
                 yield _key(action), self.palette.bar_strong
                 yield _word(action), self.palette.bar
-
-
-def _wrapped(message: str, width: int) -> list[str]:
-    """Break a message at blanks, as wide as it may be behind a blank."""
-    return textwrap.wrap(message, max(1, width - 2)) or [""]
 
 
 def _key(action: Action) -> str:

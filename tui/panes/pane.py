@@ -159,12 +159,13 @@ class Pane(LineView, can_focus=True):
         palette, left = self.palette, width
         for tab in in_order(self.tabs, self.tab, width):
             left -= len(tab.text)
+            text = f"[{tab.text[1:-1]}]" if tab == self.tab and len(self.tabs) > 1 else tab.text
             if tab != self.tab:
-                yield tab.text, palette.tab
+                yield text, palette.tab
             elif self.has_focus:
-                yield tab.text, palette.focused_title
+                yield text, palette.focused_title
             else:
-                yield tab.text, palette.title if len(self.tabs) == 1 else palette.active_tab
+                yield text, palette.title if len(self.tabs) == 1 else palette.active_tab
         if 0 < len(hint) <= left:
             yield hint.rjust(left), palette.tab
 

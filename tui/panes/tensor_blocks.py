@@ -94,6 +94,13 @@ class Block(Struct, frozen=True):
         """Return the index, in the tensor, of a cell."""
         return (*self.leading_index(row), column) if self.shape else ()
 
+    def place_of(self, index: Shape) -> tuple[int, int]:
+        """Return the row and the column of a cell."""
+        row = 0
+        for position, length in zip(index[:-1], (self.shape or ())[:-1], strict=True):
+            row = row * length + position
+        return row, index[-1] if index else 0
+
     def label(self, row: int) -> str:
         """Return what stands before a row: its index, or all its leading indices."""
         index = ",".join(map(str, self.leading_index(row)))
@@ -135,6 +142,9 @@ def heading_of(tensor: Tensor) -> str:
     return _HEADINGS[tensor.role] if tensor.layer is None else f"layer {tensor.layer}"
 
 
+Headings = Callable[[Tensor], str]
+
+
 def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:
     """Return the names of the tensors that belong in a pane, in the order of their blocks."""
 
@@ -146,13 +156,19 @@ def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:
     return [tensor.name for tensor in sorted(chosen, key=place)]
 
 
-def lay_out(names: list[str], program: Program, tensors: Mapping[str, Array], width: int) -> Layout:
+def lay_out(
+    names: list[str],
+    program: Program,
+    tensors: Mapping[str, Array],
+    width: int,
+    headed: Headings = heading_of,
+) -> Layout:
     """Place the named tensors one under the other in a pane `width` columns wide."""
     blocks: list[Block] = []
     headings: dict[int, str] = {}
     y, heading = 0, ""
     for name in names:
-        if (own := heading_of(program.tensors[name])) != heading:
+        if (own := headed(program.tensors[name])) != heading:
             headings[y] = heading = own
             y += 1
         array = tensors.get(name)

@@ -16,13 +16,15 @@ from nnstep.tui.theme import Palette
 
 from . import Row
 from .line_view import Line, empty, fit
-from .pane import NO_CURSOR, RESTING_CURSOR, Pane, Scroll, Tab
+from .pane import Pane, Scroll, Tab
 from .tensor_blocks import (
     Block,
     CellPainter,
     Cursor,
+    Headings,
     Layout,
     Look,
+    heading_of,
     lay_out,
     names_of,
 )
@@ -39,6 +41,7 @@ class TensorView:
         self._roles = roles
         self._program: Program | None = None
         self._names: list[str] = []
+        self._names_of_program: list[str] = []
         self._layout = Layout((), {}, 0)
         self._shapes: list[Shape | None] = []
         self._first: dict[str, int] = {}
@@ -49,9 +52,9 @@ class TensorView:
     def show(self, snapshot: Snapshot, *, follow: bool) -> None:
         """Take a snapshot; with `follow`, what its last step wrote comes into view."""
         self.snapshot = snapshot
-        if new := snapshot.program is not self._program:
-            self._program = snapshot.program
-            self._names = names_of(snapshot.program, self.holds)
+        names = self.names(snapshot)
+        if new := names != self._names:
+            self._names = names
         arrays = [snapshot.tensors.get(name) for name in self._names]
         shapes = [None if array is None else array.shape for array in arrays]
         if new or shapes != self._shapes:
@@ -60,6 +63,17 @@ class TensorView:
         if follow:
             written = [name for name in snapshot.written if name in self._names]
             self._awaited = written[0] if written else None
+
+    def names(self, snapshot: Snapshot) -> list[str]:
+        """Return the names of the tensors to show, in their order."""
+        if snapshot.program is not self._program:
+            self._program = snapshot.program
+            self._names_of_program = names_of(snapshot.program, self.holds)
+        return self._names_of_program
+
+    def headings(self, snapshot: Snapshot) -> Headings:
+        """Return what gives the heading that a tensor stands under."""
+        return heading_of
 
     def holds(self, tensor: Tensor) -> bool:
         """Tell whether a tensor belongs here."""
@@ -81,15 +95,16 @@ class TensorView:
     def _lay_out(self) -> None:
         """Place the tensors anew: there are others, or their shapes or the width have changed."""
         if self.snapshot is not None:
-            program, tensors = self.snapshot.program, self.snapshot.tensors
-            self._layout = lay_out(self._names, program, tensors, self.width)
+            self._layout = self._laid_out(self.snapshot, self.width)
             self._keep_cursor()
 
     def lines_at(self, width: int) -> int:
         """Return how many lines all the tensors take, visible or not, in so many columns."""
-        if self.snapshot is None:
-            return 0
-        return lay_out(self._names, self.snapshot.program, self.snapshot.tensors, width).height
+        return self._laid_out(self.snapshot, width).height if self.snapshot else 0
+
+    def _laid_out(self, snapshot: Snapshot, width: int) -> Layout:
+        headings = self.headings(snapshot)
+        return lay_out(self._names, snapshot.program, snapshot.tensors, width, headings)
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
@@ -186,6 +201,12 @@ class TensorView:
             row = max(0, self.scrolled.top + y - block.top - 1)
             self._point_at(block, row, self._first_column(block) + shown)
 
+    def point_at(self, name: str, index: Shape) -> None:
+        """Put the cursor on a cell, if it is here."""
+        block = self._layout.by_name.get(name)
+        if block is not None and block.rows:
+            self._point_at(block, *block.place_of(index))
+
     def _neighbour(self, block: Block, row: int) -> tuple[Block, int]:
         """Go on from a row beyond the block's ends into the blocks before or after it."""
         cells = self._layout.with_cells
@@ -242,7 +263,6 @@ class TensorPane(Pane):
     """Shows a view of its own, or, in its stead, that of another pane of tensors."""
 
     BINDINGS = bindings("tensors")
-    resting = RESTING_CURSOR
 
     class CursorMoved(Message):
         """The cursor is on another cell."""
@@ -274,10 +294,6 @@ class TensorPane(Pane):
         self.scrolled = self.view.scrolled
         return True
 
-    def look_at(self, active: bool) -> None:
-        """Show the cursor if this is the pane of tensors that was looked at last, or else not."""
-        self.resting = RESTING_CURSOR if active else NO_CURSOR
-
     def wanted(self, columns: int) -> Size:
         """Return the height of all tensors, visible or not, in so many columns."""
         return Size(columns, self.own_view.lines_at(columns))
@@ -290,14 +306,15 @@ class TensorPane(Pane):
         """Paint the visible blocks."""
         return self.view.paint(self.palette, self.cursor_style)
 
-    def _cursor_moved(self) -> None:
+    def cursor_moved(self) -> None:
+        """Draw the cursor where it is now, and tell."""
         self.redraw()
         self.post_message(self.CursorMoved())
 
     def action_cursor(self, rows: int, columns: int) -> None:
         """Move the cursor by cells."""
         self.view.move(rows, columns)
-        self._cursor_moved()
+        self.cursor_moved()
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by screenfuls."""
@@ -306,15 +323,15 @@ class TensorPane(Pane):
     def action_row_edge(self, edge: int) -> None:
         """Move the cursor to an end of its row."""
         self.view.move_to_row_edge(edge)
-        self._cursor_moved()
+        self.cursor_moved()
 
     def action_pane_edge(self, edge: int) -> None:
         """Move the cursor to the first or the last cell."""
         self.view.move_to_edge(edge)
-        self._cursor_moved()
+        self.cursor_moved()
 
     def clicked(self, x: int, y: int) -> None:
         """Select the cell that was clicked."""
         if y < self.scrolled.shown:
             self.view.move_to_point(x, y)
-            self._cursor_moved()
+            self.cursor_moved()
