@@ -168,7 +168,7 @@ ELU = _activation(
 @listed
 def normal_cdf(z: Array) -> Array:
     """Return the standard normal distribution function, (1 + erf(z / √2)) / 2."""
-    return (1 + np.asarray(_ERF(z / math.sqrt(2))).astype(z.dtype)) / 2
+    return (1 + np.reshape(_ERF(z / math.sqrt(2)), z.shape).astype(z.dtype)) / 2
 
 
 _ERF = np.frompyfunc(math.erf, 1, 1)

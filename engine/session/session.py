@@ -20,10 +20,11 @@ from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
-from .edits import Changes, PlaceError, checked_edit
+from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
 from .snapshot import Snapshot, snapshot_of, stale_tensors
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation
     from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
 
@@ -353,6 +354,28 @@ class Session:
 
         self._interrupted.clear()
         return last_change(self._timeline, name, index, self._interrupted.is_set)
+
+    def explain(self, name: str, index: Shape, at: int | None = None) -> "Explanation":
+        """Return how a cell got the value that it has here, or just after the step `at`.
+
+        Neither the place nor any branch changes by it. Raises `EditError` for a tensor or a cell
+        that there is not, or that has no value there, and `PlaceError` for a step that the run does
+        not have.
+        """
+        from nnstep.engine.explain.explain import explained
+
+        place = self._place_after(at)
+        array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
+        return explained(self._timeline, name, checked_index(array, name, index), place)
+
+    def _place_after(self, step: int | None) -> int:
+        """Return the place just after a step, this one for None."""
+        if step is None:
+            return self.place
+        if type(step) is not int or step < 0 or (self.total is not None and step >= self.total):
+            last = "" if self.total is None else f" to {self.total - 1}"
+            raise PlaceError(f"the steps are counted from 0{last}, not {step!r}")
+        return step + 1
 
     def series(self, expression: str) -> "Series":
         """Return the value of an expression in every iteration of the branch, up to the newest.

@@ -1,0 +1,267 @@
+"""A calculation with printed digits that a pocket calculator confirms."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from nnstep.engine.text import cell_name
+
+from .expansion import Part, cells_of
+from .nodes import FUNCTIONS
+from .sums import Scaled, is_sum, largest_first, terms_of
+from .writing import NUMBERS, PAPER, Written, combined, constant, short
+
+ROUNDING = "0 but for rounding"
+_FIRST_DIGITS, _MOST_DIGITS = 6, 12
+_SMALLEST_FIXED = 1e-4
+_LARGEST_FIXED = 1e7
+
+
+class Printed(Struct, frozen=True):
+    """A text and the number that a calculator gets from it."""
+
+    written: Written
+    value: float
+
+    @property
+    def text(self) -> str:
+        """The text alone."""
+        return self.written.text
+
+
+Form = Callable[[Any], str]
+"""How a number is printed."""
+
+
+def magnitude(value: float) -> int:
+    """Return the power of ten of a number's first digit."""
+    return math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+
+
+def shortest(value: Any) -> str:
+    """Write a number with the digits that its dtype has, and none that rounding has left."""
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, np.floating) and value.dtype.itemsize < 8:
+        number = float(str(value))
+    else:
+        number = float(f"{float(value):.15g}")
+    text = repr(number)
+    return short(text.removesuffix(".0"))
+
+
+def _decimals(text: str) -> int:
+    mantissa, _, exponent = text.partition("e")
+    return max(0, len(mantissa.partition(".")[2]) - int(exponent or 0))
+
+
+def _significant(text: str) -> int:
+    return len(text.partition("e")[0].replace(".", "").lstrip("-0")) or 1
+
+
+def to_digits(value: Any, digits: int) -> str:
+    """Print a number with so many significant digits, or fewer if those are all."""
+    exact = shortest(value)
+    number = float(value)
+    if not math.isfinite(number) or _significant(exact) <= digits:
+        return exact
+    if _SMALLEST_FIXED <= abs(number) < _LARGEST_FIXED:
+        return f"{number:.{max(0, digits - 1 - magnitude(number))}f}"
+    return short(f"{number:.{digits - 1}e}")
+
+
+def to_decimals(value: Any, decimals: int) -> str:
+    """Print a number with so many decimals, or fewer if those are all; a small one in full."""
+    exact = shortest(value)
+    number = float(value)
+    if not math.isfinite(number) or _decimals(exact) <= decimals:
+        return exact
+    if abs(number) < 10.0 ** (2 - decimals) or abs(number) >= _LARGEST_FIXED:
+        return short(f"{number:.3e}")
+    return f"{number:.{decimals}f}"
+
+
+def printed(part: Part, form: Form) -> Printed:
+    """Print a calculation, each of its numbers in a form."""
+    if not part.parts:
+        text = (
+            form(part.value)
+            if part.cell or not _is_plain(part.value)
+            else constant(part.value).text
+        )
+        return Printed(Written(text, -1 if text.startswith("-") else 4), _number(text))
+    parts = [printed(each, form) for each in part.parts]
+    return Printed(
+        combined(part.sign, [each.written for each in parts], NUMBERS),
+        _calculated(part.sign, [each.value for each in parts]),
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
+
+
+def _number(text: str) -> float:
+    return float(text)
+
+
+def _calculated(sign: str, values: Sequence[float]) -> float:
+    if sign == "sum":
+        return math.fsum(values) if all(map(math.isfinite, values)) else float(np.sum(values))
+    if sign in ("max", "min"):
+        return float(getattr(np, sign)(values))
+    if sign == "int":
+        return values[0]
+    return float(FUNCTIONS[sign](*map(np.float64, values)))
+
+
+def names(part: Part) -> Written:
+    """Write a calculation with the names of its cells."""
+    if part.cell:
+        return Written(cell_name(*part.cell))
+    if not part.parts:
+        return constant(part.value)
+    return combined(part.sign, [names(each) for each in part.parts], PAPER)
+
+
+def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
+    """Return the calculation in printed numbers, from the longest form to the shortest.
+
+    `opened` says that a named function stands there as its definition, which has no names.
+    """
+    while part.sign == "sum" and len(part.parts) == 1:
+        (part,) = part.parts
+    if part.cell and not part.sign:
+        return (f"= {cell_name(*part.cell)} = {shortest(value)}",)
+    forms = _of_sum(part, value) if is_sum(part) else _of_others(part, value, opened)
+    return tuple(dict.fromkeys(forms))
+
+
+def _of_others(part: Part, value: Any, opened: bool) -> Iterator[str]:
+    for digits in range(_FIRST_DIGITS, _MOST_DIGITS + 1):
+        calculation = printed(part, partial(to_digits, digits=digits))
+        operands = [to_digits(each, digits) for _, each in cells_of(part)]
+        decimals = max((_decimals(text) for text in operands if "e" not in text), default=0)
+        result = _result(value, max(decimals, _FIRST_DIGITS), digits)
+        if _confirms(calculation.value, result):
+            break
+    else:
+        yield f"= {calculation.text} ≈ {result}"
+        return
+    if not opened and len({cell for cell, _ in cells_of(part)}) > 1:
+        yield f"= {names(part).text} = {calculation.text} = {result}"
+    yield f"= {calculation.text} = {result}"
+
+
+def _result(value: Any, decimals: int, digits: int) -> str:
+    """Print a result with so many decimals, but with no more digits than are meant."""
+    exact = shortest(value)
+    if _significant(exact) <= digits or not math.isfinite(float(value)):
+        return exact
+    first = magnitude(float(value))
+    decimals = min(decimals, digits - 1 - first)
+    if decimals + first + 1 < 4:
+        return to_digits(value, digits - 1)
+    return f"{float(value):.{max(0, decimals)}f}"
+
+
+def _confirms(calculated: float, result: str) -> bool:
+    """Tell whether a calculator's number, rounded to the digits of a result, is that result."""
+    wanted = float(result)
+    if not math.isfinite(wanted) or not math.isfinite(calculated):
+        return math.isnan(wanted) == math.isnan(calculated) and (
+            math.isnan(wanted) or wanted == calculated
+        )
+    return abs(calculated - wanted) <= 0.5 * 10.0 ** -_decimals_signed(result) * (1 + 1e-9)
+
+
+def _decimals_signed(text: str) -> int:
+    mantissa, _, exponent = text.partition("e")
+    return len(mantissa.partition(".")[2]) - int(exponent or 0)
+
+
+# So many terms are written out with their factors; so many values are listed.
+_WRITTEN_OUT, _LISTED = 32, 12
+
+
+def _of_sum(part: Part, value: Any) -> Iterator[str]:
+    terms = list(terms_of(part))
+    largest = max((abs(term.value) for term in terms if math.isfinite(term.value)), default=0.0)
+    first = max(_FIRST_DIGITS - 1 - magnitude(largest), 0)
+    forms: list[Callable[[int], tuple[str, bool]]] = []
+    if len(terms) <= _WRITTEN_OUT:
+        forms += [partial(_whole, part, terms, value, staged) for staged in (True, False)]
+    for most in (len(terms), *range(min(len(terms) - 1, _LISTED), 0, -1)):
+        forms.append(partial(_only_terms, terms, value, most))
+    for form in forms:
+        for decimals in range(first, max(first, _MOST_DIGITS) + 1):
+            text, confirmed = form(decimals)
+            if confirmed:
+                break
+        else:
+            text = text[::-1].replace("=", "≈", 1)[::-1]
+        yield text
+
+
+def _whole(
+    part: Part, terms: list[Scaled], value: Any, staged: bool, decimals: int
+) -> tuple[str, bool]:
+    """Print a sum as it is calculated; then, if its terms are calculated too, as their values."""
+    calculation = printed(part, lambda each: to_decimals(each, decimals))
+    result = _sum_result(terms, value, decimals)
+    stages = [calculation.text]
+    confirmed = result == ROUNDING or _confirms(calculation.value, result)
+    exact = _decimals(shortest(value)) <= decimals
+    if staged and not exact and any(term.part.sign for term in terms):
+        values = [to_decimals(term.value, decimals) for term in terms]
+        added = math.fsum(map(float, values))
+        confirmed = confirmed and (result == ROUNDING or _confirms(added, result))
+        stages.append(_added(values))
+    return "= " + " = ".join([*stages, result]), confirmed
+
+
+def _sum_result(terms: list[Scaled], value: Any, decimals: int) -> str:
+    if is_rounding(terms, value):
+        return ROUNDING
+    return to_decimals(value, decimals)
+
+
+def is_rounding(terms: list[Scaled], value: Any) -> bool:
+    """Tell whether a sum is 0 but for what rounding leaves."""
+    number = float(value)
+    largest = max((abs(term.value) for term in terms), default=0.0)
+    eps = np.finfo(value.dtype).eps if isinstance(value, np.floating) else np.finfo(float).eps
+    return bool(number != 0 and abs(number) <= 2 * len(terms) * eps * largest)
+
+
+def _added(values: Sequence[str]) -> str:
+    return " + ".join(f"({each})" if each.startswith("-") else each for each in values)
+
+
+def _only_terms(terms: list[Scaled], value: Any, most: int, decimals: int) -> tuple[str, bool]:
+    ordered = largest_first(terms)
+    counting = [term for term in ordered if term.value != 0]
+    zeros = len(ordered) - len(counting)
+    shown, left = counting[:most], counting[most:]
+    values = [to_decimals(term.value, decimals) for term in shown]
+    numbers = [*map(float, values)]
+    texts = [_added(values)] if values else []
+    if left:
+        rest = to_decimals(math.fsum(term.value for term in left), decimals)
+        numbers.append(float(rest))
+        texts.append(f"{len(left):,} more {rest if rest[0] != '-' else f'({rest})'}")
+    if zeros:
+        texts.append(f"{zeros:,} zero" + "s" * (zeros > 1))
+    result = _sum_result(terms, value, decimals)
+    finite = all(map(math.isfinite, numbers))
+    total = math.fsum(numbers) if finite else float(np.sum(numbers))
+    return (
+        "= " + " = ".join([" + ".join(texts) or "0", result]),
+        result == ROUNDING or _confirms(total, result),
+    )
