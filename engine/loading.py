@@ -57,9 +57,12 @@ def _file(path_or_name: str | Path) -> str | Path:
     """Return the path itself if there is such a file, else that of the gallery's scenario."""
     from nnstep import scenarios
 
+    name = str(path_or_name)
+    if not name.strip():
+        message = "the name of the scenario is empty: say a file, or a name that nnstep list shows"
+        raise ScenarioError([Problem(name, 0, 0, message)])
     if _exists(Path(path_or_name)):
         return path_or_name
-    name = str(path_or_name)
     if name in scenarios.names():
         return scenarios.path(name)
     hint = did_you_mean(name, scenarios.names())
@@ -140,7 +143,8 @@ def check_memory(scenario: Scenario, program: Program, report: Report) -> None:
     """
     kept = computed = 0
     parameters = set(program.parameters)
-    for tensor in program.with_role(Role.PARAMETER, Role.BUFFER, Role.VALUE, Role.GRADIENT):
+    counted = (Role.PARAMETER, Role.BUFFER, Role.SCRATCH, Role.VALUE, Role.GRADIENT)
+    for tensor in program.with_role(*counted):
         if (tensor.of or tensor.name) in parameters:
             kept += prod(tensor.shape)
         else:

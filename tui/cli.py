@@ -352,7 +352,7 @@ def shown(text: str) -> str:
     """Return a text from elsewhere, fit to show; what that takes is imported only then."""
     from nnstep.engine.text import printable
 
-    return printable(text)
+    return printable(text) or "''"
 
 
 def why_not_here() -> str | None:

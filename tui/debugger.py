@@ -21,10 +21,10 @@ from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
 from nnstep.tui.panes import Row, row_of
-from nnstep.tui.panes.asked import Asked
 from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
+from nnstep.tui.panes.scene import Asked, Scene, Scenes
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Strip
 from nnstep.tui.panes.tensors import TensorPane
@@ -33,7 +33,9 @@ from nnstep.tui.panes.watch import WatchPane
 
 from .actions import Action, bindings, key_of
 from .autosave import Autosave
+from .pointer import Pointer
 from .stage import Stage
+from .typeahead import hold
 
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
@@ -98,11 +100,14 @@ class Debugger(Screen[None]):
         self._opened = opened
         self._taken = taken
         self._place = 0
+        self._ran = range(0)
+        self._pointer = Pointer()
+        self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
         self._strip = Strip(id="strip")
         self._keys = KeyLine(actions, id="keys")
         for pane in self.stage.panes.values():
-            pane.show(self.driver.snapshot)
+            pane.show(self.driver.snapshot, self._scene())
 
     def compose(self) -> ComposeResult:
         """Put the panes between the status and the keys."""
@@ -156,20 +161,45 @@ class Debugger(Screen[None]):
         """
         snapshot, driver, focus = self.driver.snapshot, self.driver, self.stage.focus
         moved = snapshot.place != self._place and not driver.is_on_the_way
-        if not driver.is_on_the_way:
-            self._place = snapshot.place
-        follow = moved and bool(snapshot.written) and driver.is_calm
+        if moved:
+            self._take_note(snapshot.place)
+        scene = self._scene(follow=moved and bool(snapshot.written) and driver.is_calm)
         self._show_status()
         # The hidden ones first: one that is seen may show what belongs to one that is not.
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
-            pane.show(snapshot, follow=follow)
+            pane.show(snapshot, scene)
+        self._strip.show(snapshot, scene)
         self.autosave.note()
         self.stage.update()
-        self._ask()
         if self.stage.focus is not focus:
             self._focus()
         if driver.notice:
             self.say(driver.notice)
+
+    def _take_note(self, place: int) -> None:
+        """Take note of what has just run: a pass at most, or this was a jump."""
+        before, self._place = self._place, place
+        is_near = before < place <= before + len(self.driver.snapshot.program)
+        self._ran = range(before, place) if is_near else range(0)
+        self._pointer.go_on(stays=self._in_numbers)
+
+    def _scene(self, *, follow: bool = False) -> Scene:
+        """Return what there is to see around the snapshot."""
+        snapshot = self.driver.snapshot
+        cell = self._pointer.cell(snapshot)
+        return self._scenes.scene(
+            snapshot,
+            self._ran,
+            Asked(*cell) if cell else None,
+            is_shown=self.stage.here is not row_of(1),
+            follow=follow,
+        )
+
+    @property
+    def _in_numbers(self) -> bool:
+        """Whether a pane of tensors has the keys that does not follow the step."""
+        pane = self.stage.focus
+        return isinstance(pane, TensorPane) and not isinstance(pane, StepPane)
 
     def _show_status(self) -> None:
         seed = self.driver.seed
@@ -194,8 +224,7 @@ class Debugger(Screen[None]):
         elif answer.plot is not None:
             from .dialogs import Plot
 
-            plot = answer.plot
-            self.app.push_screen(Plot(plot.text, plot.values, complete=plot.complete))
+            self.app.push_screen(Plot(answer.plot))
         elif answer.told or answer.moved or len(answer.lines) < 2:
             if message := answer.told or " ".join(() if answer.moved else answer.lines):
                 self.say(message)
@@ -214,15 +243,24 @@ class Debugger(Screen[None]):
     @property
     def selected(self) -> tuple[str, Shape] | None:
         """The name and the index of the cell in question: that of the step, or one chosen."""
-        pane = self.stage.focus
-        view = pane.view if isinstance(pane, TensorPane) else self.query_one(StepPane).view
-        return view.selected
+        return self._pointer.cell(self.driver.snapshot)
 
     def _ask(self) -> None:
-        """Have the strip speak of the cell in question."""
-        selected = self.selected
-        asked = Asked(*selected) if selected else None
-        self._strip.show(self.driver.snapshot, asked)
+        """Show which cell is in question now, in the panes and in the strip."""
+        scene = self._scene()
+        for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
+            pane.ask(scene)
+        self._strip.show(self.driver.snapshot, scene)
+
+    def _visit(self) -> None:
+        """Ask about the cell that the pane with the keys points at, while it has them."""
+        self._pointer.visited = None
+        pane, cell = self.stage.focus, self.selected
+        if self._in_numbers and isinstance(pane, TensorPane):
+            here = pane.view.selected
+            if here is not None and (cell is None or not pane.view.has(cell[0])):
+                self._pointer.visited = here
+        self._ask()
 
     @property
     def selected_watch(self) -> str | None:
@@ -249,12 +287,12 @@ class Debugger(Screen[None]):
         """Remember which pane has the keys, and which tensors were looked at last."""
         if isinstance(event.widget, Pane) and event.widget is self.focused:
             self.stage.go_to(self.stage.row_at(event.widget))
-            self._ask()
+            self._visit()
 
     def _focus(self) -> None:
         """Give the keys to the pane that is to have them, and show the cell under the cursor."""
-        self._ask()
         self.set_focus(self.stage.focus)
+        self._visit()
 
     def _go_to(self, row: Row) -> None:
         """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
@@ -291,8 +329,11 @@ class Debugger(Screen[None]):
         self._focus()
 
     def on_tensor_pane_cursor_moved(self) -> None:
-        """Show the cell that the cursor is on now."""
-        self._ask()
+        """Ask about the cell that somebody has chosen."""
+        pane = self.stage.focus
+        if isinstance(pane, TensorPane) and pane.view.selected is not None:
+            self._pointer.choose(pane.view.selected)
+            self._ask()
 
     def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
@@ -309,12 +350,15 @@ class Debugger(Screen[None]):
     # Commands
 
     def action_do(self, line: str) -> None:
-        """Execute a line of the prompt, its blanks filled in with what the cursor is on."""
+        """Execute a line of the prompt, its blanks filled in with what the cursor is on by then."""
+        self.autosave.begin()
+        self._answer(self.driver.do(line, self._filled))
+
+    def _filled(self, line: str) -> str:
         blanks = {name: self._blanks[name]() for name in _BLANK.findall(line)}
         if None in blanks.values():
-            self.say("There is no value here yet.")
-        else:
-            self.do(line.format(**blanks))
+            raise TextError("There is no value here yet.")
+        return line.format(**blanks) if blanks else line
 
     @property
     def _blanks(self) -> Mapping[str, Callable[[], str | None]]:
@@ -376,7 +420,7 @@ class Debugger(Screen[None]):
         if settled.done():
             self._ask_for_value()
         else:
-            self._ask_later(settled)
+            hold(self.app, self._ask_later(settled))
 
     @work
     async def _ask_later(self, settled: "asyncio.Future[None]") -> None:
@@ -392,15 +436,7 @@ class Debugger(Screen[None]):
         name, index = self.selected
         self.reveal_cell()
         cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
-
-        async def change(text: str) -> None:
-            line = f"set {cell} = "
-            try:
-                self.show_answer(await self.driver.do(line + text))
-            except TextError as error:
-                raise error.counted_from(len(line)) from None
-
-        self.app.push_screen(EditValue(cell, str(current), change))
+        self.app.push_screen(EditValue(self.driver, cell, str(current)), self.show_answer)
 
     # Running
 
@@ -420,7 +456,8 @@ class Debugger(Screen[None]):
         if self.driver.is_busy:
             self.driver.pause()
         else:
-            self.query_one(StepPane).let_follow()
+            self._pointer.let_follow()
+            self._ask()
 
     def action_interrupt(self) -> None:
         """Pause a run; with nothing to pause, say how to quit."""

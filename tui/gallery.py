@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -19,6 +18,7 @@ from nnstep.tui.panes.bars import KeyLine
 
 from .actions import Action
 from .debugger import Debugger
+from .overlay import Overlay
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
@@ -71,7 +71,7 @@ def summary_of(scenario: "Scenario") -> str:
     return printable(lines[0].strip()).replace("`", "") if lines else ""
 
 
-class Gallery(Screen[Entry | Leftover | None]):
+class Gallery(Overlay[Entry | Leftover | None]):
     """Lists the scenarios, then the sessions left over; Enter, or a click, opens one."""
 
     DEFAULT_CSS = """

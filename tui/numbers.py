@@ -11,7 +11,6 @@ import numpy as np
 
 VALUE_WIDTH = 10
 CHANGE_WIDTH = 9
-HEAT_LEVELS = 6
 
 INCREASED, DECREASED, OTHERWISE_CHANGED = "▲", "▼", "≠"
 
@@ -34,8 +33,14 @@ def format_value(value: Number) -> str:
 
 
 def _scientific(value: Number) -> str:
-    text = f"{value:.3e}"
-    return text if len(text) <= VALUE_WIDTH else f"{value:.2e}"
+    text = _short(f"{value:.3e}")
+    return text if len(text) <= VALUE_WIDTH else _short(f"{value:.2e}")
+
+
+def _short(text: str) -> str:
+    """Write an exponent as one reads it: `-4.333e-9`, not `-4.333e-09`."""
+    digits, _, exponent = text.partition("e")
+    return f"{digits}e{int(exponent)}"
 
 
 def format_non_finite(value: float) -> str:
@@ -63,13 +68,13 @@ def format_change(old: Number, new: Number) -> str:
     difference = new - old
     if isinstance(difference, int):
         text = f"{difference:+d}"
-        return text if len(text) <= CHANGE_WIDTH else f"{float(difference):+.2e}"
+        return text if len(text) <= CHANGE_WIDTH else _short(f"{float(difference):+.2e}")
     if not math.isfinite(difference):
         return OTHERWISE_CHANGED
     if 1e-3 <= abs(difference) < 1e4:
         return f"{difference:+#.3g}".rstrip(".")
-    text = f"{difference:+.2e}"
-    return text if len(text) <= CHANGE_WIDTH else f"{difference:+.1e}"
+    text = _short(f"{difference:+.2e}")
+    return text if len(text) <= CHANGE_WIDTH else _short(f"{difference:+.1e}")
 
 
 def direction(old: Number, new: Number) -> str:
@@ -84,16 +89,3 @@ def direction(old: Number, new: Number) -> str:
 def is_same(old: Number, new: Number) -> bool:
     """Tell whether two values are equal to a reader, for whom one NaN is like another."""
     return old == new or (math.isnan(old) and math.isnan(new))
-
-
-def heat(value: Number) -> int:
-    """Return the level of a finite value on a fixed scale of decades.
-
-    0 is below a thousandth, each further level a decade, the last one ten and above.
-    """
-    magnitude = abs(value)
-    if magnitude < 1e-3:
-        return 0
-    if magnitude >= 10:
-        return HEAT_LEVELS - 1
-    return math.floor(math.log10(magnitude)) + 4

@@ -60,7 +60,8 @@ def run(
         lines = _in_file(script) if script is not None else []
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        return _fail(f"{printable(str(script))}: the commands cannot be read: {reason}", WRONG_USE)
+        name = printable(str(script)) or "''"
+        return _fail(f"{name}: the commands cannot be read: {reason}", WRONG_USE)
     lines += (_Line(text, f"command {n}") for n, text in enumerate(commands, 1))
     keeping = Keeping(journal, session.scenario, taken=taken) if plain else None
     worked = _Worked(session, Interpreter(session, keeping or journal), keeping)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.branches import Difference
 from nnstep.engine.session.snapshot import BranchView, Snapshot
-from nnstep.engine.text import cell_name, listed
+from nnstep.engine.text import cell_name, listed, several
 
 from .command import Answer, Command, Journey, says, takes_long
 from .reading import cell, value
@@ -93,6 +93,8 @@ def _facts(view: BranchView, parent: BranchView | None) -> Iterator[str]:
 
 
 def _switch(session: "Session", text: Typed) -> Answer:
+    if not text:
+        raise text.error(f"say which branch to go to: {several(session.branches.names)}")
     journey = Journey(session)
 
     def switch(_: object) -> Answer:
@@ -110,7 +112,7 @@ def _rename(session: "Session", text: Typed) -> Answer:
         old = text.first.text
     with blaming(new if old in session.branches.names else text):
         session.branches.rename(old, new.text)
-    return says(f"The branch {old} is now called {new.text}.", moved=True)
+    return says(f"The branch {old} is now called {new.text}.")
 
 
 def _delete(session: "Session", text: Typed) -> Answer:
@@ -120,7 +122,7 @@ def _delete(session: "Session", text: Typed) -> Answer:
         return delete_point(session, text)
     with blaming(text):
         session.branches.delete(text.text)
-    return says(f"The branch {text.text} is deleted.", moved=True)
+    return says(f"The branch {text.text} is deleted.")
 
 
 def _diff(session: "Session", text: Typed) -> Answer:

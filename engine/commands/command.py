@@ -132,9 +132,9 @@ class Answer(Struct, frozen=True, dict=True):
         return tuple(map(printable, lines))
 
 
-def says(sentence: str, *, moved: bool = False) -> Answer:
+def says(sentence: str) -> Answer:
     """Return the answer of one sentence."""
-    return Answer((sentence,), told=sentence, moved=moved)
+    return Answer((sentence,), told=sentence)
 
 
 INTERRUPTED = Answer(("Interrupted.",), told="Interrupted.", interrupted=True)

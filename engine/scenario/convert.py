@@ -91,7 +91,9 @@ def _known_keys(
             if any(field.name == key for field in msgspec.structs.fields(sibling))
         ]
         if owners:
-            message = f"'{key}' belongs to {listed(owners)}, not to {wanted.__struct_config__.tag}"
+            message = (
+                f"{quoted(key)} belongs to {listed(owners)}, not to {wanted.__struct_config__.tag}"
+            )
         else:
             message = f"unknown key {quoted(key)}{did_you_mean(key, names)}"
         report.error((*keys, key), message, part="key")

@@ -9,7 +9,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.language.nodes import Assignment, GrammarError
 from nnstep.engine.language.parser import parse_program
-from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_PARAMETERS
+from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_NAME, MAX_PARAMETERS
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.arithmetic import weights_shape
 from nnstep.engine.operations.initializers import INITIALIZERS
@@ -232,6 +232,10 @@ def _values(
         place = (*keys, name)
         if not _IDENTIFIER.fullmatch(name):
             message = f"{quoted(name)} cannot be a name in a program"
+            report.error(place, message, part="key")
+            continue
+        if len(name) > MAX_NAME:
+            message = f"{quoted(name)} is too long: a name has at most {MAX_NAME} characters"
             report.error(place, message, part="key")
             continue
         array = read_array(value, place, report)

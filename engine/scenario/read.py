@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.losses import LOSSES
-from nnstep.engine.text import printable
+from nnstep.engine.text import a_title, printable
 
 from . import schema
 from .additions import build_breakpoints, build_expectations, build_notes, build_watches
@@ -37,10 +37,10 @@ def build_scenario(report: Report) -> Scenario:
     dtype, seed = ("float64", 0) if settings is None else (settings.dtype, settings.seed)
     network = _network(file, report)
     scenario = Scenario(
-        title=printable(file.title or Path(report.source.path).stem),
+        title=a_title(file.title or Path(report.source.path).stem),
         path=report.source.path,
         description=printable(file.description, keep_newlines=True),
-        source=printable(file.source),
+        source=a_title(file.source),
         dtype=dtype,
         seed=seed,
         network=network,

@@ -13,7 +13,7 @@ from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Edit
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import did_you_mean, outside, quoted
 
 _WANTED = "{}[…] = … takes whole numbers and a number"
 
@@ -87,7 +87,7 @@ def checked_index(array: Array, name: str, index: Shape) -> Shape:
         raise EditError(f"{name} has shape {array.shape} and takes {wanted}, not {len(place)}")
     for axis, (item, size) in enumerate(zip(place, array.shape, strict=True)):
         if not -size <= item < size:
-            raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
+            raise EditError(outside(item, axis, name, size))
     return tuple(item % size for item, size in zip(place, array.shape, strict=True))
 
 

@@ -11,7 +11,7 @@ from nnstep.engine.faults.fault import Fault
 from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
-from nnstep.engine.limits import HISTORY_BYTES
+from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
@@ -146,13 +146,13 @@ class Session:
 
         Raises `GrammarError` or `ConditionError` for one that does not fit.
         """
-        from nnstep.engine.language.evaluate import ConditionError, evaluate
+        from nnstep.engine.language.evaluate import ConditionError, Work, evaluate
         from nnstep.engine.stops.trigger import parsed, values_at
 
         node, machine = parsed(expression, self.program), self._machine
         try:
             values = values_at(self.program, machine.clock, self.place, machine.tensors)
-            return frozen(evaluate(node, values))
+            return frozen(evaluate(node, values, Work(MAX_WORK_AT_ONCE)))
         except KeyError as error:
             raise ConditionError(f"{error.args[0]} has no value yet") from None
 

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 from test_journal import Worked, changed_scenarios, code
 
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.saving.command import save
 from nnstep.engine.saving.journal import JournalFile, read_session, script
@@ -283,6 +284,27 @@ def test_what_cannot_be_copied_leaves_the_old_file_and_nothing_else(
     assert str(caught.value) == f"{path}: it cannot be written: No space left on device"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ('""', "column 6: say the file to write, as in save lesson"),
+        ('"', "column 6: a path stands between two quotation marks"),
+        ('"a" b', "column 6: a path stands between two quotation marks"),
+        ("..", "column 6: say the file to write, as in save lesson: this names a folder"),
+        ("lessons/", "column 6: say the file to write, as in save lesson: this names a folder"),
+        ("none/m", "column 6: none/m: it cannot be written: No such file or directory: there is"),
+    ],
+)
+def test_a_name_that_is_no_files_is_refused(
+    typed: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TextError) as caught:
+        Worked(load("mazur")).give(f"save {typed}")
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["none/m.session", "folder", "file/m.session", "a\0b.session"])

@@ -18,7 +18,7 @@ from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Breakpoint, Point, PointError, Watchpoint
 
 Seen = Mapping[str, Array]
-END, LENGTH = 6, 27
+END, LENGTH = 6, 35
 
 
 def small() -> Scenario:
@@ -197,20 +197,48 @@ def test_phases_layers_and_lines_are_locations(at: str, first: int) -> None:
     assert backwards(session) == places
 
 
-@pytest.mark.parametrize("when", [None, "L > 0", "norm(dW1) >= 0"])
-def test_hits_are_counted_from_the_first_step_in_both_directions(when: str | None) -> None:
+@settings(max_examples=25)
+@given(
+    point=st.sampled_from(
+        [
+            Breakpoint("L"),
+            Breakpoint("dW1", "norm(dW1) >= 0"),
+            Breakpoint("layer 1"),
+            Breakpoint("backward", "iteration != 2"),
+            Breakpoint(when="step > 30"),
+        ]
+    ),
+    after=st.integers(0, 4),
+    every=st.integers(1, 4),
+    start=st.integers(0, END * LENGTH),
+)
+def test_the_first_hit_after_those_that_pass_stops_and_each_nth_from_there(
+    point: Breakpoint, after: int, every: int, start: int
+) -> None:
     session = Session(small())
-    number = session.stops.add(Breakpoint("dW1", when)).number
+    number = session.stops.add(point).number
     everywhere = forwards(session)
-    assert len(everywhere) == END
     session.stops.remove(number)
-    session.stops.add(Breakpoint("dW1", when, after=1, every=2))
-    assert forwards(session) == everywhere[2::2]
-    assert backwards(session) == everywhere[2::2]
-    session.stops.clear()
-    session.stops.add(Breakpoint("dW1", when, after=3))
-    assert backwards(session) == everywhere[3:]
-    assert forwards(session) == everywhere[3:]
+    session.stops.add(replace(point, after=after, every=every))
+    expected = everywhere[after::every]
+    assert backwards(session) == expected
+    assert forwards(session) == expected
+    session.seek(start)
+    stop = session.advance("run")
+    assert stop is not None
+    assert session.place == next((place for place in expected if place > start), END * LENGTH)
+    session.seek(start)
+    session.back_to_stop()
+    assert session.place == max((place for place in expected if place < start), default=0)
+
+
+def test_each_hundredth_iteration_counts_from_the_first() -> None:
+    session = Session(replace(small(), run=Run(301)), history=100_000)
+    session.stops.add(Breakpoint("L", every=100))
+    stopped = []
+    while session.advance("run") and not session.finished:
+        stopped.append(session.snapshot().iteration)
+    assert stopped == [0, 100, 200, 300]
 
 
 def test_a_scenarios_hits_stop_at_that_hit_and_after() -> None:

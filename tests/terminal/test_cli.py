@@ -122,6 +122,15 @@ def test_a_name_that_is_nothing_is_told_with_a_suggestion() -> None:
     assert "\x1b" not in run("trace", "\x1b[31mred").stderr
 
 
+@pytest.mark.parametrize("arguments", [[""], ["run", " "], ["trace", ""]])
+def test_an_empty_name_is_told_what_to_type(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "the name of the scenario is empty: say a file, or a name that nnstep list shows\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", [[], ["mazur"]])
 def test_without_a_terminal_one_sentence_names_trace(arguments: list[str]) -> None:
     result = run(*arguments, TERM="xterm-256color")

@@ -1,23 +1,35 @@
 """The bars above and below everything: the status, and the keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import numpy as np
+
+from nnstep.engine.arrays import Array
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import Action
+from nnstep.tui.numbers import direction, format_value
 
+from .braille import curve
+from .curves import same_values
 from .line_view import Line, LineView, Piece, columns, fit
+from .scene import STALE
 
 SEPARATOR = " · "
+# The columns of the curve of the losses: it gets what is left up to the most, or goes.
+LEAST_CURVE, MOST_CURVE = 8, 16
+# What says least is left out first.
+RANKED = ("title", "epoch", "newest", "fault", "branch", "running", "curve", "activity", "change")
 
 
 class StatusLine(LineView):
-    """Shows the place of a snapshot and what is going on."""
+    """Shows the place of a snapshot, what is going on, and the loss with a small curve."""
 
     def __init__(self, title: str, *, id: str) -> None:
         super().__init__(id=id)
         self._title = title
         self._snapshot: Snapshot | None = None
         self._activity = ""
+        self._curve: tuple[Array, int, str] = (np.empty(0), 0, "")
 
     def show(self, snapshot: Snapshot, activity: str) -> None:
         """Draw the place of a snapshot; `activity` says what is running, empty for nothing."""
@@ -32,20 +44,35 @@ class StatusLine(LineView):
         if self._snapshot is None:
             return
         palette, snapshot = self.palette, self._snapshot
-        activity = f"{SEPARATOR}{self._activity}" if self._activity else ""
-        parts, left = place_of(snapshot), width - 1 - columns(activity)
-        badge = badge_within(snapshot, left - columns(_joined(parts)))
-        left -= columns(badge)
-        complete = shorten(parts, left, snapshot, running=bool(activity))
-        text = _joined(parts)
-        left -= columns(text)
-        yield f" {text}", palette.bar_strong
-        yield activity, palette.bar_accent
-        if badge:
-            yield badge[:1], palette.bar
-            yield badge[1:], palette.error
-        if complete and columns(self._title) + 3 <= left:
-            yield f"{' ' * (left - columns(self._title) - 1)}{self._title} ", palette.bar
+        parts = place_of(snapshot) | loss_of(snapshot) | faults_of(snapshot)
+        parts |= {"activity": self._activity, "title": f"   {self._title}" if self._title else ""}
+        if len(snapshot.losses) > 1:
+            parts["curve"] = " " * (LEAST_CURVE + 1)
+        shorten(parts, width)
+        left, right = columns(_left(parts)), columns(_right(parts))
+        yield f" {_place(parts)}", palette.bar_strong
+        if activity := parts.get("activity"):
+            yield f"{SEPARATOR}{activity}", palette.bar_accent
+        if fault := parts.get("fault"):
+            yield " ", palette.bar
+            yield fault, palette.error
+        gap = width - left - right
+        more = max(0, min(MOST_CURVE - LEAST_CURVE, gap - 1)) if parts.get("curve") else 0
+        yield " " * (gap - more), palette.bar
+        lost = len(snapshot.losses) and not np.isfinite(snapshot.losses[-1])
+        yield parts.get("loss", ""), palette.error if lost else palette.bar_strong
+        yield parts.get("change", ""), palette.bar_strong
+        if parts.get("curve"):
+            yield f" {self._drawn(snapshot.losses, LEAST_CURVE + more)}", palette.bar_accent
+        yield f"{parts.get('title', '')} ", palette.bar
+
+    def _drawn(self, losses: Array, width: int) -> str:
+        """Return the curve of the losses so far, which few steps change."""
+        known, at, drawn = self._curve
+        if at != width or not same_values(losses, known):
+            drawn = curve(losses, width, 1).rows[0]
+            self._curve = losses, width, drawn
+        return drawn
 
 
 def place_of(snapshot: Snapshot) -> dict[str, str]:
@@ -54,53 +81,72 @@ def place_of(snapshot: Snapshot) -> dict[str, str]:
     of_total = "" if snapshot.total is None else f" of {snapshot.total}"
     phase = current.phase.value
     if current.layer is not None:
-        phase += f", layer {current.layer}"
+        phase += f" {current.layer}"
     parts = {"step": f"step {snapshot.place}{of_total}"}
     if snapshot.newest > snapshot.place:
         parts["newest"] = f"newest {snapshot.newest}"
     parts["iteration"] = f"iteration {snapshot.iteration}"
     parts["epoch"] = f"epoch {snapshot.epoch}"
     parts["phase"] = "end of the run" if snapshot.finished else phase
-    parts["branch"] = f"branch {snapshot.branch.name}"
+    if len(snapshot.branches) > 1:
+        parts["branch"] = f"branch {snapshot.branch.name}"
     return parts
 
 
-def shorten(parts: dict[str, str], width: int, snapshot: Snapshot, *, running: bool) -> bool:
-    """Leave out the parts that say least, until the others fit; tell whether all did."""
-    if columns(_joined(parts)) <= width:
-        return True
-    ranked = ["epoch", "phase", "newest", "branch", "iteration"]
-    if len(snapshot.branches) == 1:
-        ranked.insert(0, "branch")
-    if snapshot.epoch == snapshot.iteration:
-        ranked.insert(0, "epoch")
-    if running:
-        # It will be another one in no time.
-        ranked.insert(0, "phase")
-    for name in ranked:
-        parts.pop(name, None)
-        if columns(_joined(parts)) <= width:
-            break
-    return False
+def loss_of(snapshot: Snapshot) -> dict[str, str]:
+    """Write the last loss, and whether it has grown or is stale."""
+    name, losses = snapshot.program.loss, snapshot.losses
+    if not len(losses):
+        return {"loss": "no loss yet"}
+    last = losses[-1].item()
+    change = direction(losses[-2].item(), last) if len(losses) > 1 else ""
+    mark = STALE if name in snapshot.stale else change.strip()
+    return {"loss": f"{name} {format_value(last)}", "change": f" {mark}" if mark else ""}
 
 
-def badge_within(snapshot: Snapshot, width: int) -> str:
-    """Write which faults have shown up to here: the latest by its name if that fits, or how many.
+def faults_of(snapshot: Snapshot) -> dict[str, str]:
+    """Write which fault has shown last up to here, and how many more have.
 
-    What may be no fault at all is left out. There are blanks around it, one before what is to stand
-    out.
+    What may be no fault at all is left out.
     """
     faults = [fault for fault in snapshot.faults if fault.level != "info"]
     if not faults:
-        return ""
+        return {}
     more = f" +{len(faults) - 1}" if len(faults) > 1 else ""
-    named = f"  ! {faults[-1].name}{more} "
-    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return named if columns(named) <= width else f"  ! {count} "
+    return {"fault": f" ! {faults[-1].name}{more} "}
 
 
-def _joined(parts: dict[str, str]) -> str:
-    return SEPARATOR.join(parts.values())
+def shorten(parts: dict[str, str], width: int) -> None:
+    """Leave out the parts that say least, or shorten them, until the others fit."""
+    for name in RANKED:
+        if columns(_left(parts)) + columns(_right(parts)) < width:
+            return
+        if name == "fault" and name in parts:
+            count = parts["fault"].partition("+")[2].strip()
+            parts["fault"] = f" !{int(count) + 1} " if count else " ! "
+        elif name == "running":
+            parts["activity"] = parts["activity"].removeprefix("running, ")
+        else:
+            parts.pop(name, None)
+
+
+PLACE = ("step", "newest", "iteration", "epoch", "phase", "branch")
+
+
+def _place(parts: Mapping[str, str]) -> str:
+    return SEPARATOR.join(parts[name] for name in PLACE if name in parts)
+
+
+def _left(parts: Mapping[str, str]) -> str:
+    """Return all that stands at the left."""
+    activity = f"{SEPARATOR}{parts['activity']}" if parts.get("activity") else ""
+    fault = f" {parts['fault']}" if parts.get("fault") else ""
+    return f" {_place(parts)}{activity}{fault}"
+
+
+def _right(parts: Mapping[str, str]) -> str:
+    """Return all that stands at the right, a blank behind it."""
+    return "".join(parts.get(name, "") for name in ("loss", "change", "curve", "title")) + " "
 
 
 class KeyLine(LineView):

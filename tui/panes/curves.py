@@ -14,6 +14,7 @@ from .braille import Curve, Scale, curve, curves, layered
 from .line_view import Line, Piece, columns, fit
 from .pane import Pane, Tab
 from .program import shortened
+from .scene import Scene
 
 AXIS_WIDTH = 11
 # The title, the figures, and the iterations under the curve.
@@ -120,7 +121,7 @@ class CurvePane(Pane):
     @property
     def curve_style(self) -> Style:
         """The style of the curve in front."""
-        return self.palette.heat[1]
+        return self.palette.text
 
 
 def scale_label(scale: Scale, y: int, rows: int) -> str:
@@ -166,7 +167,7 @@ class LossPane(CurvePane):
         super().__init__(tab, id=id)
         self._names = ("", "")
 
-    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
         """Draw the losses of a snapshot, up to its place; of the other branch, all."""
         other = other_branch(snapshot)
         names = snapshot.branch.name, other.name if other else ""

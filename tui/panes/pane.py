@@ -15,6 +15,7 @@ from nnstep.tui.actions import Action
 
 from . import Row
 from .line_view import Line, LineView, Piece, empty, fit
+from .scene import Scene
 
 CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
@@ -97,9 +98,12 @@ class Pane(LineView, can_focus=True):
 
     # What a kind of pane says of itself.
 
-    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
-        """Draw a snapshot; with `follow`, what its last step wrote comes into view."""
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Draw a snapshot, and what there is to see around it."""
         raise NotImplementedError
+
+    def ask(self, scene: Scene) -> None:
+        """Draw another cell in question, in a pane that has cells."""
 
     def body(self, width: int, height: int) -> Iterable[Line]:
         """Paint what is under the title, each line made by `fit`; lines too many are cut off."""

@@ -13,8 +13,8 @@ import numpy as np
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import direction, format_exact, is_same
 
-from .asked import Asked
 from .line_view import Line, LineView, Piece, columns, empty, fit
+from .scene import Scene
 
 RULE = "─"
 
@@ -25,12 +25,12 @@ class Strip(LineView):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._snapshot: Snapshot | None = None
-        self._asked: Asked | None = None
+        self._scene: Scene | None = None
         self._message = ""
 
-    def show(self, snapshot: Snapshot, asked: Asked | None) -> None:
-        """Speak of a cell of a snapshot."""
-        self._snapshot, self._asked = snapshot, asked
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Speak of the cell in question."""
+        self._snapshot, self._scene = snapshot, scene
         self.redraw()
 
     @property
@@ -64,7 +64,8 @@ class Strip(LineView):
         return [fit([(f" {line}", palette.strong)], width, palette.text) for line in lines]
 
     def _about_the_cell(self, width: int) -> Iterator[Line]:
-        palette, snapshot, asked = self.palette, self._snapshot, self._asked
+        palette, snapshot = self.palette, self._snapshot
+        asked = self._scene.asked if self._scene else None
         array = snapshot.tensors.get(asked.name) if snapshot and asked else None
         if snapshot is None or asked is None or array is None:
             yield fit([(RULE * width, palette.rule)], width, palette.text)

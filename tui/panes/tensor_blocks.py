@@ -8,31 +8,25 @@ from functools import cached_property
 from math import prod
 
 from msgspec import Struct
-from rich.style import Style
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.program import Program, Role, Tensor
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.tui.numbers import (
-    CHANGE_WIDTH,
-    VALUE_WIDTH,
-    Number,
-    direction,
-    format_change,
-    format_value,
-    heat,
-    is_same,
-)
+from nnstep.tui.numbers import Number, direction, format_value
 from nnstep.tui.theme import Palette
 
 from .line_view import Piece
+from .scene import EDITED, READ, WRITTEN, Scene
 
-# A number, and an arrow or its change; between two cells of a row there is a blank.
-PLAIN_CELL = VALUE_WIDTH + 1
-CHANGE_CELL = VALUE_WIDTH + 1 + CHANGE_WIDTH
-GAP = 1
-# The title of a single number without its name: marks, shape and dtype.
-TITLE_WIDTH = len("●○  () float64 ≈ ")
+# Before the name: the mark of the last step, that of what has become of the tensor, and a blank.
+GUTTER = 3
+# Where the tensors of a pane stand aligned below one another, the first number ends before this
+# column, and the next ones follow at this distance.
+ALIGNED, PITCH = 24, 9
+# A number has a column on either side for its brackets.
+BRACKETS = 2
+# The shortest numbers, 0.0500, and those that a layout leaves room for, -4.333e-9.
+SHORT, LONG = 6, 9
 
 _HEADINGS = {
     Role.DATA: "data",
@@ -49,10 +43,11 @@ _ORDER = ("data", "constants", "parameters", "values", "layers", "loss", "gradie
 
 
 class Block(Struct, frozen=True):
-    """One tensor in a pane: its title on line `top`, its rows on the lines below.
+    """One tensor in a pane: its title on line `top`, its rows on the lines below, or beside it.
 
     The tensor is seen as a matrix: its last axis runs along a row, all others count the rows. One
-    that has not been computed yet has no shape and no rows.
+    that has not been computed yet has no shape and no rows. The numbers of a row begin in column
+    `least` or later; those that are `aligned` end where those of other tensors do.
     """
 
     name: str
@@ -60,8 +55,8 @@ class Block(Struct, frozen=True):
     shape: Shape | None
     rows: int
     columns: int
-    label_width: int
-    with_changes: bool
+    least: int
+    aligned: bool = False
     beside_title: bool = False
 
     @property
@@ -73,14 +68,19 @@ class Block(Struct, frozen=True):
         """Return the line of the pane that a row stands on."""
         return self.top + row + (not self.beside_title)
 
-    @property
-    def cell_width(self) -> int:
-        """How many columns of the screen a number takes, the gap after it included."""
-        return (CHANGE_CELL if self.with_changes else PLAIN_CELL) + GAP
+    def fitting(self, width: int, number: int) -> int:
+        """Return how many numbers so wide fit on a line, each in its brackets."""
+        return max(1, (width - self.left(number)) // (number + BRACKETS))
 
-    def fitting(self, width: int) -> int:
-        """Return how many columns of the tensor fit in `width` columns of the screen."""
-        return max(1, (width + GAP - self.label_width) // self.cell_width)
+    def left(self, number: int) -> int:
+        """Return the column of the bracket before the first of numbers so wide."""
+        return max(self.least, ALIGNED - number - 1) if self.aligned else self.least
+
+    def pitch(self, width: int, number: int) -> int:
+        """Return how many columns a number takes: one more for an arrow if there is room."""
+        roomy = max(PITCH, number + BRACKETS)
+        all_fit = self.left(number) + self.columns * roomy <= width
+        return roomy if all_fit else number + BRACKETS
 
     def leading_index(self, row: int) -> Shape:
         """Return the indices of a row along all axes but the last."""
@@ -104,7 +104,7 @@ class Block(Struct, frozen=True):
     def label(self, row: int) -> str:
         """Return what stands before a row: its index, or all its leading indices."""
         index = ",".join(map(str, self.leading_index(row)))
-        return f"{index.rjust(self.label_width - 1)} "
+        return f"{index} ".rjust(self.least)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ class Layout:
 
 
 def heading_of(tensor: Tensor) -> str:
-    """Return the heading that a tensor stands under."""
+    """Return the heading that a tensor stands under; empty for that of the one before."""
+    if tensor.role == Role.LOSS:
+        return ""
     return _HEADINGS[tensor.role] if tensor.layer is None else f"layer {tensor.layer}"
 
 
@@ -150,7 +152,9 @@ def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:
 
     def place(tensor: Tensor) -> tuple[int, int]:
         group = "layers" if tensor.layer is not None else _HEADINGS[tensor.role]
-        return _ORDER.index(group), tensor.layer or 0
+        # Gradients in the order in which they are computed: from the last layer back.
+        layer = tensor.layer or 0
+        return _ORDER.index(group), -layer if tensor.role == Role.GRADIENT else layer
 
     chosen = [tensor for tensor in program.tensors.values() if belongs(tensor)]
     return [tensor.name for tensor in sorted(chosen, key=place)]
@@ -168,7 +172,8 @@ def lay_out(
     headings: dict[int, str] = {}
     y, heading = 0, ""
     for name in names:
-        if (own := headed(program.tensors[name])) != heading:
+        own = headed(program.tensors[name])
+        if own and own != heading:
             headings[y] = heading = own
             y += 1
         array = tensors.get(name)
@@ -179,19 +184,22 @@ def lay_out(
 
 
 def _block(name: str, top: int, shape: Shape | None, width: int) -> Block:
-    """Make the block of a tensor."""
+    """Make the block of a tensor: a single row stands beside its name if all of it fits there."""
     if shape is None:
-        return Block(name, top, shape, 0, 0, 0, with_changes=False)
-    if not shape and (room := width - TITLE_WIDTH - len(name)) >= PLAIN_CELL:
-        return Block(name, top, shape, 1, 1, 0, room >= CHANGE_CELL, beside_title=True)
+        return Block(name, top, shape, 0, 0, 0)
     columns = shape[-1] if shape else 1
     rows = prod(shape[:-1]) if columns else 0
-    label_width = max(1, len(",".join(str(length - 1) for length in shape[:-1]))) + 1
-    with_changes = label_width + columns * (CHANGE_CELL + GAP) - GAP <= width
-    return Block(name, top, shape, rows, columns, label_width, with_changes)
+    titled = GUTTER + len(f"{name} {shape} ")
+    if rows == 1 and _fits(titled, columns, width):
+        return Block(name, top, shape, rows, columns, titled, aligned=True, beside_title=True)
+    label = len(",".join(str(length - 1) for length in shape[:-1])) + GUTTER
+    aligned = _fits(label, columns, width)
+    return Block(name, top, shape, rows, columns, label, aligned=aligned)
 
 
-WRITTEN, READ, STALE = "●", "○", "≈"
+def _fits(least: int, columns: int, width: int) -> bool:
+    left = max(least, ALIGNED - LONG - 1)
+    return left + columns * (LONG + BRACKETS) <= width
 
 
 class Cursor(Struct, frozen=True):
@@ -215,92 +223,129 @@ class Look(Struct, frozen=True, eq=False):
 
 
 class CellPainter(Struct, frozen=True):
-    """Paints blocks of one snapshot in one palette; `cursor_style` marks the cell at `cursor`."""
+    """Paints blocks of one snapshot in one palette, `width` columns wide.
+
+    The cell in question and its sources are marked if `marks_cells`. `dtype` is the one that is not
+    worth saying.
+    """
 
     snapshot: Snapshot
+    scene: Scene
     palette: Palette
-    cursor: Cursor | None
-    cursor_style: Style
+    width: int
+    marks_cells: bool
+    dtype: str
 
-    def look(self, block: Block, first: int, width: int) -> Look:
+    def look(self, block: Block, first: int, number: int) -> Look:
         """Return all that decides how a block shown from column `first` on looks."""
-        name, snapshot = block.name, self.snapshot
-        pointed = (self.cursor, self.cursor_style) if self.cursor_in(block) else None
-        marks = name in snapshot.written, name in snapshot.read, name in snapshot.stale
-        rest = (block, first, width, id(self.palette), pointed, marks)
-        return Look(snapshot.tensors.get(name), snapshot.before.get(name), rest)
+        name, snapshot, standing = block.name, self.snapshot, self.scene.standing
+        asked = self.scene.asked if self.marks_cells else None
+        marked: object = None
+        if asked is not None:
+            pointed = asked.index if asked.name == name else None
+            sources = frozenset(index for source, index in asked.sources if source == name)
+            marked = pointed, sources
+        is_old = name in standing.old
+        states = (
+            name in standing.written,
+            name in standing.read,
+            standing.history(name),
+            standing.edited.get(name),
+            snapshot.iteration if is_old else None,
+        )
+        rest = (block, first, number, self.width, id(self.palette), self.dtype, marked, states)
+        return Look(snapshot.tensors.get(name), self._before(name), rest)
 
-    def cursor_in(self, block: Block) -> bool:
-        """Whether the cursor is on a cell of a block."""
-        return self.cursor is not None and self.cursor.name == block.name
+    def _before(self, name: str) -> Array | None:
+        """Return the values that the last key has replaced, None if it has none."""
+        ran = self.scene.ran and name in self.scene.standing.written
+        return self.snapshot.before.get(name) if ran else None
 
-    def title(self, block: Block, first: int, width: int) -> Iterator[Piece]:
+    def title(self, block: Block, first: int, number: int) -> Iterator[Piece]:
         """Paint the title of a block whose columns are shown from `first` on."""
         snapshot, palette, name = self.snapshot, self.palette, block.name
-        yield (WRITTEN if name in snapshot.written else " "), palette.written
-        yield (READ if name in snapshot.read else " "), palette.read
-        array = snapshot.tensors.get(name)
+        standing, width = self.scene.standing, self.width
+        is_written, is_read = name in standing.written, name in standing.read
+        mark = WRITTEN if is_written else READ if is_read else " "
+        named = palette.written if is_written else palette.read if is_read else palette.strong
+        history = standing.history(name)
+        yield mark, named
+        yield history, palette.touched if history != "!" else palette.error
+        array, tensor = snapshot.tensors.get(name), snapshot.program.tensors[name]
+        yield f" {name}", palette.muted if array is None else named
         if array is None:
-            yield f" {name} not computed yet", palette.muted
+            shape = f" {tensor.shape} "
+            yield shape.ljust(ALIGNED - SHORT - 1 - GUTTER - len(name)), palette.muted
+            yield "not computed yet", palette.muted
             return
-        yield f" {name}", palette.strong
-        about = f" {array.shape} {array.dtype}"
-        if name in snapshot.stale:
-            about += f" {STALE}" if block.beside_title else f" {STALE} stale"
-        if (shown := block.fitting(width)) < block.columns:
-            last = min(first + shown, block.columns) - 1
-            where = f"columns {first}–{last} "
-            about += where.rjust(width - 3 - len(name) - len(about))
+        about = f" {array.shape}"
+        if str(array.dtype) != self.dtype:
+            about += f" {array.dtype}"
         yield about, palette.muted
+        taken = GUTTER + len(name) + len(about)
+        end = "frozen " if tensor.frozen else ""
+        if name in standing.old:
+            end = f"iteration {snapshot.iteration - 1} "
+        shown = min(block.fitting(width, number), block.columns)
         if block.beside_title:
-            yield " " * (TITLE_WIDTH - 3 - len(about)), palette.muted
-            yield from self._cells(block, 0, 0, width)
+            yield from self._cells(block, 0, 0, number, taken)
+            taken = block.left(number) + shown * block.pitch(width, number)
+        elif shown < block.columns:
+            last = first + shown - 1
+            end = f"{end}columns {first}–{last} " if shown > 1 else f"{end}column {first} "
+        if len(end) >= width - taken:
+            end = end.replace("iteration", "it")
+        if end and len(end) <= width - taken:
+            yield end.rjust(width - taken), palette.muted
 
-    def row(self, block: Block, row: int, first: int, width: int) -> Iterator[Piece]:
+    def row(self, block: Block, row: int, first: int, number: int) -> Iterator[Piece]:
         """Paint one row of a block, from column `first` on."""
-        yield block.label(row), self.palette.muted
-        yield from self._cells(block, row, first, width)
+        label = block.label(row)
+        left = block.left(number)
+        yield label.rjust(left) if block.aligned else label, self.palette.muted
+        yield from self._cells(block, row, first, number, left)
 
-    def _cells(self, block: Block, row: int, first: int, width: int) -> Iterator[Piece]:
-        array = self.snapshot.tensors[block.name]
-        before = self.snapshot.before.get(block.name)
-        last = min(first + block.fitting(width), block.columns)
+    def _cells(
+        self, block: Block, row: int, first: int, number: int, taken: int
+    ) -> Iterator[Piece]:
+        """Paint the numbers of a row from column `first` on, behind what has been painted."""
+        name, palette, standing = block.name, self.palette, self.scene.standing
+        array, before = self.snapshot.tensors[name], self._before(name)
+        last = min(first + block.fitting(self.width, number), block.columns)
         new = values_of(array, block, row, first, last)
         old = new
         if before is not None and before is not array and before.shape == array.shape:
             old = values_of(before, block, row, first, last)
+        plain = palette.muted if name in standing.old else palette.text
+        edited = standing.edited.get(name, frozenset())
+        asked = self.scene.asked if self.marks_cells else None
+        left, pitch = block.left(number), block.pitch(self.width, number)
         for column, (value, earlier) in enumerate(zip(new, old, strict=True), first):
-            yield from self._cell(block, Cursor(block.name, row, column), value, earlier)
-
-    def _cell(self, block: Block, place: Cursor, value: Number, earlier: Number) -> Iterator[Piece]:
-        """Paint one number and what follows it: its change, or an arrow where that has no room."""
-        palette = self.palette
-        style = self._number_style(block, value, changed=not is_same(earlier, value))
-        text = format_value(value)
-        if place == self.cursor:
-            style += self.cursor_style
-        if style.reverse or style.underline:
-            yield " " * (VALUE_WIDTH - len(text)), palette.text
-            yield text, style
-        else:
-            yield text.rjust(VALUE_WIDTH), style
-        plain = palette.text if style.reverse or style.underline else style
-        if not block.with_changes:
-            yield f"{direction(earlier, value)} ", plain
-        elif change := format_change(earlier, value):
-            yield f" {change:<{CHANGE_WIDTH + 1}}", palette.muted
-        else:
-            # In the style of the number, so that a row of one heat is sent in one piece.
-            yield " " * (CHANGE_WIDTH + 2), plain
-
-    def _number_style(self, block: Block, value: Number, *, changed: bool) -> Style:
-        """Return the style of a number: its heat, unless there is something graver to say."""
-        palette = self.palette
-        if not math.isfinite(value):
-            return palette.error
-        if block.name in self.snapshot.stale:
-            return palette.muted
-        return (palette.changed_heat if changed else palette.heat)[heat(value)]
+            style, brackets = plain if math.isfinite(value) else palette.error, "  "
+            behind, behind_style = direction(earlier, value), palette.text
+            if asked is not None or edited:
+                index = block.cell(row, column)
+                if index in edited:
+                    style, behind, behind_style = palette.touched, EDITED, palette.touched
+                if asked is not None and asked.cell == (name, index):
+                    style, brackets = palette.selected, "[]"
+                elif asked is not None and (name, index) in asked.sources:
+                    style, brackets = palette.source, "‹›"
+            text = format_value(value)
+            start = left + (column - first) * pitch + number + 1 - len(text)
+            if brackets == "  ":
+                yield " " * (start - taken), plain
+                yield text, style
+                taken = start + len(text)
+            else:
+                yield " " * (start - 1 - taken), plain
+                yield f"{brackets[0]}{text}{brackets[1]}", style
+                taken = start + len(text) + 1
+            has_room = taken < left + (column - first + 1) * pitch
+            if behind != " " and has_room:
+                yield " " * (pitch > number + BRACKETS and brackets == "  "), plain
+                yield behind, behind_style
+                taken += 1 + (pitch > number + BRACKETS and brackets == "  ")
 
 
 def values_of(array: Array, block: Block, row: int, first: int, last: int) -> list[Number]:
@@ -309,3 +354,16 @@ def values_of(array: Array, block: Block, row: int, first: int, last: int) -> li
         return [array.item()]
     values: list[Number] = array[block.leading_index(row)][first:last].tolist()
     return values
+
+
+def number_width(array: Array, block: Block, rows: range, first: int, width: int) -> int:
+    """Return how wide the widest of the numbers is that may be seen of a block."""
+    most = block.fitting(width, SHORT)
+    return max(
+        (
+            len(format_value(value))
+            for row in rows
+            for value in values_of(array, block, row, first, first + most)
+        ),
+        default=SHORT,
+    )

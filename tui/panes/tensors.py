@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Self
 
-from rich.style import Style
 from textual.geometry import Size
 from textual.message import Message
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.program import Program, Tensor
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import Action, bindings
@@ -17,7 +16,9 @@ from nnstep.tui.theme import Palette
 from . import Row
 from .line_view import Line, empty, fit
 from .pane import Pane, Scroll, Tab
+from .scene import Scene
 from .tensor_blocks import (
+    SHORT,
     Block,
     CellPainter,
     Cursor,
@@ -27,6 +28,7 @@ from .tensor_blocks import (
     heading_of,
     lay_out,
     names_of,
+    number_width,
 )
 
 
@@ -36,6 +38,8 @@ class TensorView:
     def __init__(self, roles: Collection[str]) -> None:
         self.cursor: Cursor | None = None
         self.snapshot: Snapshot | None = None
+        self.scene: Scene | None = None
+        self.always_marks = False
         self.width = 0
         self.scrolled = Scroll()
         self._roles = roles
@@ -44,14 +48,17 @@ class TensorView:
         self._names_of_program: list[str] = []
         self._layout = Layout((), {}, 0)
         self._shapes: list[Shape | None] = []
+        # How wide the numbers of each block are, and of which rows they have been measured.
+        self._numbers: dict[str, int] = {}
+        self._measured: dict[str, tuple[Array, range]] = {}
         self._first: dict[str, int] = {}
         self._awaited: str | None = None
         # The lines of each block as they were painted last, by row; the title is row -1.
         self._drawn: dict[str, tuple[Look, dict[int, Line]]] = {}
 
-    def show(self, snapshot: Snapshot, *, follow: bool) -> None:
-        """Take a snapshot; with `follow`, what its last step wrote comes into view."""
-        self.snapshot = snapshot
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Take a snapshot; if the scene follows the step, what that wrote comes into view."""
+        self.snapshot, self.scene = snapshot, scene
         names = self.names(snapshot)
         if new := names != self._names:
             self._names = names
@@ -60,9 +67,16 @@ class TensorView:
         if new or shapes != self._shapes:
             self._shapes = shapes
             self._lay_out()
-        if follow:
+        if scene.follow:
             written = [name for name in snapshot.written if name in self._names]
             self._awaited = written[0] if written else None
+        self.ask(scene)
+
+    def ask(self, scene: Scene) -> None:
+        """Take another cell in question; if it is here, the cursor is on it."""
+        self.scene = scene
+        if scene.asked is not None:
+            self.point_at(scene.asked.name, scene.asked.index)
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show, in their order."""
@@ -78,6 +92,11 @@ class TensorView:
     def holds(self, tensor: Tensor) -> bool:
         """Tell whether a tensor belongs here."""
         return tensor.role in self._roles
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a cell of a tensor here to point at."""
+        block = self._layout.by_name.get(name)
+        return block is not None and block.rows > 0
 
     def arrange(self, width: int, height: int) -> None:
         """Fit everything into a size; a reader's place stays, as far as it exists."""
@@ -116,14 +135,16 @@ class TensorView:
 
     # Painting.
 
-    def paint(self, palette: Palette, cursor_style: Style) -> Iterator[Line]:
+    def paint(self, palette: Palette) -> Iterator[Line]:
         """Paint the visible lines.
 
         A line that looks as it did is the very same object, so that comparing it is soon done.
         """
-        if self.snapshot is None:
+        snapshot, scene = self.snapshot, self.scene
+        if snapshot is None or scene is None:
             return
-        painter = CellPainter(self.snapshot, palette, self.cursor, cursor_style)
+        marks = scene.is_shown or self.always_marks
+        painter = CellPainter(snapshot, scene, palette, self.width, marks, self.dtype)
         drawn: dict[str, dict[int, Line]] = {}
         blank, top = empty(self.width, palette.text), self.scrolled.top
         for y in range(top, top + self.scrolled.shown):
@@ -147,18 +168,20 @@ class TensorView:
             lines = drawn[block.name] = self._lines_so_far(painter, block)
         row = y - block.top - 1
         if row not in lines:
-            first = self._first_column(block)
+            first, number = self._first_column(block), self._numbers[block.name]
             pieces = (
-                painter.title(block, first, self.width)
+                painter.title(block, first, number)
                 if row < 0
-                else painter.row(block, row, first, self.width)
+                else painter.row(block, row, first, number)
             )
             lines[row] = fit(pieces, self.width, painter.palette.text)
         return lines[row]
 
     def _lines_so_far(self, painter: CellPainter, block: Block) -> dict[int, Line]:
         """Return the lines of a block that were painted before, none if it looks different now."""
-        look = painter.look(block, self._first_column(block), self.width)
+        self._numbers[block.name] = self._number_width(block)
+        first = self._first_column(block)
+        look = painter.look(block, first, self._numbers[block.name])
         known = self._drawn.get(block.name)
         if known is None or not known[0].same_as(look):
             known = self._drawn[block.name] = look, {}
@@ -166,8 +189,37 @@ class TensorView:
 
     def _first_column(self, block: Block) -> int:
         """Return the first column shown of a block."""
-        last = max(0, block.columns - block.fitting(self.width))
+        last = max(0, block.columns - self._fitting(block))
         return min(self._first.get(block.name, 0), last)
+
+    def _fitting(self, block: Block) -> int:
+        """Return how many columns of a block are shown."""
+        return block.fitting(self.width, self._numbers.get(block.name, SHORT))
+
+    def _number_width(self, block: Block) -> int:
+        """Return how wide the widest number is that is visible of a block."""
+        array = self.snapshot.tensors.get(block.name) if self.snapshot else None
+        if array is None or not block.rows:
+            return SHORT
+        first = max(0, self.scrolled.top - block.line_of(0))
+        end = min(block.rows, self.scrolled.top + self.scrolled.shown - block.line_of(0))
+        rows = range(first, end)
+        if self.known_width(block.name, array, rows):
+            return self._numbers[block.name]
+        self._measured[block.name] = array, rows
+        return number_width(array, block, rows, self._first.get(block.name, 0), self.width)
+
+    def known_width(self, name: str, array: Array, rows: range) -> bool:
+        """Tell whether the numbers of these rows have been measured."""
+        known = self._measured.get(name)
+        return known is not None and known[0] is array and known[1] == rows
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that all tensors here have which are no counts or classes."""
+        tensors = self.snapshot.tensors if self.snapshot else {}
+        arrays = (tensors[name] for name in self._names if name in tensors)
+        return next((str(array.dtype) for array in arrays if array.dtype.kind == "f"), "float64")
 
     # Moving.
 
@@ -197,7 +249,8 @@ class TensorView:
         """Move the cursor to the cell at a point of the visible part."""
         block = self._layout.block_at(self.scrolled.top + y)
         if block and block.rows and (y > 0 or block.beside_title):
-            shown = max(0, x - block.label_width) // block.cell_width
+            number = self._numbers.get(block.name, SHORT)
+            shown = max(0, x - block.left(number)) // block.pitch(self.width, number)
             row = max(0, self.scrolled.top + y - block.top - 1)
             self._point_at(block, row, self._first_column(block) + shown)
 
@@ -249,7 +302,8 @@ class TensorView:
         y = block.line_of(row)
         self.scrolled.reveal(y - (not block.beside_title), y + 1)
         first = self._first.get(block.name, 0)
-        self._first[block.name] = min(max(first, column - block.fitting(self.width) + 1), column)
+        self._first[block.name] = min(max(first, column - self._fitting(block) + 1), column)
+        self._measured.pop(block.name, None)
 
 
 @lru_cache(maxsize=64)
@@ -277,10 +331,20 @@ class TensorPane(Pane):
         """Make the pane of a row of the table."""
         return cls(Tab(row.digit, title), row.roles, id=row.id)
 
-    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
-        """Draw a snapshot; with `follow`, what its last step wrote comes into view."""
-        self.own_view.show(snapshot, follow=follow)
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Draw a snapshot; if the scene follows the step, what that wrote comes into view."""
+        self.own_view.show(snapshot, scene)
         self.redraw()
+
+    def ask(self, scene: Scene) -> None:
+        """Mark another cell in question."""
+        self.own_view.ask(scene)
+        self.redraw()
+
+    def hint(self) -> str:
+        """Return the dtype, if it is not the usual one, and how many lines are hidden."""
+        dtype = "" if self.view.dtype == "float64" else self.view.dtype
+        return " ".join(filter(None, (dtype, super().hint())))
 
     def holds(self, tensor: Tensor) -> bool:
         """Tell whether a tensor is shown here."""
@@ -304,7 +368,7 @@ class TensorPane(Pane):
 
     def body(self, width: int, height: int) -> Iterator[Line]:
         """Paint the visible blocks."""
-        return self.view.paint(self.palette, self.cursor_style)
+        return self.view.paint(self.palette)
 
     def cursor_moved(self) -> None:
         """Draw the cursor where it is now, and tell."""

@@ -17,6 +17,7 @@ from .curves import AXIS_WIDTH, NOTHING, same_values, scale_label
 from .line_view import EDGE, Line, Piece, columns, fit
 from .marks import EDIT, FAULT, FORK, GLYPHS, Happened, happened, legend, marks_of
 from .pane import CURSOR, NO_CURSOR, Pane, Tab
+from .scene import Scene
 
 HERE = "▲"
 THREAD, RULE, CROSSING = "│", "─", "┼"
@@ -95,7 +96,7 @@ class Scrubber(Struct, frozen=True, eq=False):
         row = rows[y] if y < len(rows) else ""
         row = row.ljust(self.course.width, BLANK)
         yield scale_label(self.course.drawn.scale, y, len(rows)), palette.muted
-        yield row[:here], palette.heat[1]
+        yield row[:here], palette.text
         yield (THREAD if row[here] == BLANK else row[here]), palette.strong
         yield row[here + 1 :], palette.muted
 
@@ -190,7 +191,7 @@ class TimelinePane(Pane):
         self._scene: tuple[object, ...] = ()
         self._scene_lines: list[Line] = []
 
-    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
         """Draw a snapshot."""
         before, self._snapshot = self._snapshot, snapshot
         if before is None or before.branch.name != snapshot.branch.name:

@@ -1,5 +1,6 @@
 """The watched expressions: what each is here, and how it has changed since the last command."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
@@ -24,7 +25,8 @@ from . import Row
 from .curves import Figure, fitting
 from .line_view import Line, Piece, columns, fit
 from .pane import NO_CURSOR, Pane, Tab
-from .program import shortened, wrapped_code
+from .program import shortened
+from .scene import Scene
 
 # The longest number that a float64 is written as: -2.2250738585072014e-308.
 EXACT_WIDTH = 24
@@ -48,7 +50,7 @@ class WatchPane(Pane):
         """Make the pane of a row of the table."""
         return cls(Tab(row.digit, title), actions, id=row.id)
 
-    def show(self, snapshot: Snapshot, *, follow: bool = False) -> None:
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
         """Draw the watched expressions of a snapshot."""
         before, self._watches = self._watches, snapshot.watches
         if before and len(self._watches) > len(before):
@@ -83,7 +85,7 @@ class WatchPane(Pane):
         """Paint the visible expressions."""
         palette = self.palette
         if not self._watches:
-            for text in wrapped_code(self._how_to_add(), max(1, width - 2)):
+            for text in textwrap.wrap(self._how_to_add(), max(1, width - 2)):
                 yield fit([(f" {text}", palette.muted)], width, palette.text)
             return
         left = min(max(columns(watch.text) for watch in self._watches), width // 2)

@@ -1,0 +1,162 @@
+"""What there is to see around a snapshot: what has just run, and which cell is in question."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.program.program import Program, Role
+from nnstep.engine.session.snapshot import Snapshot
+from nnstep.engine.text import cell_name
+
+Cell = tuple[str, Shape]
+
+
+class Asked(Struct, frozen=True):
+    """The cell in question, on which keys act and of which the strip speaks.
+
+    `sources` are the cells that it was computed from.
+    """
+
+    name: str
+    index: Shape
+    sources: frozenset[Cell] = frozenset()
+
+    @property
+    def cell(self) -> Cell:
+        """The name of the tensor and the index in it."""
+        return self.name, self.index
+
+    @property
+    def text(self) -> str:
+        """The cell as it is written."""
+        return cell_name(self.name, self.index)
+
+
+def followed(index: Shape, shape: Shape) -> Shape:
+    """Return the cell of a tensor that stands for the index followed: the same, or else the first.
+
+    Of a tensor with fewer axes it is that of the last ones, of one with more the first on the
+    others.
+    """
+    if not shape:
+        return ()
+    aligned = (*(0,) * len(shape), *index)[-len(shape) :]
+    fits = all(at < length for at, length in zip(aligned, shape, strict=True))
+    return aligned if fits else (0,) * len(shape)
+
+
+WRITTEN, READ = "●", "○"
+STALE, EDITED, FAULTY = "≈", "e", "!"
+
+# What every iteration makes anew.
+_RENEWED = (Role.DATA, Role.VALUE, Role.LOSS, Role.GRADIENT, Role.SCRATCH)
+
+
+class Standing(Struct, frozen=True, eq=False):
+    """How the tensors of a snapshot stand: written, read, old, stale, edited, at fault."""
+
+    written: frozenset[str]
+    read: frozenset[str]
+    old: frozenset[str]
+    stale: frozenset[str]
+    edited: Mapping[str, frozenset[Shape]]
+    faulty: frozenset[str]
+
+    def history(self, name: str) -> str:
+        """Return the mark of what has become of a tensor, a blank for none."""
+        if name in self.faulty:
+            return FAULTY
+        return EDITED if name in self.edited else STALE if name in self.stale else " "
+
+
+class Scene(Struct, frozen=True, eq=False):
+    """What the last key has run, how the tensors stand after it, and what it is about.
+
+    `ran` are the places of the instructions that have just run, none after a jump. `asked` is the
+    cell in question, which all panes of tensors show while `is_shown`. With `follow`, what was
+    written is to come into view.
+    """
+
+    standing: Standing
+    ran: range = range(0)
+    asked: Asked | None = None
+    is_shown: bool = False
+    follow: bool = False
+
+
+class Scenes:
+    """Tells how the tensors of a program stand, and so what there is to see, at its places."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._writers: dict[str, list[int]] = {}
+        for position, line in enumerate(program.instructions):
+            for name in line.writes:
+                self._writers.setdefault(name, []).append(position)
+        self._edits: tuple[Edit, ...] = ()
+        self._edits_of: dict[str, list[Edit]] = {}
+
+    def scene(
+        self,
+        snapshot: Snapshot,
+        ran: range = range(0),
+        asked: Asked | None = None,
+        *,
+        is_shown: bool = False,
+        follow: bool = False,
+    ) -> Scene:
+        """Return what there is to see around a snapshot."""
+        return Scene(self._standing(snapshot, ran), ran, asked, is_shown, follow)
+
+    def _standing(self, snapshot: Snapshot, ran: range) -> Standing:
+        lines, count = self._program.instructions, len(self._program)
+        unit = [lines[place % count] for place in ran[-count:]]
+        written = {name for line in unit for name in line.writes} or {*snapshot.written}
+        read = {name for line in unit for name in line.reads} if unit else {*snapshot.read}
+        return Standing(
+            written=frozenset(written),
+            read=frozenset(read - written if len(unit) > 1 else read),
+            old=frozenset(self._old(snapshot) - written),
+            stale=snapshot.stale,
+            edited=self._edited(snapshot),
+            faulty=frozenset(
+                fault.tensor
+                for fault in snapshot.faults
+                if fault.level != "info" and fault.place == self._renewed(fault.tensor, snapshot)
+            ),
+        )
+
+    def _old(self, snapshot: Snapshot) -> set[str]:
+        """Return the tensors that this iteration makes anew and has not yet."""
+        tensors, position = self._program.tensors, snapshot.position
+        return {
+            name
+            for name, positions in self._writers.items()
+            if positions[0] >= position and tensors[name].role in _RENEWED
+        }
+
+    def _edited(self, snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:
+        """Return the cells that have the value that somebody gave them."""
+        if snapshot.branch.edits != self._edits:
+            self._edits, self._edits_of = snapshot.branch.edits, {}
+            for edit in self._edits:
+                self._edits_of.setdefault(edit.name, []).append(edit)
+        found = {}
+        for name, edits in self._edits_of.items():
+            since = self._renewed(name, snapshot)
+            cells = {edit.index for edit in edits if since <= edit.place <= snapshot.place}
+            if cells:
+                found[name] = frozenset(cells)
+        return found
+
+    def _renewed(self, name: str, snapshot: Snapshot) -> int:
+        """Return the place just after the step that wrote a tensor last, 0 if none has."""
+        count = len(self._program)
+        start = snapshot.place - snapshot.position
+        places = [
+            start + at + 1 - (0 if at < snapshot.position else count)
+            for at in self._writers.get(name, ())
+        ]
+        return max(0, *places) if places else 0

@@ -1,0 +1,55 @@
+"""Which cell is in question: it follows the step until somebody chooses another."""
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.session.snapshot import Snapshot
+from nnstep.tui.panes.scene import Cell, followed
+
+
+class Pointer:
+    """Points at the cell of the tensor written last that has the index followed.
+
+    A cell that somebody has chosen stays in question; after a step it is its index that is
+    followed, unless it is to stay for longer. A cell that is only visited, with the pane that it is
+    in, leaves no trace.
+    """
+
+    def __init__(self) -> None:
+        self._index: Shape = ()
+        self._chosen: Cell | None = None
+        self.visited: Cell | None = None
+
+    def cell(self, snapshot: Snapshot) -> Cell | None:
+        """Return the cell in question, None if there is nothing to point at."""
+        for cell in (self.visited, self._chosen):
+            if cell is not None and _exists(cell, snapshot):
+                return cell
+        return self.followed(snapshot)
+
+    def followed(self, snapshot: Snapshot) -> Cell | None:
+        """Return the cell that follows the step."""
+        if not snapshot.written:
+            return None
+        name = snapshot.written[0]
+        array = snapshot.tensors[name]
+        return (name, followed(self._index, array.shape)) if array.size else None
+
+    def choose(self, cell: Cell) -> None:
+        """Ask about a cell."""
+        self._chosen, self.visited = cell, None
+
+    def go_on(self, *, stays: bool) -> None:
+        """Take note of a step: what was chosen stays in question, or its index is followed."""
+        if self._chosen is not None and not stays:
+            self._index, self._chosen = self._chosen[1], None
+
+    def let_follow(self) -> None:
+        """Follow from the first cell again."""
+        self._index, self._chosen, self.visited = (), None, None
+
+
+def _exists(cell: Cell, snapshot: Snapshot) -> bool:
+    name, index = cell
+    array = snapshot.tensors.get(name)
+    if array is None or array.ndim != len(index):
+        return False
+    return all(at < length for at, length in zip(index, array.shape, strict=True))
