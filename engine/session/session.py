@@ -24,6 +24,7 @@ from .edits import Changes, PlaceError, checked_edit, checked_index, checked_ten
 from .snapshot import Snapshot, snapshot_of, stale_tensors
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.calculation import Calculation
     from nnstep.engine.explain.explanation import Explanation
     from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
@@ -367,6 +368,12 @@ class Session:
         place = self._place_after(at)
         array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
         return explained(self._timeline, name, checked_index(array, name, index), place)
+
+    def calculation(self) -> "Calculation | None":
+        """Return the line that has just run, laid out as on paper; None at the start."""
+        from nnstep.engine.explain.just_run import calculation_at
+
+        return calculation_at(self._timeline, self.place) if self.place else None
 
     def _place_after(self, step: int | None) -> int:
         """Return the place just after a step, this one for None."""

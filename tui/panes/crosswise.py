@@ -197,30 +197,73 @@ INDEX, FIRST, SECOND, PRODUCT, BAR = 3, 14, 23, 34, 35
 NARROW = 9, 19
 
 
+class Table(Struct, frozen=True, eq=False):
+    """The terms of one cell of a result: one or two factors each, and what is added to them.
+
+    `cell` is that of the result and `inner` the axis that the sum runs along. `added` are rows and
+    their cells.
+    """
+
+    result: Row
+    cell: Shape
+    factors: tuple[Row, ...]
+    inner: int
+    added: tuple[tuple[Row, Shape], ...] = ()
+
+    def place(self, row: Row, at: int) -> Shape:
+        """Return the index, as drawn, of a factor of the term number `at`."""
+        outer = dict(zip(self.result.axes, self.cell, strict=True))
+        return tuple(outer.get(axis, at) for axis in row.axes)
+
+    def along(self, row: Row) -> Array:
+        """Return the numbers of a factor in all terms."""
+        outer = dict(zip(self.result.axes, self.cell, strict=True))
+        return row.values[
+            tuple(slice(outer[a], outer[a] + 1) if a in outer else slice(None) for a in row.axes)
+        ].ravel()
+
+    @property
+    def letter(self) -> str:
+        """The letter of the index that runs: n where it runs over the rows of a batch."""
+        first = self.factors[0]
+        return "n" if first.turned or len(self.factors) == 1 else "j"
+
+
 def _as_terms(view: View, product: Product, width: int, height: int) -> Sheet:
     """Draw the terms of a cell, the largest first, and the result as a window around it."""
-    sheet = Sheet(width, height)
     cell = _cell_of(view, product)
+    added = tuple((row, _aligned(row, product, cell)) for row in product.added)
+    factors_ = (product.left, product.right)
+    table = Table(product.result, cell, factors_, product.left.axes[-1], added)
+    return _table_sheet(view, table, width, height)
+
+
+def draw_sum(view: View, operand: Row, column: int, width: int, height: int) -> Sheet:
+    """Draw the terms of the sum of a column, and the sums of the columns around it."""
+    result = view.calculation.result
+    return _table_sheet(view, Table(result, (column,), (operand,), operand.axes[0]), width, height)
+
+
+def _table_sheet(view: View, table: Table, width: int, height: int) -> Sheet:
+    sheet = Sheet(width, height)
     window = 3 if height >= 14 else 1
     blank = 1 if height >= 10 else 0
-    y = _put_term_table(sheet, view, product, cell, height - window - 1 - blank)
-    put_window(sheet, view, product.result, cell, y + blank)
+    y = _put_term_table(sheet, view, table, height - window - 1 - blank)
+    put_window(sheet, view, table.result, table.cell, y + blank)
     return sheet
 
 
-def _put_term_table(
-    sheet: Sheet, view: View, product: Product, cell: Shape, end: int
-) -> int:
+def _put_term_table(sheet: Sheet, view: View, table: Table, end: int) -> int:
     """Write the terms on the lines before `end`; return the line after the last."""
-    left, right = factors(product, cell)
-    added = [(row, _aligned(row, product, cell)) for row in product.added]
+    numbers = [table.along(row) for row in table.factors]
     with np.errstate(all="ignore"):
-        products = (left * right).tolist()
+        products = (numbers[0] * numbers[1] if len(numbers) > 1 else numbers[0]).tolist()
+    added = table.added
     biases = [(-1 if row.sign == "−" else 1) * one(row, index) for row, index in added]
     shares = shares_of(np.array([*products, *biases]))
     kept = [at for at in shares.order.tolist() if at >= len(products) or products[at] != 0]
     zeros = len(products) - sum(at < len(products) for at in kept)
-    asked = _asked_term(view, product, added)
+    asked = _asked_term(view, table)
     if asked is not None and asked not in kept:
         kept.append(asked)
     room = max(1, end - 1 - (zeros > 0))
@@ -228,85 +271,80 @@ def _put_term_table(
         room = max(1, room - 1)
     first = 0 if asked is None else max(0, kept.index(asked) - room + 1)
     visible = kept[first : first + room]
-    _put_header(sheet, product, cell)
+    _put_header(sheet, table)
     y = 0
     for at in visible:
         y += 1
         if at < len(products):
-            _put_products(sheet, view, product, cell, at, (left[at], right[at], products[at]), y)
+            factors_ = [each[at].item() for each in numbers]
+            _put_factors(sheet, view, table, at, [*factors_, products[at]], y)
         else:
             row, index = added[at - len(products)]
-            sheet.put(INDEX + 1, y, cell_name(row.tensor, row.stored(index)) if row.tensor else row.text)
+            name = cell_name(row.tensor, row.stored(index)) if row.tensor else row.text
+            sheet.put(INDEX + 1, y, name)
             edge = PRODUCT if sheet.width >= 40 else NARROW[1]
             sheet.cell(view, row, index, one(row, index), edge, y)
         _put_share(sheet, shares, at, y)
-    _go_on(sheet, view, product, cell, kept, first, room)
-    if more := len(kept) - len(visible):
+    _go_on(sheet, view, table, kept, first, room)
+    if rest := [at for at in kept if at not in visible]:
         y += 1
-        rest = [at for at in kept if at not in visible]
-        sheet.put(INDEX + 1, y, f"{more} more", MUTED)
+        sheet.put(INDEX + 1, y, f"{len(rest)} more", MUTED)
         text = view.write(float(shares.values[rest].sum()))
-        sheet.put(PRODUCT - len(text), y, text)
+        sheet.put((PRODUCT if sheet.width >= 40 else NARROW[1]) - len(text), y, text)
     if zeros:
         y += 1
-        reason = _reason(view, product, cell, left, right)
-        sheet.put(0 if sheet.width < 40 else 1, y, f"{zeros} of {len(products)} are 0{reason}", MUTED)
+        reason = _reason(view, table, numbers)
+        text = f"{zeros} of {len(products)} are 0{reason}"
+        sheet.put(0 if sheet.width < 40 else 1, y, text, MUTED)
     return y + 1
 
 
-def _asked_term(view: View, product: Product, added: list[tuple[Row, Shape]]) -> int | None:
+def _asked_term(view: View, table: Table) -> int | None:
     """Return the number of the term that the cell in question is a factor of."""
-    inner = product.left.axes[-1]
-    if view.row is product.left or view.row is product.right:
-        return view.spot.index[view.row.axes.index(inner)]
-    count = product.left.shape[-1]
-    rows = [row for row, _ in added]
-    return count + rows.index(view.row) if view.row in rows else None
+    if any(view.row is row for row in table.factors):
+        return view.spot.index[view.row.axes.index(table.inner)]
+    count = table.factors[0].shape[table.factors[0].axes.index(table.inner)]
+    for order, (row, _) in enumerate(table.added):
+        if row is view.row:
+            return count + order
+    return None
 
 
 def _edges(sheet: Sheet) -> tuple[int, int]:
     return (FIRST, SECOND) if sheet.width >= 40 else NARROW
 
 
-def _put_header(sheet: Sheet, product: Product, cell: Shape) -> None:
+def _put_header(sheet: Sheet, table: Table) -> None:
     first, second = _edges(sheet)
-    letter = "n" if product.left.turned else "j"
-    names = [_lettered(row, product, cell, letter) for row in (product.left, product.right)]
+    names = [_lettered(row, table) for row in table.factors]
     wide = sheet.width >= 40
-    sheet.put(INDEX - 1 if wide else 0, 0, letter, MUTED)
+    sheet.put(INDEX - 1 if wide else 0, 0, table.letter, MUTED)
     sheet.put(max(INDEX, first - 1 - len(names[0])), 0, names[0], MUTED)
-    sheet.put(first, 0, "×", MUTED)
-    sheet.put(max(first + 2, second - len(names[1])), 0, names[1], MUTED)
-    if wide:
-        sheet.put(PRODUCT + 1 - len("product"), 0, "product", MUTED)
+    if len(names) > 1:
+        sheet.put(first, 0, "×", MUTED)
+        sheet.put(max(first + 2, second - len(names[1])), 0, names[1], MUTED)
+        if wide:
+            sheet.put(PRODUCT + 1 - len("product"), 0, "product", MUTED)
     if sheet.width >= 43:
         sheet.put(sheet.width - 6, 0, "share", MUTED)
 
 
-def _lettered(row: Row, product: Product, cell: Shape, letter: str) -> str:
+def _lettered(row: Row, table: Table) -> str:
     """Write the cells of a factor with a letter for the index that runs."""
-    outer = dict(zip(product.result.axes, cell, strict=True))
-    index = [str(outer.get(axis, letter)) for axis in row.axes]
+    outer = dict(zip(table.result.axes, table.cell, strict=True))
+    index = [str(outer.get(axis, table.letter)) for axis in row.axes]
     return f"{row.tensor or row.text}[{','.join(index[::-1] if row.turned else index)}]"
 
 
-def _put_products(
-    sheet: Sheet,
-    view: View,
-    product: Product,
-    cell: Shape,
-    at: int,
-    numbers: tuple[Number, Number, Number],
-    y: int,
+def _put_factors(
+    sheet: Sheet, view: View, table: Table, at: int, numbers: list[Number], y: int
 ) -> None:
-    ends = _edges(sheet)
     wide = sheet.width >= 40
     sheet.put(0, y, str(at).rjust(INDEX) if wide else str(at), MUTED)
-    for row, number, end in zip((product.left, product.right), numbers, ends, strict=False):
-        value = np.asarray(number).item()
-        sheet.cell(view, row, _place(row, product, cell, at), value, end, y)
-    if wide:
-        text = view.write(numbers[2])
+    for row, number, end in zip(table.factors, numbers, _edges(sheet), strict=False):
+        sheet.cell(view, row, table.place(row, at), number, end, y)
+    if wide and len(table.factors) > 1:
+        text = view.write(numbers[-1])
         sheet.put(PRODUCT - len(text), y, text)
 
 
@@ -319,28 +357,28 @@ def _put_share(sheet: Sheet, shares: Shares, at: int, y: int) -> None:
     sheet.put(sheet.width - len(percent(share)), y, percent(share))
 
 
-def _reason(view: View, product: Product, cell: Shape, left: Array, right: Array) -> str:
-    """Say why products are 0, if it is one factor in all of them."""
-    letter = "n" if product.left.turned else "j"
-    nothing = left * right == 0
-    for row, numbers in ((product.right, right), (product.left, left)):
-        if (numbers[nothing] == 0).all():
+def _reason(view: View, table: Table, numbers: list[Array]) -> str:
+    """Say why terms are 0, if it is one factor in all of them."""
+    if len(numbers) == 1:
+        why = view.zeros.get(f"d{table.factors[0].tensor}", "")
+        return f": {why}" if why else ""
+    nothing = numbers[0] * numbers[1] == 0
+    for row, along in reversed(list(zip(table.factors, numbers, strict=True))):
+        if (along[nothing] == 0).all():
             why = view.zeros.get(row.tensor or "", "")
-            name = _lettered(row, product, cell, letter).replace(",", ", ")
+            name = _lettered(row, table).replace(",", ", ")
             return f": {name} is 0{f', {why}' if why else ''}"
     return ""
 
 
-def _go_on(
-    sheet: Sheet, view: View, product: Product, cell: Shape, kept: list[int], first: int, room: int
-) -> None:
+def _go_on(sheet: Sheet, view: View, table: Table, kept: list[int], first: int, room: int) -> None:
     """Note where the arrows lead above the first term that is visible and below the last."""
-    for row in (product.left, product.right):
+    count = table.factors[0].shape[table.factors[0].axes.index(table.inner)]
+    for row in table.factors:
         number = view.number_of(row)
-        count = product.left.shape[-1]
         for at, step in ((first - 1, -1), (first + room, 1)):
             if 0 <= at < len(kept) and kept[at] < count:
-                sheet.beyond[number, step] = Spot(number, _place(row, product, cell, kept[at]))
+                sheet.beyond[number, step] = Spot(number, table.place(row, kept[at]))
 
 
 def put_window(sheet: Sheet, view: View, row: Row, cell: Shape, y: int) -> None:
@@ -376,5 +414,5 @@ def put_window(sheet: Sheet, view: View, row: Row, cell: Shape, y: int) -> None:
         if label:
             sheet.put(0, y, str(place).rjust(label), MUTED)
         for order, (j, value) in enumerate(zip(columns, values, strict=True)):
-            index = (*leading, place, j)[len(leading) + 2 - len(row.shape) :] if len(row.shape) < 2 else (*leading, place, j)
+            index = (*leading, place, j) if len(row.shape) > 1 else (j,) if row.shape else ()
             sheet.cell(view, row, index, value, end + order * (width + 2), y)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.explain.calculation import Calculation, Row
+from nnstep.engine.explain.slope import Slope
 from nnstep.tui.numbers import Number, direction, format_value
 
 TEXT, STRONG, MUTED, RULE = "text", "strong", "muted", "rule"
@@ -38,6 +39,7 @@ class View(Struct, frozen=True, eq=False):
     """A calculation as it is looked at.
 
     `spot` is the cell in question. `sources` are the stored cells that it was computed from.
+    It is not drawn as such unless it `is_asked`. `slope` is that of an activation, to stand below.
     `history` has marks by tensor for what has become of it (`≈`, `e`, `!`), and `edited` the cells
     that somebody typed in. `replaced` has the values that the line has replaced, for the arrows.
     `remarks` are sentences to stand below, and `zeros` says, by tensor, why a cell of it may be 0.
@@ -52,8 +54,9 @@ class View(Struct, frozen=True, eq=False):
     replaced: Row | None = None
     remarks: tuple[str, ...] = ()
     zeros: Mapping[str, str] = {}
+    slope: Slope | None = None
     write: Writer = format_value
-    steps: Mapping[str, int] = {}
+    is_asked: bool = True
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -142,7 +145,7 @@ class Sheet:
         if not 0 <= y < self.height or start < 0 or end > self.width:
             return
         self.cells.append(Cell(spot, y, end))
-        if spot == view.spot:
+        if spot == view.spot and view.is_asked:
             self.put(start - 1, y, f"[{text}]", SELECTED)
         elif view.is_source(row, index):
             self.put(start - 1, y, f"‹{text}›", SOURCE)

@@ -11,9 +11,10 @@ import numpy as np
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.explain.calculation import SUM, Row, Rule
+from nnstep.engine.explain.slope import Slope
 from nnstep.engine.text import cell_name
 
-from .crosswise import put_remarks
+from .crosswise import draw_sum, put_remarks
 from .sheet import MUTED, STRONG, Sheet, View, around, heading, widest
 from .terms import Term, put_terms
 
@@ -205,13 +206,10 @@ class _Stack:
     def _head(self, *, hidden_lines: bool) -> None:
         """Name the row and the columns that are looked at."""
         places, sheet = self.places, self.sheet
-        said = []
-        for axis in places.leading:
-            said.append(f"[{places.at(axis, places.sizes[axis])}]")
-        if hidden_lines and places.line is not None:
-            said.append(f"row {places.at(places.line, places.sizes[places.line])}")
-            said.append(f"of {places.sizes[places.line]}")
-        sheet.put(1, 0, " ".join(said), MUTED)
+        said = ", ".join(str(places.at(axis, places.sizes[axis])) for axis in places.leading)
+        text = f"[{said}, :, :] " if said else ""
+        text += _place_in_words(self.view, places) if hidden_lines else ""
+        sheet.put(1, 0, text, MUTED)
         if places.column in self.columns:
             for order, at in enumerate(self.columns[places.column]):
                 end = self.start + self.field + order * (self.field + 2)
@@ -282,6 +280,8 @@ class _Stack:
         for at, values in zip(lines, self._numbers(row).tolist(), strict=True):
             if len(lines) > 1:
                 self.sheet.put(self.start - 3 - len(str(at)) + 1, self.line, str(at), MUTED)
+                if row.classes and at > lines.start:
+                    self.sheet.put(6, self.line, _class_of(row, at), MUTED)
             for order, (column, value) in enumerate(zip(columns, values, strict=True)):
                 end = self.start + self.field + order * (self.field + 2)
                 index = self._index(row, at, column)
@@ -306,8 +306,25 @@ class _Stack:
             index = [self.places.at(a, n) for a, n in zip(result.axes, result.shape, strict=True)]
             name = cell_name(result.tensor or "", tuple(index))
             put_terms(self.sheet, self.line + 1, f"{name} = the sum of {len(terms)}", terms)
-        else:
-            put_remarks(self.sheet, self.view, self.line + 1)
+            return
+        line = self.line + 1
+        if self.view.slope is not None and line + 2 <= self.sheet.height:
+            self._put_slope(self.view.slope, line)
+            line += 3
+        put_remarks(self.sheet, self.view, line)
+
+    def _put_slope(self, slope: Slope, y: int) -> None:
+        """Write the slope of the activation in the columns that are looked at, and its bound."""
+        self.sheet.put(1, y, f"{slope.row.text} is the {slope.of}'s slope at {slope.at}:")
+        window = list(self._window(self.view.calculation.result))
+        if len(window) > 1:
+            at = self.places.at(slope.row.axes[-2], slope.row.shape[-2])
+            window[-2] = slice(at, at + 1)
+        numbers = [self.view.write(value) for value in slope.row.values[tuple(window)].ravel().tolist()]
+        text = "".join(number.ljust(max(9, len(number) + 2)) for number in numbers)
+        self.sheet.put(2, y + 1, text)
+        if slope.bound is not None:
+            self.sheet.put(4 + len(text), y + 1, f"at most {slope.bound:.4g}")
 
 
 def _summed(view: View, places: Places) -> Iterator[Term]:
@@ -370,15 +387,13 @@ def _column_sum(view: View, width: int, height: int) -> Sheet | None:
         ]
         sums = result.values[(slice(columns.start, columns.stop),)]
         field = widest(iter([*numbers.ravel().tolist(), *sums.tolist()]), view.write)
-    if len(lines) < min(count, 2):
-        return None
+    if len(lines) < count:
+        return draw_sum(view, operand, column, width, height)
     sheet = Sheet(width, height)
     sheet.title(view, operand, 0, 0)
     notes = []
     if len(columns) < size:
         notes.append(f"columns {columns.start}–{columns.stop - 1}")
-    if len(lines) < count:
-        notes.append(f"rows {lines.start}–{lines.stop - 1} of {count}")
     text = ", ".join(notes)
     sheet.put(width - len(text), 0, text, MUTED)
     y, end = 0, start + field
@@ -419,16 +434,15 @@ def _upright(view: View, places: Places, width: int, height: int) -> Sheet:
     label = len(str(size - 1)) + 1
     fitting = max(1, (width - label - 1) // 11)
     while len(across) > fitting:
-        spare = next((row for row in across if not row.tensor), across[0])
+        parts = [row for row in across if not (row.tensor or row.classes or row is view.row)]
+        spare = (parts or across)[-1]
         across = [row for row in across if row is not spare]
-    if places.line is not None and places.sizes[places.line] > 1:
-        text = f"row {places.at(places.line, places.sizes[places.line])} of {places.sizes[places.line]}"
-        sheet.put(1, 0, text, MUTED)
+    sheet.put(1, 0, _place_in_words(view, places), MUTED)
     pitch = (width - label - 2) // len(across)
     ends = [label + 1 + pitch * (order + 1) - 2 for order in range(len(across))]
     for row, end in zip(across, ends, strict=True):
         mark, says = view.mark(row)
-        name = (row.tensor or row.text)[: pitch - 4]
+        name = (row.tensor or row.text)[: pitch - 3]
         sheet.put(end - len(name), 1, name, MUTED if not row.written else "written")
         sheet.put(end - len(name) - 2, 1, mark, says)
         sheet.put(end - len(name) - 3, 1, row.sign if row.written else " ", MUTED)
@@ -440,9 +454,32 @@ def _upright(view: View, places: Places, width: int, height: int) -> Sheet:
         sheet.title(view, row, 0, y)
         index = tuple(places.at(a, n) for a, n in zip(row.axes, row.shape, strict=True))
         value = row.values[tuple(slice(i, i + 1) for i in index)].item()
-        sheet.cell(view, row, index, value, ends[-1], y)
+        sheet.cell(view, row, index, value, _end_below(row, view, across, ends), y)
         y += 1
     return sheet
+
+
+def _end_below(row: Row, view: View, across: list[Row], ends: list[int]) -> int:
+    """Return where a number ends: below the column that it sums up, or else the last."""
+    before = view.rows[view.number_of(row) - 1]
+    below = [end for each, end in zip(across, ends, strict=True) if each is before]
+    return below[0] if below and not row.written else ends[-1]
+
+
+def _place_in_words(view: View, places: Places) -> str:
+    """Say which row is looked at, and its class if the calculation has one."""
+    if places.line is None or places.sizes[places.line] == 1:
+        return ""
+    at = places.at(places.line, places.sizes[places.line])
+    text = f"row {at} of {places.sizes[places.line]}"
+    classed = next((row for row in view.rows if row.classes), None)
+    return text if classed is None else f"{text}, {_class_of(classed, at)}"
+
+
+def _class_of(row: Row, line: int) -> str:
+    """Say which class a row of classes has a 1 at."""
+    numbers = row.values[slice(line, line + 1), slice(None)].ravel()
+    return f"{row.classes}[{line}] = {int(numbers.argmax())}"
 
 
 def _put_upright(

@@ -10,13 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from nnstep.engine.arrays import Shape
+from nnstep.engine.explain.explanation import Explanation
+from nnstep.engine.program.program import Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import direction, format_exact, is_same
 
 from .line_view import Line, LineView, Piece, columns, empty, fit
-from .scene import Scene
+from .scene import Asked, Scene
 
 RULE = "─"
+# From so many columns on, every line begins with a label.
+WIDE = 100
 
 
 class Strip(LineView):
@@ -49,7 +54,7 @@ class Strip(LineView):
         if not height:
             return []
         said = self._said(width, height)
-        lines = [*self._about_the_cell(width)][: height - len(said)]
+        lines = [*self._about_the_cell(width, height)][: height - len(said)]
         blank = empty(width, self.palette.text)
         return [*lines, *[blank] * (height - len(lines) - len(said)), *said]
 
@@ -63,23 +68,25 @@ class Strip(LineView):
         palette = self.palette
         return [fit([(f" {line}", palette.strong)], width, palette.text) for line in lines]
 
-    def _about_the_cell(self, width: int) -> Iterator[Line]:
-        palette, snapshot = self.palette, self._snapshot
-        asked = self._scene.asked if self._scene else None
+    def _about_the_cell(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the head, and below it how the cell got its value."""
+        palette, snapshot, scene = self.palette, self._snapshot, self._scene
+        asked = scene.asked if scene else None
         array = snapshot.tensors.get(asked.name) if snapshot and asked else None
-        if snapshot is None or asked is None or array is None:
+        if snapshot is None or scene is None or asked is None or array is None:
             yield fit([(RULE * width, palette.rule)], width, palette.text)
             return
+        why = scene.insight.why
+        known = why if why is not None and (why.name, why.index) == asked.cell else None
         value = array[asked.index]
-        yield self._head(f"{asked.text} = {format_exact(value)}", str(array.shape), width)
-        if snapshot.last is not None and asked.name in snapshot.written:
-            step = f"step {snapshot.place - 1}".rjust(width - 2 - columns(snapshot.last.code))
-            code = f" {snapshot.last.code}"
-            yield fit([(code, palette.strong), (step, palette.muted)], width, palette.text)
-        before = snapshot.before.get(asked.name)
-        if before is not None and before is not array and before.shape == array.shape:
-            change = self._change(before[asked.index], value, width)
-            yield fit(change, width, palette.text)
+        head = f"{asked.text} = {format_exact(value)}{self._change(asked, value)}"
+        yield self._head(head, _shapes(known, array.shape, width), width)
+        if known is None:
+            return
+        for label, pieces in _lines(known, snapshot, width, height - 1):
+            labelled = [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
+            styled = [(text, getattr(palette, says)) for text, says in pieces]
+            yield fit([*labelled, *styled], width, palette.text)
 
     def _head(self, left: str, right: str, width: int) -> Line:
         """Paint a rule with the cell at its left and the shapes at its right, if both fit."""
@@ -93,18 +100,107 @@ class Strip(LineView):
             pieces.append((f" {RULE * (width - columns(left) - 3)}", palette.rule))
         return fit(pieces, width, palette.text)
 
-    def _change(self, old: Any, new: Any, width: int) -> Iterator[Piece]:
-        """Paint the earlier value and the difference, with fewer digits if all do not fit."""
-        was = f" was {format_exact(old)}"
-        yield was, self.palette.text
-        before, after = old.item(), new.item()
-        if is_same(before, after):
-            return
-        yield f" {direction(before, after)}", self.palette.strong
+    def _change(self, asked: Asked, value: Any) -> str:
+        """Return the arrow, the difference and the value before, of a value that has changed.
+
+        It is that of the last key: what was edited, or what the line has replaced.
+        """
+        assert self._snapshot is not None
+        before = self._snapshot.before.get(asked.name)
+        array = self._snapshot.tensors[asked.name]
+        program = self._snapshot.program
+        lasting = program.tensors[asked.name].role in (Role.PARAMETER, Role.BUFFER, Role.RATE)
+        edited = asked.index in (self._scene.standing.edited if self._scene else {}).get(
+            asked.name, ()
+        )
+        if before is None or before is array or before.shape != array.shape:
+            return ""
+        old, new = before[asked.index].item(), value.item()
+        if is_same(old, new) or not (lasting or edited):
+            return ""
         with np.errstate(all="ignore"):
             difference = new - old
-        if np.isfinite(difference):
-            exact, short = format_exact(difference), f"{difference.item():+.6g}"
-            signed = exact if exact.startswith("-") else f"+{exact}"
-            fits = columns(was) + 3 + columns(signed) <= width
-            yield f" {signed if fits else short}", self.palette.text
+        return f"   {direction(old, new)} {difference:+.6g} from {old:.6g}"
+
+
+def _shapes(why: Explanation | None, shape: Shape, width: int) -> str:
+    """Return what stands at the right of the head: shapes, and on wide screens the step."""
+    text = why.shapes if why and why.shapes else str(shape)
+    if width >= WIDE and why is not None and why.step is not None:
+        return f"step {why.step} · {text}"
+    return text
+
+
+def _lines(
+    why: Explanation, snapshot: Snapshot, width: int, height: int
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield what there is to say of a cell, each with its label, in the order of its importance."""
+    wide = width >= WIDE
+    room = width - (11 if wide else 1) - 1
+    if why.origin != "step":
+        yield "origin", [(_given(why), "text")]
+        return
+    yield "rule", _rule(why, room, wide=wide)
+    printed = next((each for each in why.printings if len(each) <= room), why.printed)
+    yield "numbers", [(printed, "strong")]
+    if not wide:
+        if text := why.special or why.sentence:
+            yield "", [(text, "text")]
+        return
+    if why.sentence:
+        yield "meaning", [(why.sentence, "text")]
+    if why.special:
+        yield "special", [(why.special, "text")]
+    yield from _sources(why)
+    if height >= 6 and (text := _feeds(why, snapshot)):
+        yield "feeds", [(text, "text")]
+    before = snapshot.before.get(why.name)
+    if before is not None and before.shape == snapshot.tensors[why.name].shape:
+        yield "before", [(format_exact(before[why.index]), "text")]
+
+
+def _rule(why: Explanation, room: int, *, wide: bool) -> list[tuple[str, str]]:
+    """Return the rule: that of the tensor, that of its cells, and the step, as far as they fit."""
+    left, right = why.rule or why.general, why.general if why.rule else ""
+    step = f"step {why.step}"
+    gap = max(5, 33 - columns(left)) if wide else 5
+    if not right or columns(left) + gap + columns(right) > room:
+        right, gap = "", 0
+    if columns(left) > room:
+        left = f"{left[: room - 1]}…"
+    used = columns(left) + gap + columns(right)
+    pieces = [(left, "strong"), (" " * gap + right, "text")]
+    if not wide and used + 2 + len(step) <= room:
+        pieces.append((step.rjust(room - used), "muted"))
+    return pieces
+
+
+def _given(why: Explanation) -> str:
+    """Say where a value comes from that no line has computed."""
+    if why.origin == "data":
+        return f"A number of the data, taken by step {why.step}."
+    return "Typed in by you." if why.origin == "edit" else "The first value, before any step."
+
+
+def _sources(why: Explanation) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the two largest sources, each with the step and the line that wrote it."""
+    largest = sorted(why.sources, key=lambda source: -abs(source.value))[:2]
+    wanted = [source for source in why.sources if source in largest]
+    for order, source in enumerate(wanted):
+        step = f"step {source.step}" if source.step is not None else source.origin
+        text = f"{source.cell:<11} {source.value:>9.6g}   {step:<8}  {source.code}"
+        yield ("from" if order == 0 else ""), [(text, "text")]
+
+
+def _feeds(why: Explanation, snapshot: Snapshot) -> str:
+    """Say which lines read the tensor next."""
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    start = (why.step or 0) + 1
+    for place in range(start, start + count):
+        line = lines[place % count]
+        if why.name in line.reads:
+            run = "" if place < snapshot.place else "not run yet"
+            return f"{line.writes[0]:<11}           step {place:<8}{line.code}   {run}"
+        if why.name in line.writes:
+            return ""
+    return ""
