@@ -34,9 +34,10 @@ def compile_scenario(scenario: Scenario) -> Program:
         assert scenario.expression is not None, "a scenario is a network or an expression"
         from .expression import write_expression
 
-        reserved = reserved_names(scenario.optimizer, scenario.expression.parameters)
-        write_expression(listing, scenario.expression, reserved, scenario.dtype)
-        loss = scenario.expression.loss
+        expression, dtype = scenario.expression, scenario.dtype
+        reserved = reserved_names(scenario.optimizer, expression.parameters, dtype)
+        write_expression(listing, expression, reserved, dtype)
+        loss = expression.loss
     if scenario.optimizer:
-        write_update(listing, scenario.optimizer, listing.trained)
+        write_update(listing, scenario.optimizer, listing.trained, scenario.dtype)
     return listing.program(loss)

@@ -78,7 +78,8 @@ class Tensor(Struct, frozen=True, eq=False):
     """What is known of a tensor before anything runs.
 
     `layer` counts from 1 and is None outside a layer. A gradient is the derivative of the loss by
-    the tensor `of`; a buffer belongs to the parameter `of`, and without an `of` it is a count.
+    the tensor `of`; a buffer, or a scratch tensor that each update computes anew, belongs to the
+    parameter `of`. A buffer without an `of` is a count.
 
     A tensor with a `start` is live from the beginning, and that is its first value; a buffer of a
     parameter is full of it. The others appear when first written. The optimizer leaves a parameter
