@@ -56,6 +56,11 @@ class Formula(Struct, frozen=True, eq=False):
         return _function(("tensors",), self._filled(fill))
 
     @property
+    def is_variable(self) -> bool:
+        """Whether the expression is one of its parameters, and nothing else."""
+        return isinstance(self.tree, ast.Name) and self.parameters == (self.tree.id,)
+
+    @property
     def function(self) -> Kernel:
         """The function that takes one array for each of the parameters, in their order."""
         return _function(self.parameters, self.tree)

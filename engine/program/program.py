@@ -111,6 +111,9 @@ class Instruction(Struct, frozen=True):
 
     `sides` tells the sides of the operation's kinks apart, as `Kink` says, by tensors under their
     names; it is None if there is no kink.
+
+    A backward line is the derivative, or a part of it, of the line `source`: in a program of code
+    the statement as it was written, in a network the line of phase forward or loss.
     """
 
     phase: Phase
@@ -124,6 +127,7 @@ class Instruction(Struct, frozen=True):
     names: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Constant] = field(default_factory=dict)
     sides: Formula | None = None
+    source: str = ""
 
 
 class Program(Struct, frozen=True):
