@@ -20,7 +20,7 @@ ORACLE = json.loads((ORACLES / "numerics" / "cases.json").read_text())
 
 @pytest.mark.parametrize("case", ORACLE["nan"], ids=lambda case: case["code"])
 def test_slopes_at_nan(case: dict[str, Any]) -> None:
-    given = {name: numbers(ORACLE[name]) for name in "ab"}
+    given: dict[str, Any] = {name: numbers(ORACLE[name]) for name in "ab"}
     session = Session(expression(f"v = {case['code']}\nL = sum(v)", "L", **given), iterations=1)
     session.run()
     for name, key in (("v", "value"), ("da", "da"), ("db", "db")):
