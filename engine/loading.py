@@ -140,7 +140,8 @@ def check_memory(scenario: Scenario, program: Program, report: Report) -> None:
     """
     kept = computed = 0
     parameters = set(program.parameters)
-    for tensor in program.with_role(Role.PARAMETER, Role.BUFFER, Role.VALUE, Role.GRADIENT):
+    counted = (Role.PARAMETER, Role.BUFFER, Role.SCRATCH, Role.VALUE, Role.GRADIENT)
+    for tensor in program.with_role(*counted):
         if (tensor.of or tensor.name) in parameters:
             kept += prod(tensor.shape)
         else:

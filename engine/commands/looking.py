@@ -8,6 +8,7 @@ import numpy as np
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.nodes import Name, descendants
 from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
@@ -53,7 +54,7 @@ def _print(session: "Session", text: Typed) -> Answer:
 def array_lines(name: str, array: Array) -> list[str]:
     """Write an array under its name, with all digits that its dtype has."""
     if array.ndim == 0:
-        return [f"{name} = {array[()]} ({array.dtype})"]
+        return [f"{name} = {array[()]!s} ({array.dtype})"]
     text = np.array2string(
         array,
         max_line_width=_LINE_WIDTH,
@@ -92,14 +93,23 @@ def _where(session: "Session", text: Typed) -> Answer:
 def _list(session: "Session", text: Typed) -> Answer:
     text.nothing()
     snapshot = session.snapshot()
-    parts = [part(line) for line in session.program.instructions]
+    lines = session.program.instructions
+    parts = [part(line) for line in lines]
     width = max(map(len, parts))
+    written = max((len(line.code) for line in lines if _told_source(line)), default=0)
     return Answer(
         tuple(
-            f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code}"
-            for i, line in enumerate(session.program.instructions)
+            f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code:<{written}}  # of {source}"
+            if (source := _told_source(line))
+            else f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code}"
+            for i, line in enumerate(lines)
         )
     )
+
+
+def _told_source(line: Instruction) -> str:
+    """Return of which line a backward line is the derivative, where no layer says so."""
+    return line.source if line.layer is None else ""
 
 
 def _marks(snapshot: Snapshot, position: int) -> str:

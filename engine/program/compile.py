@@ -25,7 +25,7 @@ def program_of(scenario: Scenario) -> Program:
 
 def compile_scenario(scenario: Scenario) -> Program:
     """Compile a scenario to a new program; raise `CompileError` where an expression is wrong."""
-    listing = Listing(scenario.data)
+    listing = Listing(scenario.data, scenario.dtype)
     if scenario.network:
         assert scenario.data is not None, "a network is always read with its data"
         write_network(listing, scenario.network, scenario.data)
@@ -34,9 +34,10 @@ def compile_scenario(scenario: Scenario) -> Program:
         assert scenario.expression is not None, "a scenario is a network or an expression"
         from .expression import write_expression
 
-        reserved = reserved_names(scenario.optimizer, scenario.expression.parameters)
-        write_expression(listing, scenario.expression, reserved, scenario.dtype)
-        loss = scenario.expression.loss
+        expression, dtype = scenario.expression, scenario.dtype
+        reserved = reserved_names(scenario.optimizer, expression.parameters, dtype)
+        write_expression(listing, expression, reserved, dtype)
+        loss = expression.loss
     if scenario.optimizer:
-        write_update(listing, scenario.optimizer, listing.trained)
+        write_update(listing, scenario.optimizer, listing.trained, scenario.dtype)
     return listing.program(loss)

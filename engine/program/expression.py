@@ -4,11 +4,12 @@ Each name is assigned once, and `d` + name is its gradient.
 """
 
 import keyword
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 import numpy as np
 
 from nnstep.engine.language.nodes import Assignment
+from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.operations.formula import NAMESPACE, formula
 from nnstep.engine.scenario.model import Expression
 from nnstep.engine.text import did_you_mean
@@ -37,28 +38,43 @@ def write_expression(
             listing.declare(Tensor(name, role, shapes=listing.always(array.shape), start=array))
     shapes = {name: tensor.shapes for name, tensor in listing.tensors.items()}
     taken = {*shapes, *(statement.name for statement in expression.statements)}
-    lowering = Lowering(shapes, Temporaries(taken), dtype)
+    temporaries = Temporaries(taken)
+    lowering = Lowering(shapes, temporaries, dtype)
     last = _check_loss_is_assigned(expression)
-    for statement in expression.statements:
-        _write_statement(listing, lowering, statement, expression.loss)
+    sources: dict[str, str] = {}
+    for statement, text in zip(expression.statements, _texts(expression), strict=True):
+        outputs = _write_statement(listing, lowering, statement, expression.loss)
+        sources |= dict.fromkeys(outputs, text)
     _check_loss_is_a_number(lowering, expression, last)
-    _write_backward(listing, expression, lowering.written)
+    _write_backward(listing, expression, lowering.written, sources, temporaries.given)
+
+
+def _texts(expression: Expression) -> list[str]:
+    """Return the statements as they were written, each on one line."""
+    starts = [statement.start for statement in expression.statements]
+    ends = [*starts[1:], len(expression.code)]
+    return [
+        on_one_line(expression.code[start:end]).rstrip("; ")
+        for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def _write_statement(
     listing: Listing, lowering: Lowering, statement: Assignment, loss: str
-) -> None:
-    """Add the instructions of one statement, temporaries first."""
+) -> list[str]:
+    """Add the instructions of one statement, temporaries first; return what they write."""
     before = len(lowering.written)
     value = lowering.value(statement.value, statement.name)
     if isinstance(value, str) and value != statement.name:
         lowering.copy(value, statement.name)
     elif not isinstance(value, str):
         lowering.constant(value, statement.name)
-    for applied in lowering.written[before:]:
+    added = lowering.written[before:]
+    for applied in added:
         is_loss = applied.output == loss
         phase, role = (Phase.LOSS, Role.LOSS) if is_loss else (Phase.FORWARD, Role.VALUE)
         listing.apply(phase, applied, role, lowering.shapes[applied.output])
+    return [applied.output for applied in added]
 
 
 def _check_loss_is_assigned(expression: Expression) -> Assignment:
@@ -82,12 +98,18 @@ def _check_loss_is_a_number(
             raise CompileError(message, statement.start, statement.end)
 
 
-def _write_backward(listing: Listing, expression: Expression, applied: list[Applied]) -> None:
+def _write_backward(
+    listing: Listing,
+    expression: Expression,
+    applied: list[Applied],
+    sources: Mapping[str, str],
+    temporaries: Set[str],
+) -> None:
     """Add the backward pass; a parameter that the loss does not depend on has a gradient of 0."""
     loss = expression.loss
     seed = gradient_of(listing.tensors[loss])
-    listing.add(Phase.BACKWARD, "seed", seed, _ONES, {"loss": loss})
-    backward = Backward(listing, applied, expression.parameters)
+    listing.add(Phase.BACKWARD, "seed", seed, _ONES, {"loss": loss}, source=sources[loss])
+    backward = Backward(listing, applied, expression.parameters, sources, temporaries)
     backward.write(loss)
     for name in expression.parameters:
         gradient = gradient_of(listing.tensors[name])

@@ -89,7 +89,8 @@ def write_network(listing: Listing, network: Network, data: Data) -> None:
     loss = _write_loss(listing, network, operation, source, penalised)
     backward = [_with_penalty(one, penalised, network.l2) for one in applied]
     wanted = [*listing.parameters, *(["x"] if network.input_gradient else [])]
-    Backward(listing, _with_loss(backward, loss, network, operation), wanted).write(LOSS)
+    sources = {line.writes[0]: line.code for line in listing.instructions}
+    Backward(listing, _with_loss(backward, loss, network, operation), wanted, sources).write(LOSS)
 
 
 def _declare_parameters(

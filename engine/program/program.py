@@ -78,7 +78,8 @@ class Tensor(Struct, frozen=True, eq=False):
     """What is known of a tensor before anything runs.
 
     `layer` counts from 1 and is None outside a layer. A gradient is the derivative of the loss by
-    the tensor `of`; a buffer belongs to the parameter `of`, and without an `of` it is a count.
+    the tensor `of`; a buffer, or a scratch tensor that each update computes anew, belongs to the
+    parameter `of`. A buffer without an `of` is a count.
 
     A tensor with a `start` is live from the beginning, and that is its first value; a buffer of a
     parameter is full of it. The others appear when first written. The optimizer leaves a parameter
@@ -110,6 +111,9 @@ class Instruction(Struct, frozen=True):
 
     `sides` tells the sides of the operation's kinks apart, as `Kink` says, by tensors under their
     names; it is None if there is no kink.
+
+    A backward line is the derivative, or a part of it, of the line `source`: in a program of code
+    the statement as it was written, in a network the line of phase forward or loss.
     """
 
     phase: Phase
@@ -123,6 +127,7 @@ class Instruction(Struct, frozen=True):
     names: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Constant] = field(default_factory=dict)
     sides: Formula | None = None
+    source: str = ""
 
 
 class Program(Struct, frozen=True):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building import expression, network
 from commanding import give, small, told
 
 from nnstep.engine.commands.interpreter import Interpreter
@@ -269,3 +270,13 @@ def test_sessions_that_are_left_are_listed_and_deleted_one_by_one() -> None:
             interpreter.execute(wrong)
     assert len(interpreter.execute("sessions").lines) == 2
     assert [path.suffix for path in state_folder().iterdir()] == [".session"]
+
+
+def test_the_list_says_of_which_statement_a_backward_line_is_the_derivative() -> None:
+    session = Session(expression("h = (a + b) * c\nL = h ** 2", "L", a=1.0, b=2.0, c=3.0))
+    lines = Interpreter(session).execute("list").lines
+    assert lines[6:8] == (
+        "     7 backward  dc = dh * t1          # of h = (a + b) * c",
+        "     8 backward  da = dt1              # of h = (a + b) * c",
+    )
+    assert not any("# of" in line for line in Interpreter(Session(network())).execute("list").lines)
