@@ -179,7 +179,7 @@ class Rule:
                 return Written(text, 1.5 if text.startswith("∂") else 4)
             case ast.Constant(value):
                 return self._number(value)
-            case ast.UnaryOp(ast.USub(), ast.Constant(value)):
+            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)):
                 return constant(-value)
             case ast.UnaryOp(ast.USub(), operand):
                 return combined("neg", [self.written(operand)], PAPER)
@@ -254,6 +254,8 @@ class Rule:
             case ast.Call(ast.Attribute(of, "sum" | "mean" | "max" | "min" | "var" as name)):
                 axis = next((k.value for k in tree.keywords if k.arg == "axis"), None)
                 return self._reduced(name, of, None if axis is None else ast.literal_eval(axis))
+            case ast.Call(ast.Name("sum_in_float32"), [of, *_]):
+                return self._call(ast.Call(ast.Attribute(of, "sum"), [], tree.keywords))
             case ast.Call(ast.Name("len"), _):
                 return Written("m")
             case ast.Call(ast.Name("int"), [only]):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from nnstep.engine.text import cell_name
 
 from .expansion import Part
-from .nodes import Apply, Cell, Choose, Letter, Node, Number, Reduce, cells_in, letters_in
+from .nodes import CASTS, Apply, Cell, Choose, Letter, Node, Number, Reduce, cells_in, letters_in
 
 _BIG = 0.5  # a sum over letters takes in the product behind it
 _SUM, _PRODUCT, _SIGNED, _POWER, _ATOM = range(5)
@@ -70,11 +70,11 @@ _SUPERSCRIPTS = str.maketrans("-0123456789t", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ
 
 def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
     """Write what a sign makes of texts."""
+    if sign in CASTS:
+        return parts[0]
     match sign, parts:
         case ("sum", _):
             return Written(style.signs["+"].join(each.inside(_SUM) for each in parts), _SUM)
-        case ("int", (only,)):
-            return only
         case ("neg", (only,)):
             return Written(style.signs["neg"] + only.inside(_SIGNED + 1), _SIGNED)
         case ("**", (base, exponent)):
