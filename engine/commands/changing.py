@@ -30,7 +30,7 @@ def _set(session: "Session", text: Typed) -> Answer:
     before, branch = session.value(name)[index], session.branches.current
     with blaming(new):
         session.edit(name, index, number)
-    said = [f"{cell_name(name, index)} = {session.value(name)[index]} (was {before})"]
+    said = [f"{cell_name(name, index)} = {session.value(name)[index]!s} (was {before!s})"]
     if session.branches.current != branch:
         said.append(
             f"A new branch, {session.branches.current}, begins here; "

@@ -54,7 +54,7 @@ def _print(session: "Session", text: Typed) -> Answer:
 def array_lines(name: str, array: Array) -> list[str]:
     """Write an array under its name, with all digits that its dtype has."""
     if array.ndim == 0:
-        return [f"{name} = {array[()]} ({array.dtype})"]
+        return [f"{name} = {array[()]!s} ({array.dtype})"]
     text = np.array2string(
         array,
         max_line_width=_LINE_WIDTH,

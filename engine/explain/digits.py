@@ -116,8 +116,6 @@ def _calculated(sign: str, values: Sequence[float]) -> float:
         return math.fsum(values) if all(map(math.isfinite, values)) else float(np.sum(values))
     if sign in ("max", "min"):
         return float(getattr(np, sign)(values))
-    if sign == "int":
-        return values[0]
     return float(FUNCTIONS[sign](*map(np.float64, values)))
 
 

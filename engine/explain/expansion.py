@@ -8,6 +8,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Shape
 
 from .nodes import (
+    CASTS,
     Apply,
     Cell,
     Choose,
@@ -79,6 +80,8 @@ class Expansion:
                 return Part(taken.value, taken.sign, taken.parts, taken.cell, aside)
             case Apply(sign, operands):
                 parts = tuple(self.part(each, where, True) for each in operands)
+                if sign in CASTS:
+                    return _cast(sign, parts[0])
                 return Part(applied(sign, tuple(part.value for part in parts)), sign, parts)
             case Reduce():
                 return self._reduced(node, where, beside)
@@ -104,6 +107,11 @@ class Expansion:
         if beside:
             return Part(value, aside=(Part(value, node.sign, parts),))
         return Part(value, node.sign, parts)
+
+
+def _cast(sign: str, part: Part) -> Part:
+    """Return a part whose value has another type, which is not a step of the calculation."""
+    return Part(applied(sign, (part.value,)), part.sign, part.parts, part.cell, part.aside)
 
 
 def _reductions(node: "int | Node") -> Iterator[Reduce]:

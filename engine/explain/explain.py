@@ -8,7 +8,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.program.program import Instruction, Program, Role
+from nnstep.engine.operations.formula import Formula
+from nnstep.engine.program.program import Instruction, Phase, Program, Role
 from nnstep.engine.text import cell_name
 
 from .definitions import opened
@@ -17,6 +18,7 @@ from .expansion import Expansion, Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
 from .origin import Written, last_writer, origin_of
+from .rule import Rule
 from .running import run_in_index_space
 from .sums import MOST_TERMS, described, is_sum, largest_first, terms_of
 from .writing import arithmetic, lettered, symbols
@@ -81,13 +83,17 @@ class Walk:
         return Expansion().part(self.node, self.where)
 
     @cached_property
-    def opened_node(self) -> Node | None:
-        """The textbook's expression, where the line calls a function that has a definition."""
+    def opened(self) -> Formula | None:
+        """The textbook's formula, where the line calls a function that has a definition."""
         assert self.line.formula is not None
-        formula = opened(self.line.formula, self.line.names, self.before)
-        if formula is None:
+        return opened(self.line.formula, self.line.names, self.before)
+
+    @cached_property
+    def opened_node(self) -> Node | None:
+        """The textbook's expression of the cell."""
+        if self.opened is None:
             return None
-        return run_in_index_space(formula, self.line.names, self.before).cell(self.free)
+        return run_in_index_space(self.opened, self.line.names, self.before).cell(self.free)
 
     @cached_property
     def opened_part(self) -> Part | None:
@@ -107,6 +113,7 @@ class Walk:
 
     def _explanation(self) -> Explanation:
         part, shown = self.part, self.part
+        rule = Rule(self.program, self.line, self.before)
         definition, exact = "", True
         if self.opened_part is not None:
             definition = arithmetic(self.opened_part, self.folds)
@@ -124,7 +131,8 @@ class Walk:
             step=self.step,
             code=self.line.code,
             origin="step",
-            general=f"{cell_symbol(self.name, self.free, letters)} = {symbols(node, letters)}",
+            rule=rule.text(self.opened),
+            general=self.general(rule, node, letters),
             symbolic=symbols(node, numbered),
             arithmetic=arithmetic(part, self.folds),
             definition=definition,
@@ -135,6 +143,15 @@ class Walk:
             shapes=self.shapes,
         )
         return replace(result, **self.sums(shown))
+
+    def general(self, rule: Rule, node: Node, letters: Mapping[Letter, str]) -> str:
+        """Write the rule of any cell; of an activation its definition, or what its slope is."""
+        if rule.slope:
+            return rule.slope[1]
+        if self.line.phase is Phase.LOSS and rule.has_loss:
+            return ""
+        index = f"{cell_symbol(self.name, self.free, letters)} = {symbols(node, letters)}"
+        return rule.definition or rule.settings or rule.product or index
 
     def gives_the_value(self, part: Part) -> bool:
         """Tell whether another calculation gives the value as well, but for rounding."""

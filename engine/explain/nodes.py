@@ -89,7 +89,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "max": np.maximum,
     "min": np.minimum,
     "floor": np.floor,
-    "int": np.trunc,
     "<": np.less,
     "<=": np.less_equal,
     ">": np.greater,
@@ -104,6 +103,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 }
 """What the sign of an `Apply` computes."""
 
+CASTS = ("float64", "float32", "float16", "int64", "int32", "int")
+"""The signs of an `Apply` that only changes the type of a number; `int` is Python's."""
+
 _REDUCTIONS: Mapping[str, Callable[..., Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
 
 _WEAK = (bool, int, float)
@@ -113,6 +115,8 @@ def applied(sign: str, values: tuple[Any, ...]) -> Any:
     """Compute an operation as NumPy does, which lets plain numbers of Python take any type."""
     if sign == "int":
         return int(values[0]) if np.ndim(values[0]) == 0 else values[0].astype(int)
+    if sign in CASTS:
+        return np.asarray(values[0]).astype(sign)[()]
     result = FUNCTIONS[sign](*values)
     if sign == "erf":
         return np.asarray(result, getattr(values[0], "dtype", None))[()]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.formula import NAMESPACE, Formula
 
@@ -43,6 +45,13 @@ def _compiled(parameters: tuple[str, ...], text: str) -> Callable[..., Any]:
 class _Chosen(ast.NodeTransformer):
     """Makes a call of `a if test else b`, so that both branches and the test stay known."""
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Have Python not work out what is written with numbers alone, such as 1 - 0.9."""
+        left, right = self.visit(node.left), self.visit(node.right)
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+            left = ast.Call(ast.Name("indexed", ast.Load()), [left], [])
+        return ast.BinOp(left, node.op, right)
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         parts = [self.visit(each) for each in (node.test, node.body, node.orelse)]
         return ast.Call(ast.Name("chosen", ast.Load()), parts, [])
@@ -55,7 +64,7 @@ def _names() -> dict[str, Any]:
         for name, value in NAMESPACE.items()
         if isinstance(value, FunctionType)
     }
-    return {**NAMESPACE, **functions, **RULES, "chosen": _chosen, "int": _whole}
+    return {**NAMESPACE, **functions, **RULES, "chosen": _chosen, "indexed": indexed, "int": _whole}
 
 
 _MIRRORS: dict[str, dict[str, Any]] = {}
@@ -105,7 +114,7 @@ def _whole(number: Any) -> Any:
     """Return a number as Python's `int` does, which takes the type of what it is combined with."""
     if not isinstance(number, Indexed):
         return int(number)
-    return Indexed(number.shape, lambda at: Apply("int", (number.cell(at),)), int)
+    return Indexed(number.shape, lambda at: Apply("int", (number.cell(at),)), np.int64)
 
 
 def _one_hot(y: Any, like: Any) -> Indexed:

@@ -70,11 +70,12 @@ class Indexed(np.lib.mixins.NDArrayOperatorsMixin):
 
         return Indexed(shape, cell, self.dtype)
 
-    def astype(self, dtype: npt.DTypeLike) -> "Indexed":
-        """Return the array; of numbers without a fraction if whole ones are asked for."""
-        if np.dtype(dtype).kind != "i" or self.dtype.kind == "i":
+    def astype(self, dtype: npt.DTypeLike, copy: bool = True) -> "Indexed":
+        """Return the array in another dtype."""
+        kind = np.dtype(dtype)
+        if kind == self.dtype:
             return self
-        return Indexed(self.shape, lambda at: Apply("int", (self.cell(at),)), dtype)
+        return Indexed(self.shape, lambda at: Apply(kind.name, (self.cell(at),)), kind)
 
     def reshape(self, *shape: Any) -> "Indexed":
         """Return the array in another shape."""

@@ -9,8 +9,9 @@ from msgspec import Struct
 from nnstep.engine.text import cell_name
 
 from .expansion import Part
-from .nodes import Apply, Cell, Choose, Letter, Node, Number, Reduce, cells_in, letters_in
+from .nodes import CASTS, Apply, Cell, Choose, Letter, Node, Number, Reduce, cells_in, letters_in
 
+_BIG = 0.5  # a sum over letters takes in the product behind it
 _SUM, _PRODUCT, _SIGNED, _POWER, _ATOM = range(5)
 """How tightly the outermost sign of a text binds."""
 
@@ -57,27 +58,27 @@ class Written(Struct, frozen=True):
     """A text, and how tightly its outermost sign binds."""
 
     text: str
-    binds: int = _ATOM
+    binds: float = _ATOM
 
-    def inside(self, least: int) -> str:
+    def inside(self, least: float) -> str:
         """Return the text, in parentheses if it binds less tightly than what stands around it."""
         return self.text if self.binds >= least else f"({self.text})"
 
 
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPTS = str.maketrans("-0123456789t", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ")
 
 
 def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
     """Write what a sign makes of texts."""
+    if sign in CASTS:
+        return parts[0]
     match sign, parts:
         case ("sum", _):
             return Written(style.signs["+"].join(each.inside(_SUM) for each in parts), _SUM)
-        case ("int", (only,)):
-            return only
         case ("neg", (only,)):
             return Written(style.signs["neg"] + only.inside(_SIGNED + 1), _SIGNED)
         case ("**", (base, exponent)):
-            if style.superscripts and exponent.text.isdigit():
+            if style.superscripts and (exponent.text.isdigit() or exponent.text == "t"):
                 return Written(base.inside(_ATOM) + exponent.text.translate(_SUPERSCRIPTS), _POWER)
             if style.superscripts and exponent.text == "0.5":
                 return Written("√" + base.inside(_ATOM), _POWER)
@@ -192,7 +193,7 @@ def _symbols(node: "int | Node", letters: Mapping[Letter, str | int]) -> Written
             names = "".join(str(letters[each]) for each in over)
             if sign == "sum":
                 inner = _symbols(body, letters).inside(_PRODUCT)
-                return Written(f"Σ{names.translate(_SUBSCRIPTS)} {inner}", _PRODUCT)
+                return Written(f"Σ{names.translate(_SUBSCRIPTS)} {inner}", _BIG)
             inner = _symbols(body, letters).text
             return Written(f"{sign}{names.translate(_SUBSCRIPTS)}({inner})")
         case Choose(test, yes, no):

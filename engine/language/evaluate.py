@@ -16,6 +16,7 @@ from nnstep.engine.operations import catalogue
 from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import Constant
+from nnstep.engine.operations.functions import global_norm
 from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean, outside, quoted
 
@@ -46,7 +47,7 @@ def _test(name: str, value: Kernel) -> Function:
 
 FUNCTIONS: Mapping[str, Function] = {
     **catalogue.FUNCTIONS,
-    "norm": _test("norm", lambda x: np.sqrt(np.sum(x**2))),
+    "norm": _test("norm", lambda x: global_norm(x)),
     "isnan": _test("isnan", lambda x: np.isnan(x)),
     "isinf": _test("isinf", lambda x: np.isinf(x)),
     "isfinite": _test("isfinite", lambda x: np.isfinite(x)),
@@ -312,9 +313,9 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         raise ConditionError(problem)
     arguments = [_value(argument, values) for argument in node.arguments]
     count = len(function.inputs)
-    if function.call is None and (
-        not function.operation.broadcasts or all(map(_is_number, arguments[:count]))
-    ):
+    # What is computed from numbers that are written down is such a number again: it has no dtype.
+    of_numbers = function.call is None and all(map(_is_number, arguments[:count]))
+    if function.call is None and (of_numbers or not function.operation.broadcasts):
         arguments[:count] = [np.asarray(argument) for argument in arguments[:count]]
     if function.operation.broadcasts:
         _check_together(node, [np.shape(argument) for argument in arguments[:count]])
@@ -323,9 +324,12 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
     _check_growth(node, arguments)
     if function.call is not None:
         return function.call(*arguments[:count], **settings, **node.options)
-    parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
+    in_half = any(getattr(each, "dtype", None) == np.float16 for each in arguments[:count])
+    given_settings = (*settings.items(), *node.options.items())
+    parameters, compute = _compiled(node.function, given_settings, in_half)
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
-    return compute(*(inputs[parameter] for parameter in parameters))
+    result = compute(*(inputs[parameter] for parameter in parameters))
+    return float(result) if of_numbers and np.size(result) == 1 else result
 
 
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:
@@ -382,10 +386,15 @@ def _check_together(node: Call, shapes: list[Shape]) -> None:
 
 @lru_cache(maxsize=256)
 def _compiled(
-    name: str, settings: tuple[tuple[str, Constant], ...]
+    name: str, settings: tuple[tuple[str, Constant], ...], in_half: bool
 ) -> tuple[tuple[str, ...], Kernel]:
-    """Return the parameters of a function with its settings, and the function itself."""
+    """Return the parameters of a function with its settings, and the function itself.
+
+    Of arrays in float16 it is the one that a run of float16 has.
+    """
     formula = FUNCTIONS[name].operation.with_settings(**dict(settings)).value_formula
+    if in_half:
+        formula = formula.in_half()
     return tuple(formula.parameters), formula.function
 
 

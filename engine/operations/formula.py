@@ -85,6 +85,11 @@ class Formula(Struct, frozen=True, eq=False):
         tree = self._filled({name: part.tree for name, part in inner.items()})
         return Formula(tuple(dict.fromkeys(parameters)), tree)
 
+    def in_half(self) -> "Formula":
+        """Return the formula for a run of float16: its sums go through `sum_in_float32`."""
+        tree: ast.expr = _InHalf({}).visit(self.tree)
+        return Formula(self.parameters, tree)
+
     def _filled(self, fill: Mapping[str, ast.expr]) -> ast.expr:
         filled: ast.expr = _Filled(fill).visit(self.tree)
         return filled
@@ -211,6 +216,18 @@ class _Filled(ast.NodeTransformer):
         call = self.generic_visit(node)
         assert isinstance(call, ast.Call)
         call.keywords = [keyword for keyword in call.keywords if not _is_default(keyword.value)]
+        return call
+
+
+class _InHalf(_Filled):
+    """Copies an expression, with `sum_in_float32(x, …)` in place of `x.sum(…)`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        call = super().visit_Call(node)
+        match call:
+            case ast.Call(func=ast.Attribute(value=summed, attr="sum")):
+                name = ast.Name("sum_in_float32", ast.Load())
+                return ast.Call(name, [summed, *call.args], call.keywords)
         return call
 
 

@@ -46,12 +46,14 @@ class Applied(Struct, frozen=True):
 class Listing:
     """The instructions and tensors of a program in the making.
 
-    `data` is where its batches come from, None if it has none.
+    `data` is where its batches come from, None if it has none. The lines of a run of float16 have
+    sums that are rounded once.
     """
 
-    def __init__(self, data: Data | None) -> None:
+    def __init__(self, data: Data | None, dtype: str) -> None:
         self.instructions: list[Instruction] = []
         self.tensors: dict[str, Tensor] = {}
+        self._in_half = dtype == "float16"
         self._rows = data.batch_sizes if data else (1,)
         if data:
             self._add_batch(data)
@@ -87,6 +89,8 @@ class Listing:
     ) -> None:
         """Add `target = formula`, with tensor `names` for the formula's parameters."""
         self.declare(target)
+        if self._in_half:
+            formula = formula.in_half()
         named = {parameter: names[parameter] for parameter in formula.parameters}
         self.instructions.append(
             Instruction(

@@ -25,7 +25,7 @@ def program_of(scenario: Scenario) -> Program:
 
 def compile_scenario(scenario: Scenario) -> Program:
     """Compile a scenario to a new program; raise `CompileError` where an expression is wrong."""
-    listing = Listing(scenario.data)
+    listing = Listing(scenario.data, scenario.dtype)
     if scenario.network:
         assert scenario.data is not None, "a network is always read with its data"
         write_network(listing, scenario.network, scenario.data)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.losses import LOSSES
+from nnstep.engine.operations.optimizers import OPTIMIZERS
 from nnstep.engine.text import a_title, printable
 
 from . import schema
@@ -141,9 +142,21 @@ def report_doubts(scenario: Scenario, report: Report) -> None:
         key = "iterations" if scenario.run.iterations else "epochs"
         message = "without an [optimizer] the run ends after one backward pass"
         report.warning(("run", key), message)
+    if scenario.optimizer is not None:
+        _doubt_eps(scenario.optimizer, scenario.dtype, report)
     for key, name in _NOT_YET.items():
         if report.source.table.get(key):
             report.warning((key, 0), f"{name} are checked but not acted on in this version")
+
+
+def _doubt_eps(optimizer: Optimizer, dtype: str, report: Report) -> None:
+    """Warn of an eps that is 0 in the type of the run: it keeps nothing from a division by 0."""
+    eps = OPTIMIZERS[optimizer.kind].filled(optimizer.options).get("eps", 0.0)
+    if eps and np.dtype(dtype).type(eps) == 0:
+        given = "eps" in report.source.table["optimizer"]
+        least = np.finfo(dtype).smallest_subnormal
+        message = f"eps = {eps:g} is 0 in {dtype}, whose smallest number is {least:.1e}"
+        report.warning(("optimizer", "eps" if given else "kind"), f"{message}; give a larger eps")
 
 
 def _passes(scenario: Scenario) -> int:

@@ -122,6 +122,12 @@ def last_change(
         cell=cell,
         place=place,
         code=None if edited else line.code,
-        before=before[index].item() if before is not None and had_it else None,
-        after=after[index].item(),
+        before=_shortest(before[index]) if before is not None and had_it else None,
+        after=_shortest(after[index]),
     )
+
+
+def _shortest(value: np.generic) -> float:
+    """Return a cell as the number with the digits that are enough in its dtype: 0.1 of float32."""
+    number: float = value.item()
+    return float(str(value)) if isinstance(number, float) else number

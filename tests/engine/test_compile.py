@@ -216,7 +216,7 @@ L = mean(k) + sum(W ** 2)
 
 
 def test_no_temporary_of_the_way_back_is_a_mere_copy() -> None:
-    given = {"W": [[0.5, -0.25], [0.125, 0.75]], "b": [0.1, 0.2], "x": [[1.0, 2.0]]}
+    given: dict[str, Any] = {"W": [[0.5, -0.25], [0.125, 0.75]], "b": [0.1, 0.2], "x": [[1.0, 2.0]]}
     backward = [line[12:] for line in lines(expression(CODE, "L", **given)) if "backward" in line]
     assert backward == [
         "dL = np.ones_like(L)",
@@ -238,7 +238,7 @@ def test_no_temporary_of_the_way_back_is_a_mere_copy() -> None:
 
 
 def test_a_backward_line_knows_of_which_line_it_is_the_derivative() -> None:
-    given = {"W": [[0.5, -0.25], [0.125, 0.75]], "b": [0.1, 0.2], "x": [[1.0, 2.0]]}
+    given: dict[str, Any] = {"W": [[0.5, -0.25], [0.125, 0.75]], "b": [0.1, 0.2], "x": [[1.0, 2.0]]}
     program = compile_scenario(expression(CODE, "L", **given))
     sources = {line.code: line.source for line in program.instructions if line.phase == "backward"}
     assert sources["dL = np.ones_like(L)"] == "L = mean(k) + sum(W ** 2)"
@@ -270,7 +270,7 @@ def test_what_a_copy_stood_for_may_go_two_ways_and_be_chosen() -> None:
     g = j + o
     L = i + g
     """
-    given = {"u": [0.3, -0.7], "v": [1.1, 0.9]}
+    given: dict[str, Any] = {"u": [0.3, -0.7], "v": [1.1, 0.9]}
     one, other = (Session(expression(code, "L", **given), iterations=1) for code in (nested, named))
     one.run()
     other.run()
