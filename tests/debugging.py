@@ -10,7 +10,7 @@ from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.debugger import Debugger
-from nnstep.tui.panes.bars import KeyLine
+from nnstep.tui.panes.strip import Strip
 
 NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
 
@@ -42,4 +42,4 @@ def focused(pilot: Pilot[None]) -> str | None:
 
 
 def said(pilot: Pilot[None]) -> str:
-    return debugger(pilot).query_one(KeyLine).message
+    return debugger(pilot).query_one(Strip).message

@@ -10,9 +10,19 @@ from dataclasses import dataclass, replace
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
-from .panes import PANES
+from .panes import PANES, Row
 
-_SHOWN = {"right": "→", "left": "←", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"}
+_SHOWN = {
+    "right": "→",
+    "left": "←",
+    "up": "↑",
+    "down": "↓",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "enter": "enter",
+    "tab": "tab",
+    "shift+tab": "shift+tab",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +34,6 @@ class Action:
     only they know. The scope is the app, the debugger, or, of those that the table of panes names,
     a kind of pane. `keys` is a comma-separated list; an action without keys is reached through the
     palette.
-    `footer` is its word on the last line, None if it has no place there; where there is not room
-    for all, those of the lowest `rank` come first.
     """
 
     id: str
@@ -35,8 +43,6 @@ class Action:
     group: str
     does: str
     scope: str = "debugger"
-    footer: str | None = None
-    rank: int = 0
 
     @property
     def shown_keys(self) -> tuple[str, ...]:
@@ -55,16 +61,24 @@ STEP, BACK, RUN, CHANGE, ASK, LOOK = "Step", "Back", "Run", "Change", "Ask", "Lo
 IN_PROGRAM, IN_TENSORS, PROGRAM = "In the program pane", "In a tensor pane", "nnstep"
 IN_WATCHES, IN_TIMELINE = "In the watch pane", "In the timeline"
 
+
+def _about(pane: Row) -> str:
+    """Return what the digit of a pane does."""
+    if pane.region != "main":
+        return f"go to {pane.title}"
+    return "the step, which follows" if pane.digit == 0 else f"{pane.title}, which stay until 0"
+
+
 # fmt: off
 ACTIONS: tuple[Action, ...] = (
-    Action("step-op", "s,f11", "Step", "run one operation", STEP, ":step", footer="op"),
+    Action("step-op", "s,f11", "Step", "run one operation", STEP, ":step"),
     Action("step-layer", "n,f10", "Layer",
-           "run to the next layer", STEP, ":step layer", footer="layer", rank=1),
+           "run to the next layer", STEP, ":step layer"),
     Action("step-phase", "f", "Finish phase",
-           "run to the end of the phase", STEP, ":step phase", footer="phase", rank=2),
+           "run to the end of the phase", STEP, ":step phase"),
     Action("step-iteration", "i", "Iteration",
-           "run to the next iteration", STEP, ":step iteration", footer="iteration"),
-    Action("back-op", "S", "Step back", "one operation back", BACK, ":back", footer="back"),
+           "run to the next iteration", STEP, ":step iteration"),
+    Action("back-op", "S", "Step back", "one operation back", BACK, ":back"),
     Action("back-layer", "N", "Layer back",
            "back to where the layer begins", BACK, ":back layer"),
     Action("back-phase", "F", "Phase back",
@@ -73,53 +87,62 @@ ACTIONS: tuple[Action, ...] = (
            "back to where the iteration begins", BACK, ":back iteration"),
     Action("first", "g", "First step", "go to the first step", BACK, ":goto start"),
     Action("newest", "G", "Newest step", "go to the newest step", BACK, ":goto newest"),
-    Action("run", "space", "Run or pause", "run, or pause", RUN, "run", footer="run"),
+    Action("run", "space", "Run or pause", "run, or pause", RUN, "run"),
     Action("continue", "c,f5", "Continue",
            "go on to the next stop: a breakpoint, a watchpoint, a value that is not finite",
-           RUN, ":continue", footer="stop"),
+           RUN, ":continue"),
     Action("continue-back", "C", "Continue back",
            "go back to the previous stop", RUN, ":continue back"),
     Action("breakpoint", "b", "Breakpoint",
            "set or remove a breakpoint on this line",
-           RUN, ":toggle line {line}", footer="break", rank=1),
+           RUN, ":toggle line {line}"),
     Action("faster", "plus,equals_sign", "Faster", "run faster", RUN, "change_speed(1)"),
     Action("slower", "minus", "Slower", "run slower", RUN, "change_speed(-1)"),
     Action("restart", "r", "Restart", "start again with the same seed", RUN, ":restart"),
     Action("reseed", "R", "New seed", "start again with a new seed", RUN, ":restart seed {seed}"),
-    Action("edit", "e", "Edit", "change the value under the cursor", CHANGE, "edit", footer="edit"),
+    Action("edit", "e", "Edit", "change the cell in question", CHANGE, "edit"),
     Action("undo", "u", "Undo",
-           "take the last change back", CHANGE, ":undo", footer="undo", rank=2),
+           "take the last change back", CHANGE, ":undo"),
     Action("redo", "U", "Redo", "make that change again", CHANGE, ":redo"),
-    Action("recover", "y", "Take up", "take the earlier session up again", CHANGE, "recover"),
+    Action("copy", "y", "Copy",
+           "copy the cell in question; or, while one is offered, take an earlier session up",
+           ASK, "copy"),
+    Action("resume", "", "Take up", "take the earlier session up again", CHANGE, "recover"),
     Action("watch", "w", "Watch",
-           "watch the cell under the cursor, or no longer",
-           ASK, ":toggle watch {watched}", footer="watch", rank=2),
-    Action("last-change", "l", "Last change",
-           "who last changed the cell under the cursor: go there", ASK, ":who {cell}"),
+           "watch the cell in question, or no longer",
+           ASK, ":toggle watch {watched}"),
+    Action("writer", "enter", "Its step",
+           "go to the step that wrote the cell in question", ASK, ":who {cell}"),
+    Action("jump-back", "comma", "Jump back",
+           "back to where one was before enter, ! or goto", ASK, ":jump back"),
+    Action("jump-on", "full_stop", "Jump on", "forward again", ASK, ":jump on"),
     Action("verify", "v", "Verify",
-           "verify the gradients here", ASK, ":verify", footer="verify", rank=2),
+           "verify the gradients here", ASK, ":verify"),
     Action("fault", "exclamation_mark", "Fault",
            "go to the next fault, or to the first again", ASK, ":goto fault {fault}"),
     Action("timeline", "t", "Timeline",
            "show the timeline and the branches, or hide them",
-           LOOK, "toggle_pane(7)", footer="timeline", rank=1),
-    Action("prompt", "colon", "Prompt", "type a command", ASK, "prompt", footer="prompt"),
-    Action("zoom", "z", "Zoom", "show this pane alone, or all again", LOOK, "zoom"),
-    Action("next-pane", "tab", "Next pane", "go to the next pane", LOOK, "next_pane(1)"),
+           LOOK, "toggle_pane(7)"),
+    Action("prompt", "colon", "Prompt", "type a command", ASK, "prompt"),
+    Action("zoom", "z", "Zoom",
+           "show this pane alone; again: large; again: all", LOOK, "zoom"),
+    Action("next-pane", "tab", "Next pane",
+           "go to the next pane that is seen", LOOK, "next_pane(1)"),
     Action("previous-pane", "shift+tab", "Previous pane",
            "go to the pane before", LOOK, "next_pane(-1)"),
     *(
         Action(f"pane-{pane.digit}", str(pane.digit), f"Pane {pane.digit}: {pane.title}",
-               f"go to {pane.title}", LOOK, f"pane({pane.digit})")
+               _about(pane), LOOK, f"pane({pane.digit})")
         for pane in PANES
         if pane.shown != "with room"
     ),
-    Action("step-arrow", "right", "Step",
+    Action("step-arrow", "right,l", "Step",
            "run one operation", IN_PROGRAM, ":step", "program"),
-    Action("back-arrow", "left", "Step back",
+    Action("back-arrow", "left,h", "Step back",
            "one operation back", IN_PROGRAM, ":back", "program"),
-    Action("program-up", "up", "Up", "a line up", IN_PROGRAM, "scroll_lines(-1)", "program"),
-    Action("program-down", "down", "Down", "a line down", IN_PROGRAM, "scroll_lines(1)", "program"),
+    Action("program-up", "up,k", "Up", "a line up", IN_PROGRAM, "scroll_lines(-1)", "program"),
+    Action("program-down", "down,j", "Down",
+           "a line down", IN_PROGRAM, "scroll_lines(1)", "program"),
     Action("program-page-up", "pageup", "Page up",
            "a page up", IN_PROGRAM, "scroll_pages(-1)", "program"),
     Action("program-page-down", "pagedown", "Page down",
@@ -132,10 +155,10 @@ ACTIONS: tuple[Action, ...] = (
            "see the beginning of long lines", IN_PROGRAM, "scroll_code(-8)", "program"),
     Action("program-right", "greater_than_sign", "Scroll right",
            "see the end of long lines", IN_PROGRAM, "scroll_code(8)", "program"),
-    Action("cell-up", "up", "Up", "a cell up", IN_TENSORS, "cursor(-1, 0)", "tensors"),
-    Action("cell-down", "down", "Down", "a cell down", IN_TENSORS, "cursor(1, 0)", "tensors"),
-    Action("cell-left", "left", "Left", "a cell left", IN_TENSORS, "cursor(0, -1)", "tensors"),
-    Action("cell-right", "right", "Right", "a cell right", IN_TENSORS, "cursor(0, 1)", "tensors"),
+    Action("cell-up", "up,k", "Up", "a cell up", IN_TENSORS, "cursor(-1, 0)", "tensors"),
+    Action("cell-down", "down,j", "Down", "a cell down", IN_TENSORS, "cursor(1, 0)", "tensors"),
+    Action("cell-left", "left,h", "Left", "a cell left", IN_TENSORS, "cursor(0, -1)", "tensors"),
+    Action("cell-right", "right,l", "Right", "a cell right", IN_TENSORS, "cursor(0, 1)", "tensors"),
     Action("page-up", "pageup", "Page up", "a page up", IN_TENSORS, "page(-1)", "tensors"),
     Action("page-down", "pagedown", "Page down", "a page down", IN_TENSORS, "page(1)", "tensors"),
     Action("row-start", "home", "Row start",
@@ -146,10 +169,11 @@ ACTIONS: tuple[Action, ...] = (
            "first cell of the pane", IN_TENSORS, "pane_edge(0)", "tensors"),
     Action("last-cell", "ctrl+end", "Last cell",
            "last cell of the pane", IN_TENSORS, "pane_edge(-1)", "tensors"),
-    Action("watch-up", "up", "Up", "a watch up", IN_WATCHES, "select(-1)", "watches"),
-    Action("watch-down", "down", "Down", "a watch down", IN_WATCHES, "select(1)", "watches"),
-    Action("scrub-back", "left", "Back", "an iteration back", IN_TIMELINE, "scrub(-1)", "timeline"),
-    Action("scrub-on", "right", "On", "an iteration on", IN_TIMELINE, "scrub(1)", "timeline"),
+    Action("watch-up", "up,k", "Up", "a watch up", IN_WATCHES, "select(-1)", "watches"),
+    Action("watch-down", "down,j", "Down", "a watch down", IN_WATCHES, "select(1)", "watches"),
+    Action("scrub-back", "left,h", "Back",
+           "an iteration back", IN_TIMELINE, "scrub(-1)", "timeline"),
+    Action("scrub-on", "right,l", "On", "an iteration on", IN_TIMELINE, "scrub(1)", "timeline"),
     Action("scrub-page-back", "pageup", "Far back",
            "a tenth of the curve back", IN_TIMELINE, "scrub_page(-1)", "timeline"),
     Action("scrub-page-on", "pagedown", "Far on",
@@ -162,21 +186,96 @@ ACTIONS: tuple[Action, ...] = (
            "the edit, fault or branch before", IN_TIMELINE, "mark(-1)", "timeline"),
     Action("mark-on", "greater_than_sign", "Next mark",
            "the next edit, fault or branch", IN_TIMELINE, "mark(1)", "timeline"),
-    Action("branch-up", "up", "Branch up", "a branch up", IN_TIMELINE, "branch(-1)", "timeline"),
-    Action("branch-down", "down", "Branch down",
+    Action("branch-up", "up,k", "Branch up", "a branch up", IN_TIMELINE, "branch(-1)", "timeline"),
+    Action("branch-down", "down,j", "Branch down",
            "a branch down", IN_TIMELINE, "branch(1)", "timeline"),
     Action("branch-go", "enter", "Switch",
            "go to the branch selected", IN_TIMELINE, "enter", "timeline"),
     Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
     Action("help", "question_mark,f1", "Help",
-           "these keys, and what the scenario is about", PROGRAM, "help", "app", footer="help"),
+           "what the marks, the words and the keys mean", PROGRAM, "help", "app"),
+    Action("about", "a", "About", "about this example", PROGRAM, "help('about')", "app"),
     Action("palette", "ctrl+p", "Command palette",
            "find an action by its name", PROGRAM, "command_palette", "app"),
     Action("theme", "", "Theme", "choose other colours", PROGRAM, "change_theme", "app"),
     Action("interrupt", "ctrl+c", "Pause", "pause; it does not quit", PROGRAM, "interrupt", "app"),
-    Action("quit", "q", "Quit", "quit at once", PROGRAM, "quit", "app", footer="quit"),
+    Action("quit", "q", "Quit", "quit at once", PROGRAM, "quit", "app"),
 )
 # fmt: on
+
+
+# The keys on the last line: those of what has the focus, the commonest first. There is always room
+# for help; of the others, as many as fit are shown. Several keys stand side by side for one word.
+FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "program": (
+        ("step-op", "step"),
+        ("back-op", "back"),
+        ("step-iteration", "iteration"),
+        ("run", "run"),
+        ("next-pane", "cells"),
+        ("help", "help"),
+        ("quit", "quit"),
+        ("prompt", "prompt"),
+        ("step-layer", "layer"),
+        ("step-phase", "phase"),
+        ("continue", "stop"),
+        ("breakpoint", "break"),
+        ("timeline", "timeline"),
+        ("undo", "undo"),
+        ("verify", "verify"),
+    ),
+    "tensors": (
+        ("cell-left cell-up cell-down cell-right", "cell"),
+        ("writer", "its step"),
+        ("edit", "edit"),
+        ("watch", "watch"),
+        ("step-op", "step"),
+        ("back-op", "back"),
+        ("help", "help"),
+        ("prompt", "prompt"),
+        ("step-layer", "layer"),
+        ("quit", "quit"),
+        ("undo", "undo"),
+        ("verify", "verify"),
+        ("timeline", "timeline"),
+    ),
+    "watches": (
+        ("watch-up watch-down", "choose"),
+        ("watch", "remove"),
+        ("step-op", "step"),
+        ("back-op", "back"),
+        ("help", "help"),
+        ("prompt", "prompt"),
+        ("quit", "quit"),
+    ),
+    "timeline": (
+        ("scrub-back scrub-on", "iteration"),
+        ("mark-back mark-on", "mark"),
+        ("branch-up branch-down", "branch"),
+        ("branch-go", "switch"),
+        ("timeline", "close"),
+        ("help", "help"),
+        ("quit", "quit"),
+    ),
+    "": (
+        ("step-op", "step"),
+        ("back-op", "back"),
+        ("step-iteration", "iteration"),
+        ("zoom", "zoom"),
+        ("next-pane", "cells"),
+        ("help", "help"),
+        ("quit", "quit"),
+        ("prompt", "prompt"),
+    ),
+    "gallery": (("help", "help"), ("quit", "quit")),
+}
+
+REPLACED: Mapping[str, str] = {
+    "pin": "a tab that was chosen by its digit stays, and pane-0 follows the step again",
+    "last-change": "writer goes to the step that wrote the cell in question",
+    "recover": "copy takes the earlier session up while it is offered, and resume at any time",
+}
+"""The ids of actions that are gone, and what took their place."""
 
 
 def bindings(scope: str) -> list[BindingType]:

@@ -14,7 +14,7 @@ from nnstep.engine.text import printable
 
 from .actions import bindings, key_of, remapped
 from .config import Config
-from .theme import DARK, THEMES
+from .theme import ALIASES, THEMES, fitting_theme
 from .typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
     """
 
     TITLE = "nnstep"
-    ALLOW_SELECT = False
     # Of the screens' styles, only those of a screen that is pushed would be loaded by itself.
     CSS = "Debugger { background: $background; overflow: hidden; }"
     BINDINGS = bindings("app")
@@ -58,7 +57,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self.actions = remapped(self._config.keys)
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self.theme = fitting_theme(self.console.color_system, no_color=self.no_color).name
 
     def is_urgent(self, key: str) -> bool:
         """Tell whether a key does not wait long."""
@@ -92,6 +91,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self.set_keymap(dict(self._config.keys))
         problems = list(self._config.problems)
         if (theme := self._config.theme) is not None:
+            theme = ALIASES.get(theme, theme)
             if theme in self.available_themes:
                 self.theme = theme
             else:

@@ -13,7 +13,7 @@ from nnstep.engine.files import read_bytes
 from nnstep.engine.limits import HISTORY_BYTES, MAX_CONFIG_BYTES
 from nnstep.engine.text import a_sentence, did_you_mean, quoted
 
-from .actions import ACTIONS, Action, remapped
+from .actions import ACTIONS, REPLACED, Action, remapped
 from .panes import PANES
 
 _DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
@@ -74,7 +74,9 @@ def _read_keys(table: Any, problems: list[str]) -> dict[str, str]:
     known = [action.id for action in ACTIONS]
     keys: dict[str, str] = {}
     for name, value in table.items():
-        if name not in known:
+        if name in REPLACED:
+            problems.append(f"keys.{name}: that action is gone; {REPLACED[name]}")
+        elif name not in known:
             problems.append(f"unknown action {quoted(name)}{did_you_mean(name, known)}")
         elif not isinstance(value, str):
             problems.append(f'keys.{name} must be text, such as "s,f11"')

@@ -31,7 +31,7 @@ from nnstep.tui.panes.tensors import TensorPane
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
-from .actions import Action, bindings, key_of
+from .actions import FOOTERS, Action, bindings, key_of
 from .autosave import Autosave
 from .pointer import Pointer
 from .stage import Stage
@@ -106,6 +106,9 @@ class Debugger(Screen[None]):
         self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
         self._strip = Strip(id="strip")
+        self._offer = ""
+        # Whether an earlier session was offered when the last key came.
+        self._is_offered = False
         self._keys = KeyLine(actions, id="keys")
         for pane in self.stage.panes.values():
             pane.show(self.driver.snapshot, self._scene())
@@ -144,7 +147,8 @@ class Debugger(Screen[None]):
         if self._opened is not None:
             self._bring_back(self._opened, self._taken)
         elif (offer := self.autosave.find_offer()) is not None:
-            self.say(offer.offer(self._key_of("recover")))
+            self._offer = printable(offer.offer(self._key_of("copy")))
+            self.say(self._offer)
 
     def _explain(self) -> None:
         """Explain from now on; before the first step there is nothing to explain."""
@@ -226,6 +230,7 @@ class Debugger(Screen[None]):
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
+        self._is_offered = bool(self._offer) and self._strip.message == self._offer
         self.say("")
 
     def say(self, message: str) -> None:
@@ -271,6 +276,8 @@ class Debugger(Screen[None]):
 
     def _visit(self) -> None:
         """Ask about the cell that the pane with the keys points at, while it has them."""
+        scope = self.stage.here.scope
+        self._keys.show(scope if scope in FOOTERS else "")
         self._pointer.visited = None
         pane, cell = self.stage.focus, self.selected
         if self._in_numbers and isinstance(pane, TensorPane):
@@ -484,6 +491,21 @@ class Debugger(Screen[None]):
             self.say(f"{self._key_of('quit')} quits.")
 
     # Another session
+
+    def action_copy(self) -> None:
+        """Copy the cell in question; while an earlier session is offered, take that up."""
+        if self._is_offered:
+            self.action_recover()
+        elif self.selected is None:
+            self.say("There is no value here yet.")
+        else:
+            name, index = self.selected
+            cell, value = cell_name(name, index), self.driver.snapshot.tensors[name][index]
+            self.app.copy_to_clipboard(str(value))
+            self.say(
+                f"{value} is copied, if this terminal allows it; "
+                f"in any, {self._key_of('prompt')}copy {cell} > FILE writes it to a file."
+            )
 
     def action_recover(self) -> None:
         """Take the earlier session up again that was offered."""

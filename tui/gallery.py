@@ -103,7 +103,11 @@ class Gallery(Overlay[Entry | Leftover | None]):
         """Show the list between a heading and the keys."""
         yield Static(Content("nnstep: choose a scenario"), id="heading")
         yield OptionList(*(Option(_describe(entry)) for entry in self._entries), markup=False)
-        yield KeyLine(tuple(action for action in self._actions if action.scope == "app"), id="keys")
+        yield KeyLine(
+            tuple(action for action in self._actions if action.scope == "app"),
+            id="keys",
+            scope="gallery",
+        )
 
     def action_back(self) -> None:
         """Go back to what was open, if anything was."""

@@ -1,16 +1,19 @@
 """Commands that only look: at values, at the listing, at the past."""
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.files import write_whole
 from nnstep.engine.language.nodes import Name, descendants
 from nnstep.engine.language.typed import Typed, expression
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.engine.text import cell_name
+from nnstep.engine.text import cell_name, printable
 
 from .command import (
     INTERRUPTED,
@@ -79,9 +82,32 @@ def _who(session: "Session", text: Typed) -> Answer:
             return INTERRUPTED
         if change is None:
             return says(f"{cell_name(name, index)} has not changed since step 0.")
+        if change.place != session.place:
+            session.trail.leave(session.place)
         return finished(go(session, text, change.place, f"{change}."), session)
 
     return takes_long(text, look_back, "looking back")
+
+
+_INTO = re.compile(r"\s>\s*(?=\S)")
+
+
+def _copy(session: "Session", text: Typed) -> Answer:
+    found = text.cut(_INTO)
+    if found is None:
+        raise text.end.error("a cell is copied into a file as in: copy dW2[0, 1] > value.txt")
+    target, into = found
+    name, index = cell(target, session)
+    path = Path(os.path.expanduser(into.text))  # noqa: PTH111 - never raises
+    if path.exists():
+        raise into.error("there is such a file already; choose another name")
+    value = session.value(name)[index]
+    try:
+        write_whole(path, f"{value}\n".encode())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "this cannot be a file's name"
+        raise into.error(f"it cannot be written: {reason}") from None
+    return says(f"{cell_name(name, index)} = {value} is in {printable(str(path))}.")
 
 
 def _where(session: "Session", text: Typed) -> Answer:
@@ -215,6 +241,14 @@ COMMANDS = (
         _who,
         (),
         "Also as a question: who last changed W1[0, 2]?",
+    ),
+    Command(
+        "copy",
+        "CELL > FILE",
+        "write the value of a cell into a new file",
+        "copy dW2[0, 1] > value.txt",
+        _copy,
+        writes=True,
     ),
     Command("where", "", "show where the run is, and what is watched", "where", _where),
     Command(

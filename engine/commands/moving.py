@@ -13,7 +13,7 @@ from nnstep.engine.machine.clock import UNITS, Clock, Unit, end_of, start_of
 from nnstep.engine.stops.points import Stop
 from nnstep.engine.text import listed
 
-from .command import Answer, Command, Goal, Journey, takes_long
+from .command import Answer, Command, Goal, Journey, says, takes_long
 from .reading import check_fit, unit
 
 if TYPE_CHECKING:
@@ -24,7 +24,18 @@ def _goto(session: "Session", text: Typed) -> Answer:
     if not text:
         raise text.error("say where to, as in goto 412 or goto iteration 3")
     place, *first = _place(session, text)
+    session.trail.leave(session.place)
     return go(session, text, place, *first)
+
+
+def _jump(session: "Session", text: Typed) -> Answer:
+    if text.text not in ("back", "on"):
+        raise text.error("say jump back or jump on")
+    here, trail = session.place, session.trail
+    place = trail.back(here) if text.text == "back" else trail.on(here)
+    if place is None:
+        return says(f"There is no jump to go {text.text} from.")
+    return go(session, text, min(place, session.newest))
 
 
 def _place(session: "Session", text: Typed) -> "tuple[int] | tuple[int, str]":
@@ -285,5 +296,12 @@ COMMANDS = (
         _goto,
         (),
         "N alone is a step: how many operations have been executed there.",
+    ),
+    Command(
+        "jump",
+        "back | on",
+        "go back to where one was before goto or who, and on again",
+        "jump back",
+        _jump,
     ),
 )

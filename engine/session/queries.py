@@ -89,8 +89,9 @@ class Change(Struct, frozen=True):
 
     def __str__(self) -> str:
         was = "had no value" if self.before is None else f"was {self.before!r}"
-        by = "an edit" if self.code is None else self.code
-        return f"{self.cell} {was}, and became {self.after!r} by {by}, step {self.place}"
+        edit = f"an edit before step {self.place}"
+        by = edit if self.code is None else f"{self.code}, step {self.place - 1}"
+        return f"{self.cell} {was}, and became {self.after!r} by {by}"
 
 
 def last_change(

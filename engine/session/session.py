@@ -22,6 +22,7 @@ from nnstep.engine.stops.stops import Stops
 from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
 from .snapshot import Snapshot, snapshot_of, stale_tensors
+from .trail import Trail
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
@@ -72,6 +73,7 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
+        self.trail = Trail()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""

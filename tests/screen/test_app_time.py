@@ -14,7 +14,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import Plot, Report
-from nnstep.tui.panes.bars import KeyLine
+from nnstep.tui.panes.strip import Strip
 from nnstep.tui.prompt import Prompt
 
 NARROW, WIDE, ROOMY = (80, 24), (120, 36), (200, 60)
@@ -40,7 +40,7 @@ def shown(pilot: Pilot[None]) -> Snapshot:
 
 
 def said(pilot: Pilot[None]) -> str:
-    return debugger(pilot).query_one(KeyLine).message
+    return debugger(pilot).query_one(Strip).message
 
 
 def at_prompt(pilot: Pilot[None]) -> bool:

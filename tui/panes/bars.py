@@ -6,7 +6,7 @@ import numpy as np
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.tui.actions import Action
+from nnstep.tui.actions import FOOTERS, Action
 from nnstep.tui.numbers import direction, format_value
 
 from .braille import curve
@@ -150,33 +150,43 @@ def _right(parts: Mapping[str, str]) -> str:
 
 
 class KeyLine(LineView):
-    """Shows the keys that have a place in the footer."""
+    """Shows the keys of what has the focus, the commonest first."""
 
-    def __init__(self, actions: tuple[Action, ...], *, id: str) -> None:
+    def __init__(self, actions: tuple[Action, ...], *, id: str, scope: str = "program") -> None:
         super().__init__(id=id)
-        self._actions = [action for action in actions if action.footer and action.keys]
+        self._actions = {action.id: action for action in actions}
+        self._scope = scope
+
+    def show(self, scope: str) -> None:
+        """Draw the keys of a scope."""
+        if scope != self._scope:
+            self._scope = scope
+            self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Paint the keys on one line."""
         return [fit(self._keys(width), width, self.palette.bar)]
 
     def _keys(self, width: int) -> Iterator[Piece]:
-        """Paint as many keys as there is room for, the most useful ones."""
-        shown = set()
-        for action in sorted(self._actions, key=lambda action: action.rank):
-            width -= len(_key(action)) + len(_word(action))
-            if width < 0:
-                break
-            shown.add(action.id)
-        for action in self._actions:
-            if action.id in shown:
-                yield _key(action), self.palette.bar_strong
-                yield _word(action), self.palette.bar
+        """Paint as many keys as there is room for, help among them."""
+        footer = [
+            (key, word, ids)
+            for ids, word in FOOTERS[self._scope]
+            if (key := "".join(self._key(each) for each in ids.split()))
+        ]
+        left = width - sum(_taken(key, word) for key, word, ids in footer if ids == "help")
+        for key, word, ids in footer:
+            if ids != "help":
+                left -= _taken(key, word)
+            if left < 0:
+                return
+            yield f" {key}", self.palette.bar_strong
+            yield f" {word} ", self.palette.bar
+
+    def _key(self, action: str) -> str:
+        shown = self._actions[action].shown_keys if action in self._actions else ()
+        return shown[0] if shown else ""
 
 
-def _key(action: Action) -> str:
-    return f" {action.shown_keys[0]}"
-
-
-def _word(action: Action) -> str:
-    return f" {action.footer} "
+def _taken(key: str, word: str) -> int:
+    return columns(key) + columns(word) + 3

@@ -15,6 +15,7 @@ from textual import events
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import Region, Size
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
@@ -24,6 +25,8 @@ from nnstep.tui.theme import Palette, palette_of
 WHEEL_LINES = 3
 # The line between a pane and what is to its left.
 EDGE = "│"
+# What is selected by mouse.
+SELECTED = Style(reverse=True)
 
 Piece = tuple[str, Style]
 Line = tuple[Piece, ...]
@@ -118,17 +121,31 @@ class LineView(Widget):
             self._lines = self._lines_at(self.size)
             self._strips = [self._strip(line) for line in self._lines]
         strips = self._strips[crop.y : crop.bottom]
+        if (selection := self.text_selection) is not None:
+            strips = [
+                _selected(strip, selection.get_span(y)) for y, strip in enumerate(strips, crop.y)
+            ]
         if crop.column_span != (0, self.size.width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
+    def render_line(self, y: int) -> Strip:
+        """Return a line with the places of its characters, for a selection made by mouse."""
+        strips = self.render_lines(Region(0, y, self.size.width, 1))
+        return strips[0].apply_offsets(0, y) if strips else Strip.blank(self.size.width)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return what is selected of the lines that are visible."""
+        text = "\n".join("".join(piece for piece, _ in line) for line in self._lines)
+        return selection.extract(text), "\n"
+
     def on_mount(self) -> None:
         """Take part in changes of the theme."""
-        self.palette = palette_of(self.app.current_theme)
+        self.palette = palette_of(self.app.current_theme, no_color=self.app.no_color)
         self.app.theme_changed_signal.subscribe(self, self._change_theme)
 
     def _change_theme(self, theme: Theme) -> None:
-        if (palette := palette_of(theme)) is not self.palette:
+        if (palette := palette_of(theme, no_color=self.app.no_color)) is not self.palette:
             self.palette = palette
             self.repaint()
 
@@ -150,6 +167,16 @@ class LineView(Widget):
         """Show whether keys arrive here."""
         super().watch_has_focus(has_focus)
         self.redraw()
+
+
+def _selected(strip: Strip, span: tuple[int, int] | None) -> Strip:
+    """Return a line with what is selected of it reversed."""
+    if span is None:
+        return strip
+    start, end = span[0], strip.cell_length if span[1] < 0 else span[1]
+    before, chosen = strip.crop(0, start), strip.crop(start, end)
+    after = strip.crop(end, strip.cell_length)
+    return Strip.join([before, chosen.apply_style(SELECTED), after])
 
 
 def fit(pieces: Iterable[Piece], width: int, blank: Style) -> Line:
