@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.formula import variable
-from nnstep.engine.program.program import Instruction
+from nnstep.engine.program.program import Instruction, Phase
 
 from .opening import opened
 from .paper import written
@@ -148,6 +149,10 @@ def calculation_of(
 def _result(name: str, array: Array, sign: str, axes: Axes) -> Row:
     values = Values(Parts({name: array}), ast.Name(name, ast.Load()))
     return Row(sign, name, array.shape, axes, values, tensor=name, written=True)
+
+
+# From so many signs on, a part of the formula may be called by what it is.
+_LONG = 16
 
 
 class _Layout:
@@ -319,6 +324,7 @@ class _Layout:
             (_, first), (sign, second) = chain
             if _is_plain(first) and not _is_plain(second) and self._needs_rows(second):
                 self._emit(second, self._axes_of(second, axes), "")
+                self._call_the_step(first, sign)
                 if sign in (PLUS, TIMES):
                     self._emit(first, self._axes_of(first, axes), sign)
                     return EQUALS
@@ -333,6 +339,14 @@ class _Layout:
         for sign, term in chain:
             self._emit(term, self._axes_of(term, axes), sign)
         return EQUALS
+
+    def _call_the_step(self, first: ast.expr, sign: str) -> None:
+        """Give what is taken off a parameter a name, if its formula is too long for one."""
+        row = self.rows[-1]
+        assert isinstance(row, Row)
+        is_step = sign == MINUS and self.line.phase is Phase.UPDATE
+        if is_step and _stored(first) in self.line.writes and len(row.text) > _LONG:
+            self.rows[-1] = replace(row, text="the step")
 
     def _needs_rows(self, node: ast.expr) -> bool:
         """Tell whether a part takes a column of rows of its own."""
@@ -478,7 +492,13 @@ def _is_light(node: ast.expr) -> bool:
             return is_number(left) or is_number(right)
         case ast.BinOp(op=ast.Div() | ast.Pow(), right=right):
             return is_number(right)
+        case ast.BinOp(op=ast.Add(), right=ast.Constant(value=float() as tiny)):
+            return abs(tiny) < _TINY
     return False
+
+
+# A constant so small that it only keeps something from being 0.
+_TINY = 1e-4
 
 
 def _chain(node: ast.expr, *signs: type[ast.AST]) -> Iterator[tuple[str, ast.expr]]:

@@ -30,7 +30,7 @@ def view_of(
 
     A tensor may stand on several rows; the cell in question is on the `preferred` one if it can be.
     """
-    result, asked, why = calculation.result, scene.asked, scene.insight.why
+    result, asked = calculation.result, scene.asked
     rows = tuple(row for row in calculation.rows if isinstance(row, Figure))
     spot = _spot(rows, asked.name, asked.index, preferred) if asked else None
     is_asked = spot is not None
@@ -38,7 +38,7 @@ def view_of(
         index = followed(asked.index if asked else (), result.shape)
         spot = Spot(rows.index(result), index)
     old = next((row for row in rows if row.before and row.tensor == result.tensor), None)
-    cell = spot.index if rows[spot.row].written else followed((), result.shape)
+    cell = spot.index if rows[spot.row].written else followed(spot.index, result.shape)
     return View(
         calculation,
         spot,
@@ -46,7 +46,7 @@ def view_of(
         history={name: scene.standing.history(name) for name in _names(rows)},
         edited=scene.standing.edited,
         replaced=old,
-        remarks=remarks_on(calculation, cell, why if rows[spot.row].written else None),
+        remarks=remarks_on(calculation, cell, snapshot),
         zeros=reasons_for_zeros(snapshot.program),
         slope=slope_in(calculation, snapshot.program),
         is_asked=is_asked,

@@ -4,28 +4,35 @@ from collections.abc import Mapping
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.explain.calculation import Calculation
-from nnstep.engine.explain.explanation import Explanation
 from nnstep.engine.program.program import Phase, Program
+from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
 
-def remarks_on(calculation: Calculation, cell: Shape, why: Explanation | None) -> tuple[str, ...]:
+def remarks_on(calculation: Calculation, cell: Shape, snapshot: Snapshot) -> tuple[str, ...]:
     """Return the sentences to stand below a calculation, if there is room."""
-    result = calculation.result
-    product = calculation.product
+    result, product = calculation.result, calculation.product
     if product is None:
         return (f"{result.tensor} = {calculation.formula}",) if calculation.formula else ()
     if product.added or product.left.shape[-1:] != (1,):
         return ()
     text = f"{cell_name(result.tensor or '', cell)} = one product"
     text += ": the batch has one row." if product.left.turned else "."
-    steps = {source.name: source.step for source in why.sources} if why else {}
-    found = [(name, step) for name, step in steps.items() if step is not None]
-    if found:
-        (name, step), *others = found
+    names = (product.left.tensor or "", product.right.tensor or "")
+    steps = [(name, step) for name in names if (step := _step_of(name, snapshot)) is not None]
+    if steps:
+        (name, step), *others = steps
         rest = "".join(f", {each} from step {at}" for each, at in others)
         text += f" {name} is from step {step}{rest}."
     return (text,)
+
+
+def _step_of(name: str, snapshot: Snapshot) -> int | None:
+    """Return the step that wrote what the last line read of a tensor; None for a first value."""
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    last = snapshot.place - 1
+    steps = range(last - 1, max(-1, last - 1 - count), -1)
+    return next((step for step in steps if name in lines[step % count].writes), None)
 
 
 def reasons_for_zeros(program: Program) -> Mapping[str, str]:

@@ -77,7 +77,11 @@ class View(Struct, frozen=True, eq=False):
         name = row.tensor or row.classes
         if name is None or row.written:
             return False
-        index = index if row.tensor else index[:-1]
+        if not row.tensor:
+            places = dict(zip(self.row.axes, self.spot.index, strict=True))
+            if index[-1] != places.get(row.axes[-1], index[-1]):
+                return False
+            index = index[:-1]
         return (name, row.stored(index)) in self.sources
 
     def mark(self, row: Row) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def draw_stack(view: View, width: int, height: int) -> Sheet:
         if not row.tensor
     )
     size = places.sizes.get(places.column, 1) if places.column is not None else 1
-    if mixes and size > columns and size + 4 <= height:
+    if mixes and size > columns and _stands_upright(view, places, width, height):
         return _upright(view, places, width, height)
     return _Stack(view, places, width, height).sheet
 
@@ -170,6 +170,8 @@ class _Stack:
             }
             found = (value for row in self.view.rows for value in self._numbers(row).ravel().tolist())
             self.field = widest(found, self.view.write, FIELD)
+        self.start = max(0, min(self.start, width - self.field - 1))
+        self.names = min(self.names, max(4, self.start - 2))
 
     def _lines(self, row: Row) -> range:
         """Return the lines of a row that are looked at."""
@@ -277,7 +279,12 @@ class _Stack:
 
     def _draw_numbers(self, row: Row) -> None:
         lines, columns = self._lines(row), self._columns(row)
-        for at, values in zip(lines, self._numbers(row).tolist(), strict=True):
+        numbers = self._numbers(row).tolist()
+        if row.branch and not row.axes:
+            # A constant is the same in every column.
+            columns = range(max(len(each) for each in self.columns.values())) if self.columns else columns
+            numbers = [numbers[0] * len(columns)]
+        for at, values in zip(lines, numbers, strict=True):
             if len(lines) > 1:
                 self.sheet.put(self.start - 3 - len(str(at)) + 1, self.line, str(at), MUTED)
                 if row.classes and at > lines.start:
@@ -421,6 +428,15 @@ def _column_sum(view: View, width: int, height: int) -> Sheet | None:
 
 
 # Upright
+
+
+def _stands_upright(view: View, places: Places, width: int, height: int) -> bool:
+    """Tell whether there is room for the tensors side by side, and for all that is below them."""
+    axis = places.column
+    across = [row for row in view.rows if axis in row.axes and not _keeps_one(row, places)]
+    tensors = [row for row in across if row.tensor or row.classes or row is view.row]
+    lines = 2 + places.sizes.get(axis or 0, 1) + len(view.rows) - len(across)
+    return bool(across) and len(tensors) <= max(1, (width - 3) // 11) and lines <= height
 
 
 def _upright(view: View, places: Places, width: int, height: int) -> Sheet:
