@@ -62,10 +62,14 @@ class _Turn(Struct):
 
 
 class Insight(Struct, frozen=True, eq=False):
-    """The line that has just run, laid out, and how a cell got its value; None if not known."""
+    """The line that has just run, laid out, and how a cell got its value; None if not known.
+
+    `replaced` is what the cell was before the step that gave it its value, None if it was nothing.
+    """
 
     calculation: "Calculation | None" = None
     why: "Explanation | None" = None
+    replaced: float | None = None
 
 
 NO_INSIGHT = Insight()
@@ -173,9 +177,20 @@ class Driver:
             return NO_INSIGHT
         same = snapshot is self.snapshot and known is not NO_INSIGHT
         calculation = known.calculation if same else self._session.calculation()
-        insight = Insight(calculation, self._session.explain(*cell) if cell else None)
+        why = self._session.explain(*cell) if cell else None
+        insight = Insight(calculation, why, self._replaced(why) if why else None)
         self._looked = self.snapshot, cell, insight
         return insight
+
+    def _replaced(self, why: "Explanation") -> float | None:
+        """Return what a cell was before the step that gave it its value."""
+        if why.step is None:
+            return None
+        array = self._session.values_at(why.step).get(why.name)
+        if array is None or array.ndim != len(why.index):
+            return None
+        known = all(at < size for at, size in zip(why.index, array.shape, strict=True))
+        return float(array[why.index]) if known else None
 
     # What can be asked for
 

@@ -99,7 +99,7 @@ def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
             activations=("silu", "gelu"),
             rows=3,
             optimized=update,
-            loss=Loss(kind, "batch_mean", options),
+            loss=Loss(kind, "batch_mean", options=options),
         )
         for calculation in calculations(scenario):
             check(calculation)

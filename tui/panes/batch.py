@@ -16,7 +16,7 @@ def draw_batch(view: View, width: int, height: int) -> Sheet:
     numbers = len(str(max(taken, default=0)))
     start = max(4, numbers + 2)
     target = _column_of(y, view)
-    targets, y_width = _window(y, view, lines, range(0, 1))
+    targets, y_width = _window(y, view, lines, range(1))
     room = width - max(5 + len(heading(y)), 7 + y_width)
     fitting = max(1, (room - start - 1) // 9)
     columns = around(_column_of(x, view), _size(x), fitting)

@@ -65,7 +65,10 @@ def _crosswise(view: View, product: Product, width: int, height: int) -> Sheet |
     right = [_block(row, view, 6) for row in (*product.added, product.result)]
     above = _block(product.right, view, 6, upright=upright)
     if len(product.left.shape) == 2 and len(product.result.shape) == 1:
-        right = [_block(row, view, 6, upright=bool(row.shape)) for row in (*product.added, product.result)]
+        right = [
+            _block(row, view, 6, upright=bool(row.shape))
+            for row in (*product.added, product.result)
+        ]
     number = max(block.width for block in (above, *right))
     above, *right = (Block(b.row, b.numbers, number) for b in (above, *right))
     *added, result = right
@@ -153,7 +156,10 @@ def _terms(product: Product, cell: Shape) -> Iterator[Term]:
     """Yield the products that make a cell, and what is added to them."""
     left, right = factors(product, cell)
     for at, (a, b) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
-        names = (_stored(product.left, product, cell, at), _stored(product.right, product, cell, at))
+        names = (
+            _stored(product.left, product, cell, at),
+            _stored(product.right, product, cell, at),
+        )
         yield Term("·".join(names), a * b)
     for row in product.added:
         index = _aligned(row, product, cell)
@@ -166,8 +172,12 @@ def factors(product: Product, cell: Shape) -> tuple[Array, Array]:
     """Return the row and the column that a cell is the product of."""
     left, right = product.left, product.right
     outer = dict(zip(product.result.axes, cell, strict=True))
-    along = [slice(outer[axis], outer[axis] + 1) if axis in outer else slice(None) for axis in left.axes]
-    down = [slice(outer[axis], outer[axis] + 1) if axis in outer else slice(None) for axis in right.axes]
+    along = [
+        slice(outer[axis], outer[axis] + 1) if axis in outer else slice(None) for axis in left.axes
+    ]
+    down = [
+        slice(outer[axis], outer[axis] + 1) if axis in outer else slice(None) for axis in right.axes
+    ]
     return left.values[tuple(along)].ravel(), right.values[tuple(down)].ravel()
 
 
@@ -383,9 +393,9 @@ def _go_on(sheet: Sheet, view: View, table: Table, kept: list[int], first: int, 
 
 def put_window(sheet: Sheet, view: View, row: Row, cell: Shape, y: int) -> None:
     """Draw as much of a matrix as there is room for around a cell, under its title."""
-    matrix = (1,) * (2 - len(row.shape)) + row.shape[-2:] if len(row.shape) < 3 else row.shape[-2:]
-    leading = cell[:-2] if len(cell) > 2 else ()
-    at, column = ((0, 0) + tuple(cell))[-2:]
+    matrix = (1, 1, *row.shape)[-2:]
+    leading = cell[:-2]
+    at, column = (0, 0, *cell)[-2:]
     lines = around(at, matrix[0], sheet.height - y - 1)
     label = len(str(lines.stop - 1)) if len(row.shape) > 1 else 0
 

@@ -57,14 +57,14 @@ def _names(rows: tuple[Figure, ...]) -> set[str]:
     return {row.tensor for row in rows if row.tensor}
 
 
-def _spot(
-    rows: tuple[Figure, ...], name: str, index: Shape, preferred: int | None
-) -> Spot | None:
+def _spot(rows: tuple[Figure, ...], name: str, index: Shape, preferred: int | None) -> Spot | None:
     """Return where a stored cell stands, on the row written before any other."""
     at = [
         order
         for order, row in enumerate(rows)
-        if row.tensor == name and len(row.shape) == len(index) and not row.before
+        if row.tensor == name
+        and len(row.shape) == len(index)
+        and not row.before
         and all(i < n for i, n in zip(row.stored(index), row.shape, strict=True))
     ]
     if not at:

@@ -1,4 +1,4 @@
-"""What there is to remark on a calculation: how its parts make the result, and where they are from."""
+"""What there is to remark on a calculation: how its parts make the result, where they are from."""
 
 from collections.abc import Mapping
 

@@ -1,8 +1,8 @@
 """A calculation stacked like a column of figures: a row an operand, results under a rule.
 
-Where a row has more numbers than fit, they are a window around the cell in question. A function that
-mixes a whole row, such as softmax, stands upright if the row does not fit: then every row of the
-calculation is a column.
+Where a row has more numbers than fit, they are a window around the cell in question. A function
+that mixes a whole row, such as softmax, stands upright if the row does not fit: then every row of
+the calculation is a column.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from nnstep.engine.explain.slope import Slope
 from nnstep.engine.text import cell_name
 
 from .crosswise import draw_sum, put_remarks
+from .elements import draw_elements, elements_of
 from .sheet import MUTED, STRONG, Sheet, View, around, heading, widest
 from .terms import Term, put_terms
 
@@ -88,9 +89,13 @@ def draw_stack(view: View, width: int, height: int) -> Sheet:
     places = Places(view)
     if _is_column_sum(view) and (sheet := _column_sum(view, width, height)):
         return sheet
+    if _is_too_high(view, places, height) and (elements := elements_of(view)):
+        table = draw_elements(view, elements, width, height)
+        if table is not None and any(cell.spot == view.spot for cell in table.cells):
+            return table
     columns = _columns_at(view, width, _names(view, width))
     mixes = any(
-        SUM in row.text and places.column not in row.axes[-1:] or _keeps_one(row, places)
+        (SUM in row.text and places.column not in row.axes[-1:]) or _keeps_one(row, places)
         for row in view.rows
         if not row.tensor
     )
@@ -98,6 +103,12 @@ def draw_stack(view: View, width: int, height: int) -> Sheet:
     if mixes and size > columns and _stands_upright(view, places, width, height):
         return _upright(view, places, width, height)
     return _Stack(view, places, width, height).sheet
+
+
+def _is_too_high(view: View, places: Places, height: int) -> bool:
+    """Tell whether a calculation has more lines than there are."""
+    rows = view.calculation.rows
+    return sum(places.lines_of(row) if isinstance(row, Row) else 1 for row in rows) > height
 
 
 def _keeps_one(row: Row, places: Places) -> bool:
@@ -109,7 +120,9 @@ def _keeps_one(row: Row, places: Places) -> bool:
 def _names(view: View, width: int, *, short: bool = False) -> int:
     """Return the column before which the names end."""
     longest = max((len(_label(row, short=short)) for row in view.rows), default=0)
-    return min(4 + longest, max(6, width - BEHIND_NAMES - FIELD - 1 - (PITCH if width >= 40 else 0)))
+    return min(
+        4 + longest, max(6, width - BEHIND_NAMES - FIELD - 1 - (PITCH if width >= 40 else 0))
+    )
 
 
 def _label(row: Row, *, short: bool = False) -> str:
@@ -135,7 +148,8 @@ class _Stack:
         rows = view.calculation.rows
         lines = sum(places.lines_of(row) if isinstance(row, Row) else 1 for row in rows)
         self.whole = lines <= height
-        self.field, self.columns = FIELD, {}
+        self.field = FIELD
+        self.columns: dict[int, range] = {}
         self._measure()
         if any(len(c) < places.sizes[axis] for axis, c in self.columns.items()):
             self.short = True
@@ -168,7 +182,9 @@ class _Stack:
                 for row in self.view.rows
                 if row.axes and row.axes != (self.places.line,)
             }
-            found = (value for row in self.view.rows for value in self._numbers(row).ravel().tolist())
+            found = (
+                value for row in self.view.rows for value in self._numbers(row).ravel().tolist()
+            )
             self.field = widest(found, self.view.write, FIELD)
         self.start = max(0, min(self.start, width - self.field - 1))
         self.names = min(self.names, max(4, self.start - 2))
@@ -282,7 +298,9 @@ class _Stack:
         numbers = self._numbers(row).tolist()
         if row.branch and not row.axes:
             # A constant is the same in every column.
-            columns = range(max(len(each) for each in self.columns.values())) if self.columns else columns
+            columns = (
+                range(max(len(each) for each in self.columns.values())) if self.columns else columns
+            )
             numbers = [numbers[0] * len(columns)]
         for at, values in zip(lines, numbers, strict=True):
             if len(lines) > 1:
@@ -327,7 +345,9 @@ class _Stack:
         if len(window) > 1:
             at = self.places.at(slope.row.axes[-2], slope.row.shape[-2])
             window[-2] = slice(at, at + 1)
-        numbers = [self.view.write(value) for value in slope.row.values[tuple(window)].ravel().tolist()]
+        numbers = [
+            self.view.write(value) for value in slope.row.values[tuple(window)].ravel().tolist()
+        ]
         text = "".join(number.ljust(max(9, len(number) + 2)) for number in numbers)
         self.sheet.put(2, y + 1, text)
         if slope.bound is not None:
@@ -340,7 +360,9 @@ def _summed(view: View, places: Places) -> Iterator[Term]:
     if result.sign != SUM:
         return
     row = view.rows[-2]
-    kept = {axis: places.at(axis, size) for axis, size in zip(result.axes, result.shape, strict=True)}
+    kept = {
+        axis: places.at(axis, size) for axis, size in zip(result.axes, result.shape, strict=True)
+    }
     free = [axis for axis in row.axes if axis not in kept]
     window = tuple(
         slice(kept[axis], kept[axis] + 1) if axis in kept and size > 1 else slice(None)
@@ -359,7 +381,9 @@ def _called(row: Row, place: Shape, free: list[int]) -> str:
     if row.tensor:
         return cell_name(row.tensor, row.stored(place))
     named = []
-    for word, axis, at in zip(("row", "output")[-len(row.axes) :], row.axes[-2:], place[-2:], strict=True):
+    for word, axis, at in zip(
+        ("row", "output")[-len(row.axes) :], row.axes[-2:], place[-2:], strict=True
+    ):
         if axis in free and row.shape[row.axes.index(axis)] > 1:
             named.append(f"{word} {at}")
     return ", ".join(named) or "output 0"
@@ -389,9 +413,7 @@ def _column_sum(view: View, width: int, height: int) -> Sheet | None:
     for _ in range(2):
         fitting = max(1, 1 + (width - start - field - 1) // (field + 2))
         columns = around(column, size, fitting)
-        numbers = operand.values[
-            slice(lines.start, lines.stop), slice(columns.start, columns.stop)
-        ]
+        numbers = operand.values[slice(lines.start, lines.stop), slice(columns.start, columns.stop)]
         sums = result.values[(slice(columns.start, columns.stop),)]
         field = widest(iter([*numbers.ravel().tolist(), *sums.tolist()]), view.write)
     if len(lines) < count:
@@ -498,15 +520,10 @@ def _class_of(row: Row, line: int) -> str:
     return f"{row.classes}[{line}] = {int(numbers.argmax())}"
 
 
-def _put_upright(
-    sheet: Sheet, view: View, places: Places, row: Row, axis: int, end: int
-) -> None:
+def _put_upright(sheet: Sheet, view: View, places: Places, row: Row, axis: int, end: int) -> None:
     index = [places.at(a, n) for a, n in zip(row.axes, row.shape, strict=True)]
     at = row.axes.index(axis)
-    window = tuple(
-        slice(None) if order == at else slice(i, i + 1) for order, i in enumerate(index)
-    )
+    window = tuple(slice(None) if order == at else slice(i, i + 1) for order, i in enumerate(index))
     for j, value in enumerate(row.values[window].ravel().tolist()):
         place = (*index[:at], j, *index[at + 1 :])
         sheet.cell(view, row, place, value, end, 2 + j)
-

@@ -12,8 +12,9 @@ import numpy as np
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.explain.explanation import Explanation
-from nnstep.engine.program.program import Role
+from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.session.snapshot import Snapshot
+from nnstep.engine.text import cell_name
 from nnstep.tui.numbers import direction, format_exact, is_same
 
 from .line_view import Line, LineView, Piece, columns, empty, fit
@@ -80,11 +81,13 @@ class Strip(LineView):
         known = why if why is not None and (why.name, why.index) == asked.cell else None
         value = array[asked.index]
         head = f"{asked.text} = {format_exact(value)}{self._change(asked, value)}"
-        yield self._head(head, _shapes(known, array.shape, width), width)
+        yield self._head(head, _shapes(known, array.shape, width, snapshot.place), width)
         if known is None:
             return
-        for label, pieces in _lines(known, snapshot, width, height - 1):
-            labelled = [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
+        for label, pieces in _lines(known, snapshot, scene.insight.replaced, width, height - 1):
+            labelled = (
+                [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
+            )
             styled = [(text, getattr(palette, says)) for text, says in pieces]
             yield fit([*labelled, *styled], width, palette.text)
 
@@ -123,16 +126,16 @@ class Strip(LineView):
         return f"   {direction(old, new)} {difference:+.6g} from {old:.6g}"
 
 
-def _shapes(why: Explanation | None, shape: Shape, width: int) -> str:
+def _shapes(why: Explanation | None, shape: Shape, width: int, place: int) -> str:
     """Return what stands at the right of the head: shapes, and on wide screens the step."""
     text = why.shapes if why and why.shapes else str(shape)
-    if width >= WIDE and why is not None and why.step is not None:
-        return f"step {why.step} · {text}"
-    return text
+    if width < WIDE or why is None or why.step is None:
+        return text
+    return f"step {why.step}{', just run' if why.step == place - 1 else ''} · {text}"
 
 
 def _lines(
-    why: Explanation, snapshot: Snapshot, width: int, height: int
+    why: Explanation, snapshot: Snapshot, replaced: float | None, width: int, height: int
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield what there is to say of a cell, each with its label, in the order of its importance."""
     wide = width >= WIDE
@@ -150,13 +153,12 @@ def _lines(
     if why.sentence:
         yield "meaning", [(why.sentence, "text")]
     if why.special:
-        yield "special", [(why.special, "text")]
-    yield from _sources(why)
-    if height >= 6 and (text := _feeds(why, snapshot)):
-        yield "feeds", [(text, "text")]
-    before = snapshot.before.get(why.name)
-    if before is not None and before.shape == snapshot.tensors[why.name].shape:
-        yield "before", [(format_exact(before[why.index]), "text")]
+        yield ("zeros" if "are 0" in why.special else "special"), [(why.special, "text")]
+    yield from _sources(why, snapshot)
+    if height >= 6:
+        if text := _feeds(why, snapshot):
+            yield "feeds", [(text, "text")]
+        yield "before", [(_before(replaced, why.value), "text")]
 
 
 def _rule(why: Explanation, room: int, *, wide: bool) -> list[tuple[str, str]]:
@@ -182,25 +184,44 @@ def _given(why: Explanation) -> str:
     return "Typed in by you." if why.origin == "edit" else "The first value, before any step."
 
 
-def _sources(why: Explanation) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _sources(why: Explanation, snapshot: Snapshot) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the two largest sources, each with the step and the line that wrote it."""
     largest = sorted(why.sources, key=lambda source: -abs(source.value))[:2]
     wanted = [source for source in why.sources if source in largest]
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    here = lines[(why.step or 0) % count].phase
     for order, source in enumerate(wanted):
-        step = f"step {source.step}" if source.step is not None else source.origin
-        text = f"{source.cell:<11} {source.value:>9.6g}   {step:<8}  {source.code}"
+        step = f"step {source.step}" if source.step is not None else _ORIGINS[source.origin]
+        text = f"{source.cell:<11} {source.value:<10.6g} {step:<12}{source.code}"
+        kept = source.step is not None and here is Phase.BACKWARD
+        if kept and lines[(source.step or 0) % count].phase is Phase.FORWARD:
+            text = f"{text:<64} kept from the forward pass"
         yield ("from" if order == 0 else ""), [(text, "text")]
 
 
+_ORIGINS = {"first": "first value", "edit": "typed in", "data": "data", "step": ""}
+
+
 def _feeds(why: Explanation, snapshot: Snapshot) -> str:
-    """Say which lines read the tensor next."""
+    """Say which line reads the tensor next."""
     lines, count = snapshot.program.instructions, len(snapshot.program)
     start = (why.step or 0) + 1
+    shape = snapshot.tensors[why.name].shape
     for place in range(start, start + count):
         line = lines[place % count]
         if why.name in line.reads:
+            target = line.writes[0]
+            alike = snapshot.program.tensors[target].shape == shape
+            cell = cell_name(target, why.index) if alike else target
             run = "" if place < snapshot.place else "not run yet"
-            return f"{line.writes[0]:<11}           step {place:<8}{line.code}   {run}"
+            return f"{cell:<22} {f'step {place}':<12}{line.code:<29} {run}"
         if why.name in line.writes:
             return ""
     return ""
+
+
+def _before(replaced: float | None, value: float) -> str:
+    """Say what the cell was before its step."""
+    if replaced is None:
+        return "no value yet: this is the first iteration"
+    return f"{replaced:.10g}   {direction(replaced, value)} {value - replaced:+.6g}"

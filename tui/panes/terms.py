@@ -1,4 +1,4 @@
-"""The terms of a sum: the largest first, each with its share; zeros, and what is left, in a line."""
+"""The terms of a sum: the largest first, each with its share; zeros and the rest in a line."""
 
 from collections.abc import Sequence
 
