@@ -33,6 +33,12 @@ class Printed(Struct, frozen=True):
         return self.written.text
 
 
+def added(numbers: Sequence[float]) -> float:
+    """Return an exact sum, or what infinities and NaN come to."""
+    finite = all(map(math.isfinite, numbers))
+    return math.fsum(numbers) if finite else float(np.sum(numbers))
+
+
 Form = Callable[[Any], str]
 """How a number is printed."""
 
@@ -113,7 +119,7 @@ def _number(text: str) -> float:
 
 def _calculated(sign: str, values: Sequence[float]) -> float:
     if sign == "sum":
-        return math.fsum(values) if all(map(math.isfinite, values)) else float(np.sum(values))
+        return added(values)
     if sign in ("max", "min"):
         return float(getattr(np, sign)(values))
     return float(FUNCTIONS[sign](*map(np.float64, values)))
@@ -218,8 +224,8 @@ def _whole(
     exact = _decimals(shortest(value)) <= decimals
     if staged and not exact and any(term.part.sign for term in terms):
         values = [to_decimals(term.value, decimals) for term in terms]
-        added = math.fsum(map(float, values))
-        confirmed = confirmed and (result == ROUNDING or _confirms(added, result))
+        total = added([*map(float, values)])
+        confirmed = confirmed and (result == ROUNDING or _confirms(total, result))
         stages.append(_added(values))
     return "= " + " = ".join([*stages, result]), confirmed
 
@@ -251,15 +257,11 @@ def _only_terms(terms: list[Scaled], value: Any, most: int, decimals: int) -> tu
     numbers = [*map(float, values)]
     texts = [_added(values)] if values else []
     if left:
-        rest = to_decimals(math.fsum(term.value for term in left), decimals)
+        rest = to_decimals(added([term.value for term in left]), decimals)
         numbers.append(float(rest))
         texts.append(f"{len(left):,} more {rest if rest[0] != '-' else f'({rest})'}")
     if zeros:
         texts.append(f"{zeros:,} zero" + "s" * (zeros > 1))
     result = _sum_result(terms, value, decimals)
-    finite = all(map(math.isfinite, numbers))
-    total = math.fsum(numbers) if finite else float(np.sum(numbers))
-    return (
-        "= " + " = ".join([" + ".join(texts) or "0", result]),
-        result == ROUNDING or _confirms(total, result),
-    )
+    confirmed = result == ROUNDING or _confirms(added(numbers), result)
+    return "= " + " = ".join([" + ".join(texts) or "0", result]), confirmed

@@ -186,7 +186,13 @@ class Walk:
             step = written.step if is_written else None
             code = "" if step is None else self.program.instructions[step % len(self.program)].code
             yield Source(
-                cell_name(name, index), value.item(), step, name, index, code, written.origin
+                cell_name(name, index),
+                np.asarray(value).item(),
+                step,
+                name,
+                index,
+                code,
+                written.origin,
             )
 
     @property

@@ -196,7 +196,7 @@ def as_node(index: "int | Node") -> Node:
 
 
 def _axes(array: Indexed, axis: "int | Sequence[int] | None") -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or not array.ndim:
         return tuple(range(array.ndim))
     several = (axis,) if isinstance(axis, int) else tuple(axis)
     return tuple(sorted(each % array.ndim for each in several))
