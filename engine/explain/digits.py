@@ -12,7 +12,7 @@ from nnstep.engine.text import cell_name
 
 from .expansion import Part, cells_of
 from .nodes import FUNCTIONS
-from .sums import Scaled, is_sum, largest_first, terms_of
+from .sums import Sum, summed, terms_of
 from .writing import NUMBERS, PAPER, Written, combined, constant, short
 
 ROUNDING = "0 but for rounding"
@@ -143,8 +143,9 @@ def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
         (part,) = part.parts
     if part.cell and not part.sign:
         return (f"= {cell_name(*part.cell)} = {shortest(value)}",)
-    forms = _of_sum(part, value) if is_sum(part) else _of_others(part, value, opened)
-    return tuple(dict.fromkeys(forms))
+    if total := summed(part):
+        return of_sum(part, total, value)
+    return tuple(dict.fromkeys(_of_others(part, value, opened)))
 
 
 def _of_others(part: Part, value: Any, opened: bool) -> Iterator[str]:
@@ -192,76 +193,85 @@ def _decimals_signed(text: str) -> int:
 
 # So many terms are written out with their factors; so many values are listed.
 _WRITTEN_OUT, _LISTED = 32, 12
+# Longer than that is no line.
+_MOST_LISTED = 100
 
 
-def _of_sum(part: Part, value: Any) -> Iterator[str]:
-    terms = list(terms_of(part))
-    largest = max((abs(term.value) for term in terms if math.isfinite(term.value)), default=0.0)
+def of_sum(part: Part | None, total: Sum, value: Any) -> tuple[str, ...]:
+    """Return a sum in printed numbers, from the longest form to the shortest.
+
+    Without a `part` there are too many terms to write them out.
+    """
+    largest = max(
+        (abs(term.value) for term in total.terms if math.isfinite(term.value)), default=0.0
+    )
     first = max(_FIRST_DIGITS - 1 - magnitude(largest), 0)
     forms: list[Callable[[int], tuple[str, bool]]] = []
-    if len(terms) <= _WRITTEN_OUT:
-        forms += [partial(_whole, part, terms, value, staged) for staged in (True, False)]
-    for most in (len(terms), *range(min(len(terms) - 1, _LISTED), 0, -1)):
-        forms.append(partial(_only_terms, terms, value, most))
-    for form in forms:
-        for decimals in range(first, max(first, _MOST_DIGITS) + 1):
-            text, confirmed = form(decimals)
-            if confirmed:
-                break
-        else:
-            text = text[::-1].replace("=", "≈", 1)[::-1]
-        yield text
+    if part is not None and total.count <= _WRITTEN_OUT:
+        forms += [partial(_whole, part, total, value, staged) for staged in (True, False)]
+    for most in (total.count, *range(min(total.count - 1, _LISTED), 0, -1)):
+        if most <= _MOST_LISTED:
+            forms.append(partial(_only_terms, total, value, most))
+    return tuple(dict.fromkeys(_confirmed(form, first) for form in forms))
 
 
-def _whole(
-    part: Part, terms: list[Scaled], value: Any, staged: bool, decimals: int
-) -> tuple[str, bool]:
+def _confirmed(form: Callable[[int], tuple[str, bool]], first: int) -> str:
+    """Print a sum with as many decimals as it takes; if nothing helps, with ≈."""
+    for decimals in range(first, max(first, _MOST_DIGITS) + 1):
+        text, confirmed = form(decimals)
+        if confirmed:
+            return text
+    before, _, result = text.rpartition("=")
+    return f"{before}≈{result}"
+
+
+def _whole(part: Part, total: Sum, value: Any, staged: bool, decimals: int) -> tuple[str, bool]:
     """Print a sum as it is calculated; then, if its terms are calculated too, as their values."""
     calculation = printed(part, lambda each: to_decimals(each, decimals))
-    result = _sum_result(terms, value, decimals)
+    result = _sum_result(total, value, decimals)
     stages = [calculation.text]
     confirmed = result == ROUNDING or _confirms(calculation.value, result)
     exact = _decimals(shortest(value)) <= decimals
+    terms = list(terms_of(part))
     if staged and not exact and any(term.part.sign for term in terms):
         values = [to_decimals(term.value, decimals) for term in terms]
-        total = added([*map(float, values)])
-        confirmed = confirmed and (result == ROUNDING or _confirms(total, result))
-        stages.append(_added(values))
+        again = added([*map(float, values)])
+        confirmed = confirmed and (result == ROUNDING or _confirms(again, result))
+        stages.append(_plus(values))
     return "= " + " = ".join([*stages, result]), confirmed
 
 
-def _sum_result(terms: list[Scaled], value: Any, decimals: int) -> str:
-    if is_rounding(terms, value):
+def _sum_result(total: Sum, value: Any, decimals: int) -> str:
+    if is_rounding(total, value):
         return ROUNDING
     return to_decimals(value, decimals)
 
 
-def is_rounding(terms: list[Scaled], value: Any) -> bool:
+def is_rounding(total: Sum, value: Any) -> bool:
     """Tell whether a sum is 0 but for what rounding leaves."""
     number = float(value)
-    largest = max((abs(term.value) for term in terms), default=0.0)
+    largest = max((abs(term.value) for term in total.terms), default=0.0)
     eps = np.finfo(value.dtype).eps if isinstance(value, np.floating) else np.finfo(float).eps
-    return bool(number != 0 and abs(number) <= 2 * len(terms) * eps * largest)
+    return bool(number != 0 and abs(number) <= 2 * total.count * eps * largest)
 
 
-def _added(values: Sequence[str]) -> str:
+def _plus(values: Sequence[str]) -> str:
     return " + ".join(f"({each})" if each.startswith("-") else each for each in values)
 
 
-def _only_terms(terms: list[Scaled], value: Any, most: int, decimals: int) -> tuple[str, bool]:
-    ordered = largest_first(terms)
-    counting = [term for term in ordered if term.value != 0]
-    zeros = len(ordered) - len(counting)
+def _only_terms(total: Sum, value: Any, most: int, decimals: int) -> tuple[str, bool]:
+    """Print the values of the largest terms, and how many others there are."""
+    counting = [term.value for term in total.terms if term.value != 0]
     shown, left = counting[:most], counting[most:]
-    values = [to_decimals(term.value, decimals) for term in shown]
+    values = [to_decimals(each, decimals) for each in shown]
     numbers = [*map(float, values)]
-    texts = [_added(values)] if values else []
-    if left:
-        rest = to_decimals(added([term.value for term in left]), decimals)
+    texts = [_plus(values)] if values else []
+    if more := total.count - total.zeros - len(shown):
+        rest = to_decimals(added([*left, total.rest]), decimals)
         numbers.append(float(rest))
-        texts.append(f"{len(left):,} more {rest if rest[0] != '-' else f'({rest})'}")
-    if zeros:
-        texts.append(f"{zeros:,} zero" + "s" * (zeros > 1))
-    result = _sum_result(terms, value, decimals)
+        texts.append(f"{more:,} more {_plus([rest])}")
+    if total.zeros:
+        texts.append(f"{total.zeros:,} zero" + "s" * (total.zeros > 1))
+    result = _sum_result(total, value, decimals)
     confirmed = result == ROUNDING or _confirms(added(numbers), result)
     return "= " + " = ".join([" + ".join(texts) or "0", result]), confirmed

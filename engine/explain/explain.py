@@ -13,14 +13,15 @@ from nnstep.engine.program.program import Instruction, Phase, Program, Role
 from nnstep.engine.text import cell_name
 
 from .definitions import opened
-from .digits import printings
+from .digits import of_sum, printings, shortest
 from .expansion import Expansion, Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
-from .origin import Written, last_writer, origin_of
+from .origin import Written, origin_of
 from .rule import Rule
 from .running import run_in_index_space
-from .sums import MOST_TERMS, described, is_sum, largest_first, terms_of
+from .shapes import shapes_text
+from .sums import Sum, summed, summed_at_large
 from .writing import arithmetic, lettered, symbols
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _given(program: Program, name: str, index: Shape, value: Any, written: Writt
     """Return the explanation of a value that no step has computed."""
     is_data = written.origin == "data"
     assert not is_data or written.step is not None
-    code = program.instructions[(written.step or 0) % len(program)].code if is_data else ""
+    code = code_of(program, written.step or 0) if is_data else ""
     return Explanation(
         cell=cell_name(name, index),
         name=name,
@@ -58,6 +59,11 @@ def _given(program: Program, name: str, index: Shape, value: Any, written: Writt
         code=code,
         origin=written.origin,
     )
+
+
+def code_of(program: Program, step: int) -> str:
+    """Return the line of a step."""
+    return program.instructions[step % len(program)].code
 
 
 class Walk:
@@ -109,21 +115,55 @@ class Walk:
     def explanation(self) -> Explanation:
         """Return everything there is to say."""
         with np.errstate(all="ignore"):
-            return self._explanation()
+            if numbers_in(self.node) > MOST_NUMBERS:
+                return self._explained_at_large()
+            return self._explained()
 
-    def _explanation(self) -> Explanation:
-        part, shown = self.part, self.part
-        rule = Rule(self.program, self.line, self.before)
+    def _explained(self) -> Explanation:
+        shown = self.part
         definition, exact = "", True
         if self.opened_part is not None:
             definition = arithmetic(self.opened_part, self.folds)
             exact = self.gives_the_value(self.opened_part)
-            shown = self.opened_part if exact else part
+            shown = self.opened_part if exact else self.part
+        texts = printings(shown, self.value, self.opened_node is not None)
+        return replace(
+            self._described(exact),
+            arithmetic=arithmetic(self.part, self.folds),
+            calculation=self.part,
+            definition=definition,
+            exact=exact,
+            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
+            printings=texts,
+            sources=tuple(self.sources(cells_of(self.part))),
+            **self.sums(summed(shown)),
+        )
+
+    def _explained_at_large(self) -> Explanation:
+        """Explain a cell of more numbers than are written out."""
+        total = summed_at_large(self.node, self.where)
+        numbers = f"{numbers_in(self.node):,} numbers"
+        if total is None:
+            text = f"computed from {numbers}: = {shortest(self.value)}"
+            return replace(self._described(True), printed=text, printings=(text,))
+        texts = of_sum(None, total, self.value)
+        parts = (term.part for term in total.terms)
+        texts = tuple(f"{text} (of {numbers})" for text in texts)
+        return replace(
+            self._described(True),
+            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
+            printings=texts,
+            sources=tuple(self.sources(cell for part in parts for cell in cells_of(part))),
+            **self.sums(total),
+        )
+
+    def _described(self, exact: bool) -> Explanation:
+        """Return what there is to say without any number but the value."""
+        rule = Rule(self.program, self.line, self.before)
         node = self.opened_node if exact and self.opened_node is not None else self.node
         letters = lettered(node, self.free, self.name, self.is_of_rows)
         numbered: dict[Letter, str | int] = {**letters, **self.where}
-        texts = printings(shown, self.value, self.opened_node is not None)
-        result = Explanation(
+        return Explanation(
             cell=cell_name(self.name, self.index),
             name=self.name,
             index=self.index,
@@ -134,15 +174,8 @@ class Walk:
             rule=rule.text(self.opened),
             general=self.general(rule, node, letters),
             symbolic=symbols(node, numbered),
-            arithmetic=arithmetic(part, self.folds),
-            definition=definition,
-            exact=exact,
-            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
-            printings=texts,
-            sources=tuple(self.sources(cells_of(part))),
             shapes=self.shapes,
         )
-        return replace(result, **self.sums(shown))
 
     def general(self, rule: Rule, node: Node, letters: Mapping[Letter, str]) -> str:
         """Write the rule of any cell; of an activation its definition, or what its slope is."""
@@ -158,48 +191,38 @@ class Walk:
         value, other = float(self.value), float(part.value)
         if not np.isfinite(value) or not np.isfinite(other):
             return value == other or (np.isnan(value) and np.isnan(other))
-        scale = max(abs(value), *(abs(float(each)) for _, each in cells_of(part)), 0.0)
-        return bool(
-            abs(value - other) <= 8 * np.finfo(self.value.dtype).eps * abs(value)
-            or (value == other == 0 and scale >= 0)
-        )
+        return bool(abs(value - other) <= 8 * np.finfo(self.value.dtype).eps * abs(value))
 
-    def sums(self, part: Part) -> dict[str, Any]:
+    def sums(self, total: Sum | None) -> dict[str, Any]:
         """Return what there is to say of a sum, by the fields of an explanation."""
-        if not is_sum(part):
+        if total is None:
             return {}
-        terms = largest_first(list(terms_of(part)))
-        total = float(np.sum([abs(term.value) for term in terms]))
         return {
-            "terms": tuple(described(term, total) for term in terms[:MOST_TERMS]),
-            "term_count": len(terms),
-            "zero_terms": sum(term.value == 0 for term in terms),
-            "rest": float(np.sum([term.value for term in terms[MOST_TERMS:]])),
-            "cancels": bool(abs(float(self.value)) < _CANCELS * total),
+            "terms": total.described,
+            "term_count": total.count,
+            "zero_terms": total.zeros,
+            "rest": total.rest,
+            "cancels": abs(float(self.value)) < _CANCELS * total.absolute,
         }
 
     def sources(self, cells: Iterable[tuple[tuple[str, Shape], Any]]) -> Iterable[Source]:
         """Yield the cells read, each once."""
         for (name, index), value in dict(cells).items():
             written = origin_of(self.timeline, name, index, self.step)
-            is_written = written.origin in ("step", "data")
-            step = written.step if is_written else None
-            code = "" if step is None else self.program.instructions[step % len(self.program)].code
+            step = written.step if written.origin in ("step", "data") else None
             yield Source(
-                cell_name(name, index),
-                np.asarray(value).item(),
-                step,
-                name,
-                index,
-                code,
-                written.origin,
+                cell=cell_name(name, index),
+                value=np.asarray(value).item(),
+                step=step,
+                name=name,
+                index=index,
+                code="" if step is None else code_of(self.program, step),
+                origin=written.origin,
             )
 
     @property
     def shapes(self) -> str:
         """How the shapes of the operands lead to the result's."""
-        from .shapes import shapes_text
-
         return shapes_text(self.line, self.before, tuple(each.size for each in self.free))
 
     def is_of_rows(self, name: str, axis: int) -> bool:
@@ -221,6 +244,3 @@ class Walk:
 def cell_symbol(name: str, free: tuple[Letter, ...], letters: Mapping[Letter, str]) -> str:
     """Write a cell of a tensor with letters for its index."""
     return f"{name}[{', '.join(letters[each] for each in free)}]" if free else name
-
-
-__all__ = ["explained", "last_writer", "numbers_in"]

@@ -179,8 +179,6 @@ class Rule:
                 return Written(text, 1.5 if text.startswith("∂") else 4)
             case ast.Constant(value):
                 return self._number(value)
-            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)):
-                return constant(-value)
             case ast.UnaryOp(ast.USub(), operand):
                 return combined("neg", [self.written(operand)], PAPER)
             case ast.BinOp(left, ast.MatMult(), right):
