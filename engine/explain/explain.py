@@ -20,6 +20,7 @@ from .nodes import Letter, Node, numbers_in
 from .origin import Written, origin_of
 from .rule import Rule
 from .running import run_in_index_space
+from .sentences import sentence, special
 from .shapes import shapes_text
 from .sums import Sum, summed, summed_at_large
 from .writing import arithmetic, lettered, symbols
@@ -82,6 +83,7 @@ class Walk:
         self.free = tuple(Letter(size) for size in computed.shape)
         self.where = dict(zip(self.free, index, strict=True))
         self.node: Node = computed.cell(self.free)
+        self.total: Sum | None = None
 
     @cached_property
     def part(self) -> Part:
@@ -108,6 +110,11 @@ class Walk:
         return None if node is None else Expansion().part(node, self.where)
 
     @property
+    def is_network(self) -> bool:
+        """Whether the program is that of a network, whose lines belong to layers."""
+        return any(line.layer is not None for line in self.program.instructions)
+
+    @property
     def folds(self) -> bool:
         """Whether plain numbers are computed in another precision than tensors."""
         return bool(self.value.dtype != np.float64)
@@ -126,6 +133,7 @@ class Walk:
             definition = arithmetic(self.opened_part, self.folds)
             exact = self.gives_the_value(self.opened_part)
             shown = self.opened_part if exact else self.part
+        self.total = summed(shown)
         texts = printings(shown, self.value, self.opened_node is not None)
         return replace(
             self._described(exact),
@@ -136,12 +144,14 @@ class Walk:
             printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
             printings=texts,
             sources=tuple(self.sources(cells_of(self.part))),
-            **self.sums(summed(shown)),
+            sentence=sentence(self, self.total),
+            special=special(shown, self.total, self),
+            **self.sums(self.total),
         )
 
     def _explained_at_large(self) -> Explanation:
         """Explain a cell of more numbers than are written out."""
-        total = summed_at_large(self.node, self.where)
+        total = self.total = summed_at_large(self.node, self.where)
         numbers = f"{numbers_in(self.node):,} numbers"
         if total is None:
             text = f"computed from {numbers}: = {shortest(self.value)}"
@@ -154,6 +164,7 @@ class Walk:
             printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
             printings=texts,
             sources=tuple(self.sources(cell for part in parts for cell in cells_of(part))),
+            sentence=sentence(self, total),
             **self.sums(total),
         )
 

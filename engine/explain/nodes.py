@@ -241,3 +241,15 @@ def cells_in(node: "int | Node") -> Iterator[Cell]:
         case Choose(test, yes, no):
             for each in (test, yes, no):
                 yield from cells_in(each)
+
+
+def has_choice(node: "int | Node") -> bool:
+    """Tell whether an expression has branches, or a maximum, which need not read all its cells."""
+    match node:
+        case Choose():
+            return True
+        case Apply(sign, operands):
+            return sign in ("max", "min") or any(map(has_choice, operands))
+        case Reduce(sign, _, body):
+            return sign != "sum" or has_choice(body)
+    return False

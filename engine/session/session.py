@@ -24,7 +24,7 @@ from .edits import Changes, PlaceError, checked_edit, checked_index, checked_ten
 from .snapshot import Snapshot, snapshot_of, stale_tensors
 
 if TYPE_CHECKING:
-    from nnstep.engine.explain.explanation import Explanation
+    from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
 
@@ -367,6 +367,17 @@ class Session:
         place = self._place_after(at)
         array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
         return explained(self._timeline, name, checked_index(array, name, index), place)
+
+    def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
+        """Return the cells that are computed from the value that a cell has here, and will be.
+
+        Raises `EditError` for a tensor or a cell that there is not.
+        """
+        from nnstep.engine.explain.readers import readers_of
+
+        array = checked_tensor(name, self.program, self._machine.tensors)
+        index = checked_index(array, name, index)
+        return readers_of(self._timeline, self.scenario.data, self.total, name, index)
 
     def _place_after(self, step: int | None) -> int:
         """Return the place just after a step, this one for None."""
