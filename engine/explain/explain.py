@@ -17,7 +17,7 @@ from .digits import of_sum, printings, shortest
 from .expansion import Expansion, Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
-from .origin import Written, origin_of
+from .origin import Origins, Written, origin_of
 from .rule import Rule
 from .running import run_in_index_space
 from .sentences import sentence, special
@@ -218,8 +218,9 @@ class Walk:
 
     def sources(self, cells: Iterable[tuple[tuple[str, Shape], Any]]) -> Iterable[Source]:
         """Yield the cells read, each once."""
+        origins = Origins(self.timeline, self.step)
         for (name, index), value in dict(cells).items():
-            written = origin_of(self.timeline, name, index, self.step)
+            written = origins.of(name, index)
             step = written.step if written.origin in ("step", "data") else None
             yield Source(
                 cell=cell_name(name, index),
