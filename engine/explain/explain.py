@@ -5,22 +5,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.operations.formula import Formula
 from nnstep.engine.program.program import Instruction, Phase, Program, Role
 from nnstep.engine.text import cell_name
 
 from .definitions import opened
-from .digits import of_sum, printings, shortest
+from .digits import of_sum, printings, shortest, to_digits
 from .expansion import Expansion, Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
 from .origin import Origins, Written, origin_of
 from .rule import Rule
 from .running import run_in_index_space
-from .sentences import sentence, special
+from .sentences import of_edit, of_first, sentence, special
 from .shapes import shapes_text
 from .sums import Sum, summed, summed_at_large
 from .writing import arithmetic, lettered, symbols
@@ -40,26 +42,82 @@ def explained(timeline: "Timeline", name: str, index: Shape, place: int) -> Expl
     """
     written = origin_of(timeline, name, index, place)
     value = timeline.tensors_at(place)[name][index]
-    if written.origin != "step":
-        return _given(timeline.program, name, index, value, written)
-    assert written.step is not None
-    return Walk(timeline, name, index, value, written.step).explanation()
+    if written.origin == "step":
+        assert written.step is not None
+        return Walk(timeline, name, index, value, written.step).explanation()
+    given = Given(timeline, name, index, value, written, place)
+    if written.edit:
+        return given.edited()
+    return given.first() if written.step is None else given.data()
 
 
-def _given(program: Program, name: str, index: Shape, value: Any, written: Written) -> Explanation:
-    """Return the explanation of a value that no step has computed."""
-    is_data = written.origin == "data"
-    assert not is_data or written.step is not None
-    code = code_of(program, written.step or 0) if is_data else ""
-    return Explanation(
-        cell=cell_name(name, index),
-        name=name,
-        index=index,
-        value=value.item(),
-        step=written.step if is_data else None,
-        code=code,
-        origin=written.origin,
-    )
+class Given(Struct, frozen=True):
+    """A cell whose value no step has computed, and what it has it from."""
+
+    timeline: "Timeline"
+    name: str
+    index: Shape
+    value: Any
+    written: Written
+    place: int
+
+    def _explanation(self, **more: Any) -> Explanation:
+        return Explanation(
+            cell=cell_name(self.name, self.index),
+            name=self.name,
+            index=self.index,
+            value=self.value.item(),
+            origin=self.written.origin,
+            **{"step": None, "code": "", **more},
+        )
+
+    def data(self) -> Explanation:
+        """Explain a value of the batch."""
+        assert self.written.step is not None
+        step = self.written.step
+        return self._explanation(step=step, code=code_of(self.timeline.program, step))
+
+    def first(self) -> Explanation:
+        """Explain a value that is as it was at the start."""
+        tensor = self.timeline.program.tensors[self.name]
+        return self._explanation(sentence=of_first(tensor, self.timeline.current.seed))
+
+    def edited(self) -> Explanation:
+        """Explain a value that somebody has typed in: what was there, what rests on that."""
+        edit = self.written.edit
+        assert edit is not None
+        was, calculation, rule = self._before()
+        stale = stale_tensors(self.timeline.program, self.place, [(self.name, edit.place)])
+        return self._explanation(
+            rule=f"{rule} does not hold here: the value was typed in, at step {edit.place}"
+            if rule
+            else "",
+            was=f"it was {to_digits(was, 6)}{calculation}",
+            sentence=of_edit(edit.place, len(stale), to_digits(was, 6)),
+        )
+
+    def _before(self) -> tuple[Any, str, str]:
+        """Return the value before the last edit, how it was calculated, and by which rule."""
+        timeline, written = self.timeline, self.written
+        assert written.edit is not None
+        start = -1 if written.step is None else written.step
+        edits = [
+            edit
+            for edit in timeline.current.edits_until(self.place)
+            if (edit.name, edit.index) == (self.name, self.index) and edit.place > start
+        ]
+        if len(edits) > 1:
+            return self.value.dtype.type(edits[-2].value), "", ""
+        if written.step is None:
+            return timeline.current.origin.tensors[self.name][self.index], ", its first value", ""
+        machine = timeline.ghost(written.step)
+        step = next(machine.steps(written.step + 1))
+        was = step.writes[self.name][self.index]
+        if step.instruction.formula is None:
+            return was, ", from the data", ""
+        walked = Walk(timeline, self.name, self.index, was, written.step).explanation()
+        calculation, _, _ = walked.printings[-1].rpartition(" = ")
+        return was, f" {calculation}", walked.rule
 
 
 def code_of(program: Program, step: int) -> str:

@@ -62,7 +62,8 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     absolute values.
 
     `shapes` is how the shapes of the operands lead to the result's, `special` what is particular in
-    the calculation (zeros, a branch, a clamp), and `sentence` what the value means.
+    the calculation (zeros, a branch, a clamp), and `sentence` what the value means. `was` says
+    what an edited cell was before.
     """
 
     cell: str
@@ -90,6 +91,7 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     shapes: str = ""
     special: str = ""
     sentence: str = ""
+    was: str = ""
 
     @cached_property
     def reductions(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.faults.monitor import Examination
+from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES
@@ -21,7 +22,8 @@ from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
-from .snapshot import Snapshot, snapshot_of, stale_tensors
+from .question import Question
+from .snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation, Reader
@@ -44,6 +46,7 @@ class Session:
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
     courses of its run, and `watches` the expressions to show.
+    `question` says which cell is asked about.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
+        self.question = Question()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
