@@ -34,10 +34,11 @@ OPERATORS: dict[type[ast.operator], Any] = {
 
 
 class Evaluation:
-    """Evaluates arithmetic in a dtype; a sum of float16 is one of float32, rounded once."""
+    """Evaluates arithmetic in a dtype; with `wide`, sums of float16 in float32, rounded once."""
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, wide: bool = False) -> None:
         self.dtype = np.dtype(dtype).type
+        self.wide = wide
         self.largest = 0.0
 
     def __call__(self, text: str) -> Any:
@@ -60,7 +61,7 @@ class Evaluation:
                 return kind(name)
             case ast.UnaryOp(ast.USub(), operand):
                 return -self.value(operand, kind)
-            case ast.BinOp(_, ast.Add(), _) if kind is np.float16:
+            case ast.BinOp(_, ast.Add(), _) if kind is np.float16 and self.wide:
                 terms = [self.value(term, np.float32) for term in summands(node)]
                 return np.float16(np.sum(np.array(terms)))
             case ast.BinOp(left, operator, right):
@@ -80,8 +81,15 @@ def summands(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def gives(text: str, value: float, dtype: str) -> bool:
-    """Whether arithmetic gives a value, as closely as the dtype allows."""
-    evaluation = Evaluation(dtype)
+    """Whether arithmetic gives a value, as closely as the dtype allows.
+
+    The sums of a run of float16 are those of float32, but where a line has a plus between arrays.
+    """
+    return any(_gives(text, value, dtype, wide) for wide in {False, dtype == "float16"})
+
+
+def _gives(text: str, value: float, dtype: str, wide: bool) -> bool:
+    evaluation = Evaluation(dtype, wide)
     computed = float(evaluation(text))
     if not np.isfinite(value) or not np.isfinite(computed):
         return computed == value or (np.isnan(computed) and np.isnan(value))
@@ -94,7 +102,7 @@ def gives(text: str, value: float, dtype: str) -> bool:
 
 # Printed digits
 
-_PAPER = {"−": "-", "×": "*", "·": "*", "÷": "/", "≤": "<=", "≥": ">="}
+_PAPER = {"^": "**", "−": "-", "×": "*", "·": "*", "÷": "/", "≤": "<=", "≥": ">="}
 _POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _NUMBER = r"-?(?:\d[\d,]*\.?\d*(?:e-?\d+)?|inf|nan)"
 
@@ -121,17 +129,9 @@ def check_printed(printed: str) -> None:
         return
     checked = 0
     for stage in stages:
-        if re.search(r"[A-Za-z_]\w*\[|Σ", stage) or not re.search(r"\d", stage):
+        words = set(re.findall(r"[A-Za-z_]\w*", re.sub(_NUMBER, "", stage)))
+        if "Σ" in stage or words - {*FUNCTIONS, "inf", "nan", "more", "zero", "zeros"}:
             continue  # the names
-        try:
-            tree = ast.parse(as_code(stage).strip(), mode="eval")
-        except SyntaxError:
-            raise AssertionError(f"{stage!r} of {printed!r} cannot be read") from None
-        if any(
-            isinstance(n, ast.Name) and n.id not in {*FUNCTIONS, "inf", "nan"}
-            for n in ast.walk(tree)
-        ):
-            continue
         computed = float(Evaluation("float64")(as_code(stage).strip()))
         assert rounds_to(computed, result), f"{computed} is not {result}: {printed}"
         checked += 1

@@ -12,7 +12,7 @@ from nnstep.engine.text import cell_name
 
 from .expansion import Part, cells_of
 from .nodes import FUNCTIONS
-from .sums import Scaled, is_sum, largest_first, terms_of
+from .sums import Sum, summed, terms_of
 from .writing import NUMBERS, PAPER, Written, combined, constant, short
 
 ROUNDING = "0 but for rounding"
@@ -31,6 +31,12 @@ class Printed(Struct, frozen=True):
     def text(self) -> str:
         """The text alone."""
         return self.written.text
+
+
+def added(numbers: Sequence[float]) -> float:
+    """Return an exact sum, or what infinities and NaN come to."""
+    finite = all(map(math.isfinite, numbers))
+    return math.fsum(numbers) if finite else float(np.sum(numbers))
 
 
 Form = Callable[[Any], str]
@@ -113,7 +119,7 @@ def _number(text: str) -> float:
 
 def _calculated(sign: str, values: Sequence[float]) -> float:
     if sign == "sum":
-        return math.fsum(values) if all(map(math.isfinite, values)) else float(np.sum(values))
+        return added(values)
     if sign in ("max", "min"):
         return float(getattr(np, sign)(values))
     return float(FUNCTIONS[sign](*map(np.float64, values)))
@@ -137,8 +143,9 @@ def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
         (part,) = part.parts
     if part.cell and not part.sign:
         return (f"= {cell_name(*part.cell)} = {shortest(value)}",)
-    forms = _of_sum(part, value) if is_sum(part) else _of_others(part, value, opened)
-    return tuple(dict.fromkeys(forms))
+    if total := summed(part):
+        return of_sum(part, total, value)
+    return tuple(dict.fromkeys(_of_others(part, value, opened)))
 
 
 def _of_others(part: Part, value: Any, opened: bool) -> Iterator[str]:
@@ -188,78 +195,97 @@ def _decimals_signed(text: str) -> int:
 _WRITTEN_OUT, _LISTED = 32, 12
 
 
-def _of_sum(part: Part, value: Any) -> Iterator[str]:
-    terms = list(terms_of(part))
-    largest = max((abs(term.value) for term in terms if math.isfinite(term.value)), default=0.0)
-    first = max(_FIRST_DIGITS - 1 - magnitude(largest), 0)
-    forms: list[Callable[[int], tuple[str, bool]]] = []
-    if len(terms) <= _WRITTEN_OUT:
-        forms += [partial(_whole, part, terms, value, staged) for staged in (True, False)]
-    for most in (len(terms), *range(min(len(terms) - 1, _LISTED), 0, -1)):
-        forms.append(partial(_only_terms, terms, value, most))
-    for form in forms:
-        for decimals in range(first, max(first, _MOST_DIGITS) + 1):
-            text, confirmed = form(decimals)
-            if confirmed:
-                break
-        else:
-            text = text[::-1].replace("=", "≈", 1)[::-1]
-        yield text
+def of_sum(part: Part | None, total: Sum, value: Any) -> tuple[str, ...]:
+    """Return a sum in printed numbers, from the longest form to the shortest.
+
+    Without a `part` there are too many terms to write them out.
+    """
+    return tuple(dict.fromkeys(_SumPrinter(part, total, value).forms()))
 
 
-def _whole(
-    part: Part, terms: list[Scaled], value: Any, staged: bool, decimals: int
-) -> tuple[str, bool]:
-    """Print a sum as it is calculated; then, if its terms are calculated too, as their values."""
-    calculation = printed(part, lambda each: to_decimals(each, decimals))
-    result = _sum_result(terms, value, decimals)
-    stages = [calculation.text]
-    confirmed = result == ROUNDING or _confirms(calculation.value, result)
-    exact = _decimals(shortest(value)) <= decimals
-    if staged and not exact and any(term.part.sign for term in terms):
-        values = [to_decimals(term.value, decimals) for term in terms]
-        added = math.fsum(map(float, values))
-        confirmed = confirmed and (result == ROUNDING or _confirms(added, result))
-        stages.append(_added(values))
-    return "= " + " = ".join([*stages, result]), confirmed
-
-
-def _sum_result(terms: list[Scaled], value: Any, decimals: int) -> str:
-    if is_rounding(terms, value):
-        return ROUNDING
-    return to_decimals(value, decimals)
-
-
-def is_rounding(terms: list[Scaled], value: Any) -> bool:
+def is_rounding(total: Sum, value: Any) -> bool:
     """Tell whether a sum is 0 but for what rounding leaves."""
     number = float(value)
-    largest = max((abs(term.value) for term in terms), default=0.0)
+    if number == 0 or not total.terms:
+        return False
+    largest = abs(total.terms[0].value)
     eps = np.finfo(value.dtype).eps if isinstance(value, np.floating) else np.finfo(float).eps
-    return bool(number != 0 and abs(number) <= 2 * len(terms) * eps * largest)
+    return bool(abs(number) <= 2 * total.count * eps * largest)
 
 
-def _added(values: Sequence[str]) -> str:
+class _SumPrinter:
+    """Prints a sum with as many decimals as it takes; all its numbers have the same."""
+
+    def __init__(self, part: Part | None, total: Sum, value: Any) -> None:
+        self.part, self.total, self.value = part, total, value
+        self.is_rounding = is_rounding(total, value)
+        self.counting = [term.value for term in total.terms if term.value != 0]
+        finite = (abs(each) for each in self.counting if math.isfinite(each))
+        self.first = max(_FIRST_DIGITS - 1 - magnitude(max(finite, default=0.0)), 0)
+        self.texts: dict[int, list[str]] = {}
+
+    def forms(self) -> Iterator[str]:
+        """Yield the forms, from the longest to the shortest."""
+        total = self.total
+        if self.part is not None and total.count <= _WRITTEN_OUT:
+            yield self._confirmed(partial(self._whole, True))
+            yield self._confirmed(partial(self._whole, False))
+        for most in (_WRITTEN_OUT, *range(_LISTED, 0, -1)):
+            if most < total.count or (most == _WRITTEN_OUT and total.count <= most):
+                yield self._confirmed(partial(self._listed, most, True))
+                yield self._confirmed(partial(self._listed, most, False))
+
+    def _confirmed(self, form: Callable[[int], tuple[str, bool]]) -> str:
+        """Print a form with as many decimals as it takes; if nothing helps, with ≈."""
+        text = ""
+        for decimals in range(self.first, max(self.first, _MOST_DIGITS) + 1):
+            text, confirmed = form(decimals)
+            if confirmed:
+                return text
+        before, _, result = text.rpartition("=")
+        return f"{before}≈{result}"
+
+    def _confirms(self, calculated: float, result: str) -> bool:
+        return self.is_rounding or _confirms(calculated, result)
+
+    def _result(self, decimals: int) -> str:
+        return ROUNDING if self.is_rounding else to_decimals(self.value, decimals)
+
+    def _whole(self, staged: bool, decimals: int) -> tuple[str, bool]:
+        """Print a sum as it is calculated; then, if its terms are calculated, as their values."""
+        assert self.part is not None
+        calculation = printed(self.part, lambda each: to_decimals(each, decimals))
+        result = self._result(decimals)
+        stages = [calculation.text]
+        confirmed = self._confirms(calculation.value, result)
+        exact = _decimals(shortest(self.value)) <= decimals
+        terms = list(terms_of(self.part))
+        if staged and not exact and any(term.part.sign for term in terms):
+            values = [to_decimals(term.value, decimals) for term in terms]
+            again = added([*map(float, values)])
+            confirmed = confirmed and self._confirms(again, result)
+            stages.append(_plus(values))
+        return "= " + " = ".join([*stages, result]), confirmed
+
+    def _listed(self, most: int, counts_zeros: bool, decimals: int) -> tuple[str, bool]:
+        """Print the values of the largest terms, and how many others there are."""
+        total = self.total
+        if decimals not in self.texts:
+            shown = self.counting[:_WRITTEN_OUT]
+            self.texts[decimals] = [to_decimals(each, decimals) for each in shown]
+        values = self.texts[decimals][:most]
+        numbers = [*map(float, values)]
+        texts = [_plus(values)] if values else []
+        if more := total.count - total.zeros - len(values):
+            rest = to_decimals(added([*self.counting[most:], total.rest]), decimals)
+            numbers.append(float(rest))
+            texts.append(f"{more:,} more {_plus([rest])}")
+        if total.zeros and (counts_zeros or not texts):
+            texts.append(f"{total.zeros:,} zero" + "s" * (total.zeros > 1))
+        result = self._result(decimals)
+        calculation = " + ".join(texts) or "0"
+        return f"= {calculation} = {result}", self._confirms(added(numbers), result)
+
+
+def _plus(values: Sequence[str]) -> str:
     return " + ".join(f"({each})" if each.startswith("-") else each for each in values)
-
-
-def _only_terms(terms: list[Scaled], value: Any, most: int, decimals: int) -> tuple[str, bool]:
-    ordered = largest_first(terms)
-    counting = [term for term in ordered if term.value != 0]
-    zeros = len(ordered) - len(counting)
-    shown, left = counting[:most], counting[most:]
-    values = [to_decimals(term.value, decimals) for term in shown]
-    numbers = [*map(float, values)]
-    texts = [_added(values)] if values else []
-    if left:
-        rest = to_decimals(math.fsum(term.value for term in left), decimals)
-        numbers.append(float(rest))
-        texts.append(f"{len(left):,} more {rest if rest[0] != '-' else f'({rest})'}")
-    if zeros:
-        texts.append(f"{zeros:,} zero" + "s" * (zeros > 1))
-    result = _sum_result(terms, value, decimals)
-    finite = all(map(math.isfinite, numbers))
-    total = math.fsum(numbers) if finite else float(np.sum(numbers))
-    return (
-        "= " + " = ".join([" + ".join(texts) or "0", result]),
-        result == ROUNDING or _confirms(total, result),
-    )

@@ -1,10 +1,14 @@
 """An explanation: everything that there is to say about how one cell got its value."""
 
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
+
+if TYPE_CHECKING:
+    from .expansion import Part
 
 Origin = Literal["step", "data", "first", "edit"]
 
@@ -40,15 +44,15 @@ class Term(Struct, frozen=True):
     factors: tuple[Factor, ...]
 
 
-class Explanation(Struct, frozen=True, kw_only=True):
+class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     """How a cell got the value that it has.
 
     `step` wrote it, and `code` is its line; `origin` tells a value that a step computed from one of
     the data (whose step is the batch line's), a first value and an edit, which have no step.
 
     `rule` is the tensor's rule as mathematics, `general` that of any cell, and `symbolic` that of
-    this one. `arithmetic` is what the code does, in numbers, and `reductions` are the texts that it
-    becomes as one sub-expression after the other is replaced by its value. `definition` is the
+    this one. `arithmetic` is what the code does, in numbers; `calculation` is the same as a tree of
+    its parts. `definition` is the
     textbook's where a named function is opened, and `exact` whether it gives the value as well.
     `printed` is the calculation as a pocket calculator confirms it; `printings` has it from the
     most to the least that there is room for.
@@ -58,7 +62,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     absolute values.
 
     `shapes` is how the shapes of the operands lead to the result's, `special` what is particular in
-    the calculation (zeros, a branch, a clamp), and `sentence` what the value means.
+    the calculation (zeros, a branch, a clamp), and `sentence` what the value means. `was` says
+    what an edited cell was before.
     """
 
     cell: str
@@ -82,10 +87,21 @@ class Explanation(Struct, frozen=True, kw_only=True):
     rest: float = 0.0
     cancels: bool = False
     sources: tuple[Source, ...] = ()
-    reductions: tuple[str, ...] = ()
+    calculation: "Part | None" = None
     shapes: str = ""
     special: str = ""
     sentence: str = ""
+    was: str = ""
+
+    @cached_property
+    def reductions(self) -> tuple[str, ...]:
+        """The arithmetic, then each time one sub-expression replaced by its value, last the value.
+
+        A sum or a product of a list is one. They are made when somebody reads them.
+        """
+        from .reductions import reductions
+
+        return reductions(self.calculation) if self.calculation else ()
 
 
 class Reader(Struct, frozen=True):

@@ -165,8 +165,13 @@ def _chosen(test: Node, yes: Node, no: Node, where: Environment, axes: int) -> A
     return np.where(decided, value_of(yes, where, axes), value_of(no, where, axes))
 
 
-def _reduced(node: Reduce, where: Environment, axes: int) -> Any:
-    """Compute all terms together, along new last axes, and reduce these."""
+def values_of_terms(node: Reduce, where: Environment) -> Array:
+    """Return the values of all terms, in the order of `indices`; letters stand for numbers."""
+    return _terms(node, where, 0).reshape(-1)
+
+
+def _terms(node: Reduce, where: Environment, axes: int) -> Array:
+    """Compute all terms together, along new last axes."""
     added = len(node.letters)
     inner: dict[Letter, int | Array] = {
         letter: each if isinstance(each, int) else np.expand_dims(each, tuple(range(-added, 0)))
@@ -178,8 +183,12 @@ def _reduced(node: Reduce, where: Environment, axes: int) -> Any:
         )
     sizes = (1,) * axes + tuple(letter.size for letter in node.letters)
     terms = np.asarray(value_of(node.body, inner, axes + added))
-    terms = np.broadcast_to(terms, np.broadcast_shapes(terms.shape, sizes))
-    over = tuple(range(-added, 0))
+    return np.broadcast_to(terms, np.broadcast_shapes(terms.shape, sizes))
+
+
+def _reduced(node: Reduce, where: Environment, axes: int) -> Any:
+    terms = _terms(node, where, axes)
+    over = tuple(range(-len(node.letters), 0))
     result = np.asarray(_REDUCTIONS[node.sign](terms, axis=over))
     return result[(0,) * result.ndim] if all(size == 1 for size in result.shape) else result
 
@@ -232,3 +241,15 @@ def cells_in(node: "int | Node") -> Iterator[Cell]:
         case Choose(test, yes, no):
             for each in (test, yes, no):
                 yield from cells_in(each)
+
+
+def has_choice(node: "int | Node") -> bool:
+    """Tell whether an expression has branches, or a maximum, which need not read all its cells."""
+    match node:
+        case Choose():
+            return True
+        case Apply(sign, operands):
+            return sign in ("max", "min") or any(map(has_choice, operands))
+        case Reduce(sign, _, body):
+            return sign != "sum" or has_choice(body)
+    return False

@@ -35,15 +35,30 @@ def last_writer(program: Program, name: str, place: int) -> int | None:
 
 def origin_of(timeline: "Timeline", name: str, index: Shape, place: int) -> Written:
     """Return what gave a cell the value that it has at a place of the branch."""
-    step = last_writer(timeline.program, name, place)
-    edits = [
-        edit
-        for edit in timeline.current.edits_until(place)
-        if (edit.name, edit.index) == (name, index)
-    ]
-    if edits and edits[-1].place > (-1 if step is None else step):
-        return Written("edit", step, edits[-1])
-    if step is None:
-        return Written("first", None)
-    line = timeline.program.instructions[step % len(timeline.program)]
-    return Written("data" if line.phase is Phase.BATCH else "step", step)
+    return Origins(timeline, place).of(name, index)
+
+
+class Origins:
+    """What cells have the values from that they have at a place of the branch."""
+
+    def __init__(self, timeline: "Timeline", place: int) -> None:
+        self._program, self._place = timeline.program, place
+        self._edits = {(e.name, e.index): e for e in timeline.current.edits_until(place)}
+        self._tensors: dict[str, Written] = {}
+
+    def of(self, name: str, index: Shape) -> Written:
+        """Return what gave a cell its value."""
+        written = self._tensors.get(name)
+        if written is None:
+            written = self._tensors[name] = self._of_tensor(name)
+        edit = self._edits.get((name, index))
+        if edit and edit.place > (-1 if written.step is None else written.step):
+            return Written("edit", written.step, edit)
+        return written
+
+    def _of_tensor(self, name: str) -> Written:
+        step = last_writer(self._program, name, self._place)
+        if step is None:
+            return Written("first", None)
+        line = self._program.instructions[step % len(self._program)]
+        return Written("data" if line.phase is Phase.BATCH else "step", step)

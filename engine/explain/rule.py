@@ -176,21 +176,11 @@ class Rule:
         match tree:
             case ast.Name(name):
                 text = self.symbol(name)
-                return Written(text, 1.5 if text.startswith("∂") else 4)
+                return Written(text, 3 if text.startswith("∂") else 4)
             case ast.Constant(value):
                 return self._number(value)
-            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)):
-                return constant(-value)
-            case ast.UnaryOp(ast.USub(), operand):
-                return combined("neg", [self.written(operand)], PAPER)
-            case ast.BinOp(left, ast.MatMult(), right):
-                sides = [self.written(each).inside(2) for each in (left, right)]
-                return Written(" ".join(sides), 2)
-            case ast.BinOp(left, ast.Mult(), right):
-                return self._times(left, right)
-            case ast.BinOp(left, sign, right) if type(sign) in _SIGNS:
-                parts = [self.written(left), self.written(right)]
-                return combined(_SIGNS[type(sign)], parts, PAPER)
+            case ast.BinOp() | ast.UnaryOp():
+                return self._operation(tree)
             case ast.Compare(left, [sign], [right]):
                 sides = [self.written(each).text for each in (left, right)]
                 return Written(f" {_COMPARED[type(sign)]} ".join(sides), -1)
@@ -207,6 +197,20 @@ class Rule:
                 return Written("{} if {}, else {}".format(*parts_), -1)
             case ast.Call():
                 return self._call(tree)
+        return Written(ast.unparse(tree))
+
+    def _operation(self, tree: ast.BinOp | ast.UnaryOp) -> Written:
+        match tree:
+            case ast.UnaryOp(ast.USub(), operand):
+                return combined("neg", [self.written(operand)], PAPER)
+            case ast.BinOp(left, ast.MatMult(), right):
+                sides = [self.written(each).inside(2) for each in (left, right)]
+                return Written(" ".join(sides), 2)
+            case ast.BinOp(left, ast.Mult(), right):
+                return self._times(left, right)
+            case ast.BinOp(left, sign, right) if type(sign) in _SIGNS:
+                parts = [self.written(left), self.written(right)]
+                return combined(_SIGNS[type(sign)], parts, PAPER)
         return Written(ast.unparse(tree))
 
     def _number(self, value: Any) -> Written:

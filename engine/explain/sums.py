@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from nnstep.engine.arrays import Array
 from nnstep.engine.text import cell_name
 
-from .expansion import Part, is_constant
+from .expansion import Expansion, Part, is_constant
 from .explanation import Factor, Term
+from .nodes import CASTS, Apply, Environment, Node, Number, Reduce, values_of_terms
 
 MOST_TERMS = 1000
 
@@ -78,12 +80,93 @@ def factor(part: Part) -> Factor:
     return Factor(cell_name(*part.cell) if part.cell else None, float(part.value))
 
 
-def described(term: Scaled, total: float) -> Term:
+class Sum(Struct, frozen=True, eq=False):
+    """The terms of a sum, the largest first, and what there is to say of those left out.
+
+    `zeros` of all the `count` terms are 0; `rest` is the sum of those left out, and `absolute` that
+    of all absolute values.
+    """
+
+    terms: tuple[Scaled, ...]
+    count: int
+    zeros: int
+    rest: float
+    absolute: float
+
+    @property
+    def described(self) -> tuple[Term, ...]:
+        """The terms with their shares and factors."""
+        return tuple(_described(term, self.absolute) for term in self.terms)
+
+
+def summed(part: Part) -> Sum | None:
+    """Return a calculation as a sum, None if it is none."""
+    if not is_sum(part):
+        return None
+    return _sum_of(list(terms_of(part)))
+
+
+def _sum_of(terms: list[Scaled], count: int = 0, values: Array | None = None) -> Sum:
+    """Return the sum of terms; of `count` whose `values` are known, these are the largest."""
+    if values is None:
+        values = np.array([term.value for term in terms], dtype=np.float64)
+    ordered = largest_first(terms)
+    shown = ordered[:MOST_TERMS]
+    rest = 0.0
+    if max(count, len(terms)) > len(shown):
+        rest = float(values.sum() - sum(term.value for term in shown))
+    return Sum(
+        terms=tuple(shown),
+        count=max(count, len(terms)),
+        zeros=int(np.count_nonzero(values == 0)),
+        rest=rest,
+        absolute=float(np.abs(values).sum()),
+    )
+
+
+def summed_at_large(node: Node, where: Environment) -> Sum | None:
+    """Return a sum of too many numbers to write out, with its largest terms alone.
+
+    None if the expression is no sum over letters, perhaps with constants around it.
+    """
+    scale, reduction = 1.0, node
+    while not isinstance(reduction, Reduce):
+        match reduction:
+            case Apply("neg", (inner,)):
+                scale, reduction = -scale, inner
+            case Apply("/", (inner, Number(value))):
+                scale, reduction = scale / float(value), inner
+            case Apply("*", (Number(value), inner)):
+                scale, reduction = scale * float(value), inner
+            case Apply(sign, (inner,)) if sign in CASTS:
+                reduction = inner
+            case _:
+                return None
+    if reduction.sign != "sum":
+        return None
+    values = values_of_terms(reduction, where).astype(np.float64) * scale
+    sizes = np.where(np.isnan(values), np.inf, np.abs(values))
+    largest = np.argsort(-sizes, kind="stable")[:MOST_TERMS]
+    expansion, shape = Expansion(), [letter.size for letter in reduction.letters]
+    places = zip(*(each.tolist() for each in np.unravel_index(largest, shape)), strict=True)
+    terms = [
+        Scaled(
+            expansion.part(
+                reduction.body, {**where, **dict(zip(reduction.letters, at, strict=True))}, True
+            ),
+            scale,
+        )
+        for at in places
+    ]
+    return _sum_of(terms, len(values), values)
+
+
+def _described(term: Scaled, absolute: float) -> Term:
     """Return a term with its share in the sum of absolute values."""
     factors = [factor(part) for part in factors_of(term.part)]
     if term.scale != 1:
         factors.insert(0, Factor(None, term.scale))
-    share = abs(term.value) / total if total else 0.0
+    share = abs(term.value) / absolute if absolute else 0.0
     return Term(term.value, share, tuple(factors))
 
 

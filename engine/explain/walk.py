@@ -124,7 +124,7 @@ class Indexed(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(f"an explanation knows nothing of {ufunc.__name__}")
         if sign == "copy":
             return indexed(inputs[0])
-        if sign == "+" and type(inputs[0]) is float and not inputs[0]:
+        if sign == "+" and type(inputs[0]) in (int, float) and not inputs[0]:
             return indexed(inputs[1])  # what Python's `sum` begins with adds nothing
         return elementwise(lambda *cells: Apply(sign, cells), *inputs)
 
@@ -196,7 +196,7 @@ def as_node(index: "int | Node") -> Node:
 
 
 def _axes(array: Indexed, axis: "int | Sequence[int] | None") -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or not array.ndim:
         return tuple(range(array.ndim))
     several = (axis,) if isinstance(axis, int) else tuple(axis)
     return tuple(sorted(each % array.ndim for each in several))

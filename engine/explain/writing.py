@@ -78,14 +78,14 @@ def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
         case ("neg", (only,)):
             return Written(style.signs["neg"] + only.inside(_SIGNED + 1), _SIGNED)
         case ("**", (base, exponent)):
-            if style.superscripts and (exponent.text.isdigit() or exponent.text == "t"):
+            if style.superscripts and (exponent.text.lstrip("-").isdigit() or exponent.text == "t"):
                 return Written(base.inside(_ATOM) + exponent.text.translate(_SUPERSCRIPTS), _POWER)
             if style.superscripts and exponent.text == "0.5":
                 return Written("√" + base.inside(_ATOM), _POWER)
             return Written(base.inside(_ATOM) + style.signs["**"] + exponent.inside(_ATOM), _POWER)
         case ("+" | "-" | "*" | "/", (left, right)):
             binds = _TIGHTNESS[sign]
-            tighter = binds + (sign in "-/")
+            tighter = binds + (sign in "-/" or not style.superscripts)
             text = left.inside(binds) + style.signs[sign] + right.inside(tighter)
             return Written(text, binds)
         case ("sqrt", (only,)) if style.superscripts:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.faults.monitor import Examination
+from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
@@ -21,12 +22,13 @@ from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
-from .snapshot import Snapshot, snapshot_of, stale_tensors
+from .question import Question
+from .snapshot import Snapshot, snapshot_of
 from .trail import Trail
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
-    from nnstep.engine.explain.explanation import Explanation
+    from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
 
@@ -46,6 +48,7 @@ class Session:
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
     courses of its run, and `watches` the expressions to show.
+    `question` says which cell is asked about.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Session:
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
         self.trail = Trail()
+        self.question = Question()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
@@ -376,6 +380,17 @@ class Session:
         from nnstep.engine.explain.just_run import calculation_at
 
         return calculation_at(self._timeline, self.place) if self.place else None
+
+    def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
+        """Return the cells that are computed from the value that a cell has here, and will be.
+
+        Raises `EditError` for a tensor or a cell that there is not.
+        """
+        from nnstep.engine.explain.readers import readers_of
+
+        array = checked_tensor(name, self.program, self._machine.tensors)
+        index = checked_index(array, name, index)
+        return readers_of(self._timeline, self.scenario.data, self.total, name, index)
 
     def _place_after(self, step: int | None) -> int:
         """Return the place just after a step, this one for None."""
