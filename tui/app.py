@@ -14,6 +14,7 @@ from nnstep.engine.text import printable
 
 from .actions import bindings, key_of, remapped
 from .config import Config
+from .signs import PlainSigns, needs_ascii
 from .theme import ALIASES, THEMES, fitting_theme
 from .typeahead import TypeAheadApp
 
@@ -55,6 +56,9 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self._taken = taken
         self._config = config or Config()
         self.actions = remapped(self._config.keys)
+        plain = self._config.ascii
+        if needs_ascii() if plain is None else plain:
+            self._filters.append(PlainSigns())
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = fitting_theme(self.console.color_system, no_color=self.no_color).name
@@ -241,7 +245,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
     def action_interrupt(self) -> None:
         """Pause what is running; where nothing can be, say how to leave."""
         from .debugger import Debugger
-        from .dialogs import Help
+        from .help import Help
 
         if isinstance(self.screen, Debugger):
             self.screen.action_interrupt()
@@ -250,15 +254,16 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         else:
             self.notify(f"{key_of(self.actions, 'quit')} quits.", markup=False)
 
-    def action_help(self) -> None:
-        """Show the keys, and what the scenario is about."""
-        from .dialogs import Help
+    def action_help(self, page: str = "marks") -> None:
+        """Show what marks, words and keys mean, or what the scenario is about."""
+        from .help import PAGES, Help
 
         scenario = self._scenario
         title = printable(scenario.title) if scenario else ""
         text = printable(scenario.description, keep_newlines=True) if scenario else ""
         warnings = scenario.warnings if scenario else ()
-        self.push_screen(Help(self.actions, title, text, warnings))
+        at = len(PAGES) - 1 if page == "about" else 0
+        self.push_screen(Help(self.actions, title, text, warnings, at))
 
     def action_command_palette(self) -> None:
         """Open the palette of actions."""

@@ -21,11 +21,15 @@ _DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the file asks for, and what was wrong with it; `history` is in bytes."""
+    """What the file asks for, and what was wrong with it; `history` is in bytes.
+
+    `ascii` asks for marks in ASCII; None leaves it to the locale.
+    """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     theme: str | None = None
     history: int = HISTORY_BYTES
+    ascii: bool | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -58,11 +62,20 @@ def read_config(path: Path | None) -> Config:
     if type(history) is not int or not 1 <= history <= _MOST_MEGABYTES:
         problems.append(f"history is a whole number of megabytes from 1 to {_MOST_MEGABYTES}")
         history = _DEFAULT_MEGABYTES
+    plain = document.pop("ascii", None)
+    if plain is not None and not isinstance(plain, bool):
+        problems.append("ascii is true or false")
+        plain = None
     problems += [
-        f"unknown setting {quoted(name)} (known: theme, history, [keys])" for name in document
+        f"unknown setting {quoted(name)} (known: theme, history, ascii, [keys])"
+        for name in document
     ]
     return Config(
-        keys, theme, history << 20, tuple(a_sentence(f"{path}: {problem}") for problem in problems)
+        keys,
+        theme,
+        history << 20,
+        plain,
+        tuple(a_sentence(f"{path}: {problem}") for problem in problems),
     )
 
 

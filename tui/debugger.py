@@ -129,7 +129,7 @@ class Debugger(Screen[None]):
         self._show()
         if count := len(self.scenario.warnings):
             what = "1 warning" if count == 1 else f"{count} warnings"
-            self.say(f"{what}: {self._key_of('help')} shows {'it' if count == 1 else 'them'}.")
+            self.say(f"{what}: {self._key_of('about')} shows {'it' if count == 1 else 'them'}.")
         if self.autosave.replayed is None:
             self.call_after_refresh(self._begin)
         else:
@@ -182,6 +182,7 @@ class Debugger(Screen[None]):
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.show(snapshot, scene)
         self._strip.show(snapshot, scene)
+        self._place_cursor()
         self.autosave.note()
         self.stage.update()
         if self.stage.focus is not focus:
@@ -273,6 +274,14 @@ class Debugger(Screen[None]):
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.ask(scene)
         self._strip.show(self.driver.snapshot, scene)
+        self._place_cursor()
+
+    def _place_cursor(self) -> None:
+        """Have the terminal's own cursor stand on the cell in question, for those who feel it."""
+        focus = self.stage.focus
+        pane = focus if isinstance(focus, TensorPane) else self.query_one(StepPane)
+        if pane.display and (offset := pane.cell_offset()) is not None:
+            self.app.cursor_position = pane.region.offset + offset
 
     def _visit(self) -> None:
         """Ask about the cell that the pane with the keys points at, while it has them."""
@@ -322,6 +331,8 @@ class Debugger(Screen[None]):
         """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
         was_zoomed = self.stage.is_zoomed
         self.stage.go_to(row)
+        if self._strip.large != self.stage.is_large:
+            self._enlarge()
         self._focus()
         if self.stage.is_zoomed and not was_zoomed:
             self.say(f"There is room for this pane alone: {self._key_of('zoom')} shows all.")
@@ -350,7 +361,14 @@ class Debugger(Screen[None]):
     def action_zoom(self) -> None:
         """Show the focused pane alone, or all panes again."""
         self.stage.zoom()
+        self._enlarge()
         self._focus()
+
+    def _enlarge(self) -> None:
+        """Draw the step and the strip large, or as usual."""
+        self.query_one(StepPane).large = self._strip.large = self.stage.is_large
+        self.query_one(StepPane).repaint()
+        self._strip.repaint()
 
     def on_tensor_pane_cursor_moved(self) -> None:
         """Ask about the cell that somebody has chosen."""

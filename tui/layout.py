@@ -37,7 +37,8 @@ class Needs:
     """What the panes need.
 
     That is the height of all there is in the panes of weights, of values and of gradients, title
-    included; how many lines go below the step, and whether anything is at the bottom.
+    included; how many lines go below the step, and whether anything is at the bottom. A `large`
+    strip has twice the lines.
     """
 
     weights: int = 0
@@ -45,14 +46,15 @@ class Needs:
     gradients: int = 0
     below: int = 0
     bottom: bool = False
+    large: bool = False
 
 
-def strip_lines(height: int) -> int:
+def strip_lines(height: int, *, large: bool = False) -> int:
     """Return how many lines the strip has in a terminal of so many lines."""
     if height < LEAST_HEIGHT:
         return 0
     wanted = next(lines for least, lines in STRIP_LINES if height >= least)
-    return min(wanted, max(LEAST_STRIP, height - 2 - LEAST_BODY))
+    return min(2 * wanted if large else wanted, max(LEAST_STRIP, height - 2 - LEAST_BODY))
 
 
 def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str, Region]:
@@ -61,7 +63,7 @@ def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str,
     With `zoomed`, that is the only one of the panes, and has all the room.
     """
     width, height = size
-    strip = strip_lines(height)
+    strip = strip_lines(height, large=needs.large)
     body = Region(0, 1, width, max(0, height - 2 - strip))
     lines = {
         "status": Region(0, 0, width, 1),

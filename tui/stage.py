@@ -24,7 +24,7 @@ class Stage:
     def __init__(self, actions: tuple[Action, ...], *, network: bool) -> None:
         self.layout = Arrangement()
         self.panes = {row: row.make(network=network, actions=actions) for row in PANES}
-        self.is_zoomed = False
+        self.is_zoomed = self.is_large = False
         self._size = Size(0, 0)
         # The panes, the one looked at last first; the one that has the keys; those asked for.
         self._lately = sorted(PANES, key=lambda row: row is not STEP)
@@ -100,8 +100,11 @@ class Stage:
         self._arrange()
 
     def zoom(self) -> None:
-        """Show the pane that has the keys alone, or all panes again."""
-        self.is_zoomed = not self.is_zoomed
+        """Show the pane that has the keys alone; then, of the step, large; then all panes again."""
+        if self.is_zoomed and not self.is_large and self._here is STEP:
+            self.is_large = True
+        else:
+            self.is_zoomed, self.is_large = not self.is_zoomed, False
         there = regions_of(self._size, self.layout.needs)
         if not self.is_zoomed and self._regions[self._here] not in there:
             self._here = PROGRAM if "listing" in there else self._turn_in("main")
@@ -120,6 +123,7 @@ class Stage:
             gradients=self._wanted("gradients").height + 1,
             below=self._wanted("below").height,
             bottom=any(row.region == "bottom" and self.is_open(row) for row in PANES),
+            large=self.is_large,
         )
         there = regions_of(self._size, needs)
         self._regions = {row: row.region for row in PANES if self.is_open(row)}
@@ -127,6 +131,10 @@ class Stage:
             self._here = PROGRAM if "listing" in there else self._turn_in("main")
         here = self._regions[self._here]
         self.is_zoomed = self.is_zoomed or here not in there
+        if self.is_large and self._here is not STEP:
+            self.is_large = False
+            self._arrange()
+            return
         standing = {here, *self._regions.values()} & {here, *there}
         self._standing = {region: self._stand(region) for region in standing}
         seen = {here} if self.is_zoomed else standing

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ def _theme(name: str, colors: Colors, *, dark: bool) -> Theme:
         surface=css(colors.bar),
         panel=css(colors.bar if colors.bar != colors.ground else colors.current),
         boost="ansi_default" if own else None,
-        variables={
+        variables=(dict(BUILTIN_THEMES["ansi-dark"].variables) if own else {})
+        | {
             "muted": css(colors.muted),
             "rule": css(colors.rule),
             "block-cursor-background": css(colors.current),
@@ -167,7 +168,7 @@ _COLORS = {
 
 def fitting_theme(color_system: str | None, *, no_color: bool) -> Theme:
     """Return the theme for a terminal: its own colours if it has only 16, or shall show none."""
-    return OWN_DARK if no_color or color_system in (None, "standard", "windows") else DARK
+    return OWN_DARK if no_color or color_system in ("standard", "windows") else DARK
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,14 +1,12 @@
 """A line that has run is laid out as one would calculate it on paper."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from building import expression, network, optimizer
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from random_programs import random_program
+from random_programs import random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine import Session, load
@@ -105,10 +103,12 @@ def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
             check(calculation)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_the_lines_of_random_programs(data: st.DataObject) -> None:
-    for calculation in calculations(random_program(data)):
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("drawn_at_random", [random_network, random_expression])
+def test_the_lines_of_random_programs(
+    drawn_at_random: Callable[[int], Scenario], seed: int
+) -> None:
+    for calculation in calculations(drawn_at_random(seed)):
         check(calculation)
 
 

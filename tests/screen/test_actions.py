@@ -72,14 +72,14 @@ def test_without_a_file_nothing_is_different(tmp_path: Path) -> None:
 
 
 def test_keys_and_theme_are_read(tmp_path: Path) -> None:
-    config = read(tmp_path, 'theme = "nnstep-light"\n[keys]\nstep-op = "j, f11"\nhelp = "?"\n')
+    config = read(tmp_path, 'theme = "nnstep-light"\n[keys]\nstep-op = "J, f11"\nhelp = "?"\n')
     assert config.problems == ()
     assert config.theme == "nnstep-light"
-    assert config.keys == {"step-op": "j,f11", "help": "question_mark"}
+    assert config.keys == {"step-op": "J,f11", "help": "question_mark"}
     assert next(
         action for action in remapped(config.keys) if action.id == "step-op"
     ).shown_keys == (
-        "j",
+        "J",
         "F11",
     )
 

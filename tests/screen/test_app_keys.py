@@ -17,8 +17,8 @@ from nnstep.tui.actions import ACTIONS
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.debugger import Debugger
-from nnstep.tui.dialogs import Help
 from nnstep.tui.gallery import Gallery
+from nnstep.tui.help import Help
 from nnstep.tui.panes.line_view import LineView
 
 

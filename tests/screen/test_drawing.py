@@ -1,12 +1,10 @@
 """The line that has just run, drawn as on paper: the frames of the design, and every other line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from random_programs import random_program
+from random_programs import random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine import Session, load
@@ -241,10 +239,12 @@ def test_every_line_of_every_scenario_fits_any_box(name: str) -> None:
             check_sheet(draw(view, width, height), view, width, height)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.data())
-def test_every_line_of_random_programs_fits_any_box(data: st.DataObject) -> None:
-    for session in lines_of(random_program(data)):
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("drawn_at_random", [random_network, random_expression])
+def test_every_line_of_random_programs_fits_any_box(
+    drawn_at_random: Callable[[int], Scenario], seed: int
+) -> None:
+    for session in lines_of(drawn_at_random(seed)):
         if session.value(session.snapshot().written[0]).size:
             view = look(session, explained=False)
             for width, height in SIZES:

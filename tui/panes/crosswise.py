@@ -75,38 +75,41 @@ def _crosswise(view: View, product: Product, width: int, height: int) -> Sheet |
     lines = above.rows + sum(block.rows + 1 for block in added) + result.rows + 2
     titles = [4 + len(heading(b.row)) for b in (above, *right)]
     label = len(str(max(0, left.rows - 1))) if left.rows > 1 or len(product.left.shape) == 2 else 0
-    for spare in (3, 2):
+    air = 1 if view.large else 0
+    for spare, gap in ((5, 16), (3, 2)) if view.large else ((3, GAP), (2, GAP)):
         pitch, left_pitch = number + spare, left.width + spare
-        left_width = max(label + 1 + left.columns(left_pitch), 2 + len(heading(left.row)))
-        x = left_width + GAP
-        needed = x + max(3 + above.columns(pitch) - 1, *titles)
+        left_width = max(label + 1 + air + left.columns(left_pitch), 2 + len(heading(left.row)))
+        x = left_width + gap
+        needed = x + air + max(3 + above.columns(pitch) - 1, *titles)
         if needed <= width and lines <= height:
             break
     else:
         return None
     sheet = Sheet(width, height)
-    y = _put_block(sheet, view, above, x, 0, pitch, "@")
+    end = x + 3 + air + number
+    y = _put_block(sheet, view, above, x, 0, end, pitch, "@")
     for block in added:
-        y = _put_block(sheet, view, block, x, y, pitch, block.row.sign)
+        y = _put_block(sheet, view, block, x, y, end, pitch, block.row.sign)
     sheet.put(0, y, "○", view.mark(left.row)[1])
     sheet.put(1, y, view.past(left.row).strip() or " ")
     name, _, shape = heading(left.row).partition(" ")
     sheet.put(2, y, name)
     sheet.put(3 + len(name), y, shape, MUTED)
-    _put_numbers(sheet, view, left, label + 2 + left.width, y + 1, left_pitch)
+    _put_numbers(sheet, view, left, label + 2 + air + left.width, y + 1, left_pitch)
     for at in range(left.rows if label else 0):
         sheet.put(0, y + 1 + at, str(at).rjust(label), MUTED)
-    y = _put_block(sheet, view, result, x, y, pitch, "=")
-    _put_below(sheet, view, product, y + 1)
+    y = _put_block(sheet, view, result, x, y, end, pitch, "=")
+    if not view.large:
+        _put_below(sheet, view, product, y + 1)
     return sheet
 
 
 def _put_block(
-    sheet: Sheet, view: View, block: Block, x: int, y: int, pitch: int, sign: str
+    sheet: Sheet, view: View, block: Block, x: int, y: int, end: int, pitch: int, sign: str
 ) -> int:
     """Draw a matrix under its title; return the line after it."""
     sheet.title(view, block.row, x, y, sign)
-    _put_numbers(sheet, view, block, x + 3 + block.width, y + 1, pitch)
+    _put_numbers(sheet, view, block, end, y + 1, pitch)
     return y + 1 + block.rows
 
 

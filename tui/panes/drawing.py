@@ -5,6 +5,7 @@ from nnstep.engine.explain.calculation import Calculation
 from nnstep.engine.explain.calculation import Row as Figure
 from nnstep.engine.explain.slope import slope_in
 from nnstep.engine.session.snapshot import Snapshot
+from nnstep.tui.numbers import format_value
 
 from .batch import draw_batch
 from .crosswise import draw_product
@@ -12,6 +13,7 @@ from .remarks import reasons_for_zeros, remarks_on
 from .scene import Scene, followed
 from .sheet import Cell, Sheet, Spot, View
 from .stacked import draw_stack
+from .terms import six_digits
 
 
 def draw(view: View, width: int, height: int) -> Sheet:
@@ -24,9 +26,14 @@ def draw(view: View, width: int, height: int) -> Sheet:
 
 
 def view_of(
-    calculation: Calculation, snapshot: Snapshot, scene: Scene, preferred: int | None = None
+    calculation: Calculation,
+    snapshot: Snapshot,
+    scene: Scene,
+    preferred: int | None = None,
+    *,
+    large: bool = False,
 ) -> View:
-    """Return a calculation as there is to look at it.
+    """Return a calculation as there is to look at it; `large` is with six digits, and air.
 
     A tensor may stand on several rows; the cell in question is on the `preferred` one if it can be.
     """
@@ -49,7 +56,9 @@ def view_of(
         remarks=remarks_on(calculation, cell, snapshot),
         zeros=reasons_for_zeros(snapshot.program),
         slope=slope_in(calculation, snapshot.program),
+        write=six_digits if large else format_value,
         is_asked=is_asked,
+        large=large,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 
 from nnstep.engine.program.program import Tensor
@@ -136,6 +136,10 @@ class Pane(LineView, can_focus=True):
         """
         return other is self
 
+    def cell_offset(self) -> Offset | None:
+        """Return where the cell in question stands in the pane, None if it is not seen here."""
+        return None
+
     def clicked(self, x: int, y: int) -> None:
         """Take a click on column `x` of line `y` of the body."""
 
@@ -149,7 +153,7 @@ class Pane(LineView, can_focus=True):
         """Paint the title and the body, an edge before each line."""
         inner = width - len(self.edge)
         hint = self.hint()
-        title = fit(self.title(inner, hint and f"{hint} "), inner, self.palette.tab)
+        title = fit(self.title(inner, hint), inner, self.palette.tab)
         return self.framed([title, *self.body(inner, max(0, height - 1))], inner, height)
 
     def framed(self, lines: list[Line], width: int, height: int) -> list[Line]:

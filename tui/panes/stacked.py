@@ -160,7 +160,7 @@ class _Stack:
         if (windowed or (several and not self.whole)) and len(rows) < height:
             self._head(hidden_lines=several and not self.whole)
         self._draw(self._fitting_rows(height - self.line))
-        if self.line + 1 < height:
+        if self.line + 1 < height and not view.large:
             self._below()
 
     def _measure(self) -> None:

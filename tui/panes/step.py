@@ -7,6 +7,8 @@ tensor written last.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
+from textual.geometry import Offset
+
 from nnstep.engine.arrays import Shape
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
@@ -14,11 +16,14 @@ from nnstep.tui.actions import Action
 from nnstep.tui.theme import Palette
 
 from . import Row
-from .line_view import Line, fit
+from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .scene import Scene
 from .tensor_blocks import Headings
 from .tensors import TensorPane, TensorView
+
+# Of the large drawing: what is left free at its left, and the lines above it.
+MARGIN, ABOVE = 4, 4
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
@@ -42,6 +47,7 @@ class StepView(TensorView):
         # The row of the calculation that the cursor was put on by keys.
         self._row: int | None = None
         self._drawn_for: tuple[object, ...] = ()
+        self.large = False
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show where there is no calculation."""
@@ -68,8 +74,8 @@ class StepView(TensorView):
     def arrange(self, width: int, height: int) -> None:
         """Draw the calculation in a box, or fit the tensors into it."""
         super().arrange(width, height)
-        if (width, height) != self._drawn_for:
-            self._drawn_for, self._sheet = (width, height), None
+        if (width, height, self.large) != self._drawn_for:
+            self._drawn_for, self._sheet = (width, height, self.large), None
         self._height = height
         if self.calculation is not None:
             self.scrolled.fit(0, height)
@@ -96,7 +102,16 @@ class StepView(TensorView):
 
         assert self.snapshot is not None
         assert self.scene is not None
-        return view_of(calculation, self.snapshot, self.scene, self._row)
+        return view_of(calculation, self.snapshot, self.scene, self._row, large=self.large)
+
+    def offset_of_cursor(self) -> Offset | None:
+        """Return where the cell in question stands on the sheet."""
+        sheet = self.sheet
+        if sheet is None or self._view is None:
+            return super().offset_of_cursor()
+        spot = self._view.spot
+        found = next((cell for cell in sheet.cells if cell.spot == spot), None)
+        return Offset(found.end - 1, found.y) if found and self._view.is_asked else None
 
     def paint(self, palette: Palette) -> Iterator[Line]:
         """Paint the calculation, or the tensors."""
@@ -190,10 +205,43 @@ class StepPane(TensorPane):
         self.view = self.own_view = StepView()
         self.scrolled = self.view.scrolled
 
+        # Whether it is drawn for the back row: the line of code over its numbers, with air.
+        self.large = False
+
     @classmethod
     def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
         """Make the pane of a row of the table."""
         return cls(Tab(row.digit, title), id=row.id)
+
+    def fit_to(self, width: int, height: int) -> None:
+        """Get ready to draw the step, large in half the lines."""
+        self.view.large = self.large
+        if self.large:
+            self.fit_body(width - 2 * MARGIN, (height - ABOVE + 1) // 2)
+        else:
+            super().fit_to(width, height)
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Paint the step; large, without tabs and with a blank after every line."""
+        snapshot = self.view.snapshot
+        if not self.large or snapshot is None:
+            return super().paint(width, height)
+        text = self.palette.text
+        blank = empty(width, text)
+        code = f"{' ' * MARGIN}{snapshot.last.code if snapshot.last else ''}"
+        lines = [blank, fit([(code, self.palette.strong)], width, text), blank, blank]
+        for line in self.body(width - 2 * MARGIN, height):
+            lines += [fit([(" " * MARGIN, text), *line], width, text), blank]
+        return (lines + [blank] * height)[:height]
+
+    def cell_offset(self) -> Offset | None:
+        """Return where the cell in question stands in the pane, None if it is not seen here."""
+        offset = self.view.offset_of_cursor()
+        if offset is None or self.view.selected is None:
+            return None
+        if self.large:
+            return Offset(offset.x + MARGIN, ABOVE + 2 * offset.y)
+        return offset + Offset(len(self.edge), 1)
 
     def take(self, other: Pane) -> bool:
         """Show nothing but the step."""

@@ -33,6 +33,8 @@ class Strip(LineView):
         self._snapshot: Snapshot | None = None
         self._scene: Scene | None = None
         self._message = ""
+        # Whether there is a blank line after each.
+        self.large = False
 
     def show(self, snapshot: Snapshot, scene: Scene) -> None:
         """Speak of the cell in question."""
@@ -55,8 +57,11 @@ class Strip(LineView):
         if not height:
             return []
         said = self._said(width, height)
-        lines = [*self._about_the_cell(width, height)][: height - len(said)]
         blank = empty(width, self.palette.text)
+        lines = [*self._about_the_cell(width, height)]
+        if self.large:
+            lines = [each for line in lines for each in (line, blank)]
+        lines = lines[: height - len(said)]
         return [*lines, *[blank] * (height - len(lines) - len(said)), *said]
 
     def _said(self, width: int, height: int) -> list[Line]:
@@ -83,6 +88,10 @@ class Strip(LineView):
         head = f"{asked.text} = {format_exact(value)}{self._change(asked, value)}"
         yield self._head(head, _shapes(known, array.shape, width, snapshot.place), width)
         if known is None:
+            return
+        if self.large:
+            for text in _large(known):
+                yield fit([(f"   {text}", palette.strong)], width, palette.text)
             return
         for label, pieces in _lines(known, snapshot, scene.insight.replaced, width, height - 1):
             labelled = (
@@ -132,6 +141,16 @@ def _shapes(why: Explanation | None, shape: Shape, width: int, place: int) -> st
     if width < WIDE or why is None or why.step is None:
         return text
     return f"step {why.step}{', just run' if why.step == place - 1 else ''} · {text}"
+
+
+def _large(why: Explanation) -> Iterator[str]:
+    """Yield the rule, the numbers without names, and what they mean."""
+    if why.origin == "step":
+        yield why.rule or why.general
+        texts = [text.split(" = ") for text in why.printings]
+        numbers = [" = ".join(part for part in parts if "[" not in part) for parts in texts]
+        yield next((each for each in numbers if len(each) < 76), numbers[-1]).removeprefix("= ")
+        yield why.sentence or why.special
 
 
 def _lines(

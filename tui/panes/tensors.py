@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Self
 
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 
 from nnstep.engine.arrays import Array, Shape
@@ -260,6 +260,18 @@ class TensorView:
         if block is not None and block.rows:
             self._point_at(block, *block.place_of(index))
 
+    def offset_of_cursor(self) -> Offset | None:
+        """Return where the cell under the cursor stands in the visible part, None outside it."""
+        block = self._layout.by_name.get(self.cursor.name) if self.cursor else None
+        if self.cursor is None or block is None or not block.rows:
+            return None
+        number = self._numbers.get(block.name, SHORT)
+        column = self.cursor.column - self._first_column(block)
+        y = block.line_of(self.cursor.row) - self.scrolled.top
+        if not (0 <= y < self.scrolled.shown and 0 <= column < self._fitting(block)):
+            return None
+        return Offset(block.left(number) + column * block.pitch(self.width, number) + 1, y)
+
     def _neighbour(self, block: Block, row: int) -> tuple[Block, int]:
         """Go on from a row beyond the block's ends into the blocks before or after it."""
         cells = self._layout.with_cells
@@ -393,6 +405,14 @@ class TensorPane(Pane):
         """Move the cursor to the first or the last cell."""
         self.view.move_to_edge(edge)
         self.cursor_moved()
+
+    def cell_offset(self) -> Offset | None:
+        """Return where the cell in question stands in the pane, None if it is not seen here."""
+        scene = self.view.scene
+        if scene is None or scene.asked is None or self.view.selected != scene.asked.cell:
+            return None
+        offset = self.view.offset_of_cursor()
+        return offset + Offset(len(self.edge), 1) if offset is not None else None
 
     def clicked(self, x: int, y: int) -> None:
         """Select the cell that was clicked."""
