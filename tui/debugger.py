@@ -26,7 +26,7 @@ from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes
 from nnstep.tui.panes.step import StepPane
-from nnstep.tui.panes.strip import Strip
+from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
@@ -105,7 +105,19 @@ class Debugger(Screen[None]):
         self._is_drawn = False
         self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._strip = Strip(id="strip")
+        self._strip = Strip(
+            id="strip",
+            opening=Opening(
+                printable(scenario.title),
+                f"{key_of(actions, 'about')} reads about it",
+                (
+                    f"{key_of(actions, 'step-op')} runs the line at ▶. Its numbers appear above on the "
+                    "right: what it reads,",
+                    "below it what it writes; and here, how each of them was computed.",
+                    f"{key_of(actions, 'help')} explains the marks and the words.",
+                ),
+            ),
+        )
         self._offer = ""
         # Whether an earlier session was offered when the last key came.
         self._is_offered = False

@@ -76,7 +76,7 @@ def _crosswise(view: View, product: Product, width: int, height: int) -> Sheet |
     titles = [4 + len(heading(b.row)) for b in (above, *right)]
     label = len(str(max(0, left.rows - 1))) if left.rows > 1 or len(product.left.shape) == 2 else 0
     air = 1 if view.large else 0
-    for spare, gap in ((5, 16), (3, 2)) if view.large else ((3, GAP), (2, GAP)):
+    for spare, gap in ((6, 16), (3, 2)) if view.large else ((3, GAP), (2, GAP)):
         pitch, left_pitch = number + spare, left.width + spare
         left_width = max(label + 1 + air + left.columns(left_pitch), 2 + len(heading(left.row)))
         x = left_width + gap

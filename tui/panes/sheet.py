@@ -38,12 +38,12 @@ class Cell(Struct, frozen=True):
 class View(Struct, frozen=True, eq=False):
     """A calculation as it is looked at.
 
-    `spot` is the cell in question. `sources` are the stored cells that it was computed from.
-    It is not drawn as such unless it `is_asked`. What is `large` stands farther apart. `slope` is that of an activation, to stand below.
-    `history` has marks by tensor for what has become of it (`≈`, `e`, `!`), and `edited` the cells
-    that somebody typed in. `replaced` has the values that the line has replaced, for the arrows.
-    `remarks` are sentences to stand below, and `zeros` says, by tensor, why a cell of it may be 0.
-    `write` is how a number is written.
+    `spot` is the cell in question, if it `is_asked`; `sources` are the stored cells that it was
+    computed from. `history` has marks by tensor for what has become of it (`≈`, `e`, `!`), and
+    `edited` the cells that somebody typed in. `replaced` has the values that the line has replaced,
+    for the arrows. `remarks` are sentences to stand below, and so is the `slope` of an activation;
+    `zeros` says, by tensor, why a cell of it may be 0. `write` is how a number is written, and what
+    is `large` stands farther apart.
     """
 
     calculation: Calculation

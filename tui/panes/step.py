@@ -20,7 +20,7 @@ from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .scene import Scene
 from .tensor_blocks import Headings
-from .tensors import TensorPane, TensorView
+from .tensors import TensorPane, TensorView, heading_line
 
 # Of the large drawing: what is left free at its left, and the lines above it.
 MARGIN, ABOVE = 4, 4
@@ -117,11 +117,24 @@ class StepView(TensorView):
         """Paint the calculation, or the tensors."""
         sheet = self.sheet
         if sheet is None:
-            yield from super().paint(palette)
+            yield from self._with_next(list(super().paint(palette)), palette)
             return
         for pieces in sheet.lines():
             styled = [(text, getattr(palette, says)) for text, says in pieces]
             yield fit(styled, self.width, palette.text)
+
+    def _with_next(self, lines: list[Line], palette: Palette) -> list[Line]:
+        """Say at the end of what the run begins with which line is the first, if there is room."""
+        snapshot = self.snapshot
+        blank = empty(self.width, palette.text)
+        if snapshot is None or snapshot.last is not None or lines[-4:] != [blank] * 4:
+            return lines
+        code = fit(
+            [(" ▶ ", palette.strong), (snapshot.current.code, palette.text)],
+            self.width,
+            palette.text,
+        )
+        return [*lines[:-3], heading_line("next", self.width, palette), code, blank]
 
     @property
     def selected(self) -> tuple[str, Shape] | None:

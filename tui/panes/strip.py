@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.explain.explanation import Explanation
@@ -25,11 +26,20 @@ RULE = "─"
 WIDE = 100
 
 
+class Opening(Struct, frozen=True):
+    """What is said before the first step: of what this is a run, and how one begins."""
+
+    title: str
+    hint: str
+    lines: tuple[str, ...]
+
+
 class Strip(LineView):
     """Speaks of the cell in question; `message` is the answer to the last key, empty for none."""
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, *, id: str, opening: Opening | None = None) -> None:
         super().__init__(id=id)
+        self._opening = opening
         self._snapshot: Snapshot | None = None
         self._scene: Scene | None = None
         self._message = ""
@@ -80,7 +90,12 @@ class Strip(LineView):
         asked = scene.asked if scene else None
         array = snapshot.tensors.get(asked.name) if snapshot and asked else None
         if snapshot is None or scene is None or asked is None or array is None:
-            yield fit([(RULE * width, palette.rule)], width, palette.text)
+            if self._opening is None or snapshot is None or snapshot.place:
+                yield fit([(RULE * width, palette.rule)], width, palette.text)
+                return
+            yield self._head(self._opening.title, self._opening.hint, width)
+            for line in self._opening.lines:
+                yield fit([(f" {line}", palette.text)], width, palette.text)
             return
         why = scene.insight.why
         known = why if why is not None and (why.name, why.index) == asked.cell else None
