@@ -114,7 +114,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _number(text: str) -> float:
-    return float(text)
+    return 0.5 if text == "½" else float(text)
 
 
 def _calculated(sign: str, values: Sequence[float]) -> float:

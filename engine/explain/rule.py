@@ -233,8 +233,8 @@ class Rule:
 
     def _times(self, left: ast.expr, right: ast.expr) -> Written:
         sides = [self.written(each) for each in (left, right)]
-        if isinstance(left, ast.Constant) and left.value == 0.5 and not self.updates:
-            return Written(f"½ {sides[1].inside(2)}", 1)
+        if sides[0].text == "½":
+            return combined("*", sides, PAPER)
         single = self._is_number(left) or self._is_number(right)
         sign = "·" if self._of_letters else " · " if single else " ⊙ "
         return Written(sides[0].inside(1) + sign + sides[1].inside(2), 1)
@@ -306,8 +306,7 @@ class Rule:
         if name == "sum":
             match of:
                 case ast.BinOp(ast.Constant(value), ast.Mult(), inner):
-                    outside = "½" if value == 0.5 else constant(value).text
-                    return Written(f"{outside} Σ {self.written(inner).inside(1)}", 1)
+                    return Written(f"{constant(value).text} Σ {self.written(inner).inside(1)}", 1)
             over = "over rows of " if axis == 0 and self._has_rows(of) else ""
             return Written(f"Σ {over}{self.written(of).inside(1)}", 1)
         words = {"mean": "mean of ", "var": "variance of ", "max": "max of ", "min": "min of "}

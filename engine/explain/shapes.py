@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.program.program import Instruction
+from nnstep.engine.program.program import Instruction, Phase
 
 
 def shapes_text(line: Instruction, tensors: Mapping[str, Array], result: Shape) -> str:
@@ -12,6 +12,8 @@ def shapes_text(line: Instruction, tensors: Mapping[str, Array], result: Shape) 
     assert line.formula is not None
     shapes = {each: tensors[line.names[each]].shape for each in line.formula.parameters}
     tree = line.formula.tree
+    if line.phase is Phase.UPDATE and line.writes[0] in line.reads:
+        return f"{result} → {result}"
     product = _product(tree, shapes)
     if product:
         return f"{product} → {result}"

@@ -72,15 +72,18 @@ def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
     """Write what a sign makes of texts."""
     if sign in CASTS:
         return parts[0]
+    parts = _with_halves(sign, parts)
     match sign, parts:
         case ("sum", _):
             return Written(style.signs["+"].join(each.inside(_SUM) for each in parts), _SUM)
+        case ("*", (Written("½"), right)):
+            return Written(f"½ {right.inside(_PRODUCT + 1)}", _PRODUCT)
         case ("neg", (only,)):
             return Written(style.signs["neg"] + only.inside(_SIGNED + 1), _SIGNED)
         case ("**", (base, exponent)):
             if style.superscripts and (exponent.text.lstrip("-").isdigit() or exponent.text == "t"):
                 return Written(base.inside(_ATOM) + exponent.text.translate(_SUPERSCRIPTS), _POWER)
-            if style.superscripts and exponent.text == "0.5":
+            if style.superscripts and exponent.text == "½":
                 return Written("√" + base.inside(_ATOM), _POWER)
             return Written(base.inside(_ATOM) + style.signs["**"] + exponent.inside(_ATOM), _POWER)
         case ("+" | "-" | "*" | "/", (left, right)):
@@ -95,6 +98,14 @@ def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
         return Written(between.join(each.inside(_SUM) for each in parts), _SUM - 1)
     before, after = style.around.get(sign, (f"{sign}(", ")"))
     return Written(before + ", ".join(each.text for each in parts) + after)
+
+
+def _with_halves(sign: str, parts: Sequence[Written]) -> list[Written]:
+    """Write a half as ½ where it stands before what it is of, and as 0.5 elsewhere."""
+    return [
+        Written("0.5") if each.text == "½" and (sign, place) not in (("*", 0), ("**", 1)) else each
+        for place, each in enumerate(parts)
+    ]
 
 
 # Numbers
@@ -214,10 +225,8 @@ def _either(test: Node, yes: Node, no: Node, letters: Mapping[Letter, str | int]
 
 
 def constant(value: Any) -> Written:
-    """Write a constant of the code on paper: `1e-8`, not `1e-08`."""
-    text = short(str(value))
-    if text.endswith(".0"):
-        text = text[:-2]
+    """Write a constant of the code on paper: `1e-8`, not `1e-08`, and ½."""
+    text = "½" if value == 0.5 else short(str(value)).removesuffix(".0")
     return Written(text, _SUM - 1) if text.startswith("-") else Written(text)
 
 
