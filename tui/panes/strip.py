@@ -175,19 +175,21 @@ def _lines(
     wide = width >= WIDE
     room = width - (11 if wide else 1) - 1
     if why.origin != "step":
-        yield "origin", [(_given(why), "text")]
+        for label, text in _given(why):
+            yield label, [(text, "touched" if why.origin == "edit" else "text")]
         return
     yield "rule", _rule(why, room, wide=wide)
     printed = next((each for each in why.printings if len(each) <= room), why.printed)
     yield "numbers", [(printed, "strong")]
     if not wide:
-        if text := why.special or why.sentence:
+        # A branch or a clamp is said in place of the meaning; zeros can wait for more room.
+        if text := why.sentence if _is_of_zeros(why) else why.special or why.sentence:
             yield "", [(text, "text")]
         return
     if why.sentence:
         yield "meaning", [(why.sentence, "text")]
     if why.special:
-        yield ("zeros" if "are 0" in why.special else "special"), [(why.special, "text")]
+        yield ("zeros" if _is_of_zeros(why) else "special"), [(why.special, "text")]
     yield from _sources(why, snapshot)
     if height >= 6:
         if text := _feeds(why, snapshot):
@@ -211,11 +213,22 @@ def _rule(why: Explanation, room: int, *, wide: bool) -> list[tuple[str, str]]:
     return pieces
 
 
-def _given(why: Explanation) -> str:
+def _is_of_zeros(why: Explanation) -> bool:
+    """Tell whether what is particular about a calculation is that terms of it are 0."""
+    return bool(why.zero_terms) and "0" in why.special and " of the " in why.special
+
+
+def _given(why: Explanation) -> Iterator[tuple[str, str]]:
     """Say where a value comes from that no line has computed."""
     if why.origin == "data":
-        return f"A number of the data, taken by step {why.step}."
-    return "Typed in by you." if why.origin == "edit" else "The first value, before any step."
+        yield "rule", f"A number of the data, taken by step {why.step}."
+        return
+    if why.rule:
+        yield "rule", why.rule
+    if why.was:
+        yield "before", why.was
+    usual = "Typed in by you." if why.origin == "edit" else "A first value: no step has changed it."
+    yield "meaning", why.sentence or usual
 
 
 def _sources(why: Explanation, snapshot: Snapshot) -> Iterator[tuple[str, list[tuple[str, str]]]]:
