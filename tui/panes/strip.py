@@ -6,13 +6,12 @@ key takes the last of these lines, as many as it needs, until the next key.
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.explain.explanation import Explanation
 from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
@@ -20,6 +19,9 @@ from nnstep.tui.numbers import direction, format_exact, is_same
 
 from .line_view import Line, LineView, Piece, columns, empty, fit
 from .scene import Asked, Scene
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation
 
 RULE = "─"
 # From so many columns on, every line begins with a label.
@@ -150,7 +152,7 @@ class Strip(LineView):
         return f"   {direction(old, new)} {difference:+.6g} from {old:.6g}"
 
 
-def _shapes(why: Explanation | None, shape: Shape, width: int, place: int) -> str:
+def _shapes(why: "Explanation | None", shape: Shape, width: int, place: int) -> str:
     """Return what stands at the right of the head: shapes, and on wide screens the step."""
     text = why.shapes if why and why.shapes else str(shape)
     if width < WIDE or why is None or why.step is None:
@@ -158,7 +160,7 @@ def _shapes(why: Explanation | None, shape: Shape, width: int, place: int) -> st
     return f"step {why.step}{', just run' if why.step == place - 1 else ''} · {text}"
 
 
-def _large(why: Explanation) -> Iterator[str]:
+def _large(why: "Explanation") -> Iterator[str]:
     """Yield the rule, the numbers without names, and what they mean."""
     if why.origin == "step":
         yield why.rule or why.general
@@ -169,7 +171,7 @@ def _large(why: Explanation) -> Iterator[str]:
 
 
 def _lines(
-    why: Explanation, snapshot: Snapshot, replaced: float | None, width: int, height: int
+    why: "Explanation", snapshot: Snapshot, replaced: float | None, width: int, height: int
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield what there is to say of a cell, each with its label, in the order of its importance."""
     wide = width >= WIDE
@@ -197,7 +199,7 @@ def _lines(
         yield "before", [(_before(replaced, why.value), "text")]
 
 
-def _rule(why: Explanation, room: int, *, wide: bool) -> list[tuple[str, str]]:
+def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]:
     """Return the rule: that of the tensor, that of its cells, and the step, as far as they fit."""
     left, right = why.rule or why.general, why.general if why.rule else ""
     step = f"step {why.step}"
@@ -213,12 +215,12 @@ def _rule(why: Explanation, room: int, *, wide: bool) -> list[tuple[str, str]]:
     return pieces
 
 
-def _is_of_zeros(why: Explanation) -> bool:
+def _is_of_zeros(why: "Explanation") -> bool:
     """Tell whether what is particular about a calculation is that terms of it are 0."""
     return bool(why.zero_terms) and "0" in why.special and " of the " in why.special
 
 
-def _given(why: Explanation) -> Iterator[tuple[str, str]]:
+def _given(why: "Explanation") -> Iterator[tuple[str, str]]:
     """Say where a value comes from that no line has computed."""
     if why.origin == "data":
         yield "rule", f"A number of the data, taken by step {why.step}."
@@ -231,7 +233,7 @@ def _given(why: Explanation) -> Iterator[tuple[str, str]]:
     yield "meaning", why.sentence or usual
 
 
-def _sources(why: Explanation, snapshot: Snapshot) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _sources(why: "Explanation", snapshot: Snapshot) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the two largest sources, each with the step and the line that wrote it."""
     largest = sorted(why.sources, key=lambda source: -abs(source.value))[:2]
     wanted = [source for source in why.sources if source in largest]
@@ -249,7 +251,7 @@ def _sources(why: Explanation, snapshot: Snapshot) -> Iterator[tuple[str, list[t
 _ORIGINS = {"first": "first value", "edit": "typed in", "data": "data", "step": ""}
 
 
-def _feeds(why: Explanation, snapshot: Snapshot) -> str:
+def _feeds(why: "Explanation", snapshot: Snapshot) -> str:
     """Say which line reads the tensor next."""
     lines, count = snapshot.program.instructions, len(snapshot.program)
     start = (why.step or 0) + 1
