@@ -111,8 +111,8 @@ class Debugger(Screen[None]):
                 printable(scenario.title),
                 f"{key_of(actions, 'about')} reads about it",
                 (
-                    f"{key_of(actions, 'step-op')} runs the line at ▶. Its numbers appear above on the "
-                    "right: what it reads,",
+                    f"{key_of(actions, 'step-op')} runs the line at ▶. Its numbers appear above on "
+                    "the right: what it reads,",
                     "below it what it writes; and here, how each of them was computed.",
                     f"{key_of(actions, 'help')} explains the marks and the words.",
                 ),

@@ -320,6 +320,7 @@ class TensorView:
 
 @lru_cache(maxsize=64)
 def heading_line(heading: str, width: int, palette: Palette) -> Line:
+    """Paint a rule that begins with a heading."""
     rule = f" {'─' * (width - 3 - len(heading))}"
     pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
     return fit(pieces, width, palette.text)
