@@ -7,7 +7,7 @@ a cross-entropy, it is the cell of the row that counts most.
 import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.explain.calculation import SUM, Row
 
 from .sheet import MUTED, Sheet, View, one
@@ -58,7 +58,8 @@ def draw_elements(view: View, elements: Elements, width: int, height: int) -> Sh
     if lines < 3 or len(columns) < min(2, len(elements.across)):
         return None
     sheet = Sheet(width, height)
-    order, asked = _order(view, elements)
+    values = elements.terms.values[(slice(None),) * len(elements.terms.shape)]
+    order, asked = _order(view, elements, values)
     room = lines - 1 if len(order) > lines else lines
     first = max(0, order.index(asked) - room + 1) if asked in order else 0
     visible = order[first : first + room]
@@ -78,9 +79,9 @@ def draw_elements(view: View, elements: Elements, width: int, height: int) -> Sh
                 sheet.cell(view, row, index, one(row, index), end, y)
     y = len(visible) + 1
     if more := len(order) - len(visible):
-        rest = [one(elements.terms, place) for place in order if place not in visible]
+        rest = sum(float(values[place]) for place in (*order[:first], *order[first + room :]))
         sheet.put(4, y, f"{more} more", MUTED)
-        text = view.write(float(sum(rest)))
+        text = view.write(rest)
         sheet.put(ends[-1] - len(text), y, text)
         y += 1
     for row in elements.below:
@@ -100,10 +101,9 @@ def _put_names(sheet: Sheet, view: View, columns: list[Row], ends: list[int], pi
         sheet.put(end - len(name) - 2, 0, mark, says)
 
 
-def _order(view: View, elements: Elements) -> tuple[list[Shape], Shape | None]:
+def _order(view: View, elements: Elements, values: Array) -> tuple[list[Shape], Shape | None]:
     """Return the places of the terms, the largest first, and that of the cell in question."""
     terms = elements.terms
-    values = terms.values[(slice(None),) * len(terms.shape)]
     order = [
         tuple(int(i) for i in np.unravel_index(at, terms.shape))
         for at in shares_of(values).order.tolist()
