@@ -31,9 +31,11 @@ def named_operations() -> Iterator[Operation]:
 def defined_by(name: str) -> Operation | None:
     """Return the operation that has a definition for the function that listings call by a name."""
     for operation in named_operations():
-        code = getattr(operation.value, "__code__", None)
-        if operation.definition is not None and code and code.co_names[:1] == (name,):
-            return operation
+        if operation.definition is None:
+            continue
+        match formula(operation.value).tree:
+            case ast.Call(ast.Name(called)) if called == name:
+                return operation
     return None
 
 

@@ -60,7 +60,7 @@ class _Chosen(ast.NodeTransformer):
 def _names() -> dict[str, Any]:
     """Return the names of listings, with the functions as they are in index space."""
     functions = {
-        name: _mirrored(value.__module__)[value.__name__]
+        name: _in(_mirrored(value.__module__), value)
         for name, value in NAMESPACE.items()
         if isinstance(value, FunctionType)
     }

@@ -151,7 +151,10 @@ def test_a_cell_that_moves_another_is_one_of_its_sources(seed: int) -> None:
                     np.testing.assert_equal(sources[tensor, at], before[tensor][at].item())
                     continue
                 moved = before[tensor].copy()
-                moved[at] += 1 if moved.dtype.kind == "i" else 1e-9 * max(1e-3, abs(moved[at]))
+                whole = moved.dtype.kind == "i"  # a class, counted from 0, or the count of updates
+                moved[at] += (
+                    (1 if moved[at] == 0 else -1) if whole else 1e-9 * (1e-3 + abs(moved[at]))
+                )
                 assert line.kernel is not None
                 with np.errstate(all="ignore"):
                     there = np.asarray(line.kernel({**before, tensor: moved}))[index]
