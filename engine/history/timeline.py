@@ -237,28 +237,13 @@ class Timeline:
         if branch is self.current and place == self.place:
             return dict(self.machine.tensors)
         state = self._recorded(branch, *divmod(place, len(self.program)))
-        known = state.tensors if state else self._in_this_pass(branch, place)
-        if known is None:
+        if state is None:
             return self.ghost(place, branch).tensors
-        tensors = dict(known)
+        tensors = dict(state.tensors)
         for edit in branch.edits:
             if edit.place == place:
                 edit.apply(tensors)
         return tensors
-
-    def _in_this_pass(self, branch: Branch, place: int) -> dict[str, Array] | None:
-        """Return the tensors at an earlier place of the pass under way, None for any other."""
-        iteration, position = divmod(place, len(self.program))
-        if branch is not self.current or not iteration * len(self.program) <= place < self.place:
-            return None
-        if self.place // len(self.program) != iteration:
-            return None
-        before = self.store.record(branch, iteration - 1) if iteration else None
-        if iteration and before is None:
-            return None
-        written = self.machine.written[: count_written(self.program, position)]
-        edits = [edit for edit in branch.edits if edit.place < place]
-        return tensors_at(self.program, branch.origin.tensors, edits, place, before, written)
 
     def reached(self, branch: Branch) -> int:
         """Return the furthest place that a branch has reached."""

@@ -70,8 +70,12 @@ def draw_elements(view: View, elements: Elements, width: int, height: int) -> Sh
     for y, place in enumerate(visible, 1):
         text = _label(place)
         sheet.put(label - len(text) - 1, y, text, MUTED)
+        places = _places(view, elements, place)
         for row, end in zip(columns, ends, strict=True):
-            index = _index(view, elements, row, place)
+            index = tuple(
+                0 if size == 1 else places.get(axis, 0)
+                for axis, size in zip(row.axes, row.shape, strict=True)
+            )
             if row.classes:
                 text = str(index[-1])
                 sheet.put(end - len(text), y, text)
@@ -114,8 +118,8 @@ def _order(view: View, elements: Elements, values: Array) -> tuple[list[Shape], 
     return order, asked
 
 
-def _index(view: View, elements: Elements, row: Row, place: Shape) -> Shape:
-    """Return the cell of a row that a term was computed from, the largest where there are more."""
+def _places(view: View, elements: Elements, place: Shape) -> dict[int, int]:
+    """Return where on each axis a term is, and the largest of what it is the sum of."""
     places = dict(zip(elements.terms.axes, place, strict=True))
     asked = dict(zip(view.row.axes, view.spot.index, strict=True))
     if all(asked.get(axis) == at for axis, at in places.items()):
@@ -130,10 +134,7 @@ def _index(view: View, elements: Elements, row: Row, place: Shape) -> Shape:
         largest = np.unravel_index(int(np.nan_to_num(numbers, nan=np.inf).argmax()), numbers.shape)
         for axis, at in zip(inner.axes, largest, strict=True):
             places.setdefault(axis, int(at))
-    return tuple(
-        0 if size == 1 else places.get(axis, 0)
-        for axis, size in zip(row.axes, row.shape, strict=True)
-    )
+    return places
 
 
 def _label(place: Shape) -> str:
