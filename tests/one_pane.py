@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
 from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.tui.panes.line_view import LineView
+from nnstep.tui.panes.pane import Pane
+from nnstep.tui.panes.scene import Scene, Scenes
 from nnstep.tui.theme import DARK
 
 CODE = (
@@ -72,6 +74,15 @@ def snapshot(**changes: Any) -> Snapshot:
     given |= changes
     given.setdefault("branch", given["branches"][0])
     return Snapshot(**given)
+
+
+def scene(now: Snapshot, **told: Any) -> Scene:
+    """What there is to see around a snapshot, as the debugger tells its panes."""
+    return Scenes(now.program).scene(now, **told)
+
+
+def show(pane: Pane, now: Snapshot, **told: Any) -> None:
+    pane.show(now, scene(now, **told))
 
 
 class OnePane(App[None]):

@@ -1,6 +1,6 @@
 """Which pane stands where, and which has the keys."""
 
-from textual.geometry import Size
+from textual.geometry import Region, Size
 
 from nnstep.tui.panes import PANES, Row, row_of
 from nnstep.tui.panes.pane import Pane
@@ -62,22 +62,29 @@ class Stage:
         if row.shown == "when asked for":
             return row in self._asked
         if row.shown == "with room":
-            return row.region in regions_of(self._size, self.layout.needs)
+            return row.region in self._there
         return row.shown == "always" or not self.panes[row].nothing
 
     def next(self, direction: int) -> Row:
         """Return the next pane (1) of those that can be seen beside others, or the one before."""
         here, count = PANES.index(self._here), len(PANES)
-        there = regions_of(self._size, self.layout.needs)
+        there = self._there
         seen = [self._turn_in(region) for region in {*self._regions.values()} & {*there}]
         return min(seen, key=lambda row: direction * (PANES.index(row) - here) % count or count)
 
     # What it can be told
 
     def fit(self, size: Size) -> None:
-        """Arrange the panes for a terminal of a size."""
+        """Arrange the panes for a terminal of a size; in a narrow one the program goes first."""
         self._size = size
+        if self._here is PROGRAM and not self.is_zoomed and "listing" not in self._there:
+            self._here = STEP
         self._arrange()
+
+    @property
+    def _there(self) -> dict[str, Region]:
+        """The regions that there are while no pane is alone."""
+        return regions_of(self._size, self.layout.needs)
 
     def update(self) -> None:
         """Arrange the panes anew if one has come or gone, or if the lines below others changed."""
@@ -105,7 +112,7 @@ class Stage:
             self.is_large = True
         else:
             self.is_zoomed, self.is_large = not self.is_zoomed, False
-        there = regions_of(self._size, self.layout.needs)
+        there = self._there
         if not self.is_zoomed and self._regions[self._here] not in there:
             self._here = PROGRAM if "listing" in there else self._turn_in("main")
         self._arrange()

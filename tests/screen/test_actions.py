@@ -6,7 +6,7 @@ import pytest
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from nnstep.tui.actions import ACTIONS, Action, bindings, remapped
+from nnstep.tui.actions import ACTIONS, FOOTERS, REPLACED, Action, bindings, remapped
 from nnstep.tui.config import Config, config_path, key_name, read_config
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.panes.program import ProgramPane
@@ -121,5 +121,21 @@ def test_a_freed_key_can_be_taken(tmp_path: Path) -> None:
 
 
 def test_bindings_carry_the_ids_of_the_actions() -> None:
-    ids = {action.id for action in ACTIONS if action.scope == "debugger"}
+    ids = {action.id for action in ACTIONS if action.scope == "debugger" and action.keys}
     assert {getattr(binding, "id", None) for binding in bindings("debugger")} == ids
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_an_id_that_is_gone_is_told_with_what_took_its_place(tmp_path: Path, name: str) -> None:
+    assert name not in {action.id for action in ACTIONS}
+    config = read(tmp_path, f'[keys]\n{name} = "J"')
+    assert config.keys == {}
+    (problem,) = config.problems
+    assert f"keys.{name}: that action is gone; {REPLACED[name]}" in problem
+
+
+def test_the_keys_of_the_last_line_are_actions() -> None:
+    known = {action.id for action in ACTIONS}
+    for footer in FOOTERS.values():
+        assert {each for ids, _ in footer for each in ids.split()} <= known
+        assert "help" in dict(footer)

@@ -54,67 +54,147 @@ async def test_the_arrow_steps_only_in_the_program_pane() -> None:
         assert place(pilot) == 1
 
 
-async def test_digits_and_tab_go_through_the_panes_when_wide() -> None:
+async def test_tab_goes_through_the_panes_that_are_seen() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         seen = []
-        for _ in range(5):
+        for _ in range(7):
             await pilot.press("tab")
             seen.append(focused(pilot))
-        assert seen == ["weights", "values", "gradients", "loss", "program"]
+        assert seen == [
+            "step", "more-weights", "more-values", "more-gradients", "loss", "program", "step",
+        ]  # fmt: skip
         await pilot.press("shift+tab")
-        assert focused(pilot) == "loss"
-        for digit, pane in enumerate(("program", "weights", "values", "gradients", "loss"), 1):
-            await pilot.press(str(digit))
-            assert focused(pilot) == pane
-
-
-async def test_digits_and_tab_turn_the_tabs_when_narrow() -> None:
-    async with app_of().run_test(size=NARROW) as pilot:
-        await pilot.press("4")
-        assert "not computed yet" in screen_text(pilot.app)
-        assert "dW1" in screen_lines(pilot.app)[4]
-        await pilot.press("2")
-        assert "W1 (2, 2) float64" in screen_lines(pilot.app)[3]
-        await pilot.press("tab")
-        assert "data" in screen_lines(pilot.app)[2]
-        await pilot.press("shift+tab", "shift+tab")
         assert focused(pilot) == "program"
 
 
-async def test_the_tab_follows_the_step_unless_kept() -> None:
+async def test_a_digit_keeps_its_tab_and_0_follows_again() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press("4")
+        assert "[4 gradients]" in screen_lines(pilot.app)[1]
+        assert "dW1 (2, 2)    not computed yet" in screen_text(pilot.app)
+        await pilot.press("s", "n")
+        assert "[4 gradients]" in screen_lines(pilot.app)[1]
+        await pilot.press("tab")
+        assert focused(pilot) == "program"
+        await pilot.press("0")
+        assert "[0 step]" in screen_lines(pilot.app)[1]
+        assert "●  a1 (1, 2)" in screen_text(pilot.app)
+
+
+async def test_the_cell_in_question_follows_the_same_index() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "s")
+        assert debugger(pilot).selected == ("z1", (0, 0))
+        await pilot.press("0", "right")
+        assert debugger(pilot).selected == ("z1", (0, 1))
         await pilot.press("s")
-        assert "data" in screen_lines(pilot.app)[2]
-        await pilot.press("2", "k", "s")
-        assert "W1 (2, 2) float64" in screen_lines(pilot.app)[3]
-        assert "tab kept" in screen_lines(pilot.app)[0]
-        await pilot.press("k", "s")
-        assert "data" in screen_lines(pilot.app)[2]
+        assert debugger(pilot).selected == ("a1", (0, 1))
+        await pilot.press("k")
+        assert debugger(pilot).selected == ("z1", (0, 1))
+        await pilot.press("s")
+        assert debugger(pilot).selected == ("z2", (0, 1))
+        await pilot.press("escape")
+        assert debugger(pilot).selected == ("z2", (0, 0))
+        await pilot.press("S")
+        assert debugger(pilot).selected == ("a1", (0, 0))
 
 
-async def test_zoom_shows_a_pane_alone_and_all_again() -> None:
+async def test_a_cell_chosen_in_a_pane_stays_while_that_has_the_keys() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "s", "2", "l", "s", "s")
+        assert debugger(pilot).selected == ("W1", (0, 1))
+        await pilot.press("1")
+        assert debugger(pilot).selected == ("W1", (0, 1))
+        await pilot.press("s")
+        assert debugger(pilot).selected == ("a2", (0, 1))
+        await pilot.press("2", "escape", "s")
+        assert debugger(pilot).selected != ("a2", (0, 1))
+
+
+async def test_enter_goes_to_the_step_of_a_cell_and_comma_back() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press(*"sssssssss", "0", "up")
+        name, _ = debugger(pilot).selected or ("", ())
+        assert name == "a1"
+        await pilot.press("enter")
+        await until(pilot, lambda: place(pilot) == 3)
+        assert "a1 = sigmoid(z1), step 2" in said(pilot)
+        await pilot.press("comma")
+        await until(pilot, lambda: place(pilot) == 9)
+        await pilot.press("full_stop")
+        await until(pilot, lambda: place(pilot) == 3)
+        await pilot.press("full_stop")
+        await until(pilot, lambda: said(pilot) == "There is no jump to go on from.")
+
+
+async def test_y_copies_the_cell() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press("y")
+        assert said(pilot) == "There is no value here yet."
+        await pilot.press("s", "s", "y")
+        assert pilot.app.clipboard == "0.3775"
+        assert ":copy z1[0, 0] > FILE" in said(pilot)
+
+
+async def test_the_cursor_of_the_terminal_stands_on_the_cell() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "s")
+        x, y = pilot.app.cursor_position
+        assert screen_lines(pilot.app)[y][x:].startswith("0.3775")
+        await pilot.press("2", "down")
+        x, y = pilot.app.cursor_position
+        assert screen_lines(pilot.app)[y][x:].startswith("0.2500")
+
+
+async def test_text_is_selected_with_the_mouse() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.pause()
+        await pilot.mouse_down(offset=(10, 2))
+        await pilot.hover(offset=(30, 3))
+        await pilot.mouse_up(offset=(30, 3))
+        await pilot.pause()
+        selected = pilot.app.screen.get_selected_text()
+        assert selected is not None
+        assert selected.startswith("x, y = next(batches)")
+        assert "z1 = x @ W1.T" in selected
+
+
+async def test_zoom_shows_a_pane_alone_then_the_step_large_and_all_again() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         before = screen_text(pilot.app)
         await pilot.press("2", "z")
-        assert "program" not in screen_text(pilot.app)
+        assert "1 program" not in screen_text(pilot.app)
         assert "2 weights" in screen_text(pilot.app)
         await pilot.press("5")
         assert "5 loss" in screen_text(pilot.app)
         assert "weights" not in screen_text(pilot.app)
-        await pilot.press("z", "1")
+        await pilot.press("z", "0", "escape", "1")
+        assert screen_text(pilot.app) == before
+        await pilot.press("s", "0", "z", "z")
+        assert screen_lines(pilot.app)[2] == "    x, y = next(batches)"
+        await pilot.press("z", "S", "escape", "1")
         assert screen_text(pilot.app) == before
 
 
 async def test_help_lists_every_action_with_its_keys_and_the_description() -> None:
     scenario = load(path("mazur"))
-    async with app_of(scenario, {"quit": "x"}).run_test(size=(100, 200)) as pilot:
+    async with app_of(scenario, {"quit": "X"}).run_test(size=(100, 260)) as pilot:
         await pilot.press("?")
-        await until(pilot, lambda: "best-known worked example" in screen_text(pilot.app))
+        await until(pilot, lambda: "THREE KEYS TO BEGIN" in screen_text(pilot.app))
+        await pilot.press("right")
+        await until(pilot, lambda: "COMMANDS" in screen_text(pilot.app))
         text = screen_text(pilot.app)
         for action in ACTIONS:
             assert action.description in text
-        assert " x " in text
-        await pilot.press("escape", "f1")
+        assert " X " in text
+        await pilot.press("right")
+        await until(pilot, lambda: "best-known worked example" in screen_text(pilot.app))
+        await pilot.press("escape", "a")
+        await until(pilot, lambda: "best-known worked example" in screen_text(pilot.app))
+        await pilot.press("slash", *"kink")
+        await until(pilot, lambda: "a point without a slope" in screen_text(pilot.app))
+        assert "a breakpoint" not in screen_text(pilot.app)
+        await pilot.press("escape", "escape", "f1")
         assert isinstance(pilot.app.screen, Help)
 
 
@@ -150,13 +230,13 @@ async def test_ctrl_c_says_how_to_quit() -> None:
 
 
 async def test_keys_can_be_remapped() -> None:
-    keys = {"step-op": "j", "run": "g"}
+    keys = {"step-op": "J", "run": "D"}
     async with app_of(keys=keys).run_test(size=NARROW) as pilot:
         await pilot.press("s", "f11")
         assert place(pilot) == 0
-        await pilot.press("j")
+        await pilot.press("J")
         assert place(pilot) == 1
-        assert screen_lines(pilot.app)[-1].startswith(" j op")
+        assert screen_lines(pilot.app)[-1].startswith(" J step")
 
 
 async def test_a_wrong_configuration_is_told_and_not_a_crash() -> None:
@@ -169,9 +249,9 @@ async def test_a_wrong_configuration_is_told_and_not_a_crash() -> None:
 async def test_a_theme_can_be_configured_and_changed() -> None:
     async with NnstepApp(small(), Config(theme="nnstep-light")).run_test(size=NARROW) as pilot:
         await pilot.pause()
-        assert pilot.app.theme == "nnstep-light"
+        assert pilot.app.theme == "light"
         light = pilot.app.export_screenshot()
-        pilot.app.theme = "nnstep-dark"
+        pilot.app.theme = "dark"
         await until(pilot, lambda: pilot.app.export_screenshot() != light)
 
 
@@ -238,7 +318,7 @@ async def test_titles_are_never_markup() -> None:
     async with app_of(strange).run_test(size=WIDE, notifications=True) as pilot:
         await pilot.pause()
         assert title in screen_lines(pilot.app)[0]
-        assert said(pilot) == "1 warning: ? shows it."
+        assert said(pilot) == "1 warning: a shows it."
         pilot.app.push_screen(Help(ACTIONS, title, title, (f"beware of {title}",)))
         await until(pilot, lambda: "beware of [red]bold[/red]" in screen_text(pilot.app))
         assert title in screen_text(pilot.app)
@@ -259,18 +339,19 @@ async def test_the_focused_title_is_told_by_more_than_colour() -> None:
             for digit, title in enumerate(("program", "weights", "z/a", "gradients", "loss"), 1):
                 await pilot.press(str(digit))
                 await pilot.pause()
-                assert reversed_text(pilot).startswith(f" {digit} {title} ")
+                assert f"{digit} {title}" in reversed_text(pilot)
 
 
 async def test_an_expression_has_parameters_and_values() -> None:
     async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
-        assert "2 parameters  3 values  4 gradients" in screen_lines(pilot.app)[1]
+        assert "[0 step] 2 parameters  3 values  4 gradients" in screen_lines(pilot.app)[1]
 
 
 async def test_mazur_is_whole_on_a_wide_screen() -> None:
     async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
         await pilot.press("i", "i")
-        assert not set("↑↓…") & set(screen_text(pilot.app))
+        titles = [line for line in screen_lines(pilot.app)[:28] if "z/a" in line]
+        assert not set("↑↓") & set("".join(titles))
 
 
 @pytest.mark.parametrize("name", ["mazur", "two-layer"])
@@ -287,7 +368,7 @@ async def test_panes_stay_where_they_are_while_stepping(name: str, size: tuple[i
 async def test_the_active_tab_is_in_view_on_the_smallest_screen() -> None:
     async with app_of().run_test(size=(40, 10)) as pilot:
         await pilot.press("4")
-        assert "│ 4 gradients" in screen_lines(pilot.app)[1]
+        assert screen_lines(pilot.app)[1].startswith("[4 gradients]")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])

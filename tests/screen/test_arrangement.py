@@ -1,18 +1,19 @@
-"""At every size the panes tile the screen: nothing is covered, and nothing is left empty."""
+"""At every size the panes tile the screen, and the left of a wide one is the narrow one."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from textual.geometry import Size
+from textual.geometry import Region, Size
 
-from nnstep.tui.layout import NUMBERS_WIDTH, Needs, regions_of
+from nnstep.tui.layout import Needs, regions_of, strip_lines
 
-REGIONS = ("listing", "first", "second", "third", "curve")
+PANES = ("listing", "main", "weights", "values", "gradients", "curve", "below", "bottom")
 sizes = st.builds(Size, st.integers(1, 320), st.integers(1, 90))
-needs = st.builds(Needs, st.integers(10, 400), st.integers(0, 400))
+heights = st.integers(0, 400)
+needs = st.builds(Needs, heights, heights, heights, st.integers(0, 9), st.booleans())
 
 
-@given(sizes, needs, st.sampled_from((None, *REGIONS)))
+@given(sizes, needs, st.sampled_from((None, *PANES)))
 def test_the_panes_tile_the_screen(size: Size, needed: Needs, zoomed: str | None) -> None:
     regions = [region for region in regions_of(size, needed, zoomed).values() if region]
     if size.height > 2:
@@ -22,18 +23,54 @@ def test_the_panes_tile_the_screen(size: Size, needed: Needs, zoomed: str | None
         assert size.height < 2 or not any(region.overlaps(other) for other in regions[:at])
 
 
-@pytest.mark.parametrize(("width", "program"), [(80, 36), (120, 32), (200, 68), (300, 90)])
-def test_the_program_takes_what_the_tensors_can_spare(width: int, program: int) -> None:
-    regions = regions_of(Size(width, 24 if width == 80 else 60), Needs(90, 15))
-    assert regions["listing"].width == program
-    assert all(regions[name].width >= NUMBERS_WIDTH for name in REGIONS[1:4] if name in regions)
+@pytest.mark.parametrize(
+    ("height", "lines"), [(24, 4), (29, 4), (30, 6), (35, 6), (36, 8), (55, 8), (56, 12), (90, 12)]
+)
+def test_the_strip_grows_with_the_screen(height: int, lines: int) -> None:
+    assert strip_lines(height) == lines
 
 
-def test_a_short_program_takes_no_more_than_it_needs() -> None:
-    assert regions_of(Size(300, 20), Needs(44, 15))["listing"].width == 44
+@pytest.mark.parametrize("height", range(14, 24))
+def test_the_strip_yields_before_the_panes_do(height: int) -> None:
+    assert height - 2 - strip_lines(height) >= 10
 
 
-def test_few_weights_leave_their_lines_to_the_values() -> None:
-    regions = regions_of(Size(120, 36), Needs(44, 6))
-    assert regions["first"].height == 7
-    assert regions["second"].height == 26
+NARROW = {"listing": Region(0, 1, 36, 18), "main": Region(36, 1, 44, 18)}
+
+
+@pytest.mark.parametrize(
+    ("size", "more"),
+    [
+        ((80, 24), set()),
+        ((100, 30), set()),
+        ((80, 50), {"curve", "weights"}),
+        ((120, 24), {"values", "gradients"}),
+        ((120, 36), {"curve", "weights", "values", "gradients"}),
+        ((132, 43), {"curve", "weights", "values", "gradients"}),
+        ((160, 50), {"curve", "weights", "values", "gradients"}),
+        ((200, 24), {"weights", "values", "gradients"}),
+        ((200, 60), {"curve", "weights", "values", "gradients"}),
+    ],
+)
+def test_a_larger_screen_only_adds_panes(size: tuple[int, int], more: set[str]) -> None:
+    regions = regions_of(Size(*size), Needs(12, 12, 14))
+    assert regions.keys() - {"status", "strip", "keys"} == {"listing", "main", *more}
+    for name, narrow in NARROW.items():
+        assert regions[name].offset == narrow.offset
+        assert regions[name].height >= narrow.height
+    assert regions["listing"].width == 36
+    assert regions["main"].right == (80 if size[0] >= 120 else size[0])
+    assert all(regions[name].height >= 4 for name in more)
+    if size[0] >= 120:
+        assert min(regions[name].width for name in ("values", "gradients")) >= 40
+
+
+def test_at_36_lines_the_step_keeps_what_it_has_at_24() -> None:
+    regions = regions_of(Size(120, 36), Needs(30, 12, 14))
+    assert regions["main"] == NARROW["main"]
+    assert regions["weights"] == Region(36, 19, 44, 8)
+    assert regions["curve"] == Region(0, 19, 36, 8)
+
+
+def test_without_room_beside_the_step_the_program_goes_first() -> None:
+    assert regions_of(Size(67, 24), Needs())["main"] == Region(0, 1, 67, 18)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from building import network
-from one_pane import branch, shown, snapshot
+from one_pane import branch, show, shown, snapshot
 from screen_text import screen_lines
 from textual.pilot import Pilot
 
@@ -31,7 +31,7 @@ def on_b1(left: str | None = "main", count: int = 20) -> Snapshot:
 
 
 async def drawn(pilot: Pilot[None], pane: LossPane, now: Snapshot) -> list[str]:
-    pane.show(now)
+    show(pane, now)
     await pilot.pause()
     return screen_lines(pilot.app)
 
@@ -142,11 +142,14 @@ async def test_it_is_drawn_again_only_when_a_curve_has_changed(
             for count, other, times in (
                 (10, 5, 1), (10, 5, 1), (11, 5, 2), (10, 5, 3), (10, 6, 4), (10, 6, 4),
             ):  # fmt: skip
-                pane.show(now(count, other))
+                show(pane, now(count, other))
                 assert len(painted) == times
             renamed = branch(name="new", parent="main")
-            pane.show(
-                snapshot(branches=(MAIN, renamed), branch=renamed, left="main", losses=history[:10])
+            show(
+                pane,
+                snapshot(
+                    branches=(MAIN, renamed), branch=renamed, left="main", losses=history[:10]
+                ),
             )
             assert len(painted) == 5
         await pilot.pause()

@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 
 from nnstep.tui.numbers import (
     CHANGE_WIDTH,
-    HEAT_LEVELS,
     VALUE_WIDTH,
     direction,
     format_change,
     format_value,
-    heat,
 )
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
@@ -26,15 +24,15 @@ FLOATS = st.floats(allow_nan=True, allow_infinity=True)
         (0.5, "0.5000"),
         (-0.59326, "-0.5933"),
         (1e-3, "0.0010"),
-        (9.99e-4, "9.990e-04"),
-        (1.2344e-5, "1.234e-05"),
+        (9.99e-4, "9.990e-4"),
+        (1.2344e-5, "1.234e-5"),
         (9999.0, "9999.0000"),
-        (-9999.99999, "-1.000e+04"),
-        (1e4, "1.000e+04"),
-        (-1.5e300, "-1.50e+300"),
+        (-9999.99999, "-1.000e4"),
+        (1e4, "1.000e4"),
+        (-1.5e300, "-1.500e300"),
         (3, "3"),
         (-12, "-12"),
-        (123456789012, "1.235e+11"),
+        (123456789012, "1.235e11"),
         (math.nan, "NaN"),
         (math.inf, "+inf"),
         (-math.inf, "-inf"),
@@ -48,12 +46,12 @@ def test_a_value_as_it_is_written(value: float, text: str) -> None:
     ("old", "new", "text"),
     [
         (0.15, 0.15, ""),
-        (0.15, 0.149780716, "-2.19e-04"),
+        (0.15, 0.149780716, "-2.19e-4"),
         (0.5, 0.4876543, "-0.0123"),
-        (0.0, 12345.0, "+1.23e+04"),
+        (0.0, 12345.0, "+1.23e4"),
         (0.0, 1.5, "+1.50"),
         (100.0, 400.0, "+300"),
-        (0.0, 1e-9, "+1.00e-09"),
+        (0.0, 1e-9, "+1.00e-9"),
         (0.0, 2e-120, "+2.0e-120"),
         (3, 5, "+2"),
         (math.nan, math.nan, ""),
@@ -81,17 +79,3 @@ def test_every_change_fits_and_agrees_with_its_arrow(old: float, new: float) -> 
     assert (text == "") == (arrow == " ")
     if text[:1] in "+-" and text:
         assert arrow == {"+": "▲", "-": "▼"}[text[0]]
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_heat_is_a_level_and_knows_no_sign(value: float) -> None:
-    assert heat(value) in range(HEAT_LEVELS)
-    assert heat(value) == heat(-value)
-
-
-@pytest.mark.parametrize(
-    ("value", "level"),
-    [(0, 0), (9e-4, 0), (1e-3, 1), (0.01, 2), (0.1, 3), (0.99, 3), (1, 4), (9.99, 4), (10, 5)],
-)
-def test_heat_climbs_by_decades(value: float, level: int) -> None:
-    assert heat(value) == level

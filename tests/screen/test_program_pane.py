@@ -1,7 +1,7 @@
 """The listing has breakpoints in its gutter and a cursor that every step brings back."""
 
 import pytest
-from one_pane import CODE, PROGRAM, shown, snapshot
+from one_pane import CODE, PROGRAM, show, shown, snapshot
 from rich.style import Style
 from screen_text import screen_lines
 from textual.pilot import Pilot
@@ -31,31 +31,39 @@ def marked(pilot: Pilot[None], attribute: str) -> str:
 async def test_breakpoints_stand_in_the_gutter_enabled_or_not() -> None:
     pane = program_pane()
     async with shown(pane) as pilot:
-        pane.show(snapshot(position=1, breakpoints={0: False, 1: True, 2: True}))
+        show(pane, snapshot(place=4, position=1, breakpoints={0: False, 1: True, 2: True}))
         await pilot.pause()
         assert screen_lines(pilot.app)[1:4] == [
-            "□· forward 1  z1 = x @ W1.T",
-            "■▶ backward 1 dW1 = z1.T @ x",
-            "■  update     W1 = W1 - lr * dW1",
+            "-● forward 1  z1 = x @ W1.T",
+            "*▶ backward 1 dW1 = z1.T @ x",
+            "*  update     W1 = W1 - lr * dW1",
         ]
-        pane.show(snapshot(position=1, breakpoints={}))
+        show(pane, snapshot(position=1, breakpoints={}))
         await pilot.pause()
         assert [line[0] for line in screen_lines(pilot.app)[1:4]] == [" ", " ", " "]
 
 
-async def test_a_line_that_is_continued_has_one_breakpoint() -> None:
+async def test_all_lines_of_a_unit_have_just_run() -> None:
     pane = program_pane()
-    async with shown(pane, 24, 8) as pilot:
-        pane.show(snapshot(position=2, breakpoints={2: True}))
-        await pilot.pause()
-        assert [line[:2] for line in screen_lines(pilot.app)[3:5]] == ["■▶", "  "]
+    async with shown(pane) as pilot:
+        for place, position, ran, marks in (
+            (0, 0, range(0), "▶  "),
+            (1, 1, range(1), "●▶ "),
+            (2, 2, range(2), "●●▶"),
+            (2, 2, range(0), "·●▶"),
+            (3, 0, range(3), "▶●●"),
+            (4, 1, range(3, 4), "●▶ "),
+        ):
+            show(pane, snapshot(place=place, position=position), ran=ran)
+            await pilot.pause()
+            assert "".join(line[1] for line in screen_lines(pilot.app)[1:4]) == marks
 
 
 async def test_the_selected_line_is_the_current_one_until_the_cursor_is_moved() -> None:
     pane = program_pane()
     assert pane.selected_line == 0
     async with shown(pane) as pilot:
-        pane.show(snapshot(position=1))
+        show(pane, snapshot(position=1))
         assert pane.selected_line == 1
         await pilot.pause()
         assert marked(pilot, "reverse") == ""
@@ -70,11 +78,11 @@ async def test_the_selected_line_is_the_current_one_until_the_cursor_is_moved() 
 async def test_a_step_brings_the_cursor_back_and_other_changes_do_not() -> None:
     pane = program_pane()
     async with shown(pane) as pilot:
-        pane.show(snapshot(place=4, position=1))
+        show(pane, snapshot(place=4, position=1))
         await pilot.press("down")
-        pane.show(snapshot(place=4, position=1, breakpoints={2: True}))
+        show(pane, snapshot(place=4, position=1, breakpoints={2: True}))
         assert pane.selected_line == 2
-        pane.show(snapshot(place=1, position=1))
+        show(pane, snapshot(place=1, position=1))
         assert pane.selected_line == 1
         await pilot.pause()
         assert marked(pilot, "reverse") == ""
@@ -83,7 +91,7 @@ async def test_a_step_brings_the_cursor_back_and_other_changes_do_not() -> None:
 async def test_without_the_focus_the_moved_cursor_is_underlined() -> None:
     pane = program_pane()
     async with shown(pane) as pilot:
-        pane.show(snapshot(position=1))
+        show(pane, snapshot(position=1))
         await pilot.press("up")
         pilot.app.screen.set_focus(None)
         await pilot.pause()
@@ -105,7 +113,7 @@ async def test_without_the_focus_the_moved_cursor_is_underlined() -> None:
 async def test_the_listing_scrolls_with_the_cursor(keys: list[str], line: int) -> None:
     pane = program_pane()
     async with shown(pane, height=10) as pilot:
-        pane.show(snapshot(program=LONG, place=60, position=60))
+        show(pane, snapshot(program=LONG, place=60, position=60))
         await pilot.press(*keys)
         assert pane.selected_line == line
         assert marked(pilot, "reverse") == LONG.instructions[line].code
@@ -114,21 +122,32 @@ async def test_the_listing_scrolls_with_the_cursor(keys: list[str], line: int) -
 async def test_the_wheel_scrolls_and_leaves_the_cursor_where_it_is() -> None:
     pane = program_pane()
     async with shown(pane, height=10) as pilot:
-        pane.show(snapshot(program=LONG, place=60, position=60))
+        show(pane, snapshot(program=LONG, place=60, position=60))
         pane.scroll_by(-40)
         await pilot.pause()
         assert pane.selected_line == 60
         assert not any("▶" in line for line in screen_lines(pilot.app))
 
 
-async def test_a_line_under_the_cursor_that_is_cut_is_below_in_full() -> None:
+async def test_a_click_chooses_a_line() -> None:
     pane = program_pane()
-    async with shown(pane, 22, 10) as pilot:
-        pane.show(snapshot(program=LONG, place=0, position=0))
+    async with shown(pane) as pilot:
+        show(pane, snapshot(position=1))
+        await pilot.click(ProgramPane, offset=(5, 3))
+        assert pane.selected_line == 2
+
+
+async def test_the_line_just_run_has_lines_around_it_where_the_listing_has_scrolled() -> None:
+    pane = program_pane()
+    async with shown(pane, height=18) as pilot:
+        show(pane, snapshot(program=LONG, place=60, position=60))
         await pilot.pause()
-        assert screen_lines(pilot.app)[-1] != " W1 = W1 - lr * dW1"
-        await pilot.press("down", "down")
-        assert screen_lines(pilot.app)[-1] == " W1 = W1 - lr * dW1"
+        assert screen_lines(pilot.app)[12][1] == "●"
+        top = screen_lines(pilot.app)[1]
+        show(pane, snapshot(program=LONG, place=61, position=61))
+        await pilot.pause()
+        assert screen_lines(pilot.app)[13][1] == "●"
+        assert screen_lines(pilot.app)[1][2:] == top[2:]
 
 
 async def test_before_there_is_a_program_the_keys_do_nothing() -> None:

@@ -4,28 +4,27 @@ import pytest
 from debugging import NARROW, ROOMY, WIDE
 from hypothesis import given
 from hypothesis import strategies as st
-from one_pane import snapshot
+from one_pane import show, snapshot
 from textual.geometry import Size
 
-from nnstep.engine.program.program import Role, Tensor
 from nnstep.tui.actions import ACTIONS
 from nnstep.tui.layout import regions_of
 from nnstep.tui.panes import PANES, Row
 from nnstep.tui.panes.pane import Pane
-from nnstep.tui.panes.tensors import TensorPane, TensorView
 from nnstep.tui.stage import Stage
 
-PROGRAM, WEIGHTS, VALUES, GRADIENTS, LOSS, WATCH, TIMELINE = PANES
+PROGRAM, STEP, WEIGHTS, VALUES, GRADIENTS, LOSS, WATCH, TIMELINE = (
+    row for row in PANES if row.shown != "with room"
+)
 SIZES = [Size(*size) for size in (NARROW, WIDE, ROOMY, (40, 10), (20, 4))]
-GRADIENT = Tensor("dW1", Role.GRADIENT, 1)
-ALL = {"program", "weights", "z/a", "gradients", "loss"}
+ALL = {"program", "step", "weights", "z/a", "gradients", "loss"}
 
 
 def stage_at(size: Size | tuple[int, int]) -> Stage:
     stage = Stage(ACTIONS, network=True)
     for pane in stage.panes.values():
-        pane.show(snapshot())
-    stage.fit(Size(*size), 1)
+        show(pane, snapshot())
+    stage.fit(Size(*size))
     return stage
 
 
@@ -37,12 +36,6 @@ def displayed(stage: Stage) -> list[Pane]:
     return [pane for pane in stage.panes.values() if pane.display]
 
 
-def view(stage: Stage, row: Row) -> TensorView:
-    pane = stage.panes[row]
-    assert isinstance(pane, TensorPane)
-    return pane.own_view
-
-
 def at(stage: Stage) -> str:
     return stage.focus.tab.title
 
@@ -50,42 +43,31 @@ def at(stage: Stage) -> str:
 def test_each_has_its_region_where_there_is_room_and_else_they_take_turns() -> None:
     assert seen(stage_at(WIDE)) == seen(stage_at(ROOMY)) == ALL
     narrow = stage_at(NARROW)
-    assert seen(narrow) == {"program", "weights", "loss"}
+    assert seen(narrow) == {"program", "step"}
     narrow.go_to(GRADIENTS)
-    assert seen(narrow) == {"program", "gradients", "loss"}
-    narrow.fit(Size(*WIDE), 1)
-    assert seen(narrow) == ALL
+    assert seen(narrow) == {"program", "gradients"}
+    narrow.fit(Size(*WIDE))
+    assert seen(narrow) == ALL - {"step"}
     assert at(narrow) == "gradients"
-    narrow.fit(Size(*NARROW), 1)
-    assert seen(narrow) == {"program", "gradients", "loss"}
+    narrow.go_to(STEP)
+    assert seen(narrow) == ALL
 
 
 def test_the_expression_has_other_titles() -> None:
     stage = Stage(ACTIONS, network=False)
-    stage.fit(Size(*WIDE), 1)
-    assert seen(stage) == {"program", "parameters", "values", "gradients", "loss"}
+    stage.fit(Size(*WIDE))
+    assert seen(stage) == {"program", "step", "parameters", "values", "gradients", "loss"}
 
 
-def test_what_was_written_has_its_turn_and_the_keys_only_follow_if_they_were_there() -> None:
+def test_a_kind_of_numbers_is_kept_until_the_step_is_asked_for() -> None:
     stage = stage_at(NARROW)
-    stage.turn_to(GRADIENT)
-    assert seen(stage) == {"program", "gradients", "loss"}
-    assert at(stage) == "program"
+    assert stage.kept is None
     stage.go_to(WEIGHTS)
-    stage.turn_to(GRADIENT)
-    assert at(stage) == "gradients"
-    assert stage.active is view(stage, GRADIENTS)
-    assert stage.next(1) is LOSS
-    stage.fit(Size(*WIDE), 1)
-    assert at(stage) == "gradients"
-
-
-def test_where_none_take_turns_nothing_turns() -> None:
-    stage = stage_at(WIDE)
-    stage.go_to(WEIGHTS)
-    stage.turn_to(GRADIENT)
-    assert at(stage) == "weights"
-    assert stage.active is view(stage, WEIGHTS)
+    stage.go_to(PROGRAM)
+    assert stage.kept is WEIGHTS
+    assert seen(stage) == {"program", "weights"}
+    stage.go_to(STEP)
+    assert stage.kept is None
 
 
 def test_without_room_beside_the_others_it_is_alone_until_all_are_wanted_again() -> None:
@@ -94,46 +76,61 @@ def test_without_room_beside_the_others_it_is_alone_until_all_are_wanted_again()
     stage.go_to(LOSS)
     assert (seen(stage), stage.is_zoomed) == ({"loss"}, True)
     stage.zoom()
-    assert (seen(stage), stage.is_zoomed) == ({"program", "weights", "timeline"}, False)
+    assert (seen(stage), stage.is_zoomed) == ({"program", "step", "timeline"}, False)
     assert at(stage) == "program"
     stage.close(TIMELINE)
-    assert seen(stage) == {"program", "weights", "loss"}
+    assert seen(stage) == {"program", "step"}
+
+
+def test_the_step_can_be_large_and_nothing_else() -> None:
+    stage = stage_at(NARROW)
+    stage.go_to(STEP)
+    states = []
+    for _ in range(3):
+        stage.zoom()
+        states.append((stage.is_zoomed, stage.is_large, stage.layout.needs.large))
+    assert states == [(True, False, False), (True, True, True), (False, False, False)]
+    stage.zoom()
+    stage.zoom()
+    stage.go_to(WEIGHTS)
+    assert (stage.is_zoomed, stage.is_large, stage.layout.needs.large) == (True, False, False)
+    stage.zoom()
+    assert (stage.is_zoomed, stage.is_large) == (False, False)
 
 
 def test_a_pane_comes_when_it_is_filled_and_goes_with_the_keys_when_it_is_not() -> None:
     stage = stage_at(WIDE)
     stage.update()
     assert not stage.is_open(WATCH)
-    stage.panes[WATCH].show(snapshot(watches=("L",)))
+    show(stage.panes[WATCH], snapshot(watches=("L",)))
     stage.update()
     assert seen(stage) == {*ALL, "watch"}
     stage.go_to(WATCH)
-    stage.panes[WATCH].show(snapshot())
+    show(stage.panes[WATCH], snapshot())
     stage.update()
     assert seen(stage) == ALL
     assert at(stage) == "program"
 
 
-def test_a_message_takes_lines_and_moves_no_pane() -> None:
-    stage = stage_at(NARROW)
-    before = dict(stage.layout.shown), regions_of(Size(*NARROW), stage.layout.needs)["numbers"]
-    stage.leave_lines(2)
-    assert stage.layout.needs.message == 2
-    stage.go_to(VALUES)
-    assert stage.layout.needs.message == 2
-    after = dict(stage.layout.shown), regions_of(Size(*NARROW), stage.layout.needs)["numbers"]
-    assert after == before
+@pytest.mark.parametrize("size", SIZES)
+def test_tab_goes_to_what_is_seen(size: Size) -> None:
+    stage = stage_at(size)
+    there = regions_of(size, stage.layout.needs)
+    for _ in range(9):
+        stage.go_to(stage.next(1))
+        assert PANES[[row.id for row in PANES].index(stage.here.id)].region in there
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_tab_goes_round_and_back(size: Size) -> None:
     stage = stage_at(size)
+    first = stage.here
     there: list[str] = []
     back: list[str] = []
     for direction, visited in ((1, there), (-1, back)):
-        while not visited or at(stage) != "program":
+        while not visited or stage.here is not first:
             stage.go_to(stage.next(direction))
-            visited.append(at(stage))
+            visited.append(stage.here.id)
     assert there[:-1] == back[-2::-1]
     assert len(there) == len(set(there))
 
@@ -141,7 +138,7 @@ def test_tab_goes_round_and_back(size: Size) -> None:
 def do(stage: Stage, what: str, row: Row, size: Size) -> None:
     """Do one of the things that a person, or a step, can do."""
     if what == "fit":
-        stage.fit(size, 1)
+        stage.fit(size)
     elif what == "go to" and (stage.is_open(row) or row is TIMELINE):
         stage.go_to(row)
     elif what == "next":
@@ -150,15 +147,13 @@ def do(stage: Stage, what: str, row: Row, size: Size) -> None:
         stage.close(TIMELINE)
     elif what == "zoom":
         stage.zoom()
-    elif what == "step":
-        stage.turn_to(GRADIENT)
     elif what == "watch":
         filled = not stage.is_open(WATCH)
-        stage.panes[WATCH].show(snapshot(watches=("L",) if filled else ()))
+        show(stage.panes[WATCH], snapshot(watches=("L",) if filled else ()))
         stage.update()
 
 
-DEEDS = ["fit", "go to", "next", "close", "zoom", "step", "watch"]
+DEEDS = ["fit", "go to", "next", "close", "zoom", "watch"]
 deeds = st.tuples(st.sampled_from(DEEDS), st.sampled_from(PANES), st.sampled_from(SIZES))
 
 
@@ -176,5 +171,5 @@ def test_whatever_is_done_the_keys_go_to_a_pane_that_is_seen(
         assert set(stage.layout.shown.values()) <= there.keys()
         assert len(set(stage.layout.shown.values())) == len(stage.layout.shown)
         assert not stage.is_zoomed or len(displayed(stage)) == 1
-        if what == "go to" and stage.is_open(row):
+        if what == "go to" and stage.is_open(row) and row.shown != "with room":
             assert stage.focus.tab == stage.panes[row].own_tab

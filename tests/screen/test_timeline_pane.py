@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network
-from one_pane import PROGRAM, OnePane, branch, shown, snapshot
+from one_pane import PROGRAM, OnePane, branch, show, shown, snapshot
 from rich.style import Style
 from screen_text import screen_lines
 from textual.pilot import Pilot
@@ -326,15 +326,15 @@ async def test_the_cursor_of_the_tree_is_on_the_present_branch_until_it_is_moved
         assert pane.selected == "main"
         pane.action_branch(1)
         assert pane.selected == "b1"
-        pane.show(at(6, main, b1))
+        show(pane, at(6, main, b1))
         assert pane.selected == "b1"
         pane.action_branch(1)
         assert pane.selected == "b1"
-        pane.show(at(6, main, b1, current=1))
-        pane.show(at(6, main, b1))
+        show(pane, at(6, main, b1, current=1))
+        show(pane, at(6, main, b1))
         assert pane.selected == "main"
         pane.action_branch(1)
-        pane.show(at(6, main))
+        show(pane, at(6, main))
         assert pane.selected == "main"
         await pilot.pause()
         assert app.asked == []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network
-from one_pane import OnePane, shown, snapshot
+from one_pane import OnePane, show, shown, snapshot
 from screen_text import screen_lines
 from textual.pilot import Pilot
 
@@ -34,7 +34,7 @@ async def watching(
 ) -> AsyncIterator[tuple[WatchPane, Pilot[None]]]:
     pane = pane_of()
     async with shown(pane, *size) as pilot:
-        pane.show(snapshot(watches=watches))
+        show(pane, snapshot(watches=watches))
         await pilot.pause()
         yield pane, pilot
 
@@ -183,11 +183,11 @@ async def test_the_cursor_is_seen_with_the_focus_only() -> None:
 async def test_the_cursor_goes_to_what_is_added_and_stays_when_something_goes() -> None:
     watches = tuple(watched(f"w{i}", i) for i in range(4))
     async with watching(*watches[:3], size=(40, 3)) as (pane, _):
-        pane.show(snapshot(watches=watches))
+        show(pane, snapshot(watches=watches))
         assert pane.selected == "w3"
-        pane.show(snapshot(watches=watches[:2]))
+        show(pane, snapshot(watches=watches[:2]))
         assert pane.selected == "w1"
-        pane.show(snapshot(watches=()))
+        show(pane, snapshot(watches=()))
         assert pane.selected is None
 
 
@@ -195,7 +195,7 @@ async def test_scrolling_stays_while_values_change() -> None:
     watches = tuple(watched(f"w{i}", i) for i in range(9))
     async with watching(*watches, size=(40, 4)) as (pane, pilot):
         pane.scroll_by(3)
-        pane.show(snapshot(watches=tuple(watched(f"w{i}", 2 * i) for i in range(9))))
+        show(pane, snapshot(watches=tuple(watched(f"w{i}", 2 * i) for i in range(9))))
         await pilot.pause()
         assert [line.split() for line in screen_lines(pilot.app)[1:]] == [
             ["w3", "6"], ["w4", "8"], ["w5", "10"],
@@ -223,7 +223,7 @@ async def test_the_watches_of_a_session() -> None:
     session.edit("W1", (0, 0), 2.5)
     pane = pane_of()
     async with OnePane(pane).run_test(size=(60, 6)) as pilot:
-        pane.show(session.snapshot(before))
+        show(pane, session.snapshot(before))
         await pilot.pause()
         cell, gradient = screen_lines(pilot.app)[1:3]
     assert cell.split()[:4] == ["W1[0,", "0]", "2.5", "▲"]

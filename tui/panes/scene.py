@@ -142,7 +142,7 @@ class Scenes:
         return {
             name
             for name, positions in self._writers.items()
-            if positions[0] >= position and tensors[name].role in _RENEWED
+            if positions[0] >= position and name in tensors and tensors[name].role in _RENEWED
         }
 
     def _edited(self, snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:

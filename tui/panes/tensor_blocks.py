@@ -23,6 +23,8 @@ GUTTER = 3
 # Where the tensors of a pane stand aligned below one another, the first number ends before this
 # column, and the next ones follow at this distance.
 ALIGNED, PITCH = 24, 9
+# Where the number of a row ends that stands before them.
+LABEL = 15
 # A number has a column on either side for its brackets.
 BRACKETS = 2
 # The shortest numbers, 0.0500, and those that a layout leaves room for, -4.333e-9.
@@ -78,7 +80,7 @@ class Block(Struct, frozen=True):
 
     def pitch(self, width: int, number: int) -> int:
         """Return how many columns a number takes: one more for an arrow if there is room."""
-        roomy = max(PITCH, number + BRACKETS)
+        roomy = max(PITCH, number + BRACKETS + 1)
         all_fit = self.left(number) + self.columns * roomy <= width
         return roomy if all_fit else number + BRACKETS
 
@@ -300,9 +302,10 @@ class CellPainter(Struct, frozen=True):
 
     def row(self, block: Block, row: int, first: int, number: int) -> Iterator[Piece]:
         """Paint one row of a block, from column `first` on."""
-        label = block.label(row)
-        left = block.left(number)
-        yield label.rjust(left) if block.aligned else label, self.palette.muted
+        label, left = block.label(row), block.left(number)
+        if block.aligned:
+            label = label.rstrip().rjust(min(LABEL, left)).ljust(left)
+        yield label, self.palette.muted
         yield from self._cells(block, row, first, number, left)
 
     def _cells(
