@@ -172,8 +172,8 @@ async def test_zoom_shows_a_pane_alone_then_the_step_large_and_all_again() -> No
         assert screen_text(pilot.app) == before
         await pilot.press("s", "0", "z", "z")
         assert screen_lines(pilot.app)[2] == "    x, y = next(batches)"
-        await pilot.press("z", "S", "escape", "1")
-        assert screen_text(pilot.app) == before
+        await pilot.press("z", "1")
+        assert screen_lines(pilot.app)[2].startswith(" ● batch")
 
 
 async def test_help_lists_every_action_with_its_keys_and_the_description() -> None:
@@ -319,7 +319,7 @@ async def test_titles_are_never_markup() -> None:
         await pilot.pause()
         assert title in screen_lines(pilot.app)[0]
         assert said(pilot) == "1 warning: a shows it."
-        pilot.app.push_screen(Help(ACTIONS, title, title, (f"beware of {title}",)))
+        pilot.app.push_screen(Help(ACTIONS, title, title, (f"beware of {title}",), 2))
         await until(pilot, lambda: "beware of [red]bold[/red]" in screen_text(pilot.app))
         assert title in screen_text(pilot.app)
 
@@ -344,7 +344,7 @@ async def test_the_focused_title_is_told_by_more_than_colour() -> None:
 
 async def test_an_expression_has_parameters_and_values() -> None:
     async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
-        assert "[0 step] 2 parameters  3 values  4 gradients" in screen_lines(pilot.app)[1]
+        assert "[0 step] 2 params  3 values  4 gradients" in screen_lines(pilot.app)[1]
 
 
 async def test_mazur_is_whole_on_a_wide_screen() -> None:
@@ -368,7 +368,7 @@ async def test_panes_stay_where_they_are_while_stepping(name: str, size: tuple[i
 async def test_the_active_tab_is_in_view_on_the_smallest_screen() -> None:
     async with app_of().run_test(size=(40, 10)) as pilot:
         await pilot.press("4")
-        assert screen_lines(pilot.app)[1].startswith("[4 gradients]")
+        assert "[4 gradients]" in screen_lines(pilot.app)[1]
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -381,7 +381,7 @@ async def test_the_question_for_a_value_leaves_the_panes_in_view(size: tuple[int
         await pilot.pause()
         after = screen_lines(pilot.app)
         assert after[:-2] == before
-        assert after[-2].split()[:5] == ["New", "value", "of", "W1[0,", "0]"]
+        assert after[-2].split()[:5] == ["New", "value", "of", "W2[0,", "0]"]
 
 
 async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> None:

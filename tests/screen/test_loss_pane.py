@@ -73,7 +73,7 @@ async def test_the_other_curve_differs_in_colour_and_in_its_dots() -> None:
                         color = segment.style.color
                         dots[color] = dots.get(color, 0) | ord(character) - ord(BLANK)
     assert dots[palette.muted.color] & right_half == 0
-    assert dots[palette.heat[1].color] & right_half
+    assert dots[palette.text.color] & right_half
 
 
 async def test_without_another_branch_there_is_one_curve_and_no_names() -> None:

@@ -56,7 +56,7 @@ def test_each_has_its_region_where_there_is_room_and_else_they_take_turns() -> N
 def test_the_expression_has_other_titles() -> None:
     stage = Stage(ACTIONS, network=False)
     stage.fit(Size(*WIDE))
-    assert seen(stage) == {"program", "step", "parameters", "values", "gradients", "loss"}
+    assert seen(stage) == {"program", "step", "params", "values", "gradients", "loss"}
 
 
 def test_a_kind_of_numbers_is_kept_until_the_step_is_asked_for() -> None:

@@ -77,7 +77,7 @@ async def timeline(
 ) -> AsyncIterator[tuple[Asked, Pilot[None]]]:
     app = Asked()
     async with app.run_test(size=size) as pilot:
-        app.timeline.show(now)
+        app.show(timeline, now)
         await pilot.pause()
         yield app, pilot
 
@@ -112,7 +112,7 @@ async def test_what_is_still_to_come_is_muted() -> None:
         here = lines[6].index("▲")
         for y in range(1, 5):
             colors = [style.color if style else None for style in styles_of(app, y)]
-            assert set(colors[LEFT:here]) == {palette.heat[1].color}
+            assert set(colors[LEFT:here]) == {palette.text.color}
             assert set(colors[here + 1 :]) == {palette.muted.color}
 
 
@@ -284,7 +284,7 @@ async def test_scrubbing_asks_for_nothing_beyond_the_ends() -> None:
     async with timeline(at(0, run_of(10))) as (app, pilot):
         app.timeline.action_scrub(-1)
         app.timeline.action_scrub_edge(0)
-        app.timeline.show(at(10, run_of(10)))
+        app.show(timeline, at(10, run_of(10)))
         app.timeline.action_scrub(1)
         app.timeline.action_scrub_edge(-1)
         app.timeline.action_mark(1)
@@ -407,7 +407,7 @@ async def test_what_a_step_does_not_change_is_not_made_again(
     def lines_at(place: int) -> list[Line]:
         # As in a session, every snapshot has views of its own.
         main = branch(newest=300_000, losses=history[:100_000], hits=hits)
-        app.timeline.show(at(place // STEPS, main, position=place % STEPS))
+        app.show(timeline, at(place // STEPS, main, position=place % STEPS))
         return app.timeline.paint(80, 8)
 
     app = Asked()
