@@ -210,10 +210,10 @@ def test_classes_are_a_row() -> None:
 
 
 def test_a_choice_has_its_test_and_both_branches() -> None:
-    rows = of("digits", "dz1 = np.where(z1 > 0, da1, 0)").rows
+    rows = of("digits", "dz1 = np.where(z1 <= 0, 0, da1)").rows
     assert [
         (row.text, row.test, row.branch) for row in rows if isinstance(row, Row) and not row.written
-    ] == [("z1", False, ""), ("z1 > 0", True, ""), ("da1", False, "yes"), ("0", False, "no")]
+    ] == [("z1", False, ""), ("z1 ≤ 0", True, ""), ("0", False, "yes"), ("da1", False, "no")]
 
 
 def test_a_function_that_mixes_a_row_is_its_parts() -> None:
