@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
 from .commands.interpreter import Interpreter, Journal, complete, is_kept
 from .language.typed import TextError
@@ -25,13 +26,16 @@ from .text import listed, quoted
 if TYPE_CHECKING:
     import concurrent.futures
 
+    from .explain.calculation import Calculation
+    from .explain.explanation import Explanation
+
 Result = TypeVar("Result")
 
 # Operations a second; None is as fast as it goes.
 PACES: tuple[int | None, ...] = (1, 2, 5, 10, 30, 100, 1000, None)
 DEFAULT_PACE = PACES.index(10)
 # Up to this many operations a second, a reader can follow every one.
-CALM_PACE = 10
+CALM_PACE = 5
 
 # In seconds: how long keys may be kept waiting for what a line does at once, and how often
 # something that goes on in the background is shown.
@@ -55,6 +59,20 @@ class _Turn(Struct):
     done: asyncio.Future[Any]
     text: str = ""
     interrupts: bool = True
+
+
+class Insight(Struct, frozen=True, eq=False):
+    """The line that has just run, laid out, and how a cell got its value; None if not known.
+
+    `replaced` is what the cell was before the step that gave it its value, None if it was nothing.
+    """
+
+    calculation: "Calculation | None" = None
+    why: "Explanation | None" = None
+    replaced: float | None = None
+
+
+NO_INSIGHT = Insight()
 
 
 def _as_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -93,6 +111,9 @@ class Driver:
         self._wake = asyncio.Event()
         self._pace = DEFAULT_PACE
         self._logged = len(session.log)
+        # Whether another thread is at work with the session; what was looked into last.
+        self._is_away = False
+        self._looked: tuple[Snapshot, object, Insight] = self.snapshot, None, NO_INSIGHT
 
     @property
     def journal(self) -> Journal | None:
@@ -142,6 +163,34 @@ class Driver:
     def completions(self, text: str) -> tuple[str, ...]:
         """Return what the last word of a line could be."""
         return complete(text, self._session)
+
+    def look_into(self, cell: tuple[str, Shape] | None) -> Insight:
+        """Return what there is to say of the snapshot, and of a cell of it.
+
+        It is made when it is first asked for. While another thread is at work with the session,
+        there is no more than was known before.
+        """
+        snapshot, known_cell, known = self._looked
+        if snapshot is self.snapshot and known_cell == cell and known is not NO_INSIGHT:
+            return known
+        if self._is_away or self._session.place != self.snapshot.place:
+            return NO_INSIGHT
+        same = snapshot is self.snapshot and known is not NO_INSIGHT
+        calculation = known.calculation if same else self._session.calculation()
+        why = self._session.explain(*cell) if cell else None
+        insight = Insight(calculation, why, self._replaced(why) if why else None)
+        self._looked = self.snapshot, cell, insight
+        return insight
+
+    def _replaced(self, why: "Explanation") -> float | None:
+        """Return what a cell was before the step that gave it its value."""
+        if why.step is None:
+            return None
+        array = self._session.values_at(why.step).get(why.name)
+        if array is None or array.ndim != len(why.index):
+            return None
+        known = all(at < size for at, size in zip(why.index, array.shape, strict=True))
+        return float(array[why.index]) if known else None
 
     # What can be asked for
 
@@ -326,7 +375,11 @@ class Driver:
             pace, started = PACES[self._pace] if paced else None, time.monotonic()
             before = self.snapshot.tensors if paced and self.is_calm else beginning
             operations = None if pace is None else max(1, round(pace * FRAME))
-            stop = await asyncio.to_thread(goal.reach, self._session, FRAME, operations)
+            self._is_away = True
+            try:
+                stop = await asyncio.to_thread(goal.reach, self._session, FRAME, operations)
+            finally:
+                self._is_away = False
             if paced or stop is None:
                 self.is_on_the_way = not paced
                 self._show(self._session.snapshot(before))
@@ -349,12 +402,16 @@ class Driver:
         """Do something on another thread; show what it is about once it takes longer."""
         self._activity, shown = activity, ""
         task = asyncio.ensure_future(asyncio.to_thread(work))
-        while not (await asyncio.wait({task}, timeout=FRAME))[0]:
-            if self._stopping:
-                self._session.interrupt()  # an earlier one may have come before the work began
-            if self.activity != shown:
-                shown = self.activity
-                self._changed()
+        self._is_away = True
+        try:
+            while not (await asyncio.wait({task}, timeout=FRAME))[0]:
+                if self._stopping:
+                    self._session.interrupt()  # an earlier one may have come before the work began
+                if self.activity != shown:
+                    shown = self.activity
+                    self._changed()
+        finally:
+            self._is_away = False
         return task.result()
 
     def _progress(self, done: int, of: int) -> None:

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.commands.command import Answer
-from nnstep.engine.driver import Driver
+from nnstep.engine.driver import NO_INSIGHT, Driver, Insight
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
@@ -24,9 +24,9 @@ from nnstep.tui.panes import Row, row_of
 from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
-from nnstep.tui.panes.scene import Asked, Scene, Scenes
+from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes
 from nnstep.tui.panes.step import StepPane
-from nnstep.tui.panes.strip import Strip
+from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
 from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
@@ -102,9 +102,22 @@ class Debugger(Screen[None]):
         self._place = 0
         self._ran = range(0)
         self._pointer = Pointer()
+        self._is_drawn = False
         self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._strip = Strip(id="strip")
+        self._strip = Strip(
+            id="strip",
+            opening=Opening(
+                printable(scenario.title),
+                f"{key_of(actions, 'about')} reads about it",
+                (
+                    f"{key_of(actions, 'step-op')} runs the line at ▶. Its numbers appear above on "
+                    "the right: what it reads,",
+                    "below it what it writes; and here, how each of them was computed.",
+                    f"{key_of(actions, 'help')} explains the marks and the words.",
+                ),
+            ),
+        )
         self._offer = ""
         # Whether an earlier session was offered when the last key came.
         self._is_offered = False
@@ -132,6 +145,7 @@ class Debugger(Screen[None]):
         if self.autosave.replayed is None:
             self.call_after_refresh(self._begin)
         else:
+            self.call_after_refresh(self._explain)
             self.autosave.begin()
             self.autosave.write_soon()
             problem, place = self.autosave.replayed.problem, self.driver.snapshot.place
@@ -139,6 +153,7 @@ class Debugger(Screen[None]):
 
     def _begin(self) -> None:
         """Once the screen is there, bring back what was opened, or offer an earlier session."""
+        self._explain()
         self.autosave.begin()
         self.autosave.note()
         if self._opened is not None:
@@ -146,6 +161,12 @@ class Debugger(Screen[None]):
         elif (offer := self.autosave.find_offer()) is not None:
             self._offer = printable(offer.offer(self._key_of("copy")))
             self.say(self._offer)
+
+    def _explain(self) -> None:
+        """Explain from now on; before the first step there is nothing to explain."""
+        self._is_drawn = True
+        if self.driver.snapshot.place:
+            self._ask()
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
@@ -198,7 +219,15 @@ class Debugger(Screen[None]):
             Asked(*cell) if cell else None,
             is_shown=self.stage.here is not row_of(1),
             follow=follow,
+            insight=self._insight(cell),
         )
+
+    def _insight(self, cell: Cell | None) -> Insight:
+        """Return what there is to say of the last line and of a cell, where one can follow.
+
+        Explaining is imported once the screen is there.
+        """
+        return self.driver.look_into(cell) if self._is_drawn and self.driver.is_calm else NO_INSIGHT
 
     @property
     def _in_numbers(self) -> bool:

@@ -1,6 +1,6 @@
 """The data cursor: which rows each iteration takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Batches:
         self._draws = draws
         self._order: Array | None = None
         self._epoch = -1
+        self._taken: Iterable[int] = ()  # as handed out last
         self.cursor = Cursor(0, draws.state) if data.shuffle else None
 
     def restore(self, cursor: Cursor | None) -> None:
@@ -54,9 +55,15 @@ class Batches:
         start = turn * data.batch_size
         if self._order is not None:
             return self._rows(self._order[start : start + data.batch_size])
+        self._taken = range(len(data.x))[start : start + data.batch_size]
         if data.batch_size >= len(data.x):
             return data.x, data.y
         return data.x[start : start + data.batch_size], data.y[start : start + data.batch_size]
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """The numbers of the rows handed out last."""
+        return tuple(int(row) for row in self._taken)
 
     def _shuffle_until(self, epoch: int) -> None:
         """Put the rows in the order of an epoch; each epoch's order is drawn after the last's."""
@@ -66,4 +73,5 @@ class Batches:
             self._order = self._draws.generator.permutation(len(self._data.x))
 
     def _rows(self, rows: Array) -> tuple[Array, Array]:
+        self._taken = rows
         return sealed(self._data.x[rows]), sealed(self._data.y[rows])

@@ -223,6 +223,11 @@ class Machine:
                     break  # somebody else has moved the machine in the meantime
                 place = after
 
+    @property
+    def rows_taken(self) -> tuple[int, ...]:
+        """The numbers of the rows of the data that the last batch line took."""
+        return self._batches.taken if self._batches else ()
+
     def _next_batch(self) -> tuple[Array, ...]:
         assert self._batches is not None, "a batch instruction is compiled for a scenario with data"
         x, y = self._batches.batch(self.clock.iteration(self.place))

@@ -273,18 +273,18 @@ def log_softmax(z: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-LOG_SOFTMAX = _operation(
-    "log_softmax",
-    value=lambda z: log_softmax(z),
-    dz=lambda da, a: da - np.exp(a) * da.sum(axis=-1, keepdims=True),
-)
-
-
 def _has_last_axis(shape: Shape) -> Shape:
     if not shape:
         raise ShapeError("softmax needs at least one axis, and this is a single number")
     return shape
 
+
+LOG_SOFTMAX = _operation(
+    "log_softmax",
+    value=lambda z: log_softmax(z),
+    dz=lambda da, a: da - np.exp(a) * da.sum(axis=-1, keepdims=True),
+    shape=_has_last_axis,
+)
 
 SOFTMAX = _activation(
     "softmax",

@@ -29,6 +29,7 @@ from .snapshot import Snapshot, snapshot_of
 from .trail import Trail
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.calculation import Calculation
     from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
@@ -418,6 +419,12 @@ class Session:
         place = self._place_after(at)
         array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
         return explained(self._timeline, name, checked_index(array, name, index), place)
+
+    def calculation(self) -> "Calculation | None":
+        """Return the line that has just run, laid out as on paper; None at the start."""
+        from nnstep.engine.explain.just_run import calculation_at
+
+        return calculation_at(self._timeline, self.place) if self.place else None
 
     def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
         """Return the cells that are computed from the value that a cell has here, and will be.

@@ -78,7 +78,7 @@ async def test_a_digit_keeps_its_tab_and_0_follows_again() -> None:
         assert focused(pilot) == "program"
         await pilot.press("0")
         assert "[0 step]" in screen_lines(pilot.app)[1]
-        assert "●  a1 (1, 2)" in screen_text(pilot.app)
+        assert "● a1 (1, 2)" in screen_text(pilot.app)
 
 
 async def test_the_cell_in_question_follows_the_same_index() -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Shape
+from nnstep.engine.driver import NO_INSIGHT, Insight
 from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
@@ -76,7 +78,8 @@ class Scene(Struct, frozen=True, eq=False):
 
     `ran` are the places of the instructions that have just run, none after a jump. `asked` is the
     cell in question, which all panes of tensors show while `is_shown`. With `follow`, what was
-    written is to come into view.
+    written is to come into view. `insight` has the line that has just run, laid out, and how the
+    cell in question got its value, where that is known.
     """
 
     standing: Standing
@@ -84,6 +87,7 @@ class Scene(Struct, frozen=True, eq=False):
     asked: Asked | None = None
     is_shown: bool = False
     follow: bool = False
+    insight: Insight = NO_INSIGHT
 
 
 class Scenes:
@@ -106,9 +110,13 @@ class Scenes:
         *,
         is_shown: bool = False,
         follow: bool = False,
+        insight: Insight = NO_INSIGHT,
     ) -> Scene:
         """Return what there is to see around a snapshot."""
-        return Scene(self._standing(snapshot, ran), ran, asked, is_shown, follow)
+        if asked is not None and insight.why is not None:
+            cells = frozenset((each.name, each.index) for each in insight.why.sources)
+            asked = replace(asked, sources=cells)
+        return Scene(self._standing(snapshot, ran), ran, asked, is_shown, follow, insight)
 
     def _standing(self, snapshot: Snapshot, ran: range) -> Standing:
         lines, count = self._program.instructions, len(self._program)

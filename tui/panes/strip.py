@@ -6,24 +6,42 @@ key takes the last of these lines, as many as it needs, until the next key.
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
+from nnstep.engine.arrays import Shape
+from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.session.snapshot import Snapshot
+from nnstep.engine.text import cell_name
 from nnstep.tui.numbers import direction, format_exact, is_same
 
 from .line_view import Line, LineView, Piece, columns, empty, fit
-from .scene import Scene
+from .scene import Asked, Scene
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation
 
 RULE = "─"
+# From so many columns on, every line begins with a label.
+WIDE = 100
+
+
+class Opening(Struct, frozen=True):
+    """What is said before the first step: of what this is a run, and how one begins."""
+
+    title: str
+    hint: str
+    lines: tuple[str, ...]
 
 
 class Strip(LineView):
     """Speaks of the cell in question; `message` is the answer to the last key, empty for none."""
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, *, id: str, opening: Opening | None = None) -> None:
         super().__init__(id=id)
+        self._opening = opening
         self._snapshot: Snapshot | None = None
         self._scene: Scene | None = None
         self._message = ""
@@ -52,7 +70,7 @@ class Strip(LineView):
             return []
         said = self._said(width, height)
         blank = empty(width, self.palette.text)
-        lines = [*self._about_the_cell(width)]
+        lines = [*self._about_the_cell(width, height)]
         if self.large:
             lines = [each for line in lines for each in (line, blank)]
         lines = lines[: height - len(said)]
@@ -68,23 +86,36 @@ class Strip(LineView):
         palette = self.palette
         return [fit([(f" {line}", palette.strong)], width, palette.text) for line in lines]
 
-    def _about_the_cell(self, width: int) -> Iterator[Line]:
-        palette, snapshot = self.palette, self._snapshot
-        asked = self._scene.asked if self._scene else None
+    def _about_the_cell(self, width: int, height: int) -> Iterator[Line]:
+        """Paint the head, and below it how the cell got its value."""
+        palette, snapshot, scene = self.palette, self._snapshot, self._scene
+        asked = scene.asked if scene else None
         array = snapshot.tensors.get(asked.name) if snapshot and asked else None
-        if snapshot is None or asked is None or array is None:
-            yield fit([(RULE * width, palette.rule)], width, palette.text)
+        if snapshot is None or scene is None or asked is None or array is None:
+            if self._opening is None or snapshot is None or snapshot.place:
+                yield fit([(RULE * width, palette.rule)], width, palette.text)
+                return
+            yield self._head(self._opening.title, self._opening.hint, width)
+            for line in self._opening.lines:
+                yield fit([(f" {line}", palette.text)], width, palette.text)
             return
+        why = scene.insight.why
+        known = why if why is not None and (why.name, why.index) == asked.cell else None
         value = array[asked.index]
-        yield self._head(f"{asked.text} = {format_exact(value)}", str(array.shape), width)
-        if snapshot.last is not None and asked.name in snapshot.written:
-            step = f"step {snapshot.place - 1}".rjust(width - 2 - columns(snapshot.last.code))
-            code = f" {snapshot.last.code}"
-            yield fit([(code, palette.strong), (step, palette.muted)], width, palette.text)
-        before = snapshot.before.get(asked.name)
-        if before is not None and before is not array and before.shape == array.shape:
-            change = self._change(before[asked.index], value, width)
-            yield fit(change, width, palette.text)
+        head = f"{asked.text} = {format_exact(value)}{self._change(asked, value)}"
+        yield self._head(head, _shapes(known, array.shape, width, snapshot.place), width)
+        if known is None:
+            return
+        if self.large:
+            for text in _large(known):
+                yield fit([(f"   {text}", palette.strong)], width, palette.text)
+            return
+        for label, pieces in _lines(known, snapshot, scene.insight.replaced, width, height - 1):
+            labelled = (
+                [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
+            )
+            styled = [(text, getattr(palette, says)) for text, says in pieces]
+            yield fit([*labelled, *styled], width, palette.text)
 
     def _head(self, left: str, right: str, width: int) -> Line:
         """Paint a rule with the cell at its left and the shapes at its right, if both fit."""
@@ -98,18 +129,148 @@ class Strip(LineView):
             pieces.append((f" {RULE * (width - columns(left) - 3)}", palette.rule))
         return fit(pieces, width, palette.text)
 
-    def _change(self, old: Any, new: Any, width: int) -> Iterator[Piece]:
-        """Paint the earlier value and the difference, with fewer digits if all do not fit."""
-        was = f" was {format_exact(old)}"
-        yield was, self.palette.text
-        before, after = old.item(), new.item()
-        if is_same(before, after):
-            return
-        yield f" {direction(before, after)}", self.palette.strong
+    def _change(self, asked: Asked, value: Any) -> str:
+        """Return the arrow, the difference and the value before, of a value that has changed.
+
+        It is that of the last key: what was edited, or what the line has replaced.
+        """
+        assert self._snapshot is not None
+        before = self._snapshot.before.get(asked.name)
+        array = self._snapshot.tensors[asked.name]
+        program = self._snapshot.program
+        lasting = program.tensors[asked.name].role in (Role.PARAMETER, Role.BUFFER, Role.RATE)
+        edited = asked.index in (self._scene.standing.edited if self._scene else {}).get(
+            asked.name, ()
+        )
+        if before is None or before is array or before.shape != array.shape:
+            return ""
+        old, new = before[asked.index].item(), value.item()
+        if is_same(old, new) or not (lasting or edited):
+            return ""
         with np.errstate(all="ignore"):
             difference = new - old
-        if np.isfinite(difference):
-            exact, short = format_exact(difference), f"{difference.item():+.6g}"
-            signed = exact if exact.startswith("-") else f"+{exact}"
-            fits = columns(was) + 3 + columns(signed) <= width
-            yield f" {signed if fits else short}", self.palette.text
+        return f"   {direction(old, new)} {difference:+.6g} from {old:.6g}"
+
+
+def _shapes(why: "Explanation | None", shape: Shape, width: int, place: int) -> str:
+    """Return what stands at the right of the head: shapes, and on wide screens the step."""
+    text = why.shapes if why and why.shapes else str(shape)
+    if width < WIDE or why is None or why.step is None:
+        return text
+    return f"step {why.step}{', just run' if why.step == place - 1 else ''} · {text}"
+
+
+def _large(why: "Explanation") -> Iterator[str]:
+    """Yield the rule, the numbers without names, and what they mean."""
+    if why.origin == "step":
+        yield why.rule or why.general
+        texts = [text.split(" = ") for text in why.printings]
+        numbers = [" = ".join(part for part in parts if "[" not in part) for parts in texts]
+        yield next((each for each in numbers if len(each) < 76), numbers[-1]).removeprefix("= ")
+        yield why.sentence or why.special
+
+
+def _lines(
+    why: "Explanation", snapshot: Snapshot, replaced: float | None, width: int, height: int
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield what there is to say of a cell, each with its label, in the order of its importance."""
+    wide = width >= WIDE
+    room = width - (11 if wide else 1) - 1
+    if why.origin != "step":
+        for label, text in _given(why):
+            yield label, [(text, "touched" if why.origin == "edit" else "text")]
+        return
+    yield "rule", _rule(why, room, wide=wide)
+    printed = next((each for each in why.printings if len(each) <= room), why.printed)
+    yield "numbers", [(printed, "strong")]
+    if not wide:
+        # A branch or a clamp is said in place of the meaning; zeros can wait for more room.
+        if text := why.sentence if _is_of_zeros(why) else why.special or why.sentence:
+            yield "", [(text, "text")]
+        return
+    if why.sentence:
+        yield "meaning", [(why.sentence, "text")]
+    if why.special:
+        yield ("zeros" if _is_of_zeros(why) else "special"), [(why.special, "text")]
+    yield from _sources(why, snapshot)
+    if height >= 6:
+        if text := _feeds(why, snapshot):
+            yield "feeds", [(text, "text")]
+        yield "before", [(_before(replaced, why.value), "text")]
+
+
+def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]:
+    """Return the rule: that of the tensor, that of its cells, and the step, as far as they fit."""
+    left, right = why.rule or why.general, why.general if why.rule else ""
+    step = f"step {why.step}"
+    gap = max(5, 33 - columns(left)) if wide else 5
+    if not right or columns(left) + gap + columns(right) > room:
+        right, gap = "", 0
+    if columns(left) > room:
+        left = f"{left[: room - 1]}…"
+    used = columns(left) + gap + columns(right)
+    pieces = [(left, "strong"), (" " * gap + right, "text")]
+    if not wide and used + 2 + len(step) <= room:
+        pieces.append((step.rjust(room - used), "muted"))
+    return pieces
+
+
+def _is_of_zeros(why: "Explanation") -> bool:
+    """Tell whether what is particular about a calculation is that terms of it are 0."""
+    return bool(why.zero_terms) and "0" in why.special and " of the " in why.special
+
+
+def _given(why: "Explanation") -> Iterator[tuple[str, str]]:
+    """Say where a value comes from that no line has computed."""
+    if why.origin == "data":
+        yield "rule", f"A number of the data, taken by step {why.step}."
+        return
+    if why.rule:
+        yield "rule", why.rule
+    if why.was:
+        yield "before", why.was
+    usual = "Typed in by you." if why.origin == "edit" else "A first value: no step has changed it."
+    yield "meaning", why.sentence or usual
+
+
+def _sources(why: "Explanation", snapshot: Snapshot) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the two largest sources, each with the step and the line that wrote it."""
+    largest = sorted(why.sources, key=lambda source: -abs(source.value))[:2]
+    wanted = [source for source in why.sources if source in largest]
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    here = lines[(why.step or 0) % count].phase
+    for order, source in enumerate(wanted):
+        step = f"step {source.step}" if source.step is not None else _ORIGINS[source.origin]
+        text = f"{source.cell:<11} {source.value:<10.6g} {step:<12}{source.code}"
+        kept = source.step is not None and here is Phase.BACKWARD
+        if kept and lines[(source.step or 0) % count].phase is Phase.FORWARD:
+            text = f"{text:<64} kept from the forward pass"
+        yield ("from" if order == 0 else ""), [(text, "text")]
+
+
+_ORIGINS = {"first": "first value", "edit": "typed in", "data": "data", "step": ""}
+
+
+def _feeds(why: "Explanation", snapshot: Snapshot) -> str:
+    """Say which line reads the tensor next."""
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    start = (why.step or 0) + 1
+    shape = snapshot.tensors[why.name].shape
+    for place in range(start, start + count):
+        line = lines[place % count]
+        if why.name in line.reads:
+            target = line.writes[0]
+            alike = snapshot.program.tensors[target].shape == shape
+            cell = cell_name(target, why.index) if alike else target
+            run = "" if place < snapshot.place else "not run yet"
+            return f"{cell:<22} {f'step {place}':<12}{line.code:<29} {run}"
+        if why.name in line.writes:
+            return ""
+    return ""
+
+
+def _before(replaced: float | None, value: float) -> str:
+    """Say what the cell was before its step."""
+    if replaced is None:
+        return "no value yet: this is the first iteration"
+    return f"{replaced:.10g}   {direction(replaced, value)} {value - replaced:+.6g}"

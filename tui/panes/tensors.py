@@ -155,7 +155,7 @@ class TensorView:
             elif block is not None:
                 yield self._block_line(painter, block, y, drawn)
             elif heading := self._layout.headings.get(y):
-                yield _heading_line(heading, self.width, palette)
+                yield heading_line(heading, self.width, palette)
             else:
                 yield blank
 
@@ -319,7 +319,8 @@ class TensorView:
 
 
 @lru_cache(maxsize=64)
-def _heading_line(heading: str, width: int, palette: Palette) -> Line:
+def heading_line(heading: str, width: int, palette: Palette) -> Line:
+    """Paint a rule that begins with a heading."""
     rule = f" {'─' * (width - 3 - len(heading))}"
     pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
     return fit(pieces, width, palette.text)

@@ -1,0 +1,22 @@
+"""The line that led to a place of a run, laid out with the numbers that it read there."""
+
+from typing import TYPE_CHECKING
+
+from .calculation import Calculation, calculation_of
+
+if TYPE_CHECKING:
+    from nnstep.engine.history.timeline import Timeline
+
+
+def calculation_at(timeline: "Timeline", place: int) -> Calculation:
+    """Lay out the line that ran last before a place above 0 that the branch has reached.
+
+    What it read is as it was before it: an edit made since, at this very place, is not in it.
+    """
+    line = timeline.line_of(place - 1)
+    after = timeline.tensors_at(place)
+    if line.formula is None:
+        machine = timeline.ghost(place - 1)
+        next(iter(machine.steps(place)))
+        return calculation_of(line, {}, after, machine.rows_taken)
+    return calculation_of(line, timeline.tensors_at(place - 1), after)
