@@ -106,7 +106,7 @@ def test_who_last_changed_a_cell(question: str) -> None:
     assert session.place == after + 1
     was, became = float(before[0, 2]), float(now[0, 2])
     assert lines[0] == (
-        f"W1[0, 2] was {was!r}, and became {became!r} by W1 = W1 - lr * dW1, step {after + 1}."
+        f"W1[0, 2] was {was!r}, and became {became!r} by W1 = W1 - lr * dW1, step {after}."
     )
     assert lines[1].startswith(f"Step {after + 1} of ")
 
@@ -115,7 +115,7 @@ def test_who_changed_what_nothing_has_changed() -> None:
     session = small()
     assert told(session, "step 3", "who b1[-1]") == "b1[1] has not changed since step 0."
     assert session.place == 3
-    assert "by an edit, step 3." in told(session, "set b1[1] = 3", "step", "who b1[1]")
+    assert "by an edit before step 3." in told(session, "set b1[1] = 3", "step", "who b1[1]")
     assert session.place == 3
 
 
@@ -320,3 +320,13 @@ def test_the_list_says_of_which_statement_a_backward_line_is_the_derivative() ->
         "     8 backward  da = dt1              # of h = (a + b) * c",
     )
     assert not any("# of" in line for line in Interpreter(Session(network())).execute("list").lines)
+
+
+def test_a_cell_is_copied_into_a_new_file(tmp_path: Path) -> None:
+    session, path = small(), tmp_path / "value.txt"
+    give(session, f"copy W1[0, 1] > {path}")
+    assert path.read_text() == f"{session.value('W1')[0, 1]}\n"
+    with pytest.raises(TextError, match="there is such a file already"):
+        give(session, f"copy W1[0, 1] > {path}")
+    with pytest.raises(TextError, match="as in: copy"):
+        give(session, "copy W1[0, 1]")

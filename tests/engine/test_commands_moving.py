@@ -234,3 +234,18 @@ def test_another_thread_can_interrupt_a_run_without_end(command: str) -> None:
     assert answer.interrupted
     assert "Interrupted." in answer.lines
     assert give(session, "step").stop
+
+
+def test_jump_goes_back_to_where_one_was_and_on_again() -> None:
+    session = small()
+    assert give(session, "jump back").told == "There is no jump to go back from."
+    give(session, "step 5")
+    give(session, "goto 2")
+    give(session, "goto 9")
+    places = []
+    for line in ("jump back", "jump back", "jump on", "step", "jump back", "jump back"):
+        give(session, line)
+        places.append(session.place)
+    assert places == [2, 5, 2, 3, 5, 5]
+    with pytest.raises(TextError, match="jump back or jump on"):
+        give(session, "jump up")

@@ -247,13 +247,13 @@ async def test_two_failures_in_a_row_are_both_told(
 
     async with app_of().run_test(size=NARROW) as pilot:
         monkeypatch.setattr(Debugger, "action_zoom", broken)
-        monkeypatch.setattr(Debugger, "action_pin", other)
+        monkeypatch.setattr(Debugger, "action_copy", other)
         await pilot.press("z")
         assert "RuntimeError" in said(pilot)
         await pilot.press("z")
         assert len(reports(state)) == 1, "the same failure needs no second file"
-        await pilot.press("k")
-        assert said(pilot).startswith("The key k failed (ValueError: another)")
+        await pilot.press("y")
+        assert said(pilot).startswith("The key y failed (ValueError: another)")
         assert len(reports(state)) == 2
         await pilot.press("s")
         assert place(pilot) == 1
