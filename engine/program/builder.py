@@ -13,7 +13,7 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.operations.formula import Constant, Formula, formula, variable
 from nnstep.engine.scenario.model import Data
 
-from .program import Instruction, Phase, Program, Role, Shapes, Tensor
+from .program import Doubt, Instruction, Phase, Program, Role, Shapes, Tensor
 
 
 class Applied(Struct, frozen=True):
@@ -51,6 +51,7 @@ class Listing:
     def __init__(self, data: Data | None) -> None:
         self.instructions: list[Instruction] = []
         self.tensors: dict[str, Tensor] = {}
+        self.doubts: list[Doubt] = []
         self._rows = data.batch_sizes if data else (1,)
         if data:
             self._add_batch(data)
@@ -132,7 +133,8 @@ class Listing:
     def program(self, loss: str) -> Program:
         """Return the finished program."""
         lines = tuple(self.instructions)
-        return Program(lines, self.tensors, loss, self.parameters, self.trained)
+        doubts = tuple(self.doubts)
+        return Program(lines, self.tensors, loss, self.parameters, self.trained, doubts)
 
 
 _SUMMED = formula(lambda total, addition: total + addition)

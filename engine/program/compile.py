@@ -23,6 +23,12 @@ def program_of(scenario: Scenario) -> Program:
     return program
 
 
+def remember(scenario: Scenario, program: Program) -> Scenario:
+    """Have the program of a scenario remembered that says the same as one compiled already."""
+    _programs[scenario] = program
+    return scenario
+
+
 def compile_scenario(scenario: Scenario) -> Program:
     """Compile a scenario to a new program; raise `CompileError` where an expression is wrong."""
     listing = Listing(scenario.data)

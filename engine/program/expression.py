@@ -41,6 +41,7 @@ def write_expression(
     last = _check_loss_is_assigned(expression)
     for statement in expression.statements:
         _write_statement(listing, lowering, statement, expression.loss)
+    listing.doubts += lowering.doubts
     _check_loss_is_a_number(lowering, expression, last)
     _write_backward(listing, expression, lowering.written)
 

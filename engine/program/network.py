@@ -86,6 +86,8 @@ def write_network(listing: Listing, network: Network, data: Data) -> None:
         source = applied[-1].output
     operation = loss_operation(network.loss.kind, network.loss.from_logits, data.y)
     operation = operation.with_settings(**network.loss.options)
+    if network.loss.fuse and applied[-1].operation in operation.fused:
+        operation = operation.with_fusion()
     loss = _write_loss(listing, network, operation, source, penalised)
     backward = [_with_penalty(one, penalised, network.l2) for one in applied]
     wanted = [*listing.parameters, *(["x"] if network.input_gradient else [])]
