@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
+from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
@@ -57,7 +58,6 @@ class Session:
         program, length = program_of(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
         self.scenario = scenario
-        self.program = program
         self.total = total
         self._timeline = Timeline(scenario, program, scenario.seed, history)
         self._examination = Examination(self._timeline, scenario)
@@ -81,6 +81,11 @@ class Session:
     @property
     def _machine(self) -> Machine:
         return self._timeline.machine
+
+    @property
+    def program(self) -> Program:
+        """The program of one iteration, as it is here."""
+        return self._machine.program
 
     @property
     def place(self) -> int:

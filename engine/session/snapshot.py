@@ -7,8 +7,8 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Edit
@@ -174,14 +174,14 @@ def snapshot_of(
     views = {branch: _view(timeline, examination, stops, branch) for branch in timeline.branches}
     edits = [(edit.name, edit.place) for edit in current.edits_until(place)]
     return Snapshot(
-        program=timeline.program,
+        program=machine.program,
         place=place,
         total=total,
         position=machine.position,
         iteration=machine.clock.iteration(place),
         epoch=machine.clock.epoch(place),
         finished=total is not None and place >= total,
-        last=timeline.program.instructions[machine.position - 1] if place else None,
+        last=machine.program.instructions[machine.position - 1] if place else None,
         tensors=dict(machine.tensors),
         before=before,
         stale=stale_tensors(timeline.program, place, edits),

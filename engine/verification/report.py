@@ -95,6 +95,10 @@ def _notes(verification: Verification) -> Iterator[str]:
     if unsure := sum(one.undecided for one in tensors):
         what = f"{_counted(unsure, 'cell')} unsure"
         yield f"{what}: too small to tell from the rounding errors of the loss."
+    if silent := [one for one in tensors if one.silent and one.size > 1]:
+        are = "is" if len(silent) == 1 else "are"
+        what = f"{gradient_names(silent, most=6)} {are} 0 in every cell, as the numeric gradient is"
+        yield f"{what}: a wrong factor would not show."
     if verification.rows == 1 and verification.averages:
         yield "The batch has one row, so a missing 1/m would not show."
 

@@ -319,8 +319,8 @@ def test_mistakes_in_a_network_that_is_written_out(
 ) -> None:
     generator = np.random.default_rng(3)
     data = Data(frozen(generator.normal(size=(6, 2))), frozen(generator.uniform(size=(6, 2))), 6)
-    shapes = {"V": (2, 3), "c": 3, "W": (2, 3), "d": 2}
-    drawn = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    shapes = {"V": (2, 3), "c": (3,), "W": (2, 3), "d": (2,)}
+    drawn: dict[str, Any] = {n: generator.normal(size=shape) for n, shape in shapes.items()}
     verification = verified(expression(HAND_WRITTEN, "L", data=data, **drawn), target, rule)
     assert fingerprints(verification) == {target[1:]: found}
 
