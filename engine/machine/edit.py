@@ -7,12 +7,17 @@ from nnstep.engine.text import cell_name
 
 
 class Edit(Struct, frozen=True):
-    """What is changed, and where: `place` counts the instructions executed before it."""
+    """What is changed, and where: `place` counts the instructions executed before it.
+
+    One of targets can be `weighting`: with it a row of them no longer sums to 1, and from there on
+    the program's derivative of the loss is one that allows for it.
+    """
 
     place: int
     name: str
     index: Shape
     value: float
+    weighting: bool = False
 
     @property
     def cell(self) -> str:

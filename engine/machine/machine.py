@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Kernel
+from nnstep.engine.program.compile import weighted_program_of
 from nnstep.engine.program.program import Instruction, Phase, Program
 from nnstep.engine.scenario.model import Scenario
 
@@ -119,11 +120,13 @@ class Machine:
 
     `place` is the number of instructions executed so far, `tensors` holds what is live, `written`
     what the pass under way has written, and `losses` the loss of every iteration. `finished_pass`,
-    if there is one, is handed the record of every pass.
+    if there is one, is handed the record of every pass. The `program` is the scenario's, or from an
+    edit of targets on one that differs from it in the derivative of the loss.
     """
 
     def __init__(self, scenario: Scenario, program: Program) -> None:
         self.program = program
+        self._scenario, self._own = scenario, program
         self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
         self.tensors: dict[str, Array] = {}
         self.written: list[Array] = []
@@ -133,7 +136,7 @@ class Machine:
         self._edits: Sequence[Edit] = ()
         self._moves = 0
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
-        self._prepared = [(line, line.kernel, line.writes[0]) for line in program.instructions]
+        self._prepared = _prepared(program)
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
         self._after_loss = loss + 1
         self._context = _silent_context()
@@ -163,6 +166,7 @@ class Machine:
         self.written = list(state.written)
         self.losses = losses
         self._edits = [edit for edit in edits if edit.place >= state.place]
+        self._follow(any(edit.weighting for edit in edits if edit.place < state.place))
         self._moves += 1
         if self._batches:
             self._batches.restore(state.cursor)
@@ -172,7 +176,19 @@ class Machine:
         """Make an edit here and now; none of those that were to come will be made."""
         self._edits = ()
         self._moves += 1
+        self._apply(edit)
+
+    def _apply(self, edit: Edit) -> None:
         edit.apply(self.tensors)
+        if edit.weighting:
+            self._follow(True)
+
+    def _follow(self, weighted: bool) -> None:
+        """Go on by the program's own lines, or by those for weighted targets."""
+        program = weighted_program_of(self._scenario) if weighted else self._own
+        if program is not self.program:
+            self.program, self._prepared = program, _prepared(program)
+            self._moves += 1
 
     def steps(self, end: float) -> Iterator[Step]:
         """Execute instructions, one each time the next step is asked for; the last before `end`.
@@ -233,8 +249,15 @@ class Machine:
         while self._edits and self._edits[0].place == self.place:
             # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
             if self._edits[0].name in self.tensors:
-                self._edits[0].apply(self.tensors)
+                self._apply(self._edits[0])
+            elif self._edits[0].weighting:
+                self._follow(True)
             self._edits = self._edits[1:]
+
+
+def _prepared(program: Program) -> list[tuple[Instruction, Kernel | None, str]]:
+    """Return what a step needs of each line."""
+    return [(line, line.kernel, line.writes[0]) for line in program.instructions]
 
 
 def initial_state(scenario: Scenario, program: Program, seed: int) -> State:

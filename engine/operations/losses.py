@@ -333,11 +333,14 @@ LOSSES: Mapping[str, Loss] = {
 }
 
 
-def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
+def loss_operation(
+    kind: str, from_logits: bool, y: Array, *, weighted: bool = False
+) -> LossOperation:
     """Return the loss for targets like `y`, `(rows, outputs)` or integers `(rows,)`.
 
     Target rows of a cross-entropy that do not sum to 1 (weights, not probabilities) have a
-    derivative of their own: `a - y` would be wrong for them.
+    derivative of their own: `a - y` would be wrong for them. It is asked for with `weighted` where
+    the rows do sum to 1.
     """
     row = LOSSES[kind]
     operation = row.logits if from_logits and row.logits else row.operation
@@ -345,6 +348,10 @@ def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
         return operation
     if y.ndim == 1:
         return replace(operation, class_indices=True)
+    return operation if adds_up(y) and not weighted else operation.weighted or operation
+
+
+def adds_up(y: Array) -> bool:
+    """Tell whether every row of targets sums to 1, but for the rounding of its dtype."""
     rounding = y.shape[-1] * np.finfo(y.dtype).eps
-    adds_up = np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding)
-    return operation if adds_up else operation.weighted or operation
+    return bool(np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding))

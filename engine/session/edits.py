@@ -11,6 +11,8 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Edit
+from nnstep.engine.operations.losses import adds_up
+from nnstep.engine.program.compile import weighted_program_of
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, quoted
@@ -45,7 +47,31 @@ def checked_edit(
     holds_classes = program.tensors[name].role is Role.DATA and array.dtype.kind == "i"
     if holds_classes and scenario.network is not None:
         below = scenario.network.layers[-1].units
-    return Edit(place, name, *_cell(array, name, index, value, below))
+    cell, number = _cell(array, name, index, value, below)
+    edit = Edit(place, name, cell, number)
+    if _is_weighting(scenario, program, tensors, edit):
+        return replace(edit, weighting=True)
+    return edit
+
+
+def _is_weighting(
+    scenario: Scenario, program: Program, tensors: Mapping[str, Array], edit: Edit
+) -> bool:
+    """Tell whether an edit of targets takes away that `a - y` is the derivative of the loss."""
+    if program.tensors[edit.name].role is not Role.DATA or scenario.network is None:
+        return False
+    edited = dict(tensors)
+    edit.apply(edited)
+    y = edited[edit.name]
+    if edit.name != "y" or y.dtype.kind != "f" or adds_up(y):
+        return False
+    return bool(changed_lines(program, weighted_program_of(scenario)))
+
+
+def changed_lines(before: Program, after: Program) -> list[str]:
+    """Return the lines of a program that another one does not have."""
+    both = zip(before.instructions, after.instructions, strict=True)
+    return [new.code for old, new in both if old.code != new.code]
 
 
 def checked_tensor(name: str, program: Program, tensors: Mapping[str, Array]) -> Array:

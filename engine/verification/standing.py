@@ -35,7 +35,8 @@ def standing_at(timeline: Timeline, *, finished: bool) -> Standing:
     At the beginning of a pass its batch is the one that counts, unless the run is `finished` and
     its last pass has changed no parameter.
     """
-    program, machine = timeline.program, timeline.machine
+    machine = timeline.machine
+    program = machine.program
     position = machine.position
     unchanged = finished and timeline.place and not _updated(program, program.instructions)
     if unchanged and position == 0:
