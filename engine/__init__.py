@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .language.nodes import GrammarError
     from .loading import load
     from .machine.machine import Step
+    from .override.override import OverrideError
     from .scenario.errors import ScenarioError
     from .scenario.model import Scenario
     from .session.edits import EditError, UndoError
@@ -30,6 +31,7 @@ __all__ = [
     "EditError",
     "GrammarError",
     "Interpreter",
+    "OverrideError",
     "PointError",
     "Scenario",
     "ScenarioError",
@@ -47,6 +49,7 @@ _MODULES = {
     "ConditionError": "language.evaluate",
     "GrammarError": "language.nodes",
     "EditError": "session.edits",
+    "OverrideError": "override.override",
     "Interpreter": "commands.interpreter",
     "PointError": "stops.points",
     "Scenario": "scenario.model",

@@ -145,10 +145,13 @@ class Driver:
 
     # What can be asked for
 
-    def do(self, text: str, *, paced: bool = False) -> "asyncio.Future[Answer]":
+    def do(
+        self, text: str, filled: Callable[[str], str] = str, *, paced: bool = False
+    ) -> "asyncio.Future[Answer]":
         """Execute a line of the prompt, at once if nothing is under way and it takes no time.
 
-        The result is its answer, or `TextError` if it is wrong. A run that is `paced` goes on at
+        The result is its answer, or `TextError` if it is wrong. Blanks in it are `filled` when it
+        is its turn: what it is about may be another thing by then. A run that is `paced` goes on at
         the speed of the moment, and ends for whatever comes next.
         """
         if self._is_repeated(text):
@@ -156,7 +159,9 @@ class Driver:
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         # What is done now has nothing to interrupt.
         changes = self.is_busy and is_kept(text)
-        return self._line_up(_Turn(lambda: self._begin(text, paced, done), done, text, changes))
+        return self._line_up(
+            _Turn(lambda: self._begin(filled(text), paced, done), done, text, changes)
+        )
 
     def do_long(
         self, work: Callable[[Progress], Result], activity: str = ""

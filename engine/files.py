@@ -42,7 +42,8 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     The permissions of an old file stay, and a `private` one is for its owner alone. Raises
     `OSError` if the file cannot be written; the old one is still there then.
     """
-    unfinished = path.with_name(f".{path.name}.{os.urandom(4).hex()}.unfinished")
+    # Not longer than the name itself may be.
+    unfinished = path.with_name(f".{path.name[:40]}.{os.urandom(4).hex()}.unfinished")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = os.open(unfinished, flags, 0o600 if private else 0o666)
     try:

@@ -12,6 +12,13 @@ MAX_DATA_BYTES = 64 * 2**20
 MAX_ELEMENTS = 10_000_000
 """Numbers in one tensor."""
 
+MAX_WORK = 100_000_000
+"""Numbers that the operations of one expression take or give."""
+
+MAX_WORK_AT_ONCE = 10_000_000
+"""The same for an expression that a key waits for, and for all watches together: a part of a
+second."""
+
 MAX_PARAMETERS = 50_000_000
 """Numbers in all weights and biases of a network together."""
 
@@ -42,6 +49,9 @@ MAX_TABLES = 10_000
 
 MAX_TEXT = 100_000
 """Characters in one text."""
+
+MAX_NAME = 100
+"""Characters in one name of an expression or a program."""
 
 MAX_TOKENS = 50_000
 """Names, numbers and signs in one text."""

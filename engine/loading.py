@@ -54,6 +54,8 @@ def _compile(scenario: Scenario, report: Report) -> Scenario:
     if scenario.network is not None:
         check_memory(scenario, program, report)
         report.raise_errors()
+    if scenario.overrides:
+        check_overrides(scenario, program, report)
     check_references(scenario, program, report)
     report.raise_errors()
     if not program.doubts:
@@ -67,9 +69,12 @@ def _file(path_or_name: str | Path) -> str | Path:
     """Return the path itself if there is such a file, else that of the gallery's scenario."""
     from nnstep import scenarios
 
+    name = str(path_or_name)
+    if not name.strip():
+        message = "the name of the scenario is empty: say a file, or a name that nnstep list shows"
+        raise ScenarioError([Problem(name, 0, 0, message)])
     if _exists(Path(path_or_name)):
         return path_or_name
-    name = str(path_or_name)
     if name in scenarios.names():
         return scenarios.path(name)
     hint = did_you_mean(name, scenarios.names())
@@ -94,6 +99,17 @@ def _report(error: CompileError, scenario: Scenario, report: Report) -> None:
         return
     given_as = "parameters" if error.name in scenario.expression.parameters else "inputs"
     report.error(("program", given_as, error.name), error.message, part="key")
+
+
+def check_overrides(scenario: Scenario, program: Program, report: Report) -> None:
+    """Report every line of the file that cannot take the place of one of the program's."""
+    from nnstep.engine.override.override import OverrideError, with_override
+
+    for index, table in enumerate(scenario.overrides):
+        try:
+            program = with_override(scenario, program, table)
+        except OverrideError as error:
+            report.error(("override", index, "line"), str(error), offset=error.start)
 
 
 def check_references(scenario: Scenario, program: Program, report: Report) -> None:
@@ -150,7 +166,8 @@ def check_memory(scenario: Scenario, program: Program, report: Report) -> None:
     """
     kept = computed = 0
     parameters = set(program.parameters)
-    for tensor in program.with_role(Role.PARAMETER, Role.BUFFER, Role.VALUE, Role.GRADIENT):
+    counted = (Role.PARAMETER, Role.BUFFER, Role.SCRATCH, Role.VALUE, Role.GRADIENT)
+    for tensor in program.with_role(*counted):
         if (tensor.of or tensor.name) in parameters:
             kept += prod(tensor.shape)
         else:

@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 _LONGEST_QUOTE = 60
+_LONGEST_PATH = 300
+_LONGEST_TITLE = 200
+_LONGEST_SENTENCE = 2000
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
@@ -24,18 +27,53 @@ def printable(text: str, *, keep_newlines: bool = False) -> str:
     )
 
 
+def shortened(text: str, most: int) -> str:
+    """Return `text` printable and on one line, in at most `most` characters and a `…`."""
+    start = text[: most + 1]
+    if len(shown := printable(start)) <= most:
+        return shown
+    pieces: list[str] = []
+    room = most
+    for character in start:
+        piece = printable(character)
+        room -= len(piece)
+        if room < 0:
+            break
+        pieces.append(piece)
+    return "".join(pieces) + "…"
+
+
 def quoted(text: str) -> str:
     """Return `text` in quotation marks for a message, printable and not too long."""
-    if len(text) > _LONGEST_QUOTE:
-        text = text[:_LONGEST_QUOTE] + "…"
-    return f"'{printable(text)}'"
+    return f"'{shortened(text, _LONGEST_QUOTE)}'"
+
+
+def quoted_path(path: str) -> str:
+    """Return a path that stands in a file as `quoted` does, with more of it."""
+    return f"'{shortened(path, _LONGEST_PATH)}'"
+
+
+def a_title(text: str) -> str:
+    """Return the title of something, on one line and fit to show."""
+    return shortened(text, _LONGEST_TITLE)
+
+
+def a_sentence(text: str) -> str:
+    """Return a whole message, on one line and fit to show, whatever got into it."""
+    return shortened(text, _LONGEST_SENTENCE)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that somebody may have meant by `word`, if one is near enough."""
+    by_lower_case = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word[:_LONGEST_QUOTE].lower(), by_lower_case, n=1)
+    return by_lower_case[near[0]] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'near'?)` for the known word nearest to `word`, or nothing."""
-    by_lower_case = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word[:_LONGEST_QUOTE].lower(), by_lower_case, n=1)
-    return f" (did you mean {quoted(by_lower_case[near[0]])}?)" if near else ""
+    near = nearest(word, known)
+    return f" (did you mean {quoted(near)}?)" if near else ""
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
@@ -48,6 +86,12 @@ def several(words: Sequence[str], most: int = 12) -> str:
     """Return words in quotation marks with commas between; of many, the first and a count."""
     shown = ", ".join(map(quoted, words[:most]))
     return f"{shown} and {len(words) - most:,} more" if len(words) > most else shown
+
+
+def outside(index: int, axis: int, name: str, size: int) -> str:
+    """Say that an axis of a tensor has no such index, and which ones it has."""
+    there_are = "none" if size == 0 else "only 0" if size == 1 else f"0 to {size - 1}"
+    return f"index {index} is outside axis {axis} of {name}, which has {size}: {there_are}"
 
 
 def cell_name(name: str, index: tuple[int, ...]) -> str:

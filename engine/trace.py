@@ -33,8 +33,24 @@ def write_jsonl(scenario: Scenario, stream: TextIO, iterations: int | None = Non
     """Write a line that describes the run, then one for each step."""
     session = Session(scenario, iterations=traced_iterations(scenario, iterations), history=None)
     stream.write(_line(_description(session)))
-    for step in session.steps():
-        stream.write(_line(_step(step)))
+    steps, rule = session.steps(), _rule_gives(session)
+    while step := next(steps, None):
+        stream.write(_line(_step(step) | rule))
+        rule = _rule_gives(session)
+
+
+def _rule_gives(session: Session) -> dict[str, Any]:
+    """Return what the rule would give at the line next to run, if a person's own is in its place.
+
+    It is asked for before the line runs: afterwards, what it reads may be another value.
+    """
+    line = session.program.instructions[session.clock.position(session.place)]
+    if line.rule is None:
+        return {}
+    from nnstep.engine.override.override import reference
+
+    array = reference(line, session.values())
+    return {} if array is None else {"reference": {line.writes[0]: plain(array)}}
 
 
 def _line(record: Mapping[str, Any]) -> str:
@@ -50,6 +66,7 @@ def _description(session: Session) -> dict[str, Any]:
         "title": session.scenario.title,
         "program": [
             {"code": line.code, "phase": line.phase, "layer": line.layer}
+            | ({"rule": line.rule.code} if line.rule else {})
             for line in program.instructions
         ],
         "initial": {name: plain(session.value(name)) for name in initial},

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ from nnstep.engine.text import printable
 
 from .actions import bindings, key_of, remapped
 from .config import Config
-from .failures import FailsafeApp
 from .theme import DARK, THEMES
+from .typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Leftover, Taken
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from .debugger import Debugger, OpenSession
     from .gallery import Entry
 
+# What these open has letters for itself.
+_ASKING = ("prompt", "edit", "palette")
+
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class NnstepApp(FailsafeApp, inherit_bindings=False):
+class NnstepApp(TypeAheadApp, inherit_bindings=False):
     """Opens a scenario in the debugger, or the gallery to choose one.
 
     Textual's own keys are not inherited: every key is in the list of actions.
@@ -56,6 +59,17 @@ class NnstepApp(FailsafeApp, inherit_bindings=False):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
+
+    def is_urgent(self, key: str) -> bool:
+        """Tell whether a key does not wait long."""
+        return super().is_urgent(key) or key in self._keys_of("quit")
+
+    def is_text(self, before: Sequence[str]) -> bool:
+        """Tell whether a letter is text, where it would be answered after these keys."""
+        return super().is_text(before) or not self._keys_of(*_ASKING).isdisjoint(before)
+
+    def _keys_of(self, *ids: str) -> set[str]:
+        return {key for each in self.actions if each.id in ids for key in each.keys.split(",")}
 
     def get_driver_class(self) -> type[Driver]:
         """Read the terminal in a way that survives whatever it sends."""
@@ -245,6 +259,21 @@ class NnstepApp(FailsafeApp, inherit_bindings=False):
         text = printable(scenario.description, keep_newlines=True) if scenario else ""
         warnings = scenario.warnings if scenario else ()
         self.push_screen(Help(self.actions, title, text, warnings))
+
+    def action_command_palette(self) -> None:
+        """Open the palette of actions."""
+        from .overlay import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
+    def search_themes(self) -> None:
+        """Open the palette of themes."""
+        from textual.theme import ThemeProvider
+
+        from .overlay import Palette
+
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Fill the command palette from the list of actions."""

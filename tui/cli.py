@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
+from .completion import SHELLS, ScenarioName, script
+
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.scenario.model import Scenario
@@ -26,6 +30,14 @@ class _OpenByDefault(click.Group):
         if args[0] not in self.commands:
             return "", open_scenario, args
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete a first word: a command, or a scenario."""
+        commands = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            return commands
+        scenarios = ScenarioName().shell_complete(ctx, open_scenario.params[0], incomplete)
+        return commands + [item for item in scenarios if item.type == "plain" or not commands]
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what does not fit into memory is told in a sentence."""
@@ -48,6 +60,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) ->
     cls=_OpenByDefault,
     invoke_without_command=True,
     subcommand_metavar="[FILE|NAME | COMMAND [ARGS]...]",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version",
@@ -66,14 +79,32 @@ def main(ctx: click.Context) -> None:
     """
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without Greek is no mistake
+    _speak_utf8()
     if ctx.invoked_subcommand is None:
         _run_app(None)
 
 
+def _speak_utf8() -> None:
+    """Write UTF-8 whatever the locale: nearly every terminal reads it, and frames are drawn in it.
+
+    Textual draws on stderr, and decodes what is typed as UTF-8 itself.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8")
+
+
+_BUG = click.option(
+    "--bug",
+    metavar="NAME[@LAYER]",
+    help="Plant a classic mistake, such as missing-derivative@1, as an override.",
+)
+
+
 @click.command("open")
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName())
 def open_scenario(scenario: str) -> None:
     """Open a scenario."""
     _run_app(scenario)
@@ -82,19 +113,57 @@ def open_scenario(scenario: str) -> None:
 @main.command("list")
 def list_scenarios() -> None:
     """List the built-in scenarios."""
+    with _quiet_when_closed():
+        _echo_gallery()
+
+
+def _echo_gallery(*, err: bool = False) -> None:
     from .gallery import entries
 
-    with _quiet_when_closed():
-        listed = list(entries())
-        names = max(len(entry.name) for entry in listed)
-        shapes = max(len(entry.shape) for entry in listed)
-        for entry in listed:
-            about = f"(broken) {entry.problem}" if entry.problem else entry.title
-            click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}")
+    listed = list(entries())
+    names = max(len(entry.name) for entry in listed)
+    shapes = max(len(entry.shape) for entry in listed)
+    for entry in listed:
+        about = f"(broken) {entry.problem}" if entry.problem else entry.title
+        click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}", err=err)
+
+
+def _missing_name(ctx: click.Context) -> NoReturn:
+    """Say what a command without a scenario needs, and which there are."""
+    click.echo(f"{ctx.get_usage()}\n\nSay which scenario: a file, or one of these.\n", err=True)
+    _echo_gallery(err=True)
+    sys.exit(2)
+
+
+@main.command("help")
+@click.argument("command", required=False)
+@click.pass_context
+def show_help(ctx: click.Context, command: str | None) -> None:
+    """Show this help, or that of a COMMAND."""
+    assert ctx.parent is not None
+    if command is None:
+        click.echo(ctx.parent.get_help())
+        return
+    if command not in main.commands:
+        raise click.UsageError(f"there is no command '{shown(command)}'")
+    wanted = main.commands[command]
+    with click.Context(wanted, info_name=command, parent=ctx.parent) as inner:
+        click.echo(wanted.get_help(inner))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what has a shell complete commands, names and files.
+
+    For bash, put  eval "$(nnstep completion bash)"  into ~/.bashrc; zsh likewise into ~/.zshrc. For
+    fish:  nnstep completion fish > ~/.config/fish/completions/nnstep.fish
+    """
+    click.echo(script(main, shell))
 
 
 @main.command("run")
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
 @click.option(
     "--command",
     "commands",
@@ -115,8 +184,12 @@ def list_scenarios() -> None:
     metavar="N",
     help="How many iterations the run has, whatever the scenario says.",
 )
+@_BUG
+@click.pass_context
 def run_scenario(
-    scenario: str,
+    ctx: click.Context,
+    scenario: str | None,
+    bug: str | None,
     commands: tuple[str, ...],
     script: str | None,
     plain: bool,
@@ -131,10 +204,14 @@ def run_scenario(
     What a command finds, such as a wrong gradient, is no failure. Without commands, it is 1 if a
     value that is not finite has stopped the run.
     """
+    if scenario is None:
+        _missing_name(ctx)
     opened, taken = open_saved(scenario)
     if opened is not None:
         if iterations is not None:
             raise click.UsageError("--iterations is for scenarios; a session has its own")
+        if bug is not None:
+            raise click.UsageError("--bug is for scenarios; a session has lines of its own")
         replayed = bring_back(opened)
         session, journal = replayed.session, replayed.journal
         if taken is not None and (replayed.problem or not plain):
@@ -147,6 +224,8 @@ def run_scenario(
 
         session = Session(loaded, iterations=iterations)
         journal = Journal(session)
+        if bug is not None:
+            commands = (f"override {_planted(loaded, bug)}", *commands)
     from .run import run
 
     with _quiet_when_closed():
@@ -155,7 +234,7 @@ def run_scenario(
 
 
 @main.command()
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
 @click.option(
     "--format",
     "form",
@@ -169,9 +248,20 @@ def run_scenario(
     help="How many iterations to run, whatever the scenario says.",
 )
 @click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
-def trace(scenario: str, form: str | None, iterations: int | None, output: str | None) -> None:
+@_BUG
+@click.pass_context
+def trace(
+    ctx: click.Context,
+    scenario: str | None,
+    bug: str | None,
+    form: str | None,
+    iterations: int | None,
+    output: str | None,
+) -> None:
     """Print every step of a run."""
-    loaded = load_and_warn(scenario)
+    if scenario is None:
+        _missing_name(ctx)
+    loaded = with_bug(load_and_warn(scenario), bug)
     if output is None:
         with _quiet_when_closed():
             _write_trace(loaded, sys.stdout, form, iterations)
@@ -237,8 +327,6 @@ def _write_trace(
 
     if form is None:
         form = "table" if stream.isatty() else "jsonl"
-    if form == "jsonl" and isinstance(stream, TextIOWrapper):
-        stream.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
     write = write_table if form == "table" else write_jsonl
     write(scenario, stream, iterations)
 
@@ -252,8 +340,12 @@ def _quiet_when_closed() -> Iterator[None]:
         _discard_output()
         sys.exit(0)
     except OSError as error:
-        _discard_output()
-        click.echo(f"the output is not complete: {error.strerror or error}", err=True)
+        reason = error.strerror or error
+        if error.filename is None:
+            _discard_output()
+            click.echo(f"the output is not complete: {reason}", err=True)
+        else:  # the output has no name; this is of a file
+            click.echo(f"{shown(error.filename)}: {reason}", err=True)
         sys.exit(1)
 
 
@@ -272,6 +364,30 @@ def load_scenario(name: str) -> "Scenario":
     except ScenarioError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+
+
+def with_bug(scenario: "Scenario", bug: str | None) -> "Scenario":
+    """Return a scenario with the mistake that somebody wants planted in it, if any."""
+    if bug is None:
+        return scenario
+    from msgspec.structs import replace
+
+    from nnstep.engine.scenario.schema import Override
+
+    own = Override(line=_planted(scenario, bug))
+    return replace(scenario, overrides=(*scenario.overrides, own))
+
+
+def _planted(scenario: "Scenario", bug: str) -> str:
+    """Return a classic mistake as a line to override with; one that does not fit is all told."""
+    from nnstep.engine.override.mistakes import MistakeError, planted
+
+    try:
+        made = planted(scenario, bug)
+    except MistakeError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    return f"{made.line} in {made.phase} {made.nth}"
 
 
 def load_and_warn(name: str) -> "Scenario":
@@ -352,7 +468,7 @@ def shown(text: str) -> str:
     """Return a text from elsewhere, fit to show; what that takes is imported only then."""
     from nnstep.engine.text import printable
 
-    return printable(text)
+    return printable(text) or "''"
 
 
 def why_not_here() -> str | None:

@@ -4,7 +4,6 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key, key_to_
 
 from nnstep.engine.files import read_bytes
 from nnstep.engine.limits import HISTORY_BYTES, MAX_CONFIG_BYTES
+from nnstep.engine.text import a_sentence, did_you_mean, quoted
 
 from .actions import ACTIONS, Action, remapped
 from .panes import PANES
@@ -45,7 +45,7 @@ def read_config(path: Path | None) -> Config:
             return Config()
         document = tomllib.loads(read_bytes(path, MAX_CONFIG_BYTES).decode())
     except ValueError as error:
-        return Config(problems=(f"{path}: {error}",))
+        return Config(problems=(a_sentence(f"{path}: {error}"),))
     except RecursionError:
         return Config(problems=(f"{path}: too many lists or tables inside one another",))
     problems: list[str] = []
@@ -58,8 +58,12 @@ def read_config(path: Path | None) -> Config:
     if type(history) is not int or not 1 <= history <= _MOST_MEGABYTES:
         problems.append(f"history is a whole number of megabytes from 1 to {_MOST_MEGABYTES}")
         history = _DEFAULT_MEGABYTES
-    problems += [f"unknown setting {name!r} (known: theme, history, [keys])" for name in document]
-    return Config(keys, theme, history << 20, tuple(f"{path}: {problem}" for problem in problems))
+    problems += [
+        f"unknown setting {quoted(name)} (known: theme, history, [keys])" for name in document
+    ]
+    return Config(
+        keys, theme, history << 20, tuple(a_sentence(f"{path}: {problem}") for problem in problems)
+    )
 
 
 def _read_keys(table: Any, problems: list[str]) -> dict[str, str]:
@@ -71,15 +75,13 @@ def _read_keys(table: Any, problems: list[str]) -> dict[str, str]:
     keys: dict[str, str] = {}
     for name, value in table.items():
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            problems.append(f"unknown action {name!r}{hint}")
+            problems.append(f"unknown action {quoted(name)}{did_you_mean(name, known)}")
         elif not isinstance(value, str):
             problems.append(f'keys.{name} must be text, such as "s,f11"')
         else:
             names = {key.strip(): key_name(key.strip()) for key in value.split(",")}
             wrong = [key for key, canonical in names.items() if canonical is None]
-            problems += [f"keys.{name}: there is no key {key!r}" for key in wrong]
+            problems += [f"keys.{name}: there is no key {quoted(key)}" for key in wrong]
             if not wrong:
                 keys[name] = ",".join(canonical for canonical in names.values() if canonical)
     return _without_clashes(keys, problems)

@@ -30,6 +30,7 @@ from nnstep.tui.panes.watch import WatchPane
 from .actions import Action, bindings, key_of
 from .autosave import Autosave
 from .stage import Stage
+from .typeahead import hold
 
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
@@ -195,8 +196,7 @@ class Debugger(Screen[None]):
         elif answer.plot is not None:
             from .dialogs import Plot
 
-            plot = answer.plot
-            self.app.push_screen(Plot(plot.text, plot.values, complete=plot.complete))
+            self.app.push_screen(Plot(answer.plot))
         elif answer.told or answer.moved or len(answer.lines) < 2:
             if message := answer.told or " ".join(() if answer.moved else answer.lines):
                 self.say(message)
@@ -307,12 +307,15 @@ class Debugger(Screen[None]):
     # Commands
 
     def action_do(self, line: str) -> None:
-        """Execute a line of the prompt, its blanks filled in with what the cursor is on."""
+        """Execute a line of the prompt, its blanks filled in with what the cursor is on by then."""
+        self.autosave.begin()
+        self._answer(self.driver.do(line, self._filled))
+
+    def _filled(self, line: str) -> str:
         blanks = {name: self._blanks[name]() for name in _BLANK.findall(line)}
         if None in blanks.values():
-            self.say("There is no value here yet.")
-        else:
-            self.do(line.format(**blanks))
+            raise TextError("There is no value here yet.")
+        return line.format(**blanks) if blanks else line
 
     @property
     def _blanks(self) -> Mapping[str, Callable[[], str | None]]:
@@ -374,7 +377,7 @@ class Debugger(Screen[None]):
         if settled.done():
             self._ask_for_value()
         else:
-            self._ask_later(settled)
+            hold(self.app, self._ask_later(settled))
 
     @work
     async def _ask_later(self, settled: "asyncio.Future[None]") -> None:
@@ -390,15 +393,7 @@ class Debugger(Screen[None]):
         name, index = self.selected
         self.reveal_cell()
         cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
-
-        async def change(text: str) -> None:
-            line = f"set {cell} = "
-            try:
-                self.show_answer(await self.driver.do(line + text))
-            except TextError as error:
-                raise error.counted_from(len(line)) from None
-
-        self.app.push_screen(EditValue(cell, str(current), change))
+        self.app.push_screen(EditValue(self.driver, cell, str(current)), self.show_answer)
 
     # Running
 

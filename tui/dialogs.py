@@ -1,28 +1,36 @@
 """What opens over the panes and closes again: the editor of a value, reports, plots, help."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Markdown, Static
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.commands.command import Answer
+from nnstep.engine.driver import Driver
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.text import printable
 from nnstep.tui.panes.curves import PlotPane
 
 from .actions import Action
+from .overlay import Dialog, Overlay, Question
+
+if TYPE_CHECKING:
+    from nnstep.engine.session.queries import Series
 
 
-class EditValue(ModalScreen[None]):
-    """Asks for a number; `change` makes the change or raises `ValueError` saying why not."""
+class EditValue(Question):
+    """Asks for a new value of a cell, and has it changed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("ctrl+c", "leave", show=False, priority=True),
+    ]
     DEFAULT_CSS = """
     EditValue {
         align: left bottom;
@@ -37,11 +45,10 @@ class EditValue(ModalScreen[None]):
     }
     """
 
-    def __init__(self, cell: str, current: str, change: Callable[[str], Awaitable[None]]) -> None:
-        super().__init__()
+    def __init__(self, driver: Driver, cell: str, current: str) -> None:
+        super().__init__(driver)
         self._cell = cell
         self._current = current
-        self._change = change
 
     def compose(self) -> ComposeResult:
         """Ask, with the present value filled in, and leave a line for what is wrong."""
@@ -53,19 +60,26 @@ class EditValue(ModalScreen[None]):
                 yield field
             yield Static(Content("Enter changes it, Escape leaves it."), id="reason")
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Change the value, or say what is wrong with the text and keep it."""
-        try:
-            await self._change(event.value)
-        except ValueError as error:
-            reason = self.query_one("#reason", Static)
-            reason.update(Content(str(error)))
-            reason.add_class("-error")
-        else:
-            self.dismiss()
+    def line_of(self, text: str) -> str:
+        """Return the command that changes the cell."""
+        return f"{self._beginning}{text}"
+
+    @property
+    def _beginning(self) -> str:
+        return f"set {self._cell} = "
+
+    def show_answer(self, answer: Answer) -> None:
+        """Close: the change is seen on the screen."""
+        self.dismiss(answer)
+
+    def show_mistake(self, error: TextError) -> None:
+        """Say what is wrong with the text, and keep it."""
+        reason = self.query_one("#reason", Static)
+        reason.update(Content(str(error.counted_from(len(self._beginning)))))
+        reason.add_class("-error")
 
 
-class Report(ModalScreen[None]):
+class Report(Dialog[None]):
     """Shows lines under a title."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,7 +111,7 @@ class Report(ModalScreen[None]):
         yield Static(Content("Escape closes this."), id="close")
 
 
-class Plot(ModalScreen[None]):
+class Plot(Dialog[None]):
     """Shows the values of an expression over the history of a branch."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", show=False)]
@@ -111,17 +125,15 @@ class Plot(ModalScreen[None]):
     }
     """
 
-    def __init__(self, text: str, values: Array, *, complete: bool) -> None:
+    def __init__(self, series: "Series") -> None:
         super().__init__()
-        self._text = text
-        self._values = values
-        self._complete = complete
+        self._series = series
 
     def compose(self) -> ComposeResult:
         """Show the curve, and whether it was waited for to the end."""
         with Vertical():
-            yield PlotPane(self._text, self._values)
-            end = "" if self._complete else " It was interrupted: the end is missing."
+            yield PlotPane(self._series.text, self._series.values)
+            end = "" if self._series.complete else " It was interrupted: the end is missing."
             yield Static(Content(f"Escape closes this.{end}"), id="close")
 
 
@@ -133,7 +145,7 @@ MARKS = """\
  Colour is size: blue below a thousandth, a shade for every ten times more, orange from ten on."""
 
 
-class Help(Screen[None]):
+class Help(Overlay[None]):
     """Shows what a scenario is about, its warnings if it has any, the actions, and the marks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -19,6 +18,7 @@ from nnstep.tui.panes.bars import KeyLine
 
 from .actions import Action
 from .debugger import Debugger
+from .overlay import Overlay
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
@@ -71,7 +71,15 @@ def summary_of(scenario: "Scenario") -> str:
     return printable(lines[0].strip()).replace("`", "") if lines else ""
 
 
-class Gallery(Screen[Entry | Leftover | None]):
+class Choices(OptionList):
+    """A list that answers no key by pages before it is laid out: it has no lines until then."""
+
+    def _move_page(self, direction: Literal[-1, 1]) -> None:
+        if self.scrollable_content_region:
+            super()._move_page(direction)
+
+
+class Gallery(Overlay[Entry | Leftover | None]):
     """Lists the scenarios, then the sessions left over; Enter, or a click, opens one."""
 
     DEFAULT_CSS = """
@@ -102,7 +110,7 @@ class Gallery(Screen[Entry | Leftover | None]):
     def compose(self) -> ComposeResult:
         """Show the list between a heading and the keys."""
         yield Static(Content("nnstep: choose a scenario"), id="heading")
-        yield OptionList(*(Option(_describe(entry)) for entry in self._entries), markup=False)
+        yield Choices(*(Option(_describe(entry)) for entry in self._entries), markup=False)
         yield KeyLine(tuple(action for action in self._actions if action.scope == "app"), id="keys")
 
     def action_back(self) -> None:

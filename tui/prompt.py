@@ -1,30 +1,30 @@
 """The prompt: a line for commands, which completes names, remembers, and keeps what was wrong.
 
-It stands on the last lines of the screen, and a long answer stands above it. Any other is handed
-to the screen below.
+It stands on the last lines of the screen, and answers stand above it. It stays open until a command
+has moved the run, or it is closed; what was moved is seen on the screen below.
 """
 
 import os
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 
-_HINT = "Enter runs, Tab completes, ↑ ↓ recall, Escape leaves; help lists commands."
+from .overlay import Question
+
+_HINT = "Esc, an empty line or a move closes this. Tab completes, ↑ recalls; try help."
 
 
-class Prompt(ModalScreen[Answer | None]):
-    """Asks for commands and has them executed; the result is the last answer, if it is short.
+class Prompt(Question):
+    """Asks for commands and has them executed; the result is the answer that has closed it.
 
     `typed` are the commands so far, the oldest first; new ones are added to it.
     """
@@ -54,8 +54,7 @@ class Prompt(ModalScreen[Answer | None]):
     """
 
     def __init__(self, driver: Driver, typed: list[str]) -> None:
-        super().__init__()
-        self._driver = driver
+        super().__init__(driver)
         self._typed = typed
         self._recalled = len(typed)
         self._lines: tuple[str, ...] = ()
@@ -72,50 +71,40 @@ class Prompt(ModalScreen[Answer | None]):
                 yield field
             yield Static(Content(_HINT), id="hint")
 
-    def on_mount(self) -> None:
-        """Take the keys."""
-        self.query_one(Input).focus()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Execute what was typed."""
-        text = event.value.strip().lstrip(": ")
-        if text:
-            self._execute(text)
-        else:
-            self.dismiss()
-
-    @work(exclusive=True)
-    async def _execute(self, text: str) -> None:
-        field = self.query_one(Input)
-        if self._typed[-1:] != [text]:
-            self._typed.append(text)
+    def line_of(self, text: str) -> str:
+        """Take a line as it is, and keep it to be recalled."""
+        if (line := text.strip().lstrip(": ")) and self._typed[-1:] != [line]:
+            self._typed.append(line)
         self._recalled = len(self._typed)
-        answering = self._driver.do(text)
-        if not answering.done():
-            self._hint("Working; Escape interrupts.")
-            field.disabled = True
-        try:
-            self._show(await answering)
-        except TextError as error:
-            self._hint(str(error), error=True)
-        except Exception:
-            self._hint(_HINT)
-            raise
-        finally:
-            field.disabled = False
-            if self.is_current:
-                field.focus()
+        return line
 
-    def _show(self, answer: Answer) -> None:
-        """Show an answer of several lines here; a short one, or a move, is seen on the screen."""
-        if answer.moved or answer.quit or answer.plot or len(answer.lines) < 2:
+    def show_ready(self) -> None:
+        """Say what the keys do."""
+        self._hint(_HINT)
+
+    def show_working(self) -> None:
+        """Say that the line takes longer."""
+        self._hint("Working; Escape interrupts.")
+
+    def show_mistake(self, error: TextError) -> None:
+        """Say what is wrong, and keep what was typed."""
+        self._hint(str(error), error=True)
+
+    def show_answer(self, answer: Answer) -> None:
+        """Show an answer here, and a curve above; where the run was moved, leave to show that."""
+        if answer.moved or answer.quit:
             self.dismiss(answer)
+            return
+        self.query_one(Input).value = ""
+        self.show_ready()
+        if answer.plot is not None:
+            from .dialogs import Plot
+
+            self.app.push_screen(Plot(answer.plot))
             return
         self._lines = answer.lines
         self.query_one("#text", Static).update(Content("\n".join(answer.lines)))
         self.query_one(VerticalScroll).scroll_home(animate=False)
-        self.query_one(Input).value = ""
-        self._hint(_HINT)
         self._make_room()
 
     def _make_room(self) -> None:
@@ -135,19 +124,12 @@ class Prompt(ModalScreen[Answer | None]):
 
     def on_input_changed(self) -> None:
         """Take what was said of the last command away."""
-        self._hint(_HINT)
-
-    def action_leave(self) -> None:
-        """Interrupt what is running; with nothing running, close the prompt."""
-        if self.query_one(Input).disabled:
-            self._driver.pause()
-        else:
-            self.dismiss()
+        self.show_ready()
 
     def action_interrupt(self) -> None:
         """Interrupt what is running; with nothing running, say how to leave."""
-        if self.query_one(Input).disabled:
-            self._driver.pause()
+        if self.is_working:
+            self.driver.pause()
         else:
             self._hint("Escape leaves the prompt.")
 
@@ -157,7 +139,7 @@ class Prompt(ModalScreen[Answer | None]):
 
         field = self.query_one(Input)
         before, after = field.value[: field.cursor_position], field.value[field.cursor_position :]
-        if words := self._driver.completions(before):
+        if words := self.driver.completions(before):
             start = completed(before, os.path.commonprefix(words))  # noqa: RUF071 - of names
             field.value = start + after
             field.cursor_position = len(start)

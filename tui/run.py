@@ -60,7 +60,8 @@ def run(
         lines = _in_file(script) if script is not None else []
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        return _fail(f"{printable(str(script))}: the commands cannot be read: {reason}", WRONG_USE)
+        name = printable(str(script)) or "''"
+        return _fail(f"{name}: the commands cannot be read: {reason}", WRONG_USE)
     lines += (_Line(text, f"command {n}") for n, text in enumerate(commands, 1))
     keeping = Keeping(journal, session.scenario, taken=taken) if plain else None
     worked = _Worked(session, Interpreter(session, keeping or journal), keeping)
@@ -127,7 +128,7 @@ def _execute_all(worked: _Worked, lines: Iterable[_Line], goes_on: bool = False)
 def _execute(worked: _Worked, text: str) -> Answer:
     """Execute a command and print its answer; Ctrl+C interrupts it, and it answers all the same."""
     session, keeping = worked.session, worked.keeping
-    with _on_interrupt(session.interrupt):
+    with _on_interrupt(session.interrupt), _progress(session, shown=keeping is None):
         answer = worked.interpreter.execute(text)
         if keeping:
             _write(session, keeping)
@@ -166,6 +167,43 @@ def _on_interrupt(interrupt: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+_SILENT, _OFTEN = 0.5, 0.1  # seconds before the first word, and between the words
+
+
+@contextmanager
+def _progress(session: Session, *, shown: bool) -> Iterator[None]:
+    """Say on a terminal how far a run is, on one line that is wiped at the end."""
+    if not shown or sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+
+    def tell() -> None:
+        written = 0
+        wait = _SILENT
+        while not done.wait(wait):
+            line = _how_far(session)
+            click.echo(f"\r{line:<{written}}", err=True, nl=False)
+            written, wait = len(line), _OFTEN
+        if written:
+            click.echo(f"\r{'':<{written}}\r", err=True, nl=False)
+
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    try:
+        yield
+    finally:
+        done.set()
+        telling.join()
+
+
+def _how_far(session: Session) -> str:
+    """Return which iteration is being run, and how much of the run is done if it has an end."""
+    place, total = session.place, session.total
+    iteration = f"iteration {session.clock.iteration(place):,}"
+    return iteration if not total else f"{iteration}, {place / total:.0%} done"
 
 
 def _fail(message: str, status: int = FAILED) -> int:

@@ -7,6 +7,7 @@ import codecs
 import os
 import re
 import selectors
+import signal
 from collections.abc import Iterable, Iterator
 
 from textual._xterm_parser import XTermParser
@@ -116,7 +117,10 @@ class SteadyDriver(LinuxDriver):
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 if selector.select(_PATIENCE):
-                    for event in parser.feed(decode(os.read(self.fileno, _CHUNK))):
+                    if not (read := os.read(self.fileno, _CHUNK)):
+                        self._app.call_later(self._app.exit, return_code=128 + signal.SIGHUP)
+                        return  # the terminal has gone
+                    for event in parser.feed(decode(read)):
                         self.process_message(event)
                 for event in parser.tick():
                     self.process_message(event)

@@ -8,7 +8,7 @@ from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.branches import Difference
 from nnstep.engine.session.edits import changed_lines
 from nnstep.engine.session.snapshot import BranchView, Snapshot
-from nnstep.engine.text import cell_name, listed
+from nnstep.engine.text import cell_name, listed, several
 
 from .command import Answer, Command, Journey, says, takes_long
 from .reading import cell, value
@@ -32,12 +32,8 @@ def _set(session: "Session", text: Typed) -> Answer:
     program = session.program
     with blaming(new):
         session.edit(name, index, number)
-    said = [f"{cell_name(name, index)} = {session.value(name)[index]} (was {before})"]
-    if session.branches.current != branch:
-        said.append(
-            f"A new branch, {session.branches.current}, begins here; "
-            f"what came after stays on {branch}."
-        )
+    said = [f"{cell_name(name, index)} = {session.value(name)[index]!s} (was {before!s})"]
+    said += branch_begun(session, branch)
     if formulas := changed_lines(program, session.program):
         said.append(
             f"A row of {name} no longer sums to 1: from here on {listed(formulas)}, "
@@ -50,6 +46,14 @@ def _set(session: "Session", text: Typed) -> Answer:
         names = listed([*stale[:_MOST_STALE], *more])
         lines.append(f"Stale until computed again: {names}.")
     return Answer(tuple(lines), told=". ".join(said), moved=True)
+
+
+def branch_begun(session: "Session", before: str) -> list[str]:
+    """Say so if a change in the past has begun a branch; it was made on the one `before`."""
+    now = session.branches.current
+    if now == before:
+        return []
+    return [f"A new branch, {now}, begins here; what came after stays on {before}."]
 
 
 def _undo(session: "Session", text: Typed) -> Answer:
@@ -100,6 +104,8 @@ def _facts(view: BranchView, parent: BranchView | None) -> Iterator[str]:
 
 
 def _switch(session: "Session", text: Typed) -> Answer:
+    if not text:
+        raise text.error(f"say which branch to go to: {several(session.branches.names)}")
     journey = Journey(session)
 
     def switch(_: object) -> Answer:
@@ -117,7 +123,7 @@ def _rename(session: "Session", text: Typed) -> Answer:
         old = text.first.text
     with blaming(new if old in session.branches.names else text):
         session.branches.rename(old, new.text)
-    return says(f"The branch {old} is now called {new.text}.", moved=True)
+    return says(f"The branch {old} is now called {new.text}.")
 
 
 def _delete(session: "Session", text: Typed) -> Answer:
@@ -127,7 +133,7 @@ def _delete(session: "Session", text: Typed) -> Answer:
         return delete_point(session, text)
     with blaming(text):
         session.branches.delete(text.text)
-    return says(f"The branch {text.text} is deleted.", moved=True)
+    return says(f"The branch {text.text} is deleted.")
 
 
 def _diff(session: "Session", text: Typed) -> Answer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.language.evaluate import one_line
+from nnstep.engine.language.evaluate import DIGITS, one_line
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot, Watched
@@ -132,9 +132,9 @@ class Answer(Struct, frozen=True, dict=True):
         return tuple(map(printable, lines))
 
 
-def says(sentence: str, *, moved: bool = False) -> Answer:
+def says(sentence: str) -> Answer:
     """Return the answer of one sentence."""
-    return Answer((sentence,), told=sentence, moved=moved)
+    return Answer((sentence,), told=sentence)
 
 
 INTERRUPTED = Answer(("Interrupted.",), told="Interrupted.", interrupted=True)
@@ -210,11 +210,12 @@ class Journey:
         """
         snapshot = self._session.snapshot(self._tensors)
         logged = () if quiet else self._session.log[self._logged :]
+        digits = self._session.digits
         why = "Interrupted." if interrupted else stop.reason if stop else ""
 
         def lines() -> Iterator[str]:
             yield from first
-            place, *values = place_lines(snapshot)
+            place, *values = place_lines(snapshot, digits)
             yield place
             if why:
                 yield why
@@ -222,7 +223,7 @@ class Journey:
             yield from (f"Log, step {line.place}: {line.text}" for line in logged)
             new = (fault for fault in snapshot.faults if fault.place > self._newest)
             yield from (f"Fault: {fault}." for fault in new if not quiet and f"{fault}." != why)
-            yield from watch_lines(snapshot.watches)
+            yield from watch_lines(snapshot.watches, digits)
 
         return Answer(
             lines,
@@ -234,7 +235,7 @@ class Journey:
         )
 
 
-def place_lines(snapshot: Snapshot) -> Iterator[str]:
+def place_lines(snapshot: Snapshot, digits: int | None) -> Iterator[str]:
     """Yield where a session is, what ran last and what it wrote, and what is next."""
     of = "" if snapshot.total is None else f" of {snapshot.total}"
     counts = f", iteration {snapshot.iteration}, epoch {snapshot.epoch}, {part(snapshot.current)}"
@@ -243,7 +244,7 @@ def place_lines(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.last:
         yield f"Last: {snapshot.last.code}"
         for name in snapshot.written:
-            yield f"{name} = {one_line(snapshot.tensors[name])}"
+            yield f"{name} = {one_line(snapshot.tensors[name], digits or DIGITS)}"
     yield "This is the end of the run." if snapshot.finished else f"Next: {snapshot.current.code}"
 
 
@@ -252,14 +253,14 @@ def part(line: Instruction) -> str:
     return line.phase.value if line.layer is None else f"{line.phase}, layer {line.layer}"
 
 
-def watch_lines(watches: Iterable[Watched]) -> Iterator[str]:
+def watch_lines(watches: Iterable[Watched], digits: int | None) -> Iterator[str]:
     """Yield what watched expressions are, and what they were before if that is something else."""
-    return (f"Watch: {_watched(watch)}" for watch in watches)
+    return (f"Watch: {_watched(watch, digits or DIGITS)}" for watch in watches)
 
 
-def _watched(watch: Watched) -> str:
+def _watched(watch: Watched, digits: int) -> str:
     if watch.value is None:
         return f"{watch.text}: {watch.problem}"
-    now = one_line(watch.value)
-    was = now if watch.before is None else one_line(watch.before)
+    now = one_line(watch.value, digits)
+    was = now if watch.before is None else one_line(watch.before, digits)
     return f"{watch.text} = {now}" + (f" (was {was})" if was != now else "")

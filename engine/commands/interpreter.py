@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from nnstep.engine.language.evaluate import COUNTS, FUNCTIONS
-from nnstep.engine.language.typed import Typed, blaming, typed
+from nnstep.engine.language.typed import TextError, Typed, blaming, typed
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from . import changing, looking, moving, saving, stopping
+from . import changing, looking, moving, overriding, saving, stopping
 from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ COMMANDS: tuple[Command, ...] = (
     *moving.COMMANDS,
     *stopping.COMMANDS,
     *changing.COMMANDS,
+    *overriding.COMMANDS,
     *looking.COMMANDS,
     *saving.COMMANDS,
     Command(
@@ -205,8 +206,13 @@ class Interpreter:
             self.journal.before(self._session)
         runs = self.journal.runs if self.journal else {}
         rest = line.rest
-        with blaming(rest or None):
-            return runs.get(command.name, command.run)(self._session, rest)
+        try:
+            with blaming(rest or None):
+                return runs.get(command.name, command.run)(self._session, rest)
+        except TextError as error:
+            if rest or not command.usage or "as in" in error.message:
+                raise
+            raise TextError(f"{error.message}, as in: {command.example}", error.start) from None
 
     def end(self, text: str, answer: Answer) -> Answer:
         """Note that a line was executed, and return its complete answer."""

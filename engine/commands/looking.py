@@ -1,13 +1,17 @@
 """Commands that only look: at values, at the listing, at the past."""
 
 import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.language.evaluate import DIGITS, one_line
 from nnstep.engine.language.nodes import Name, descendants
 from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
@@ -35,11 +39,15 @@ _LAST_CHANGED = re.compile(r"^last\s+changed(?!\S)")
 _LINE_WIDTH = 80
 # A curve is told in words by so many of its values.
 _TOLD = 10
+# Of an array with many numbers, so many are written at both ends of an axis.
+_EDGE = 3
+# So many tell every number of 64 bits from every other.
+_MOST_DIGITS = 17
 
 
 def _print(session: "Session", text: Typed) -> Answer:
     array = value_of(text, session)
-    lines = array_lines(text.text, array)
+    lines = array_lines(text.text, array, session.digits)
     names = {
         each.name
         for each in descendants(expression(text, session.program.tensors))
@@ -50,20 +58,82 @@ def _print(session: "Session", text: Typed) -> Answer:
     return Answer(tuple(lines))
 
 
-def array_lines(name: str, array: Array) -> list[str]:
-    """Write an array under its name, with all digits that its dtype has."""
+def array_lines(name: str, array: Array, digits: int | None = None) -> list[str]:
+    """Write an array under its name, the rows of a matrix with their numbers.
+
+    With None, all digits are written that its dtype has.
+    """
     if array.ndim == 0:
-        return [f"{name} = {array[()]} ({array.dtype})"]
-    text = np.array2string(
+        value = str(array[()]) if digits is None else one_line(array, digits)
+        return [f"{name} = {value} ({array.dtype})"]
+    lines = _written(array, digits).splitlines()
+    if array.ndim == 2:
+        lines = list(_numbered(lines, len(array)))
+    return [f"{name}: shape {array.shape}, {array.dtype}", *lines]
+
+
+def _written(array: Array, digits: int | None) -> str:
+    """Write an array, in columns of one width; of one with many numbers, the corners."""
+    margin = len(str(len(array) - 1)) - 1 if array.ndim == 2 else 0
+
+    write: Callable[..., str] = partial(
+        np.array2string,
         array,
-        max_line_width=_LINE_WIDTH,
+        max_line_width=_LINE_WIDTH - margin,
         floatmode="unique",
         suppress_small=False,
         separator=" ",
         threshold=1000,
-        edgeitems=3,
+        edgeitems=_EDGE,
     )
-    return [f"{name}: shape {array.shape}, {array.dtype}", *text.splitlines()]
+    if digits is None:
+        return write()
+    written: list[str] = []
+
+    def short(value: float) -> str:
+        written.append(f"{value:.{digits}g}")
+        return written[-1]
+
+    write(formatter={"float_kind": short})
+    width = max(map(len, written), default=0)
+    return write(formatter={"float_kind": lambda value: f"{value:>{width}.{digits}g}"})
+
+
+def _numbered(lines: Sequence[str], rows: int) -> Iterator[str]:
+    """Yield the lines of a matrix without its outer brackets, each row with its number."""
+    width, row = len(str(rows - 1)), 0
+    for line in lines:
+        inner = line[1:]
+        if inner.strip() == "...":
+            row = rows - _EDGE
+        begins = inner.startswith("[")
+        number = str(row) if begins else ""
+        yield f"{number:>{width}} {inner.replace(']]', ']')}"
+        row += begins
+
+
+def _digits(session: "Session", text: Typed) -> Answer:
+    if text.text == "all":
+        session.digits = None
+    elif text:
+        digits = text.number("the number of digits, or all,")
+        if not 1 <= digits <= _MOST_DIGITS:
+            raise text.error(f"there are 1 to {_MOST_DIGITS} digits, not {digits}")
+        session.digits = digits
+    if session.digits is None:
+        return says(f"print writes all digits, and other answers {DIGITS}.")
+    return says(f"Answers write {session.digits} digit{'s' if session.digits > 1 else ''}.")
+
+
+def _about(session: "Session", text: Typed) -> Answer:
+    text.nothing()
+    scenario = session.scenario
+    lines = [scenario.title, *filter(None, [scenario.source])]
+    if description := scenario.description.strip():
+        lines += ["", *description.splitlines()]
+    if scenario.warnings:
+        lines += ["", "Warnings:", *scenario.warnings]
+    return Answer(tuple(lines))
 
 
 def _who(session: "Session", text: Typed) -> Answer:
@@ -86,20 +156,31 @@ def _who(session: "Session", text: Typed) -> Answer:
 def _where(session: "Session", text: Typed) -> Answer:
     text.nothing()
     snapshot = session.snapshot()
-    return Answer((*place_lines(snapshot), *watch_lines(snapshot.watches)))
+    return Answer(
+        (*place_lines(snapshot, session.digits), *watch_lines(snapshot.watches, session.digits))
+    )
 
 
 def _list(session: "Session", text: Typed) -> Answer:
     text.nothing()
     snapshot = session.snapshot()
-    parts = [part(line) for line in session.program.instructions]
+    lines = session.program.instructions
+    parts = [part(line) for line in lines]
     width = max(map(len, parts))
+    written = max((len(line.code) for line in lines if _told_source(line)), default=0)
     return Answer(
         tuple(
-            f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code}"
-            for i, line in enumerate(session.program.instructions)
+            f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code:<{written}}  # of {source}"
+            if (source := _told_source(line))
+            else f"{_marks(snapshot, i)} {parts[i]:<{width}}  {line.code}"
+            for i, line in enumerate(lines)
         )
     )
+
+
+def _told_source(line: Instruction) -> str:
+    """Return of which line a backward line is the derivative, where no layer says so."""
+    return line.source if line.layer is None else ""
 
 
 def _marks(snapshot: Snapshot, position: int) -> str:
@@ -196,7 +277,21 @@ COMMANDS = (
         "print dW2 * 2",
         _print,
         ("p",),
+        "The rows of a matrix have their numbers before them. digits 4 has fewer digits written.",
     ),
+    Command(
+        "digits",
+        "[N | all]",
+        "say how many digits answers write, or set it",
+        "digits 4",
+        _digits,
+        (),
+        f"N is from 1 to {_MOST_DIGITS}. Without a number it says what it is; with all, print "
+        f"writes all digits again, and other answers {DIGITS}. The panes show what there is room "
+        "for.",
+        kept=True,
+    ),
+    Command("about", "", "say what the scenario is about", "about", _about),
     Command(
         "who",
         "CELL",

@@ -1,5 +1,6 @@
 """Commands that move: step, back, run, continue, goto, restart."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -7,13 +8,13 @@ import numpy as np
 
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.language.evaluate import ConditionError
-from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.language.typed import Typed
 from nnstep.engine.machine.clock import UNITS, Clock, Unit, end_of, start_of
 from nnstep.engine.stops.points import Stop
 from nnstep.engine.text import listed
 
 from .command import Answer, Command, Goal, Journey, takes_long
-from .reading import unit
+from .reading import check_fit, unit
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -100,7 +101,7 @@ def go(session: "Session", text: Typed, place: int, *first: str) -> Answer:
 
 
 def _step(session: "Session", text: Typed) -> Answer:
-    count, unit_ = _distance(text)
+    count, unit_ = _distance(text, "back goes back")
     clock = session.clock
     place = repeated(
         lambda place: end_of(unit_, session.program, clock, place), session.place, count, clock
@@ -109,7 +110,7 @@ def _step(session: "Session", text: Typed) -> Answer:
 
 
 def _back(session: "Session", text: Typed) -> Answer:
-    count, unit_ = _distance(text)
+    count, unit_ = _distance(text, "step goes on")
     if session.place == 0:
         first = "This is the first step; there is nothing before it."
         return Journey(session).answer(first, quiet=True)
@@ -120,14 +121,21 @@ def _back(session: "Session", text: Typed) -> Answer:
     return go(session, text, place)
 
 
-def _distance(text: Typed) -> tuple[int, Unit]:
-    """Read `3 layers`, `3`, `layer` or nothing."""
+_NUMBER_LIKE = re.compile(r"[-+.]?\d")
+
+
+def _distance(text: Typed, otherwise: str) -> tuple[int, Unit]:
+    """Read `3 layers`, `3`, `layer` or nothing; `otherwise` is the way that -1 asks for."""
     count, rest = 1, text
-    if rest.first.text[:1].isdigit():
+    if rest.first.text[:1] == "-":
+        raise rest.first.error(f"a number of steps is a whole number from 0; {otherwise}")
+    if _NUMBER_LIKE.match(rest.first.text):
         count, rest = rest.first.number("a number of steps"), rest.rest
     found: Unit = "op"
     if rest:
         found, rest = unit(rest.first), rest.rest
+    if rest.is_number:
+        raise rest.error(f"the number stands before the unit: {rest.text} {found}")
     rest.nothing()
     return count, found
 
@@ -166,14 +174,17 @@ def _advance(session: "Session", target: int | Literal["run"]) -> Answer:
 def _run(session: "Session", text: Typed) -> Answer:
     if not text:
         return _advance(session, "run")
-    if text.first.text != "until" or not text.rest:
-        raise text.error("a run ends by itself, or as in: run until L < 0.1")
+    if text.first.text != "until":
+        further = "to go on by so much, type as in: step 10 iterations"
+        raise text.error(f"run stands alone, or as in: run until L < 0.1; {further}")
+    if not text.rest:
+        raise text.end.error("a condition is missing, as in: run until L < 0.1")
     return _run_until(session, text.rest)
 
 
 def _run_until(session: "Session", condition: Typed) -> Answer:
     """Run until a condition becomes true, or something else stops."""
-    expression(condition, session.program.tensors)
+    check_fit(condition, session)
     journey = Journey(session)
     if _holds(session, condition.text):
         return journey.answer(f"{condition.text} holds here already.")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.language.evaluate import evaluate
 from nnstep.engine.language.nodes import Index, Name
 from nnstep.engine.language.typed import Typed, blaming, constant, expression
 from nnstep.engine.machine.clock import UNITS, Unit
 from nnstep.engine.session.edits import checked_tensor
-from nnstep.engine.text import did_you_mean, listed, quoted
+from nnstep.engine.text import did_you_mean, listed, outside, quoted
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -23,6 +24,27 @@ def value_of(text: Typed, session: "Session") -> Array:
     expression(text, session.program.tensors)
     with blaming(text):
         return session.evaluate(text.text)
+
+
+def check_fit(text: Typed, session: "Session") -> None:
+    """Raise `TextError` for an expression that cannot be computed at any place of the run.
+
+    It is tried with tensors of the shapes that there will be, also of those without a value yet.
+    """
+    from nnstep.engine.stops.trigger import values_at
+
+    node = expression(text, session.program.tensors)
+    live, data = session.values(), session.scenario.data
+    types = {} if data is None else {"x": data.x.dtype, "y": data.y.dtype}
+    tried = {}
+    for name, tensor in session.program.tensors.items():
+        array = live.get(name)
+        dtype = types.get(name, np.dtype(float)) if array is None else array.dtype
+        if array is None or array.shape != tensor.shape:
+            array = np.broadcast_to(np.zeros((), dtype), tensor.shape)
+        tried[name] = array
+    with blaming(text):
+        evaluate(node, values_at(session.program, session.clock, session.place, tried))
 
 
 def cell(text: Typed, session: "Session") -> tuple[str, Shape]:
@@ -47,7 +69,7 @@ def _in_range(text: Typed, name: str, index: tuple[int | slice, ...], shape: Sha
     cells = tuple(item for item in index if isinstance(item, int))
     for axis, (item, size) in enumerate(zip(cells, shape, strict=True)):
         if not -size <= item < size:
-            raise text.error(f"index {item} is outside axis {axis} of {name}, which has {size}")
+            raise text.error(outside(item, axis, name, size))
     return tuple(item % size for item, size in zip(cells, shape, strict=True))
 
 

@@ -23,8 +23,8 @@ COMMANDS = (
         _without_a_journal,
         (),
         "The file gets the ending .session, and lists the commands that have changed the session; "
-        "executed again, they lead to the same numbers. A path with a # in it stands in quotation "
-        "marks.",
+        "executed again, they lead to the same numbers. A file that is there already is refused, "
+        "unless it is this session's own. A path with a # in it stands in quotation marks.",
         writes=True,
     ),
     Command(

@@ -1,19 +1,22 @@
 """Commands about stops: breakpoints, watchpoints, and the expressions that are watched."""
 
+import re
 from typing import TYPE_CHECKING
 
-from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.language.typed import Typed
 from nnstep.engine.stops.points import (
     Breakpoint,
     Point,
     PointError,
     Written,
+    checked,
     parse_breakpoint,
     parse_watchpoint,
 )
-from nnstep.engine.text import did_you_mean, listed, quoted
+from nnstep.engine.text import did_you_mean, listed, quoted, several
 
 from .command import Answer, Command, says, watch_lines
+from .reading import check_fit
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -21,15 +24,28 @@ if TYPE_CHECKING:
 
 def _break(session: "Session", text: Typed) -> Answer:
     position = session.clock.position(session.place)
-    return _add(session, parse_breakpoint(text, here=f"line {position + 1}"))
+    written = parse_breakpoint(text, here=f"line {position + 1}")
+    if _OPERATOR.search(written.parts["at"].text):
+        raise written.parts["at"].error(_NO_LOCATION)
+    return _add(session, written)
+
+
+_OPERATOR = re.compile(r"[][()<>=+*/@]")
+_NO_LOCATION = (
+    "a location is a tensor, a phase, a layer or a line; a condition stands behind if, as in: "
+    "break if norm(W1) > 3"
+)
 
 
 def _add(session: "Session", written: Written) -> Answer:
     """Set a breakpoint or a watchpoint that was typed."""
     try:
-        point = session.stops.add(written.point)
+        checked(written.point, session.program)
     except PointError as mistake:
         raise written.error(mistake) from None
+    for part in {"when", "expression"} & written.parts.keys():
+        check_fit(written.parts[part], session)
+    point = session.stops.add(written.point)
     return says(f"{_kind(point)} {point.number}: {point}")
 
 
@@ -82,10 +98,10 @@ def _watch(session: "Session", text: Typed) -> Answer:
 
 
 def _shown(session: "Session", text: Typed) -> Answer:
-    expression(text, session.program.tensors)
+    check_fit(text, session)
     watched = session.watch(text.text)
     shown = session.snapshot().watches[session.watches.index(watched)]
-    (line,) = watch_lines([shown])
+    (line,) = watch_lines([shown], session.digits)
     return says(line)
 
 
@@ -94,15 +110,19 @@ def _unwatch(session: "Session", text: Typed) -> Answer:
     if watched is None:
         if not session.watches:
             raise text.error("nothing is watched")
+        if not text:
+            raise text.error(f"say which is to go: {several(session.watches)}")
         hint = did_you_mean(text.text, session.watches)
-        raise text.error(f"{quoted(text.text)} is not watched{hint}")
+        watching = hint or f"; what is: {several(session.watches)}"
+        raise text.error(f"{quoted(text.text)} is not watched{watching}")
     session.unwatch(watched)
     return says(f"{watched} is no longer watched.")
 
 
 def _watches(session: "Session", text: Typed) -> Answer:
     text.nothing()
-    return Answer(tuple(watch_lines(session.snapshot().watches)) or ("Nothing is watched.",))
+    lines = tuple(watch_lines(session.snapshot().watches, session.digits))
+    return Answer(lines or ("Nothing is watched.",))
 
 
 # Either
@@ -136,9 +156,9 @@ COMMANDS = (
         ("b",),
         "LOCATION is a tensor, which stands for the line that writes it, a phase as in backward or "
         "backward 2, layer 2, or line 7; without one and without a condition it is the line next "
-        "to run. after N lets it pass N times, every N stops only each Nth time, and log prints "
-        'the text and goes on: break L every 10 log "L = {L}". A quotation mark in the text is '
-        "written twice.",
+        "to run. after N lets it pass N times. every N stops the first time and each Nth time from "
+        "there: break L every 1000 stops in iteration 0, 1000, 2000. log prints the text and goes "
+        'on: break L every 10 log "L = {L}". A quotation mark in the text is written twice.',
         kept=True,
     ),
     Command(

@@ -1,6 +1,6 @@
 """A branch is one course of the run: where it left another, and what was edited on it."""
 
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import LossHistory, State
 
 
@@ -18,7 +18,7 @@ class Branch:
         self.origin = origin
         self.parent: Branch | None = None
         self.fork = 0
-        self.edits: tuple[Edit, ...] = ()
+        self.edits: tuple[Change, ...] = ()
         self.newest = 0
         self.place = 0
         self.losses = LossHistory()
@@ -32,7 +32,7 @@ class Branch:
         branch.losses = LossHistory(self.losses.view(losses))
         return branch
 
-    def edits_until(self, place: int) -> tuple[Edit, ...]:
+    def edits_until(self, place: int) -> tuple[Change, ...]:
         """Return the edits that are in effect at a place."""
         return tuple(edit for edit in self.edits if edit.place <= place)
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Record
 from nnstep.engine.program.program import Program
 
@@ -152,7 +152,7 @@ class Store:
 def tensors_at(
     program: Program,
     initial: Mapping[str, Array],
-    edits: Sequence[Edit],
+    edits: Sequence[Change],
     place: int,
     before: Record | None,
     written: Sequence[Array],

@@ -10,9 +10,9 @@ from itertools import count
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Override
 from nnstep.engine.machine.machine import Machine, Record, State, initial_state
-from nnstep.engine.program.program import Program
+from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .branch import Branch
@@ -30,7 +30,7 @@ class Timeline:
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
-        self.program = program
+        self.first_program = program
         self.machine = Machine(scenario, program)
         # Whether the past is kept at all.
         self.keeps = budget is not None
@@ -50,6 +50,23 @@ class Timeline:
         # The branch that was left last: the one to compare with.
         self.left: Branch | None = None
         self.machine.restore(origin, self.current.losses)
+
+    @property
+    def program(self) -> Program:
+        """The program that runs at this place, overrides included.
+
+        At every place of the run there are as many lines, which write the same tensors.
+        """
+        return self.machine.program
+
+    def line_of(self, step: int) -> Instruction:
+        """Return the instruction that a step of the present branch executes, or has executed."""
+        position = step % self._steps
+        line = self.first_program.instructions[position]
+        for edit in self.current.edits:
+            if isinstance(edit, Override) and edit.position == position and edit.place <= step:
+                line = edit.instruction
+        return line
 
     @property
     def place(self) -> int:
@@ -137,7 +154,7 @@ class Timeline:
 
     # Changing the course
 
-    def edit(self, edit: Edit) -> None:
+    def edit(self, edit: Change) -> None:
         """Make an edit here. In the past it starts a branch; else what comes after goes."""
         if self.place < self.newest:
             self.fork(self.current.edits_until(self.place))
@@ -145,7 +162,7 @@ class Timeline:
         self._cut()
         self.machine.edit(edit)
 
-    def fork(self, edits: tuple[Edit, ...]) -> Branch:
+    def fork(self, edits: tuple[Change, ...]) -> Branch:
         """Start a branch here, with these edits, and go on in it."""
         self._leave()
         losses = self.machine.losses_until(self.place)
@@ -161,7 +178,7 @@ class Timeline:
             self.left, self.current = self.current, branch
         self._take(self.machine, branch, place)
 
-    def take_back(self, edits: tuple[Edit, ...]) -> None:
+    def take_back(self, edits: tuple[Change, ...]) -> None:
         """Have only these edits on the branch, whose newest place is this one."""
         self.current.edits = edits
         self._cut()
@@ -198,7 +215,7 @@ class Timeline:
             if branch.parent is None and not branch.edits and branch.seed == seed:
                 break
         else:
-            origin = initial_state(self._scenario, self.program, seed)
+            origin = initial_state(self._scenario, self.first_program, seed)
             branch = Branch(self._free_name("run"), seed, origin)
             self.branches.append(branch)
         self._enter(branch, 0)
@@ -218,7 +235,7 @@ class Timeline:
 
     def ghost(self, place: int, branch: Branch | None = None) -> Machine:
         """Return another machine at a place that a branch, or this one, has reached."""
-        machine = Machine(self._scenario, self.program)
+        machine = Machine(self._scenario, self.first_program)
         self._take(machine, branch or self.current, place)
         return machine
 

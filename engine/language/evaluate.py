@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, Kernel, Shape
-from nnstep.engine.limits import MAX_COUNT, MAX_ELEMENTS
+from nnstep.engine.limits import MAX_COUNT, MAX_ELEMENTS, MAX_WORK
 from nnstep.engine.operations import catalogue
 from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import Constant
+from nnstep.engine.operations.functions import global_norm
 from nnstep.engine.operations.operation import Operation, ShapeError
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import did_you_mean, outside, quoted
 
 from .nodes import (
     Attribute,
@@ -45,7 +47,7 @@ def _test(name: str, value: Kernel) -> Function:
 
 FUNCTIONS: Mapping[str, Function] = {
     **catalogue.FUNCTIONS,
-    "norm": _test("norm", lambda x: np.sqrt(np.sum(x**2))),
+    "norm": _test("norm", lambda x: global_norm(x)),
     "isnan": _test("isnan", lambda x: np.isnan(x)),
     "isinf": _test("isinf", lambda x: np.isinf(x)),
     "isfinite": _test("isfinite", lambda x: np.isfinite(x)),
@@ -102,19 +104,46 @@ def check_names(node: Node, tensors: Collection[str]) -> None:
         raise ConditionError(f"column {part.start + 1}: {message}")
 
 
-def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
+class Work:
+    """How much may still be computed, in numbers that an operation takes or gives.
+
+    It is known from shapes before anything is computed, and so the same on every machine.
+    """
+
+    def __init__(self, most: int = MAX_WORK) -> None:
+        self._most = self._left = most
+
+    def take(self, amount: int) -> None:
+        """Take a part of it; raise `ConditionError` if there is not so much left."""
+        if amount > self._left:
+            raise ConditionError(
+                f"this would take too long: it works through more than {self._most:,} numbers"
+            )
+        self._left -= amount
+
+
+_work: ContextVar[Work] = ContextVar("work")
+
+# So many products of a matrix product take about as long as one number of another operation.
+_PRODUCTS = 10
+
+
+def evaluate(node: Node, values: Mapping[str, Any], work: Work | None = None) -> Any:
     """Return the value of an expression over named values, computed as a listing would.
 
     Numbers that are written down take the type of the arrays that they meet, as in Python. Raises
     `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do not
-    fit.
+    fit, and where it would take more than the `work` that is left.
     """
+    before = _work.set(work or Work())
     try:
         with np.errstate(all="ignore"):
             value = _value(node, values)
             return np.float64(value) if _is_number(value) else value
     except (IndexError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
         raise ConditionError(str(error)) from None
+    finally:
+        _work.reset(before)
 
 
 def holds(node: Node, values: Mapping[str, Any]) -> bool:
@@ -192,6 +221,10 @@ def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
         if prod(shape) > MAX_ELEMENTS:
             size = f"{_operation(node, one, other)} would have {prod(shape):,} numbers"
             raise ConditionError(f"{size}, more than {MAX_ELEMENTS:,}")
+        products = prod(shape) * one[-1] // _PRODUCTS if node.operator == "@" else 0
+        _work.get().take(max(prod(shape), products))
+    else:
+        _work.get().take(max(prod(one), prod(other)))
     return _BINARY[node.operator](left, right)
 
 
@@ -266,7 +299,7 @@ def _outside(operand: Node, index: tuple[int | slice, ...], shape: Shape) -> str
         return f"{name} has shape {shape} and takes at most {len(shape)} indices"
     for axis, (item, size) in enumerate(zip(index, shape, strict=False)):
         if not isinstance(item, slice) and not -size <= item < size:
-            return f"index {item} is outside axis {axis} of {name}, which has {size}"
+            return outside(item, axis, name, size)
     return f"{name} has no such element: its shape is {shape}"
 
 
@@ -280,9 +313,9 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         raise ConditionError(problem)
     arguments = [_value(argument, values) for argument in node.arguments]
     count = len(function.inputs)
-    if function.call is None and (
-        not function.operation.broadcasts or all(map(_is_number, arguments[:count]))
-    ):
+    # What is computed from numbers that are written down is such a number again: it has no dtype.
+    of_numbers = function.call is None and all(map(_is_number, arguments[:count]))
+    if function.call is None and (of_numbers or not function.operation.broadcasts):
         arguments[:count] = [np.asarray(argument) for argument in arguments[:count]]
     if function.operation.broadcasts:
         _check_together(node, [np.shape(argument) for argument in arguments[:count]])
@@ -291,9 +324,12 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
     _check_growth(node, arguments)
     if function.call is not None:
         return function.call(*arguments[:count], **settings, **node.options)
-    parameters, compute = _compiled(node.function, (*settings.items(), *node.options.items()))
+    in_half = any(getattr(each, "dtype", None) == np.float16 for each in arguments[:count])
+    given_settings = (*settings.items(), *node.options.items())
+    parameters, compute = _compiled(node.function, given_settings, in_half)
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
-    return compute(*(inputs[parameter] for parameter in parameters))
+    result = compute(*(inputs[parameter] for parameter in parameters))
+    return float(result) if of_numbers and np.size(result) == 1 else result
 
 
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:
@@ -329,6 +365,7 @@ def _check_growth(node: Call, arguments: list[Any]) -> None:
         raise ConditionError(
             f"{node.function}(…) would have {size:,} numbers, more than {MAX_ELEMENTS:,}"
         )
+    _work.get().take(max(size, sum(sizes)))
 
 
 def _check_together(node: Call, shapes: list[Shape]) -> None:
@@ -349,10 +386,15 @@ def _check_together(node: Call, shapes: list[Shape]) -> None:
 
 @lru_cache(maxsize=256)
 def _compiled(
-    name: str, settings: tuple[tuple[str, Constant], ...]
+    name: str, settings: tuple[tuple[str, Constant], ...], in_half: bool
 ) -> tuple[tuple[str, ...], Kernel]:
-    """Return the parameters of a function with its settings, and the function itself."""
+    """Return the parameters of a function with its settings, and the function itself.
+
+    Of arrays in float16 it is the one that a run of float16 has.
+    """
     formula = FUNCTIONS[name].operation.with_settings(**dict(settings)).value_formula
+    if in_half:
+        formula = formula.in_half()
     return tuple(formula.parameters), formula.function
 
 
@@ -397,19 +439,32 @@ def value_text(expression: str, values: Mapping[str, Any]) -> str:
     return one_line(value)
 
 
-def one_line(value: np.ndarray[Any, Any]) -> str:
+DIGITS = 6
+"""How many digits there are on a line, unless somebody wants another number of them."""
+
+
+def one_line(value: np.ndarray[Any, Any], digits: int = DIGITS) -> str:
     """Write an array on one line, long ones with an ellipsis."""
     if value.ndim == 0:
-        return f"{value[()]:.6g}" if value.dtype.kind == "f" else str(value[()])
-    text = np.array2string(value, precision=6, threshold=20, edgeitems=2, max_line_width=10**6)
+        return f"{value[()]:.{digits}g}" if value.dtype.kind == "f" else str(value[()])
+    text = np.array2string(value, precision=digits, threshold=20, edgeitems=2, max_line_width=10**6)
     return " ".join(text.split())
 
 
 class NumberError(ValueError):
-    """Text that is no number; the message says why, and is fit to show."""
+    """Text that is no number; `message` says why, and is fit to show.
+
+    `start` counts the characters before the mistake.
+    """
+
+    def __init__(self, message: str, start: int = 0) -> None:
+        self.message = message
+        self.start = start
+        super().__init__(f"column {start + 1}: {message}" if start else message)
 
 
 _NON_FINITE = {"nan", "-nan", "inf", "-inf"}
+_WITH_COMMA = re.compile(r"-?\d+,\d+")
 
 
 def parse_value(text: str) -> float:
@@ -420,17 +475,17 @@ def parse_value(text: str) -> float:
     from .nodes import GrammarError
     from .parser import parse_expression
 
-    word = text.strip().lower().removeprefix("+")
-    if word in _NON_FINITE:
+    word = text.strip().removeprefix("+")
+    if word.lower() in _NON_FINITE:
         return float(word)
-    if "," in word:
+    if _WITH_COMMA.match(word):
         raise NumberError("write the decimals after a point, as in 1.5")
     if not word:
         raise NumberError("type a number, such as 0.5, -1e-3 or 1/3")
     try:
         value = float(evaluate(parse_expression(word), {}))
     except GrammarError as error:
-        raise NumberError(f"column {error.start + 1}: {error.message}") from None
+        raise NumberError(error.message, text.index(word) + error.start) from None
     except KeyError as error:
         raise NumberError(f"{quoted(str(error.args[0]))} is not a number") from None
     except (ConditionError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from nnstep.engine.limits import MAX_DIGITS, MAX_TEXT, MAX_TOKENS
+from nnstep.engine.limits import MAX_DIGITS, MAX_NAME, MAX_TEXT, MAX_TOKENS
 from nnstep.engine.text import quoted
 
 from .nodes import GrammarError
@@ -164,6 +164,9 @@ def _check_number(text: str, token: Token) -> None:
 
 
 def _check_name(token: Token) -> None:
+    if len(token.text) > MAX_NAME:
+        message = f"{token} is too long: a name has at most {MAX_NAME} characters"
+        raise GrammarError(message, token.start, token.end)
     if not keyword.iskeyword(token.text) or token.text in WORD_OPERATORS | {"True", "False"}:
         return
     message = f"'{token.text}' is a word of Python's own and names no value"

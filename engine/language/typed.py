@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from nnstep.engine.text import printable, quoted
+from nnstep.engine.text import a_sentence, quoted
 
-from .evaluate import braced, parse_value, unknown
+from .evaluate import NumberError, braced, parse_value, unknown
 from .nodes import GrammarError, Node
 from .parser import parse_condition
 
@@ -20,7 +20,7 @@ class TextError(ValueError):
     """
 
     def __init__(self, message: str, start: int | None = None) -> None:
-        self.message = printable(message)
+        self.message = a_sentence(message)
         self.start = start
         where = "" if start is None else f"column {start + 1}: "
         super().__init__(f"{where}{self.message}")
@@ -83,8 +83,8 @@ class Typed(Struct, frozen=True):
     def number(self, what: str) -> int:
         """Return the whole number that this is; `what` is what to call it in the message if not."""
         if not self.is_number:
-            found = f", not {quoted(self.text)}" if self else ""
-            raise self.error(f"{what} is a whole number from 0{found}")
+            found = f"not {quoted(self.text)}" if self else "and is missing"
+            raise self.error(f"{what} is a whole number from 0, {found}")
         if len(self.text) > MOST_DIGITS:
             raise self.error(f"{what} has at most {MOST_DIGITS} digits")
         return int(self.text)
@@ -167,5 +167,7 @@ def on_one_line(text: str) -> str:
 
 def constant(text: Typed) -> float:
     """Read a number that does not depend on any tensor."""
-    with blaming(text):
+    try:
         return parse_value(text.text)
+    except NumberError as error:
+        raise TextError(error.message, text.start + error.start) from None

@@ -1,23 +1,24 @@
-"""An edit: at a place of the run, one cell of one tensor gets another value."""
+"""What a person may change at a place of the run: a cell of a tensor, or a line of the program."""
 
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, sealed
+from nnstep.engine.program.program import Instruction, Phase
 from nnstep.engine.text import cell_name
 
 
 class Edit(Struct, frozen=True):
-    """What is changed, and where: `place` counts the instructions executed before it.
+    """One cell gets another value; `place` counts the instructions executed before it.
 
-    One of targets can be `weighting`: with it a row of them no longer sums to 1, and from there on
-    the program's derivative of the loss is one that allows for it.
+    `lines` are those that take the place of others from there on, by position: with targets that no
+    longer sum to 1, the derivative of the loss is one that allows for it.
     """
 
     place: int
     name: str
     index: Shape
     value: float
-    weighting: bool = False
+    lines: tuple[tuple[int, Instruction], ...] = ()
 
     @property
     def cell(self) -> str:
@@ -32,3 +33,42 @@ class Edit(Struct, frozen=True):
         array = tensors[self.name].copy()
         array[self.index] = self.value
         tensors[self.name] = sealed(array)
+
+
+class Override(Struct, frozen=True, eq=False):
+    """From a place on, a person's own line runs in place of one of the rule's, or no longer does.
+
+    `line` is what runs, the `nth` of its phase, from 1, that writes its tensor; `instruction` is
+    that line, at a `position` of the program: the rule's own again once it has been switched off.
+    """
+
+    line: str
+    phase: Phase
+    nth: int
+    place: int
+    position: int
+    instruction: Instruction
+
+    @property
+    def name(self) -> str:
+        """The tensor that the line writes."""
+        return self.instruction.writes[0]
+
+    @property
+    def cell(self) -> str:
+        """What has been changed, for a message: no cell, but a line."""
+        return f"the line {self.line}"
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the rule's own line runs again."""
+        return self.instruction.rule is None
+
+    def __str__(self) -> str:
+        return f"override {self.name} off" if self.is_off else f"override {self.line}"
+
+    def apply(self, tensors: dict[str, Array]) -> None:
+        """Leave all values as they are: only what is computed from here on is another."""
+
+
+Change = Edit | Override

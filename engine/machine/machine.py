@@ -8,13 +8,12 @@ import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array, Kernel
-from nnstep.engine.program.compile import weighted_program_of
 from nnstep.engine.program.program import Instruction, Phase, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .batches import Batches, Cursor
 from .clock import Clock
-from .edit import Edit
+from .edit import Change, Override
 from .initial import Draws, initial_tensors
 
 
@@ -119,21 +118,20 @@ class Machine:
     """Executes the program of a scenario, pass after pass.
 
     `place` is the number of instructions executed so far, `tensors` holds what is live, `written`
-    what the pass under way has written, and `losses` the loss of every iteration. `finished_pass`,
-    if there is one, is handed the record of every pass. The `program` is the scenario's, or from an
-    edit of targets on one that differs from it in the derivative of the loss.
+    what the pass under way has written, and `losses` the loss of every iteration. `program` is the
+    one that runs at this place, overrides included. `finished_pass`, if there is one, is handed the
+    record of every pass.
     """
 
     def __init__(self, scenario: Scenario, program: Program) -> None:
-        self.program = program
-        self._scenario, self._own = scenario, program
+        self.program = self._first_program = program
         self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
         self.tensors: dict[str, Array] = {}
         self.written: list[Array] = []
         self.losses = LossHistory()
         self.finished_pass: Callable[[Record], None] | None = None
         self.place = 0
-        self._edits: Sequence[Edit] = ()
+        self._edits: Sequence[Change] = ()
         self._moves = 0
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
         self._prepared = _prepared(program)
@@ -155,10 +153,10 @@ class Machine:
         """Where the shuffling of the data stands, None if they are not shuffled."""
         return self._batches.cursor if self._batches else None
 
-    def restore(self, state: State, losses: LossHistory, edits: Sequence[Edit] = ()) -> None:
-        """Go to another state; `edits` are those to make from there on, in order of their places.
+    def restore(self, state: State, losses: LossHistory, edits: Sequence[Change] = ()) -> None:
+        """Go to another state; `edits` are all of the course, in order of their places.
 
-        An edit at the state's own place is made at once.
+        Those from the state's own place on are still to be made, one there at once.
         """
         self.place = state.place
         self.tensors.clear()
@@ -166,28 +164,26 @@ class Machine:
         self.written = list(state.written)
         self.losses = losses
         self._edits = [edit for edit in edits if edit.place >= state.place]
-        self._follow(any(edit.weighting for edit in edits if edit.place < state.place))
+        before = [edit for edit in edits if edit.place < state.place]
+        self._run(self._first_program.with_lines(_lines_of(before)))
         self._moves += 1
         if self._batches:
             self._batches.restore(state.cursor)
         self._make_edits()
 
-    def edit(self, edit: Edit) -> None:
+    def edit(self, edit: Change) -> None:
         """Make an edit here and now; none of those that were to come will be made."""
         self._edits = ()
         self._moves += 1
-        self._apply(edit)
-
-    def _apply(self, edit: Edit) -> None:
         edit.apply(self.tensors)
-        if edit.weighting:
-            self._follow(True)
+        self._run(self.program.with_lines(_lines_of([edit])))
 
-    def _follow(self, weighted: bool) -> None:
-        """Go on by the program's own lines, or by those for weighted targets."""
-        program = weighted_program_of(self._scenario) if weighted else self._own
-        if program is not self.program:
-            self.program, self._prepared = program, _prepared(program)
+    def _run(self, program: Program) -> None:
+        """Run a program from here on; one with the very same lines stays the one that it was."""
+        pairs = zip(program.instructions, self.program.instructions, strict=True)
+        if program is not self.program and any(new is not old for new, old in pairs):
+            self.program = program
+            self._prepared = _prepared(program)
             self._moves += 1
 
     def steps(self, end: float) -> Iterator[Step]:
@@ -248,16 +244,24 @@ class Machine:
         """Make the edits that belong at this place."""
         while self._edits and self._edits[0].place == self.place:
             # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
-            if self._edits[0].name in self.tensors:
-                self._apply(self._edits[0])
-            elif self._edits[0].weighting:
-                self._follow(True)
-            self._edits = self._edits[1:]
+            edit, self._edits = self._edits[0], self._edits[1:]
+            if edit.name in self.tensors:
+                edit.apply(self.tensors)
+            self._run(self.program.with_lines(_lines_of([edit])))
 
 
 def _prepared(program: Program) -> list[tuple[Instruction, Kernel | None, str]]:
-    """Return what a step needs of each line."""
+    """Return of each line what executing it takes."""
     return [(line, line.kernel, line.writes[0]) for line in program.instructions]
+
+
+def _lines_of(edits: Sequence[Change]) -> Mapping[int, Instruction]:
+    """Return the lines that edits put in place of others, by position; the last one counts."""
+    lines: dict[int, Instruction] = {}
+    for edit in edits:
+        own = ((edit.position, edit.instruction),) if isinstance(edit, Override) else edit.lines
+        lines.update(own)
+    return lines
 
 
 def initial_state(scenario: Scenario, program: Program, seed: int) -> State:

@@ -4,7 +4,8 @@ Each is the function that listings call and a row: how it is called, what it is 
 slope, its settings, the range of its values, its kink. Scenario files, expressions, their help,
 doubts and verification take it from here.
 
-At a kink the subgradient is PyTorch's: 0 for relu, the slope for leaky_relu.
+At a kink the subgradient is PyTorch's: 0 for relu, the slope for leaky_relu. So is the slope at
+NaN: 1 for relu and elu, whose derivatives therefore ask for z <= 0 and not for z > 0.
 """
 
 import math
@@ -16,6 +17,7 @@ from msgspec import field
 from nnstep.engine.arrays import Array, Kernel, Shape
 
 from .formula import Constant, listed
+from .functions import single
 from .operation import Kind, Kink, Operation, Setting, ShapeError, ShapeRule, same_shape
 
 
@@ -125,7 +127,7 @@ RELU = _activation(
     "a = max(z, 0).",
     value=lambda z: relu(z),
     definition=lambda z: np.maximum(z, 0),
-    dz=lambda da, z: np.where(z > 0, da, 0),
+    dz=lambda da, z: np.where(z <= 0, 0, da),
     kink=0,
     range=(0.0, math.inf),
 )
@@ -159,7 +161,7 @@ ELU = _activation(
     "a = z where z > 0, else alpha · (exp(z) - 1).",
     value=lambda z, alpha: elu(z, alpha),
     definition=lambda z, alpha: np.where(z > 0, z, alpha * (np.exp(z) - 1)),
-    dz=lambda da, z, alpha: np.where(z > 0, da, da * alpha * np.exp(np.minimum(z, 0))),
+    dz=lambda da, z, alpha: np.where(z <= 0, da * alpha * np.exp(np.minimum(z, 0)), da),
     kink=lambda z, alpha: np.sign(z) if alpha != 1 else np.zeros(()),  # at 1 the slopes meet
     alpha=Setting(1.0, "Minus the limit of the negative side."),
 )
@@ -183,15 +185,17 @@ def normal_pdf(z: Array) -> Array:
 @listed
 def gelu_tanh(z: Array) -> Array:
     """Return gelu's approximation z/2 · (1 + tanh(√(2/π) (z + 0.044715 z³)))."""
-    return 0.5 * z * (1 + np.tanh(_gelu_inner(z)))
+    wide = single(z)
+    return np.asarray(0.5 * wide * (1 + np.tanh(_gelu_inner(wide)))).astype(z.dtype)
 
 
 @listed
 def gelu_tanh_slope(z: Array) -> Array:
     """Return the derivative of `gelu_tanh`."""
-    t = np.tanh(_gelu_inner(z))
-    inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
-    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * inner_slope
+    wide = single(z)
+    t = np.tanh(_gelu_inner(wide))
+    inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * wide**2)
+    return np.asarray(0.5 * (1 + t) + 0.5 * wide * (1 - t**2) * inner_slope).astype(z.dtype)
 
 
 def _gelu_inner(z: Array) -> Array:
@@ -241,7 +245,7 @@ SILU = _activation(
 @listed
 def softplus(z: Array) -> Array:
     """Return log(1 + exp(z)), and z itself above PyTorch's threshold of 20."""
-    return np.where(z > 20, z, np.log1p(np.exp(np.minimum(z, 20))))
+    return np.where(z > 20, z, np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
 
 
 SOFTPLUS = _activation(

@@ -10,7 +10,7 @@ import numpy as np
 from nnstep.engine.arrays import Array, Kernel, Shape
 
 from .formula import listed
-from .functions import extreme_share, spread
+from .functions import extreme_share, spread, sum_in_float32
 from .operation import Kink, Operation, ShapeError, ShapeRule
 
 
@@ -72,15 +72,15 @@ POWER = _binary(
 MAXIMUM = _binary(
     "maximum",
     value=lambda a, b: np.maximum(a, b),
-    da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a > b, dout, 0)),
-    db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b > a, dout, 0)),
+    da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a < b, 0, dout)),
+    db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b < a, 0, dout)),
     kink=lambda a, b, out: np.array([a == out, b == out]),
 )
 MINIMUM = _binary(
     "minimum",
     value=lambda a, b: np.minimum(a, b),
-    da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a < b, dout, 0)),
-    db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b < a, dout, 0)),
+    da=lambda dout, a, b: np.where(a == b, dout / 2, np.where(a > b, 0, dout)),
+    db=lambda dout, a, b: np.where(a == b, dout / 2, np.where(b > a, 0, dout)),
     kink=lambda a, b, out: np.array([a == out, b == out]),
 )
 SQUARE = _unary(
@@ -229,7 +229,7 @@ def logsumexp(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: boo
     """Return log Σ exp(x) along an axis, after moving the largest x to 0."""
     top = x.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    total = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    total = np.log(sum_in_float32(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.squeeze(axis) if axis is not None else total.reshape(())
 
 

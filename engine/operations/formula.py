@@ -56,6 +56,11 @@ class Formula(Struct, frozen=True, eq=False):
         return _function(("tensors",), self._filled(fill))
 
     @property
+    def is_variable(self) -> bool:
+        """Whether the expression is one of its parameters, and nothing else."""
+        return isinstance(self.tree, ast.Name) and self.parameters == (self.tree.id,)
+
+    @property
     def function(self) -> Kernel:
         """The function that takes one array for each of the parameters, in their order."""
         return _function(self.parameters, self.tree)
@@ -65,7 +70,7 @@ class Formula(Struct, frozen=True, eq=False):
 
         A keyword argument that is bound to None or False, its default, is left out.
         """
-        bound = {name: _literal(c) for name, c in constants.items() if name in self.parameters}
+        bound = {name: literal(c) for name, c in constants.items() if name in self.parameters}
         rest = tuple(name for name in self.parameters if name not in bound)
         return Formula(rest, self._filled(bound))
 
@@ -79,6 +84,11 @@ class Formula(Struct, frozen=True, eq=False):
             parameters += inner[name].parameters if name in inner else (name,)
         tree = self._filled({name: part.tree for name, part in inner.items()})
         return Formula(tuple(dict.fromkeys(parameters)), tree)
+
+    def in_half(self) -> "Formula":
+        """Return the formula for a run of float16: its sums go through `sum_in_float32`."""
+        tree: ast.expr = _InHalf({}).visit(self.tree)
+        return Formula(self.parameters, tree)
 
     def _filled(self, fill: Mapping[str, ast.expr]) -> ast.expr:
         filled: ast.expr = _Filled(fill).visit(self.tree)
@@ -103,13 +113,13 @@ def variable(name: str) -> Formula:
 def constant(value: float, dtype: str) -> Formula:
     """Return the formula that is a number, as a NumPy scalar of `dtype`."""
     scalar = ast.Attribute(ast.Name("np", ast.Load()), dtype, ast.Load())
-    return Formula((), ast.Call(scalar, [_literal(value)], []))
+    return Formula((), ast.Call(scalar, [literal(value)], []))
 
 
 def call(function: Kernel, parameters: tuple[str, ...], **constants: Constant) -> Formula:
     """Return the formula that calls one function on all of `parameters`, however many."""
     arguments: list[ast.expr] = [ast.Name(name, ast.Load()) for name in parameters]
-    keywords = [ast.keyword(name, _literal(value)) for name, value in constants.items()]
+    keywords = [ast.keyword(name, literal(value)) for name, value in constants.items()]
     callee = ast.Name(function.__name__, ast.Load())
     return Formula(parameters, ast.Call(callee, arguments, keywords))
 
@@ -209,12 +219,24 @@ class _Filled(ast.NodeTransformer):
         return call
 
 
+class _InHalf(_Filled):
+    """Copies an expression, with `sum_in_float32(x, …)` in place of `x.sum(…)`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        call = super().visit_Call(node)
+        match call:
+            case ast.Call(func=ast.Attribute(value=summed, attr="sum")):
+                name = ast.Name("sum_in_float32", ast.Load())
+                return ast.Call(name, [summed, *call.args], call.keywords)
+        return call
+
+
 def _is_default(value: ast.expr) -> bool:
     """Tell None and False, by identity: the number 0 is no default."""
     return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
-def _literal(value: Constant) -> ast.expr:
+def literal(value: Constant) -> ast.expr:
     """Write a constant as an expression, an index as one that stands between brackets."""
     if isinstance(value, tuple):
         parts = [_index_part(item) for item in value]
@@ -228,7 +250,7 @@ def _literal(value: Constant) -> ast.expr:
 
 def _index_part(item: float | slice) -> ast.expr:
     if not isinstance(item, slice):
-        return _literal(item)
+        return literal(item)
     return ast.Slice(
-        *(None if part is None else _literal(part) for part in (item.start, item.stop, item.step))
+        *(None if part is None else literal(part) for part in (item.start, item.stop, item.step))
     )

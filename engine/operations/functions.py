@@ -7,6 +7,22 @@ from nnstep.engine.arrays import Array, Shape
 from .formula import listed
 
 
+def single(x: Array) -> Array:
+    """Return `x` in float32 if it is in float16, where squares and sums soon overflow or stand."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+@listed
+def sum_in_float32(
+    x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False
+) -> Array:
+    """Return the sum of `x` as hardware for half precision has it: rounded to its dtype once.
+
+    `x.sum(axis=0)` rounds after every addition: in float16, 1 + 1 + … stops at 2048.
+    """
+    return single(x).sum(axis=axis, keepdims=keepdims).astype(x.dtype)
+
+
 @listed
 def one_hot(y: Array, like: Array) -> Array:
     """Return an array shaped like `like`, `(rows, classes)`, with a 1 at each row's class `y`."""
@@ -40,7 +56,8 @@ def sum_to(g: Array, shape: Shape) -> Array:
     repeated = tuple(
         axis for axis, size in enumerate(shape, start=added) if size == 1 and g.shape[axis] != 1
     )
-    return g.sum(axis=(*range(added), *repeated), keepdims=True).reshape(shape)
+    axes = (*range(added), *repeated)
+    return single(g).sum(axis=axes, keepdims=True).reshape(shape).astype(g.dtype, copy=False)
 
 
 @listed
@@ -54,10 +71,12 @@ def scatter(g: Array, index: tuple[int | slice, ...], like: Array) -> Array:
 @listed
 def global_norm(*gradients: Array) -> Array:
     """Return the Euclidean norm of all the numbers in all the arrays together."""
-    return np.sqrt(sum((np.sum(g**2) for g in gradients), start=0.0))
+    norm = np.sqrt(sum((np.sum(single(g) ** 2) for g in gradients), start=0.0))
+    return norm.astype(gradients[0].dtype)
 
 
 @listed
 def l2_penalty(*weights: Array, l2: float) -> Array:
     """Return l2/2 · Σ W² over all weights."""
-    return l2 / 2 * sum((np.sum(W**2) for W in weights), start=0.0)  # type: ignore[return-value]
+    penalty = np.asarray(l2 / 2 * sum((np.sum(single(W) ** 2) for W in weights), start=0.0))
+    return penalty.astype(weights[0].dtype)

@@ -17,7 +17,7 @@ from nnstep.engine.arrays import Array, Kernel
 
 from .activations import log_softmax, sigmoid, softmax
 from .formula import Formula, formula, listed
-from .functions import one_hot
+from .functions import one_hot, single
 from .operation import Kind, Kink, Operation, Setting
 
 Reduction = Literal["mean", "batch_mean", "sum"]
@@ -145,10 +145,12 @@ def _loss(
 
 
 def _reduced(elements: Array, reduction: str) -> Any:
+    wide = single(elements)
     if reduction == "mean":
-        return np.mean(elements)
-    total = np.sum(elements)
-    return total / len(elements) if reduction == "batch_mean" else total
+        return np.mean(wide).astype(elements.dtype)
+    total = np.sum(wide)
+    number = total / len(elements) if reduction == "batch_mean" else total
+    return number.astype(elements.dtype)
 
 
 @listed

@@ -1,9 +1,10 @@
 """Update rules: how an optimizer makes a new parameter from the old one and its gradient.
 
 Each is a list of lines for one parameter `p` with gradient `dp`; every line is a formula over `p`,
-`dp`, `lr`, `t` (the updates so far, this one included) and the parameter's buffers. `t` enters as
-`int(t)`, so that powers of it are computed in double precision whatever the dtype. The row after
-the lines says what may be set, with PyTorch's defaults.
+`dp`, `lr`, `t` (the updates so far, this one included) and what other lines write. Where `t` is an
+exponent, the formula has `count` in its place: that is `t` in a run of float64, and `int(t)` in a
+smaller type, which a power of the array `t` would turn into float64. The row after the lines says
+what may be set, with PyTorch's defaults.
 
 Definitions are PyTorch's: https://pytorch.org/docs/stable/optim.html#algorithms
 """
@@ -16,19 +17,25 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Kernel
 
-from .formula import Formula, formula
+from .formula import Formula, formula, variable
 from .operation import Kind, Setting, Settings, no_mistakes
 
 
 class Line(Struct, frozen=True):
-    """`writes` (a buffer's prefix, `p` or `dp`) becomes the value of `formula`.
+    """`writes` (a tensor's prefix, `p` or `dp`) becomes the value of `formula`.
 
-    A buffer is full of `start` before the first update.
+    What is made from its own last value is a buffer, full of `start` before the first update; what
+    is not is computed anew by every update.
     """
 
     writes: str
     formula: Formula
     start: float = 0.0
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the line reads what it wrote an update ago."""
+        return self.writes in self.formula.parameters
 
 
 class Optimizer(Kind, frozen=True, kw_only=True):
@@ -183,7 +190,8 @@ RMSPROP = _optimizer(
 def adam(o: Settings) -> list[Line]:
     """Moving averages of the gradient (`m`) and its square (`v`), corrected for their start at 0.
 
-    With amsgrad, the largest `v` so far (`vmax`) takes the place of `v`.
+    The corrected ones are `m_hat` and `v_hat` (Kingma and Ba 2015, algorithm 1). With amsgrad, the
+    largest `v` so far (`vmax`) takes the place of `v`.
     """
     return [*_weight_decay(o), *_adam_step(o)]
 
@@ -203,20 +211,17 @@ def _adam_step(o: Settings) -> list[Line]:
         _line("m", lambda m, dp, beta1: beta1 * m + (1 - beta1) * dp, o),
         _line("v", lambda v, dp, beta2: beta2 * v + (1 - beta2) * dp**2, o),
     ]
-    second = formula(lambda v: v)
+    second = "v"
     if o["amsgrad"]:
         lines.append(_line("vmax", lambda vmax, v: np.maximum(vmax, v), o))
-        second = formula(lambda vmax: vmax)
-    step = formula(
-        lambda p, lr, m, second, t, beta1, beta2, eps: (
-            p
-            - lr
-            / (1 - beta1 ** int(t))
-            * m
-            / (np.sqrt(second) / (1 - beta2 ** int(t)) ** 0.5 + eps)
-        )
-    ).bind(**o)
-    return [*lines, Line("p", step.on(second=second))]
+        second = "vmax"
+    v_hat = formula(lambda second, beta2, count: second / (1 - beta2**count)).bind(**o)
+    return [
+        *lines,
+        _line("m_hat", lambda m, beta1, count: m / (1 - beta1**count), o),
+        Line("v_hat", v_hat.on(second=variable(second))),
+        _line("p", lambda p, lr, m_hat, v_hat, eps: p - lr * m_hat / (np.sqrt(v_hat) + eps), o),
+    ]
 
 
 _BETAS = Setting((0.9, 0.999), "The two running means' shares of the past.", at_least=0, below=1)
@@ -250,3 +255,4 @@ CLIPPED_VALUE = formula(lambda dp, limit: np.clip(dp, -limit, limit))
 CLIP_FACTOR = formula(lambda norm, limit: np.minimum(1, limit / (norm + 1e-6)))
 CLIPPED_NORM = formula(lambda dp, factor: dp * factor)
 COUNTED = formula(lambda t: t + 1)
+WHOLE_COUNT = formula(lambda t: int(t))

@@ -2,7 +2,8 @@
 
 The applied operations are walked from the loss back; each says how the derivative of the loss by
 its result becomes one by its inputs. Where a tensor is used more than once, the contributions add
-up: `db = …`, then `db = db + …`.
+up: `db = …`, then `db = db + …`. Where the derivative by a temporary would only be a copy, there is
+no line for it: the lines that follow read what would have been copied.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -45,13 +46,15 @@ class Applied(Struct, frozen=True):
 class Listing:
     """The instructions and tensors of a program in the making.
 
-    `data` is where its batches come from, None if it has none.
+    `data` is where its batches come from, None if it has none. The lines of a run of float16 have
+    sums that are rounded once.
     """
 
-    def __init__(self, data: Data | None) -> None:
+    def __init__(self, data: Data | None, dtype: str) -> None:
         self.instructions: list[Instruction] = []
         self.tensors: dict[str, Tensor] = {}
         self.doubts: list[Doubt] = []
+        self._in_half = dtype == "float16"
         self._rows = data.batch_sizes if data else (1,)
         if data:
             self._add_batch(data)
@@ -83,9 +86,12 @@ class Listing:
         layer: int | None = None,
         settings: Mapping[str, Constant] | None = None,
         sides: Formula | None = None,
+        source: str = "",
     ) -> None:
         """Add `target = formula`, with tensor `names` for the formula's parameters."""
         self.declare(target)
+        if self._in_half:
+            formula = formula.in_half()
         named = {parameter: names[parameter] for parameter in formula.parameters}
         self.instructions.append(
             Instruction(
@@ -100,6 +106,7 @@ class Listing:
                 names=named,
                 settings=settings or {},
                 sides=sides,
+                source=source,
             )
         )
 
@@ -141,19 +148,28 @@ _SUMMED = formula(lambda total, addition: total + addition)
 
 
 class Backward(Struct):
-    """Writes the backward pass of `applied`, in order of application, for the tensors `wanted`."""
+    """Writes the backward pass of `applied`, in order of application, for the tensors `wanted`.
+
+    `sources` has, by what an operation writes, the line that its derivatives are said to be of.
+    Each of the `temporaries` is used once, and nobody asks for its derivative: `same` has the
+    tensor that it is where it would be a copy.
+    """
 
     listing: Listing
     applied: Sequence[Applied]
     wanted: Collection[str]
+    sources: Mapping[str, str]
+    temporaries: Collection[str] = ()
     written: set[str] = field(default_factory=set)
+    same: dict[str, str] = field(default_factory=dict)
 
     def write(self, loss: str) -> None:
         """Add the backward instructions; an operation that the loss does not need has none."""
         needed = self._needed()
         layers = {one.output: one.layer for one in self.applied}
         for one in reversed(self.applied):
-            if one.output != loss and f"d{one.output}" not in self.written:
+            upstream = f"d{one.output}"
+            if one.output != loss and upstream not in self.written and upstream not in self.same:
                 continue
             for parameter, gradient in one.gradients.items():
                 source = one.inputs.get(parameter)
@@ -171,12 +187,23 @@ class Backward(Struct):
 
     def _contribute(self, one: Applied, source: str, gradient: Formula, layer: int | None) -> None:
         target = gradient_of(self.listing.tensors[source], layer)
-        names = one.names
+        names = {name: self.same.get(tensor, tensor) for name, tensor in one.names.items()}
+        if source in self.temporaries and gradient.is_variable:
+            self.same[target.name] = names[gradient.parameters[0]]
+            return
         if target.name in self.written:
             gradient = _SUMMED.on(addition=gradient)
             names = {**names, "total": target.name}
-        add = self.listing.add
-        add(Phase.BACKWARD, one.operation, target, gradient, names, layer, one.settings)
+        self.listing.add(
+            Phase.BACKWARD,
+            one.operation,
+            target,
+            gradient,
+            names,
+            layer,
+            one.settings,
+            source=self.sources[one.output],
+        )
         self.written.add(target.name)
 
 

@@ -48,7 +48,7 @@ def compile_scenario(scenario: Scenario, *, weighted: bool = False) -> Program:
 
     For `weighted`, see `weighted_program_of`.
     """
-    listing = Listing(scenario.data)
+    listing = Listing(scenario.data, scenario.dtype)
     if scenario.network:
         assert scenario.data is not None, "a network is always read with its data"
         write_network(listing, scenario.network, scenario.data, weighted=weighted)
@@ -57,9 +57,10 @@ def compile_scenario(scenario: Scenario, *, weighted: bool = False) -> Program:
         assert scenario.expression is not None, "a scenario is a network or an expression"
         from .expression import write_expression
 
-        reserved = reserved_names(scenario.optimizer, scenario.expression.parameters)
-        write_expression(listing, scenario.expression, reserved, scenario.dtype)
-        loss = scenario.expression.loss
+        expression, dtype = scenario.expression, scenario.dtype
+        reserved = reserved_names(scenario.optimizer, expression.parameters, dtype)
+        write_expression(listing, expression, reserved, dtype)
+        loss = expression.loss
     if scenario.optimizer:
-        write_update(listing, scenario.optimizer, listing.trained)
+        write_update(listing, scenario.optimizer, listing.trained, scenario.dtype)
     return listing.program(loss)

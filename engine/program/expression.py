@@ -4,18 +4,21 @@ Each name is assigned once, and `d` + name is its gradient.
 """
 
 import keyword
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from math import prod
 
 import numpy as np
 
+from nnstep.engine.arrays import Array
 from nnstep.engine.language.nodes import Assignment
+from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.operations.formula import NAMESPACE, formula
-from nnstep.engine.scenario.model import Expression
-from nnstep.engine.text import did_you_mean
+from nnstep.engine.scenario.model import DrawnParameter, Expression
+from nnstep.engine.text import did_you_mean, quoted
 
 from .builder import Applied, Backward, Listing, gradient_of
 from .lowering import Lowering, Temporaries
-from .program import CompileError, Phase, Role, Tensor
+from .program import CompileError, Drawn, Phase, Role, Tensor
 
 _ONES = formula(lambda loss: np.ones_like(loss))
 _ZEROS = formula(lambda parameter: np.zeros_like(parameter))
@@ -29,37 +32,60 @@ def write_expression(
     `reserved` has the names that the optimizer will use.
     """
     check_names(expression, listing.tensors.keys(), reserved)
-    for role, arrays in (
+    given: tuple[tuple[Role, Mapping[str, Array | DrawnParameter]], ...] = (
         (Role.CONSTANT, expression.inputs),
         (Role.PARAMETER, expression.parameters),
-    ):
-        for name, array in arrays.items():
-            listing.declare(Tensor(name, role, shapes=listing.always(array.shape), start=array))
+    )
+    for role, arrays in given:
+        for name, first in arrays.items():
+            start = _drawn(first) if isinstance(first, DrawnParameter) else first
+            listing.declare(Tensor(name, role, shapes=listing.always(first.shape), start=start))
     shapes = {name: tensor.shapes for name, tensor in listing.tensors.items()}
     taken = {*shapes, *(statement.name for statement in expression.statements)}
-    lowering = Lowering(shapes, Temporaries(taken), dtype)
+    temporaries = Temporaries(taken)
+    lowering = Lowering(shapes, temporaries, dtype)
     last = _check_loss_is_assigned(expression)
-    for statement in expression.statements:
-        _write_statement(listing, lowering, statement, expression.loss)
+    sources: dict[str, str] = {}
+    for statement, text in zip(expression.statements, _texts(expression), strict=True):
+        outputs = _write_statement(listing, lowering, statement, expression.loss)
+        sources |= dict.fromkeys(outputs, text)
     listing.doubts += lowering.doubts
     _check_loss_is_a_number(lowering, expression, last)
-    _write_backward(listing, expression, lowering.written)
+    _write_backward(listing, expression, lowering.written, sources, temporaries.given)
+
+
+def _texts(expression: Expression) -> list[str]:
+    """Return the statements as they were written, each on one line."""
+    starts = [statement.start for statement in expression.statements]
+    ends = [*starts[1:], len(expression.code)]
+    return [
+        on_one_line(expression.code[start:end]).rstrip("; ")
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _drawn(parameter: DrawnParameter) -> Drawn:
+    """Take a shape as that of W in `x @ W`: the last axis has the units, the others the inputs."""
+    *inputs, units = parameter.shape if len(parameter.shape) > 1 else (*parameter.shape, 1)
+    return Drawn(parameter.by, prod(inputs), units)
 
 
 def _write_statement(
     listing: Listing, lowering: Lowering, statement: Assignment, loss: str
-) -> None:
-    """Add the instructions of one statement, temporaries first."""
+) -> list[str]:
+    """Add the instructions of one statement, temporaries first; return what they write."""
     before = len(lowering.written)
     value = lowering.value(statement.value, statement.name)
     if isinstance(value, str) and value != statement.name:
         lowering.copy(value, statement.name)
     elif not isinstance(value, str):
         lowering.constant(value, statement.name)
-    for applied in lowering.written[before:]:
+    added = lowering.written[before:]
+    for applied in added:
         is_loss = applied.output == loss
         phase, role = (Phase.LOSS, Role.LOSS) if is_loss else (Phase.FORWARD, Role.VALUE)
         listing.apply(phase, applied, role, lowering.shapes[applied.output])
+    return [applied.output for applied in added]
 
 
 def _check_loss_is_assigned(expression: Expression) -> Assignment:
@@ -68,7 +94,7 @@ def _check_loss_is_assigned(expression: Expression) -> Assignment:
             return statement
     names = [statement.name for statement in expression.statements]
     hint = did_you_mean(expression.loss, names)
-    raise CompileError(f"no line assigns the loss '{expression.loss}'{hint}", name="loss")
+    raise CompileError(f"no line assigns the loss {quoted(expression.loss)}{hint}", name="loss")
 
 
 def _check_loss_is_a_number(
@@ -77,18 +103,24 @@ def _check_loss_is_a_number(
     for shape in lowering.shapes[expression.loss]:
         if shape:
             message = (
-                f"the loss '{expression.loss}' has shape {shape}, and must be a single number: "
-                "reduce it with sum(…) or mean(…)"
+                f"the loss {quoted(expression.loss)} has shape {shape}, and must be a single "
+                "number: reduce it with sum(…) or mean(…)"
             )
             raise CompileError(message, statement.start, statement.end)
 
 
-def _write_backward(listing: Listing, expression: Expression, applied: list[Applied]) -> None:
+def _write_backward(
+    listing: Listing,
+    expression: Expression,
+    applied: list[Applied],
+    sources: Mapping[str, str],
+    temporaries: Set[str],
+) -> None:
     """Add the backward pass; a parameter that the loss does not depend on has a gradient of 0."""
     loss = expression.loss
     seed = gradient_of(listing.tensors[loss])
-    listing.add(Phase.BACKWARD, "seed", seed, _ONES, {"loss": loss})
-    backward = Backward(listing, applied, expression.parameters)
+    listing.add(Phase.BACKWARD, "seed", seed, _ONES, {"loss": loss}, source=sources[loss])
+    backward = Backward(listing, applied, expression.parameters, sources, temporaries)
     backward.write(loss)
     for name in expression.parameters:
         gradient = gradient_of(listing.tensors[name])

@@ -47,9 +47,13 @@ from .program import CompileError, Doubt, Shapes
 
 
 class Temporaries:
-    """Hands out `t1`, `t2`, …, leaving out names that are taken or whose gradient is."""
+    """Hands out `t1`, `t2`, …, leaving out names that are taken or whose gradient is.
+
+    `given` has those that were handed out.
+    """
 
     def __init__(self, taken: Iterable[str]) -> None:
+        self.given: set[str] = set()
         self._taken = set(taken)
         self._numbers = count(1)
 
@@ -58,6 +62,7 @@ class Temporaries:
         for number in self._numbers:
             name = f"t{number}"
             if name not in self._taken and f"d{name}" not in self._taken:
+                self.given.add(name)
                 return name
         raise AssertionError("numbers do not end")
 

@@ -89,15 +89,16 @@ def write_network(
         ]
         applied += kind.write(listing, layer, number, network.layout, {"x": source, **names})
         source = applied[-1].output
-    loss = network.loss
-    operation = loss_operation(loss.kind, loss.from_logits, data.y, weighted=weighted)
+    name, from_logits = network.loss.kind, network.loss.from_logits
+    operation = loss_operation(name, from_logits, data.y, weighted=weighted)
     operation = operation.with_settings(**network.loss.options)
     if network.loss.fuse and applied[-1].operation in operation.fused:
         operation = operation.with_fusion()
-    applied_loss = _write_loss(listing, network, operation, source, penalised)
+    loss = _write_loss(listing, network, operation, source, penalised)
     backward = [_with_penalty(one, penalised, network.l2) for one in applied]
     wanted = [*listing.parameters, *(["x"] if network.input_gradient else [])]
-    Backward(listing, _with_loss(backward, applied_loss, network, operation), wanted).write(LOSS)
+    sources = {line.writes[0]: line.code for line in listing.instructions}
+    Backward(listing, _with_loss(backward, loss, network, operation), wanted, sources).write(LOSS)
 
 
 def _declare_parameters(

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Kernel, Shape
 from nnstep.engine.operations.formula import Constant, Formula
@@ -85,7 +86,8 @@ class Tensor(Struct, frozen=True, eq=False):
     """What is known of a tensor before anything runs.
 
     `layer` counts from 1 and is None outside a layer. A gradient is the derivative of the loss by
-    the tensor `of`; a buffer belongs to the parameter `of`, and without an `of` it is a count.
+    the tensor `of`; a buffer, or a scratch tensor that each update computes anew, belongs to the
+    parameter `of`. A buffer without an `of` is a count.
 
     A tensor with a `start` is live from the beginning, and that is its first value; a buffer of a
     parameter is full of it. The others appear when first written. The optimizer leaves a parameter
@@ -117,6 +119,10 @@ class Instruction(Struct, frozen=True):
 
     `sides` tells the sides of the operation's kinks apart, as `Kink` says, by tensors under their
     names; it is None if there is no kink.
+
+    A backward line is the derivative, or a part of it, of the line `source`: in a program of code
+    the statement as it was written, in a network the line of phase forward or loss. `rule` is the
+    line in whose place a person has put this one of their own.
     """
 
     phase: Phase
@@ -130,6 +136,8 @@ class Instruction(Struct, frozen=True):
     names: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Constant] = field(default_factory=dict)
     sides: Formula | None = None
+    source: str = ""
+    rule: "Instruction | None" = None
 
 
 class Program(Struct, frozen=True):
@@ -149,6 +157,13 @@ class Program(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.instructions)
+
+    def with_lines(self, lines: Mapping[int, Instruction]) -> "Program":
+        """Return the program with other instructions at some positions; itself if all are there."""
+        if all(self.instructions[position] is line for position, line in lines.items()):
+            return self
+        own = enumerate(self.instructions)
+        return replace(self, instructions=tuple(lines.get(i, line) for i, line in own))
 
     def with_role(self, *roles: Role) -> tuple[Tensor, ...]:
         """Return the tensors that have one of these roles."""

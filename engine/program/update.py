@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from nnstep.engine.operations.formula import call
+from msgspec.structs import replace
+
+from nnstep.engine.operations.formula import call, variable
 from nnstep.engine.operations.functions import global_norm
 from nnstep.engine.operations.operation import Settings
 from nnstep.engine.operations.optimizers import (
@@ -11,6 +13,7 @@ from nnstep.engine.operations.optimizers import (
     CLIPPED_VALUE,
     COUNTED,
     OPTIMIZERS,
+    WHOLE_COUNT,
     Line,
 )
 from nnstep.engine.scenario.model import Clip, Optimizer
@@ -24,14 +27,16 @@ NORM = "grad_norm"
 FACTOR = "clip_factor"
 
 
-def write_update(listing: Listing, optimizer: Optimizer, trained: Sequence[str]) -> None:
-    """Add the update instructions of the parameters `trained`."""
+def write_update(
+    listing: Listing, optimizer: Optimizer, trained: Sequence[str], dtype: str
+) -> None:
+    """Add the update instructions of the parameters `trained`, in a run of some dtype."""
     single = listing.always(())
     listing.declare(Tensor(RATE, Role.RATE, shapes=single, start=float(optimizer.lr)))
     if optimizer.clip and trained:
         _write_clip(listing, optimizer.clip, trained)
     settings = _settings(optimizer)
-    lines = OPTIMIZERS[optimizer.kind].lines(settings)
+    lines = _lines(optimizer.kind, settings, dtype)
     if trained and _count_updates(lines):
         count = Tensor(COUNT, Role.BUFFER, shapes=single, start=0)
         listing.add(Phase.UPDATE, "count", count, COUNTED, {COUNT: COUNT})
@@ -40,11 +45,13 @@ def write_update(listing: Listing, optimizer: Optimizer, trained: Sequence[str])
             _write_line(listing, optimizer.kind, parameter, line, settings)
 
 
-def reserved_names(optimizer: Optimizer | None, parameters: Iterable[str]) -> frozenset[str]:
+def reserved_names(
+    optimizer: Optimizer | None, parameters: Iterable[str], dtype: str
+) -> frozenset[str]:
     """Return the names of the tensors that an optimizer of `parameters` brings along."""
     if optimizer is None:
         return frozenset()
-    lines = OPTIMIZERS[optimizer.kind].lines(_settings(optimizer))
+    lines = _lines(optimizer.kind, _settings(optimizer), dtype)
     names = {RATE}
     for parameter in parameters:
         names |= {_tensor(line.writes, parameter) for line in lines} - {parameter, f"d{parameter}"}
@@ -55,12 +62,19 @@ def reserved_names(optimizer: Optimizer | None, parameters: Iterable[str]) -> fr
     return frozenset(names)
 
 
+def _lines(kind: str, settings: Settings, dtype: str) -> list[Line]:
+    """Return the lines of an optimizer, with what the count of updates is as an exponent."""
+    count = variable(COUNT) if dtype == "float64" else WHOLE_COUNT
+    lines = OPTIMIZERS[kind].lines(settings)
+    return [replace(line, formula=line.formula.on(count=count)) for line in lines]
+
+
 def _count_updates(lines: Sequence[Line]) -> bool:
     return any(COUNT in line.formula.parameters for line in lines)
 
 
 def _tensor(name: str, parameter: str) -> str:
-    """Return the tensor that a name in an update rule stands for; buffers carry the parameter's."""
+    """Return the tensor that a name in an update rule stands for; its own carry the parameter's."""
     fixed = {"p": parameter, "dp": f"d{parameter}", RATE: RATE, COUNT: COUNT}
     return fixed.get(name, f"{name}_{parameter}")
 
@@ -94,9 +108,12 @@ def _write_clip(listing: Listing, clip: Clip, trained: Sequence[str]) -> None:
 def _write_line(
     listing: Listing, optimizer: str, parameter: str, line: Line, settings: Settings
 ) -> None:
-    """Add one line of an update rule for one parameter, declaring the buffer that it writes."""
+    """Add one line of an update rule for one parameter, declaring what it writes."""
     names = {name: _tensor(name, parameter) for name in line.formula.parameters}
     target = _tensor(line.writes, parameter)
     layer, shapes = listing.tensors[parameter].layer, listing.tensors[parameter].shapes
-    buffer = Tensor(target, Role.BUFFER, layer, of=parameter, shapes=shapes, start=line.start)
-    listing.add(Phase.UPDATE, optimizer, buffer, line.formula, names, settings=settings)
+    if line.remembers:
+        tensor = Tensor(target, Role.BUFFER, layer, of=parameter, shapes=shapes, start=line.start)
+    else:
+        tensor = Tensor(target, Role.SCRATCH, layer, of=parameter, shapes=shapes)
+    listing.add(Phase.UPDATE, optimizer, tensor, line.formula, names, settings=settings)

@@ -8,7 +8,7 @@ from nnstep.engine.commands.command import Answer, says
 from nnstep.engine.files import write_whole
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.session import Session
-from nnstep.engine.text import printable
+from nnstep.engine.text import printable, quoted
 
 from .journal import SUFFIX, Journal
 from .recovery import delete, leftovers, state_folder
@@ -19,16 +19,31 @@ def runs_of(journal: Journal) -> Mapping[str, Callable[[Session, Typed], Answer]
     """Return what carries out the commands about the files of sessions, by name."""
 
     def run_save(session: Session, text: Typed) -> Answer:
-        quoted = len(text.text) > 1 and text.text[0] == text.text[-1] == '"'
-        path = Path(os.path.expanduser(text.text[1:-1] if quoted else text.text))  # noqa: PTH111 - never raises
-        if not path.name:
+        name = _unquoted(text)
+        path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
+        if not name.strip():
             raise text.error("say the file to write, as in save lesson")
+        if path.name in ("", ".", "..") or name.endswith(_ENDS_A_FOLDER):
+            raise text.error("say the file to write, as in save lesson: this names a folder")
         journal.note(session)
         with blaming(text):
             written = save(journal, path)
         return says(f"The session is saved in {printable(str(written))}.")
 
     return {"save": run_save, "sessions": _sessions}
+
+
+_ENDS_A_FOLDER = tuple(filter(None, (os.sep, os.altsep)))
+
+
+def _unquoted(text: Typed) -> str:
+    """Return a path as it is, or what stands between its quotation marks."""
+    if not text.text.startswith('"'):
+        return text.text
+    inner, mark, more = text.text[1:].partition('"')
+    if not mark or more:
+        raise text.error('a path stands between two quotation marks, as in save "my lesson"')
+    return inner
 
 
 def save(journal: Journal, path: str | Path) -> Path:
@@ -50,6 +65,8 @@ def save(journal: Journal, path: str | Path) -> Path:
         raise error.of(str(path)) from None
     except OSError as error:
         reason = f"it cannot be written: {error.strerror or error}"
+        if isinstance(error, FileNotFoundError):
+            reason += f": there is no folder {quoted(str(target.parent))}"
         raise SessionFileError(reason, str(path)) from None
     except (RuntimeError, ValueError):
         raise SessionFileError("this cannot be a file's name", str(path)) from None
@@ -64,7 +81,9 @@ def _sessions(session: Session, text: Typed) -> Answer:
             raise text.error("sessions are listed, or one is deleted as in: sessions delete 1")
         number = text.rest.number("a session's number")
         if not 1 <= number <= len(found):
-            raise text.rest.error(f"there are {len(found)} sessions")
+            raise text.rest.error(
+                f"the sessions are numbered from 1 to {len(found)}" if found else "there is none"
+            )
         chosen = found[number - 1]
         try:
             delete(chosen.path)

@@ -52,6 +52,10 @@ _OLD = (
 )
 
 
+_ASKING = frozenset({"override"})
+"""What changes nothing as it stands here, without anything behind it."""
+
+
 class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The first line: which scenario the session is of, and how long its run is if not as there."""
 
@@ -105,8 +109,9 @@ class Script(Struct, frozen=True):
 
 
 def _edits(commands: Iterable[str]) -> int:
-    names = [text.split(" ", 1)[0] for text in commands]
-    return max(0, names.count("set") + names.count("redo") - names.count("undo"))
+    names = [text.split(" ", 1)[0] for text in commands if text not in _ASKING]
+    made = sum(names.count(name) for name in ("set", "override", "redo"))
+    return max(0, made - names.count("undo"))
 
 
 # Reading
@@ -316,7 +321,7 @@ class Journal:
         session = self._session
         length = None if session.total is None else session.total // len(session.program)
         own = length == run_length(session.scenario)
-        reference = reference_to(session.scenario, session.program)
+        reference = reference_to(session.scenario, session.first_program)
         return Header(_version(), reference, None if own else length)
 
     def laid_out(self, folder: Path | None = None) -> tuple[bytes, bytes]:

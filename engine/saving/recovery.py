@@ -22,7 +22,7 @@ from nnstep.engine.commands.command import Answer
 from nnstep.engine.language.typed import Typed
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
-from nnstep.engine.text import printable
+from nnstep.engine.text import a_title, printable
 
 from .journal import SUFFIX, Journal, JournalFile, Script, read_session
 from .reference import SessionFileError, where
@@ -137,7 +137,7 @@ class Leftover(Struct, frozen=True):
         return f"An earlier session ended at {self._where}: {key} takes it up again."
 
     def __str__(self) -> str:
-        what = f"{printable(self.scenario)}, {self._where}" if self.scenario else self.problem
+        what = f"{a_title(self.scenario)}, {self._where}" if self.scenario else self.problem
         rest = f" ({self.problem})" if self.scenario and self.problem else ""
         return f"{what}, {self.age}{rest}"
 

@@ -14,7 +14,7 @@ from nnstep.engine.loading import load
 from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.errors import ScenarioError
 from nnstep.engine.scenario.model import Expression, Scenario
-from nnstep.engine.text import printable
+from nnstep.engine.text import a_sentence, printable, quoted_path
 
 
 class SessionFileError(ValueError):
@@ -25,6 +25,7 @@ class SessionFileError(ValueError):
     """
 
     def __init__(self, problem: str, path: str = "", line: int = 0) -> None:
+        problem = a_sentence(problem)
         self.problem = problem
         self.path = path
         self.line = line
@@ -51,7 +52,7 @@ class Reference(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     relative: str | None = None
 
     def __str__(self) -> str:
-        return f"'{printable(self.name or self.path or '')}'"
+        return quoted_path(self.name or self.path or "")
 
     def seen_from(self, folder: Path) -> "Reference":
         """Return the reference for a session file in a folder that may be moved."""
@@ -93,7 +94,7 @@ def find_scenario(
     for path in _candidates(reference, folder):
         if reference.name is None and not _is_inside(path, folder) and not may_open(path):
             problem = (
-                f"its scenario '{printable(path)}' is not in its folder; if you trust it, execute "
+                f"its scenario {quoted_path(path)} is not in its folder; if you trust it, execute "
                 "the session on it with: nnstep run SCENARIO --commands SESSION"
             )
             continue

@@ -113,7 +113,7 @@ def take_up(path: Path) -> tuple[Opened, Taken]:
 
 
 def _other_lines(session: Session, header: Header) -> str:
-    if header.scenario.listing == listing_digest(session.program):
+    if header.scenario.listing == listing_digest(session.first_program):
         return ""
     wrote = printable(header.nnstep[:20])
     return f"version {wrote} of nnstep had other lines here: a step may be another one"

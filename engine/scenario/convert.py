@@ -91,7 +91,9 @@ def _known_keys(
             if any(field.name == key for field in msgspec.structs.fields(sibling))
         ]
         if owners:
-            message = f"'{key}' belongs to {listed(owners)}, not to {wanted.__struct_config__.tag}"
+            message = (
+                f"{quoted(key)} belongs to {listed(owners)}, not to {wanted.__struct_config__.tag}"
+            )
         else:
             message = f"unknown key {quoted(key)}{did_you_mean(key, names)}"
         report.error((*keys, key), message, part="key")
@@ -103,14 +105,16 @@ def _known_keys(
 def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     """Convert one value; return None if it holds a mistake."""
     options = list(_options(wanted))
-    structures: list[type[Struct]] = [option for option in options if _is_table(option)]
-    if structures and structures[0].__struct_config__.tag_field:
-        if isinstance(value, dict):
-            return _tagged(structures, value, keys, report)
-        if isinstance(value, str) and _literals(wanted):
-            return _named(structures, value, keys, report)
-    elif structures and isinstance(value, dict):
-        return _structure(structures[0], (), value, keys, report)
+    tables: list[type[Struct]] = [option for option in options if _is_table(option)]
+    kinds = [table for table in tables if table.__struct_config__.tag_field]
+    plain = [table for table in tables if table not in kinds]
+    if isinstance(value, dict):
+        if plain and (not kinds or _has_a_needed_key(plain[0], value)):
+            return _structure(plain[0], (), value, keys, report)
+        if kinds:
+            return _tagged(kinds, value, keys, report)
+    elif kinds and isinstance(value, str) and _literals(wanted):
+        return _named(kinds, value, keys, report)
     for option in options:
         inner = get_args(option)
         if _origin(option) is list and _is_table(inner[0]) and value != []:
@@ -123,12 +127,18 @@ def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
 def _options(wanted: _Type) -> Iterator[_Type]:
     """Yield the types that a union consists of, descriptions taken off."""
     if _origin(wanted) is Annotated:
-        yield from _options(get_args(wanted)[0])
+        inner, *remarks = get_args(wanted)
+        yield from _options(inner)
+        yield from (remark.extra["or"] for remark in remarks if remark.extra)
     elif _origin(wanted) in (Union, UnionType):
         for option in get_args(wanted):
             yield from _options(option)
     elif wanted is not NoneType:
         yield wanted
+
+
+def _has_a_needed_key(wanted: type[Struct], table: Mapping[str, Any]) -> bool:
+    return any(field.required and field.name in table for field in msgspec.structs.fields(wanted))
 
 
 def _is_table(wanted: _Type) -> bool:
@@ -190,6 +200,9 @@ def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     if isinstance(value, float) and not math.isfinite(value) and float in _options(wanted):
         report.error(keys, f"{_name(keys)} must be finite, not {value}")
         return None
+    if (at := _beyond_floats(wanted, value)) is not None:
+        report.error((*keys, *at), f"{_name(keys, at)} must be a number that fits in 64 bits")
+        return None
     try:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
@@ -203,6 +216,18 @@ def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     else:
         complaint = f"must be {expected}, not {described(value)}"
     report.error((*keys, *indices), f"{_name(keys, indices)} {complaint}")
+    return None
+
+
+def _beyond_floats(wanted: _Type, value: Any) -> tuple[int, ...] | None:
+    """Return where a whole number stands that no float comes near, on which old msgspecs fail."""
+    for option in _options(wanted):
+        if option is float and type(value) is int and abs(value) >= 2**1024:
+            return ()
+        if _origin(option) is tuple and isinstance(value, list):
+            for index, (item, element) in enumerate(zip(value, get_args(option), strict=False)):
+                if _beyond_floats(element, item) is not None:
+                    return (index,)
     return None
 
 
@@ -250,7 +275,9 @@ def expectation(message: str) -> tuple[str, tuple[int, ...]]:
     indices = tuple(map(int, re.findall(r"\d+", element[1]))) if element else ()
     if expected is None:
         return "a number that fits in 64 bits", indices
-    types = [_TYPES.get(name, name) for name in expected[1].split(" | ") if name != "null"]
+    named = {name for name in expected[1].split(" | ") if name != "null"}
+    types = [words for name, words in _TYPES.items() if name in named]
+    types += sorted(named - _TYPES.keys())
     return listed(types, "or") + expected[2].replace(".0", ""), indices
 
 

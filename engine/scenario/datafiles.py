@@ -193,12 +193,39 @@ def read_npz(content: bytes, inputs: str = "x", target: str = "y") -> Samples:
         return Samples(x.astype(np.float64), y.astype(np.int64 if whole else np.float64))
 
 
-def _member(archive: zipfile.ZipFile, name: str, option: str) -> Array:
+def read_one_array(content: bytes, name: str | None) -> Array:
+    """Return the array of an NPY file, or the one of this name of an NPZ file; raise `DataError`.
+
+    Without a name, an NPZ file has one array. It may be a single number, and of any real type.
+    """
+    try:
+        if content.startswith(np.lib.format.MAGIC_PREFIX):
+            if name is not None:
+                raise DataError("an NPY file has one array, without a name", "array")
+            return _array(io.BytesIO(content), "the array", "file", single=True)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if name is None:
+                known = _names(archive)
+                if len(known) != 1:
+                    raise DataError(f"the file has several arrays: say which, {several(known)}")
+                name = known[0]
+            return _member(archive, name, "array", single=True)
+    except DataError:
+        raise
+    except _DAMAGED:
+        raise DataError("this is no NPZ or NPY file, or a damaged one") from None
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    return [entry[: -len(".npy")] for entry in archive.namelist() if entry.endswith(".npy")]
+
+
+def _member(archive: zipfile.ZipFile, name: str, option: str, *, single: bool = False) -> Array:
     """Return one array of the file, having checked what its header promises."""
-    known = [entry[: -len(".npy")] for entry in archive.namelist() if entry.endswith(".npy")]
+    known = _names(archive)
     if name not in known:
         message = f"the file has no array {quoted(name)}{did_you_mean(name, known)}"
-        raise DataError(message, option)
+        raise DataError(f"{message}; it has {several(known)}" if known else message, option)
     info = archive.getinfo(f"{name}.npy")
     if info.file_size > MAX_DATA_BYTES:
         message = f"array {quoted(name)} is larger than {MAX_DATA_BYTES // 2**20} MiB"
@@ -206,12 +233,17 @@ def _member(archive: zipfile.ZipFile, name: str, option: str) -> Array:
     if info.compress_type not in _METHODS:
         raise DataError(f"array {quoted(name)} is packed in an unusual way", option)
     with archive.open(info) as file:
-        shape, by_columns, dtype = _header(file)
-        _check(name, shape, dtype, option)
-        size = math.prod(shape) * dtype.itemsize
-        numbers = file.read(size + 1)
-        if len(numbers) != size:
-            raise DataError(f"array {quoted(name)} has not the numbers it promises", option)
+        return _array(file, f"array {quoted(name)}", option, single=single)
+
+
+def _array(file: IO[bytes], what: str, option: str, *, single: bool) -> Array:
+    """Return the array in an open NPY file; it may be a single number if `single` says so."""
+    shape, by_columns, dtype = _header(file)
+    _check(what, shape, dtype, option, single=single)
+    size = math.prod(shape) * dtype.itemsize
+    numbers = file.read(size + 1)
+    if len(numbers) != size:
+        raise DataError(f"{what} has not the numbers it promises", option)
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
@@ -228,19 +260,21 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
     return shape, by_columns, dtype
 
 
-def _check(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], option: str) -> None:
+def _check(
+    what: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], option: str, *, single: bool
+) -> None:
     """Refuse an array that is not of real numbers, or too large, or without rows."""
     problem = None
     if dtype.kind not in "biuf":
         problem = "does not hold real numbers"
-    elif not shape:
+    elif not shape and not single:
         problem = "is a single number; it needs a row for each sample"
-    elif min(shape) < 1:
+    elif min(shape, default=1) < 1:
         problem = "is empty"
     elif math.prod(shape) > MAX_ELEMENTS:
         problem = f"has more than {MAX_ELEMENTS:,} numbers"
     if problem:
-        raise DataError(f"array {quoted(name)} {problem}", option)
+        raise DataError(f"{what} {problem}", option)
 
 
 def read_data_file(folder: Path, name: str) -> bytes:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from nnstep.engine.text import printable
+from nnstep.engine.text import a_sentence, printable
 
 Keys = tuple[str | int, ...]
 """The way to a value: names of keys, and indices of elements and of tables in a list."""
@@ -15,7 +15,10 @@ Part = Literal["key", "value"]
 
 
 class Problem(Struct, frozen=True, order=True):
-    """A mistake in a file, or a doubt about it; line and column count from 1, in characters."""
+    """A mistake in a file, or a doubt about it; line and column count from 1, in characters.
+
+    Without a file there is no line: it is 0.
+    """
 
     path: str
     line: int
@@ -24,7 +27,10 @@ class Problem(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         """The problem as compilers print theirs: `file:line:column: message`."""
-        return f"{printable(self.path)}:{self.line}:{self.column}: {self.message}"
+        message = a_sentence(self.message)
+        if not self.line:
+            return message
+        return f"{printable(self.path)}:{self.line}:{self.column}: {message}"
 
 
 class ScenarioError(ValueError):

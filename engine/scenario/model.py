@@ -16,7 +16,7 @@ from nnstep.engine.operations.operation import Settings as Options
 if TYPE_CHECKING:
     from nnstep.engine.language.nodes import Assignment
 
-    from .schema import Breakpoint
+    from .schema import Breakpoint, Override
 
 Layout = Literal["out_in", "in_out"]
 
@@ -77,6 +77,13 @@ class Network(Struct, frozen=True):
     l2: float = 0.0
 
 
+class DrawnParameter(Struct, frozen=True):
+    """A parameter of an expression that is drawn when a run starts, and its shape."""
+
+    by: Initializer
+    shape: Shape
+
+
 class Expression(Struct, frozen=True):
     """A scenario that is a few lines of arithmetic: what it computes, and what it is given.
 
@@ -86,7 +93,7 @@ class Expression(Struct, frozen=True):
     code: str
     statements: "tuple[Assignment, ...]"
     loss: str
-    parameters: Mapping[str, Array]
+    parameters: Mapping[str, Array | DrawnParameter]
     inputs: Mapping[str, Array]
 
 
@@ -162,7 +169,8 @@ class Expectation(Struct, frozen=True):
 class Scenario(Struct, frozen=True, eq=False, weakref=True):
     """Everything one scenario file says. Exactly one of `network` and `expression` is not None.
 
-    `breakpoints` are the tables of the file and `watches` its expressions, as they are written.
+    `breakpoints` and `overrides` are the tables of the file and `watches` its expressions, as they
+    are written.
     Two scenarios are equal only if they are the same one.
     """
 
@@ -179,6 +187,7 @@ class Scenario(Struct, frozen=True, eq=False, weakref=True):
     run: Run = Run()
     breakpoints: "tuple[Breakpoint, ...]" = ()
     watches: tuple[str, ...] = ()
+    overrides: "tuple[Override, ...]" = ()
     notes: tuple[Note, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from msgspec import Struct
@@ -9,7 +10,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.language.nodes import Assignment, GrammarError
 from nnstep.engine.language.parser import parse_program
-from nnstep.engine.limits import MAX_ELEMENTS, MAX_LAYERS, MAX_PARAMETERS
+from nnstep.engine.limits import MAX_AXES, MAX_ELEMENTS, MAX_LAYERS, MAX_NAME, MAX_PARAMETERS
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.arithmetic import weights_shape
 from nnstep.engine.operations.initializers import INITIALIZERS
@@ -24,6 +25,7 @@ from .errors import Keys
 from .model import (
     Activation,
     Clip,
+    DrawnParameter,
     Expression,
     Initializer,
     Layer,
@@ -31,7 +33,7 @@ from .model import (
     Network,
     Optimizer,
 )
-from .numbers import check_settings, finite, read_array, typed
+from .numbers import check_settings, finite, read_array, read_array_file, typed
 from .report import Report
 
 _DEFAULT_INITIALIZER = Initializer("xavier_uniform")
@@ -101,7 +103,10 @@ def _weights(
         return None
     other_layout = "in_out" if network.layout == "out_in" else "out_in"
     hint = f'; it would fit layout = "{other_layout}"'
-    return _parameter(table.weights, shape, network.dtype, (*keys, "weights"), report, hint)
+    keys = (*keys, "weights")
+    if isinstance(table.weights, schema.ArrayFile):
+        return _from_file(table.weights, shape, network.dtype, keys, report, hint)
+    return _parameter(table.weights, shape, network.dtype, keys, report, hint)
 
 
 def _bias(
@@ -115,6 +120,8 @@ def _bias(
             return None
         case list() as values:
             return _parameter(values, (table.units,), dtype, keys, report)
+        case schema.ArrayFile() as file:
+            return _from_file(file, (table.units,), dtype, keys, report)
         case rule:
             return _initializer(rule, dtype, keys, report)
 
@@ -144,6 +151,23 @@ def _parameter(
     array = read_array(values, keys, report)
     if array is None or not finite(array, keys, report):
         return None
+    return _fitting(array, shape, dtype, keys, report, hint)
+
+
+def _from_file(
+    table: schema.ArrayFile, shape: Shape, dtype: str, keys: Keys, report: Report, hint: str = ""
+) -> Array | None:
+    """Return weights or a bias from a file; None if it has them not, or others."""
+    array = read_array_file(table.file, table.array, keys, report)
+    if array is None:
+        return None
+    return _fitting(array, shape, dtype, (*keys, "file"), report, hint)
+
+
+def _fitting(
+    array: Array, shape: Shape, dtype: str, keys: Keys, report: Report, hint: str
+) -> Array | None:
+    """Return an array in the scenario's type; None if it has not the shape that is needed."""
     if array.shape != shape:
         message = f"expected shape {shape}, found {array.shape}"
         report.error(keys, message + (hint if array.shape == shape[::-1] else ""))
@@ -207,7 +231,12 @@ def build_program(table: schema.Program, report: Report) -> Expression | None:
     statements = _statements(table, report)
     if parameters is None or inputs is None or statements is None:
         return None
-    return Expression(table.code, statements, table.loss, parameters, inputs)
+    if sum(prod(parameter.shape) for parameter in parameters.values()) > MAX_PARAMETERS:
+        message = f"the parameters would be more than {MAX_PARAMETERS:,} numbers together"
+        report.error(("program", "parameters"), message)
+        return None
+    constants = {n: value for n, value in inputs.items() if not isinstance(value, DrawnParameter)}
+    return Expression(table.code, statements, table.loss, parameters, constants)
 
 
 def _statements(table: schema.Program, report: Report) -> tuple[Assignment, ...] | None:
@@ -225,19 +254,64 @@ def _statements(table: schema.Program, report: Report) -> tuple[Assignment, ...]
 
 def _values(
     table: Mapping[str, Any], dtype: str, keys: Keys, report: Report
-) -> dict[str, Array] | None:
-    """Return named numbers and nested lists as arrays; None if one is mistaken."""
-    arrays: dict[str, Array] = {}
+) -> dict[str, Array | DrawnParameter] | None:
+    """Return named values as arrays, or as what they are drawn by; None if one is mistaken."""
+    values: dict[str, Array | DrawnParameter] = {}
     for name, value in table.items():
         place = (*keys, name)
         if not _IDENTIFIER.fullmatch(name):
             message = f"{quoted(name)} cannot be a name in a program"
             report.error(place, message, part="key")
             continue
-        array = read_array(value, place, report)
-        if array is None or not finite(array, place, report):
+        if len(name) > MAX_NAME:
+            message = f"{quoted(name)} is too long: a name has at most {MAX_NAME} characters"
+            report.error(place, message, part="key")
             continue
-        array = typed(array, dtype, place, report)
-        if array is not None:
-            arrays[name] = array
-    return arrays if len(arrays) == len(table) else None
+        first = _first_value(value, dtype, place, report)
+        if first is not None:
+            values[name] = first
+    return values if len(values) == len(table) else None
+
+
+def _first_value(
+    value: Any, dtype: str, keys: Keys, report: Report
+) -> Array | DrawnParameter | None:
+    """Return what a program's parameter or input begins with; None if that is mistaken."""
+    match value:
+        case schema.Parameter(file=None):
+            return _drawn_parameter(value, dtype, keys, report)
+        case schema.Parameter() if value.shape is not None or value.init is not None:
+            name = "init" if value.shape is None else "shape"
+            message = f"'file' and '{name}' exclude each other"
+            report.error((*keys, name), message, part="key")
+            return None
+        case schema.Parameter() | schema.ArrayFile():
+            array = read_array_file(str(value.file), value.array, keys, report)
+            keys = (*keys, "file")
+        case _:
+            array = read_array(value, keys, report)
+            if array is not None and not finite(array, keys, report):
+                return None
+    return None if array is None else typed(array, dtype, keys, report)
+
+
+def _drawn_parameter(
+    table: schema.Parameter, dtype: str, keys: Keys, report: Report
+) -> DrawnParameter | None:
+    if table.shape is None:
+        report.error(keys, "a table needs 'file', or 'shape' and 'init'")
+        return None
+    if table.array is not None:
+        report.error((*keys, "array"), "'array' goes with 'file', not with 'shape'", part="key")
+        return None
+    if len(table.shape) > MAX_AXES or prod(table.shape) > MAX_ELEMENTS:
+        message = f"an array has at most {MAX_AXES} axes and {MAX_ELEMENTS:,} numbers"
+        report.error((*keys, "shape"), message)
+        return None
+    rule = _DEFAULT_INITIALIZER
+    if table.init is not None:
+        chosen = _initializer(table.init, dtype, (*keys, "init"), report)
+        if chosen is None:
+            return None
+        rule = chosen
+    return DrawnParameter(rule, tuple(table.shape))

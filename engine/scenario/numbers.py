@@ -7,10 +7,12 @@ import numpy as np
 
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.limits import MAX_AXES, MAX_ELEMENTS
+from nnstep.engine.text import cell_name, quoted
 
 from .convert import described, shown
 from .errors import Keys
 from .report import Report
+from .samples import DataError
 
 
 def read_array(value: Any, keys: Keys, report: Report) -> Array | None:
@@ -35,6 +37,29 @@ def read_array(value: Any, keys: Keys, report: Report) -> Array | None:
         huge = next(n for n, item in enumerate(numbers) if type(item) is int and abs(item) >= 2**63)
         report.error(_element(keys, huge, shape), "this whole number is too large")
         return None
+
+
+def read_array_file(name: str, array: str | None, keys: Keys, report: Report) -> Array | None:
+    """Return an array from the NPZ or NPY file that a table at `keys` names.
+
+    A mistake is reported at the table's `file` or `array`, and None returned.
+    """
+    from .datafiles import read_one_array
+
+    try:
+        if not name.lower().endswith((".npz", ".npy")):
+            raise DataError(f"{quoted(name)} is neither an .npz nor an .npy file")
+        values = read_one_array(report.data_file(name), array)
+    except DataError as error:
+        at = error.option if error.option == "array" and array is not None else "file"
+        report.error((*keys, at), error.message)
+        return None
+    wrong = first(~np.isfinite(values))
+    if wrong is not None:
+        cell = cell_name("the array", wrong)
+        report.error((*keys, "file"), f"{cell} is {values[wrong]}, and must be finite")
+        return None
+    return values
 
 
 def _flattened(value: Any, keys: Keys, report: Report) -> tuple[list[Any], Shape] | None:

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.losses import LOSSES
-from nnstep.engine.text import printable
+from nnstep.engine.operations.optimizers import OPTIMIZERS
+from nnstep.engine.text import a_title, printable
 
 from . import schema
 from .additions import build_breakpoints, build_expectations, build_notes, build_watches
@@ -37,10 +38,10 @@ def build_scenario(report: Report) -> Scenario:
     dtype, seed = ("float64", 0) if settings is None else (settings.dtype, settings.seed)
     network = _network(file, report)
     scenario = Scenario(
-        title=printable(file.title or Path(report.source.path).stem),
+        title=a_title(file.title or Path(report.source.path).stem),
         path=report.source.path,
         description=printable(file.description, keep_newlines=True),
-        source=printable(file.source),
+        source=a_title(file.source),
         dtype=dtype,
         seed=seed,
         network=network,
@@ -50,6 +51,7 @@ def build_scenario(report: Report) -> Scenario:
         run=_run(file.run, report),
         breakpoints=build_breakpoints(file.breakpoint, report),
         watches=build_watches(file.watch, report),
+        overrides=tuple(file.override),
         notes=build_notes(file.note),
         expectations=build_expectations(file.expect, report),
     )
@@ -141,9 +143,21 @@ def report_doubts(scenario: Scenario, report: Report) -> None:
         key = "iterations" if scenario.run.iterations else "epochs"
         message = "without an [optimizer] the run ends after one backward pass"
         report.warning(("run", key), message)
+    if scenario.optimizer is not None:
+        _doubt_eps(scenario.optimizer, scenario.dtype, report)
     for key, name in _NOT_YET.items():
         if report.source.table.get(key):
             report.warning((key, 0), f"{name} are checked but not acted on in this version")
+
+
+def _doubt_eps(optimizer: Optimizer, dtype: str, report: Report) -> None:
+    """Warn of an eps that is 0 in the type of the run: it keeps nothing from a division by 0."""
+    eps = OPTIMIZERS[optimizer.kind].filled(optimizer.options).get("eps", 0.0)
+    if eps and np.dtype(dtype).type(eps) == 0:
+        given = "eps" in report.source.table["optimizer"]
+        least = np.finfo(dtype).smallest_subnormal
+        message = f"eps = {eps:g} is 0 in {dtype}, whose smallest number is {least:.1e}"
+        report.warning(("optimizer", "eps" if given else "kind"), f"{message}; give a larger eps")
 
 
 def _passes(scenario: Scenario) -> int:

@@ -28,6 +28,18 @@ class Report:
         self.source = source
         self._errors: list[_Remark] = []
         self._warnings: list[_Remark] = []
+        self._last_file: tuple[str, bytes] = ("", b"")
+
+    def data_file(self, name: str) -> bytes:
+        """Return what is in a file beside the scenario; raise `DataError`.
+
+        The last one is kept: the arrays of all layers often stand in one file.
+        """
+        if self._last_file[0] != name:
+            from .datafiles import read_data_file
+
+            self._last_file = name, read_data_file(self.source.folder, name)
+        return self._last_file[1]
 
     def error(
         self, keys: Keys, message: str, *, part: Part = "value", offset: int | None = None

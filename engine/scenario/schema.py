@@ -4,6 +4,8 @@ Where a table has a `kind`, the kind decides which other keys it takes; one that
 key may be written as its name alone. These tables are made from the rows of the kinds.
 
 A key that is not given has the value None: TOML has no null, so that nobody can write it.
+msgspec allows only one table without a `kind` in a union, and none beside those with one; what
+else may stand there is the "or" in the key's `Meta`.
 """
 
 from collections.abc import Mapping
@@ -146,6 +148,34 @@ class Table(Struct, forbid_unknown_fields=True, kw_only=True):
     """A table of the file."""
 
 
+class ArrayFile(Table):
+    """An array from a file."""
+
+    file: Annotated[str, Meta(description="An NPZ or NPY file in the scenario's folder or below.")]
+    array: Annotated[
+        str | None, Meta(description="Which array of an NPZ file; left out if it has one.")
+    ] = None
+
+
+class Parameter(Table):
+    """The first value of a program's parameter: from a file, or drawn."""
+
+    file: Annotated[
+        str | None, Meta(description="An NPZ or NPY file in the scenario's folder or below.")
+    ] = None
+    array: Annotated[
+        str | None, Meta(description="Which array of an NPZ file; left out if it has one.")
+    ] = None
+    shape: Annotated[
+        list[Count] | None,
+        Meta(description="The shape to draw; in x @ W, the first axis has the inputs."),
+    ] = None
+    init: Annotated[
+        InitializerName | InitializerTable | None,
+        Meta(description="How it is drawn; by default xavier_uniform."),
+    ] = None
+
+
 class Layer(Table):
     """A dense layer."""
 
@@ -154,7 +184,8 @@ class Layer(Table):
         ActivationName | ActivationTable, Meta(description="The function applied to z.")
     ] = "identity"
     weights: Annotated[
-        Numbers | None, Meta(description="W at the start, shaped as the layout says.")
+        Numbers | ArrayFile | None,
+        Meta(description="W at the start, shaped as the layout says."),
     ] = None
     init: Annotated[
         InitializerName | InitializerTable | None,
@@ -162,7 +193,11 @@ class Layer(Table):
     ] = None
     bias: Annotated[
         bool | list[Any] | InitializerName | InitializerTable,
-        Meta(description="b at the start, or how it is drawn; true: zeros; false: no bias."),
+        Meta(
+            description="b at the start, or how it is drawn; true: zeros; false: no bias.",
+            extra={"or": ArrayFile},
+            extra_json_schema={"or": "ArrayFile"},
+        ),
     ] = True
     frozen: Annotated[
         list[Literal["weights", "bias"]], Meta(description="What the optimizer leaves alone.")
@@ -263,11 +298,11 @@ class Program(Table):
     code: Annotated[str, Meta(description="Assignments, one a line.")]
     loss: Annotated[str, Meta(description="The name whose derivatives are wanted.")]
     parameters: Annotated[
-        dict[str, float | list[Any]], Meta(description="Values with a gradient.")
+        dict[str, float | list[Any] | Parameter], Meta(description="Values with a gradient.")
     ] = {}
-    inputs: Annotated[dict[str, float | list[Any]], Meta(description="Constants.")] = {}
+    inputs: Annotated[dict[str, float | list[Any] | ArrayFile], Meta(description="Constants.")] = {}
     dtype: Annotated[Dtype, Meta(description="The type of every number.")] = "float64"
-    seed: Annotated[Ordinal, Meta(description="For shuffling.")] = 0
+    seed: Annotated[Ordinal, Meta(description="For initialisers and shuffling.")] = 0
 
 
 class Breakpoint(Table):
@@ -276,6 +311,7 @@ class Breakpoint(Table):
     at: Annotated[str, Meta(description="A tensor, 'backward', 'backward 2', 'layer 2', 'line 7'.")]
     when: Annotated[str | None, Meta(description="A condition on tensors.")] = None
     hits: Annotated[Count, Meta(description="Stop at this hit and after.")] = 1
+    every: Annotated[Count, Meta(description="Of those, stop at each so many.")] = 1
     log: Annotated[str | None, Meta(description="Print this and do not stop.")] = None
 
 
@@ -283,6 +319,17 @@ class Watch(Table):
     """An expression to keep in view."""
 
     show: Annotated[str, Meta(description="The expression, such as W1[0, 0].")]
+
+
+class Override(Table):
+    """A line of one's own in place of one of the program's."""
+
+    line: Annotated[str, Meta(description="The line, such as dW1 = dz1.T @ x / 3.")]
+    phase: Annotated[
+        Literal["forward", "loss", "backward", "update"] | None,
+        Meta(description="Where several lines write the tensor: the phase of the one meant."),
+    ] = None
+    nth: Annotated[Count | None, Meta(description="Of those in the phase, counted from 1.")] = None
 
 
 class Note(Table):
@@ -317,6 +364,7 @@ class Scenario(Table):
     program: Program | None = None
     breakpoint: list[Breakpoint] = []
     watch: list[Watch] = []
+    override: list[Override] = []
     note: list[Note] = []
     expect: list[Expectation] = []
 
@@ -333,6 +381,8 @@ def _without_null(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     kept = {key: _without_null(item) for key, item in part.items() if item is not None}
+    if other := kept.pop("or", None):
+        kept["anyOf"].append({"$ref": f"#/$defs/{other}"})
     if len(kept.get("anyOf", ())) == 1:
         kept |= kept.pop("anyOf")[0]
     return kept

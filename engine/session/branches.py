@@ -9,7 +9,7 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.faults.examination import Examination
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.text import did_you_mean, printable, quoted
+from nnstep.engine.text import did_you_mean, printable, quoted, several
 
 from .edits import Changes
 
@@ -98,7 +98,7 @@ class Branches:
         for branch in self._timeline.branches:
             if branch.name == name:
                 return branch
-        hint = did_you_mean(name, self.names)
+        hint = did_you_mean(name, self.names) or f"; there is {several(self.names)}"
         raise BranchError(f"there is no branch {quoted(name)}{hint}")
 
 

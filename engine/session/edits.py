@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.operations.losses import adds_up
-from nnstep.engine.program.compile import weighted_program_of
-from nnstep.engine.program.program import Program, Role
+from nnstep.engine.program.compile import program_of, weighted_program_of
+from nnstep.engine.program.program import Instruction, Program, Role
 from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.text import did_you_mean, quoted
+from nnstep.engine.text import did_you_mean, outside, quoted
 
 _WANTED = "{}[…] = … takes whole numbers and a number"
 
@@ -47,25 +47,36 @@ def checked_edit(
     holds_classes = program.tensors[name].role is Role.DATA and array.dtype.kind == "i"
     if holds_classes and scenario.network is not None:
         below = scenario.network.layers[-1].units
-    cell, number = _cell(array, name, index, value, below)
-    edit = Edit(place, name, cell, number)
-    if _is_weighting(scenario, program, tensors, edit):
-        return replace(edit, weighting=True)
-    return edit
+    edit = Edit(place, name, *_cell(array, name, index, value, below))
+    return replace(edit, lines=_general_lines(scenario, program, tensors, edit))
 
 
-def _is_weighting(
+def _general_lines(
     scenario: Scenario, program: Program, tensors: Mapping[str, Array], edit: Edit
-) -> bool:
-    """Tell whether an edit of targets takes away that `a - y` is the derivative of the loss."""
-    if program.tensors[edit.name].role is not Role.DATA or scenario.network is None:
-        return False
+) -> tuple[tuple[int, Instruction], ...]:
+    """Return the lines that allow for target rows that no longer sum to 1, by position.
+
+    There are none where `a - y` is no derivative of the loss, or is one still. A person's own line
+    stays what it is.
+    """
+    network, array = scenario.network, tensors[edit.name]
+    if network is None or edit.name != "y" or array.dtype.kind != "f" or array.ndim != 2:
+        return ()
     edited = dict(tensors)
     edit.apply(edited)
-    y = edited[edit.name]
-    if edit.name != "y" or y.dtype.kind != "f" or adds_up(y):
-        return False
-    return bool(changed_lines(program, weighted_program_of(scenario)))
+    if adds_up(edited[edit.name]):
+        return ()
+    lines = zip(
+        program.instructions,
+        program_of(scenario).instructions,
+        weighted_program_of(scenario).instructions,
+        strict=True,
+    )
+    return tuple(
+        (position, general)
+        for position, (line, own, general) in enumerate(lines)
+        if line.code == own.code != general.code
+    )
 
 
 def changed_lines(before: Program, after: Program) -> list[str]:
@@ -113,7 +124,7 @@ def checked_index(array: Array, name: str, index: Shape) -> Shape:
         raise EditError(f"{name} has shape {array.shape} and takes {wanted}, not {len(place)}")
     for axis, (item, size) in enumerate(zip(place, array.shape, strict=True)):
         if not -size <= item < size:
-            raise EditError(f"index {item} is outside axis {axis} of {name}, which has {size}")
+            raise EditError(outside(item, axis, name, size))
     return tuple(item % size for item, size in zip(place, array.shape, strict=True))
 
 
@@ -136,13 +147,13 @@ def _fitting(array: Array, value: float) -> float:
 class _MadeEdit(Struct, frozen=True):
     """An edit: the branch it was made on and the edits there were, and the branch it led to."""
 
-    edit: Edit
+    edit: Change
     left: Branch
-    before: tuple[Edit, ...]
+    before: tuple[Change, ...]
     entered: Branch
 
     @property
-    def after(self) -> tuple[Edit, ...]:
+    def after(self) -> tuple[Change, ...]:
         return (*self.before, self.edit)
 
 
@@ -179,18 +190,18 @@ class Changes:
             u for u in self._undone if branch not in (u.change.left, u.change.entered, u.kept)
         ]
 
-    def make(self, edit: Edit) -> None:
+    def make(self, edit: Change) -> None:
         """Make an edit at the place of the timeline."""
         self._undone.clear()
         self._make(edit)
 
-    def _make(self, edit: Edit) -> None:
+    def _make(self, edit: Change) -> None:
         timeline = self._timeline
         left, before = timeline.current, timeline.current.edits_until(edit.place)
         timeline.edit(edit)
         self._done.append(_MadeEdit(edit, left, before, timeline.current))
 
-    def undo(self) -> Edit:
+    def undo(self) -> Change:
         """Go back to the last edit and take it back; raise `UndoError` if there is none."""
         if not self._done:
             raise UndoError("there is no edit to undo")
@@ -224,7 +235,7 @@ class Changes:
         at_end = branch.newest == change.edit.place and branch.edits == change.after
         return at_end and not timeline.has_children(branch)
 
-    def redo(self) -> Edit:
+    def redo(self) -> Change:
         """Make the edit that was undone last once more; raise `UndoError` if there is none."""
         if not self._undone:
             raise UndoError("there is no edit to make again")

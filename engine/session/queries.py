@@ -8,7 +8,8 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import ConditionError, evaluate
-from nnstep.engine.language.nodes import Node
+from nnstep.engine.language.nodes import Name, Node
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.stops.points import Watchpoint
 from nnstep.engine.stops.scan import previous_stop
 from nnstep.engine.stops.trigger import Trigger, Values, parsed, values_at
@@ -38,6 +39,9 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
     # What no line writes is looked at before the last one: an edit after that is the next pass's.
     position = max(lines, default=len(timeline.program) - 2) + 1
     steps, values = len(timeline.program), []
+    if _is_loss(node, timeline):
+        count = timeline.machine.losses_until(timeline.newest)
+        return Series(text, timeline.current.losses.view(count), True)
     machine = timeline.ghost(0)
     for place in range(position, timeline.newest + 1, steps):
         for _ in machine.steps(place):
@@ -48,6 +52,14 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
         values.append(_number(node, named))
     complete = position + len(values) * steps > timeline.newest
     return Series(text, sealed(np.array(values, dtype=np.float64)), complete)
+
+
+def _is_loss(node: Node, timeline: Timeline) -> bool:
+    """Tell whether an expression is the loss alone as it was computed: all its values are kept."""
+    loss, tensors = timeline.program.loss, timeline.program.tensors
+    names = {loss} if "loss" in tensors else {loss, "loss"}
+    edited = any(edit.name == loss for edit in timeline.current.edits)
+    return isinstance(node, Name) and node.name in names and not edited
 
 
 def _number(node: Node, named: Values) -> float:
@@ -103,14 +115,20 @@ def last_change(
     )
     after = timeline.tensors_at(place)[name]
     edited = any(
-        edit.place == place and (edit.name, edit.index) == (name, index)
+        isinstance(edit, Edit) and (edit.place, edit.name, edit.index) == (place, name, index)
         for edit in timeline.current.edits
     )
-    line = timeline.program.instructions[(place - 1) % len(timeline.program)]
+    line = timeline.line_of(place - 1)
     return Change(
         cell=cell,
         place=place,
         code=None if edited else line.code,
-        before=before[index].item() if before is not None and had_it else None,
-        after=after[index].item(),
+        before=_shortest(before[index]) if before is not None and had_it else None,
+        after=_shortest(after[index]),
     )
+
+
+def _shortest(value: np.generic) -> float:
+    """Return a cell as the number with the digits that are enough in its dtype: 0.1 of float32."""
+    number: float = value.item()
+    return float(str(value)) if isinstance(number, float) else number

@@ -11,8 +11,9 @@ from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
-from nnstep.engine.limits import HISTORY_BYTES
+from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
+from nnstep.engine.machine.edit import Edit, Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
@@ -43,7 +44,8 @@ class Session:
     kept, and faults are not looked for.
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
-    courses of its run, and `watches` the expressions to show.
+    courses of its run, and `watches` the expressions to show. Answers to commands write numbers
+    with so many `digits`; with None, `print` writes all.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Session:
     ) -> None:
         if iterations is not None and (type(iterations) is not int or iterations < 0):
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
-        program, length = program_of(scenario), run_length(scenario, iterations)
+        program, length = _first_program(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
         self.scenario = scenario
         self.total = total
@@ -70,6 +72,7 @@ class Session:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.log: list[Logged] = []
+        self.digits: int | None = None
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
@@ -79,13 +82,18 @@ class Session:
         )
 
     @property
-    def _machine(self) -> Machine:
-        return self._timeline.machine
+    def program(self) -> Program:
+        """The program that runs here, overrides included."""
+        return self._timeline.program
 
     @property
-    def program(self) -> Program:
-        """The program of one iteration, as it is here."""
-        return self._machine.program
+    def first_program(self) -> Program:
+        """The program that the run begins with: only the overrides of the file are in it."""
+        return self._timeline.first_program
+
+    @property
+    def _machine(self) -> Machine:
+        return self._timeline.machine
 
     @property
     def place(self) -> int:
@@ -115,7 +123,8 @@ class Session:
     @property
     def stale(self) -> frozenset[str]:
         """The tensors whose values were computed from something edited since."""
-        edits = [(e.name, e.place) for e in self._timeline.current.edits_until(self.place)]
+        made = self._timeline.current.edits_until(self.place)
+        edits = [(edit.name, edit.place) for edit in made if isinstance(edit, Edit)]
         return stale_tensors(self.program, self.place, edits)
 
     @property
@@ -150,13 +159,13 @@ class Session:
 
         Raises `GrammarError` or `ConditionError` for one that does not fit.
         """
-        from nnstep.engine.language.evaluate import ConditionError, evaluate
+        from nnstep.engine.language.evaluate import ConditionError, Work, evaluate
         from nnstep.engine.stops.trigger import parsed, values_at
 
         node, machine = parsed(expression, self.program), self._machine
         try:
             values = values_at(self.program, machine.clock, self.place, machine.tensors)
-            return frozen(evaluate(node, values))
+            return frozen(evaluate(node, values, Work(MAX_WORK_AT_ONCE)))
         except KeyError as error:
             raise ConditionError(f"{error.args[0]} has no value yet") from None
 
@@ -329,6 +338,38 @@ class Session:
         self._examination.leave()
         self._changes.make(edit)
 
+    def override(self, line: str) -> Override:
+        """Run a person's own line in place of the program's, from here on; return it.
+
+        `line` is such as `dW1 = dz1.T @ x / 3`; where several lines write the tensor, one behind it
+        says which: `W1 = W1 - lr in update 2`. The first of phase backward is meant, else the only
+        one. In the past this starts a branch, as an edit does. Raises `OverrideError`.
+        """
+        from nnstep.engine.override.override import overriding
+
+        return self._changed(overriding(self.scenario, self.program, line, self.place))
+
+    def override_off(self, name: str) -> Override:
+        """Run the program's own line for a tensor again, from here on; return it.
+
+        Raises `OverrideError` if no line of the tensor is overridden here.
+        """
+        from nnstep.engine.override.override import switched_off
+
+        return self._changed(switched_off(self.program, name, self.place))
+
+    def _changed(self, change: Override) -> Override:
+        self._examination.leave()
+        self._changes.make(change)
+        return change
+
+    @property
+    def overrides(self) -> "tuple[Override, ...]":
+        """The overrides that are in force here, in the order of the program."""
+        from nnstep.engine.override.override import in_force
+
+        return in_force(self.program, self._timeline.current.edits_until(self.place))
+
     def undo(self) -> str:
         """Go back to where the last edit was made, without it; return the cell that it changed.
 
@@ -432,3 +473,12 @@ def _looked(scan: "Scan", logged: list[Logged]) -> Stop | None:
         else:
             stopping.append(trigger)
     return stop_at(scan.place, stopping) if stopping else None
+
+
+def _first_program(scenario: Scenario) -> Program:
+    """Return the program that the run begins with."""
+    if not scenario.overrides:
+        return program_of(scenario)
+    from nnstep.engine.override.override import first_program
+
+    return first_program(scenario)

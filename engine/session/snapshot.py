@@ -11,7 +11,8 @@ from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.limits import MAX_WORK_AT_ONCE
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Instruction, Phase, Program
 from nnstep.engine.stops.stops import Stops
 
@@ -29,7 +30,7 @@ class BranchView(Struct, frozen=True):
     fork: int
     newest: int
     seed: int
-    edits: tuple[Edit, ...]
+    edits: tuple[Change, ...]
     faults: tuple[Fault, ...]
     losses: Array
     hits: tuple[int, ...] = ()
@@ -172,16 +173,16 @@ def snapshot_of(
     machine, current = timeline.machine, timeline.current
     place = machine.place
     views = {branch: _view(timeline, examination, stops, branch) for branch in timeline.branches}
-    edits = [(edit.name, edit.place) for edit in current.edits_until(place)]
+    edits = [(e.name, e.place) for e in current.edits_until(place) if isinstance(e, Edit)]
     return Snapshot(
-        program=machine.program,
+        program=timeline.program,
         place=place,
         total=total,
         position=machine.position,
         iteration=machine.clock.iteration(place),
         epoch=machine.clock.epoch(place),
         finished=total is not None and place >= total,
-        last=machine.program.instructions[machine.position - 1] if place else None,
+        last=timeline.line_of(place - 1) if place else None,
         tensors=dict(machine.tensors),
         before=before,
         stale=stale_tensors(timeline.program, place, edits),
@@ -212,8 +213,11 @@ def _view(timeline: Timeline, examination: Examination, stops: Stops, branch: Br
 def _watched(
     timeline: Timeline, watches: Sequence[str], before: Mapping[str, Array]
 ) -> tuple[Watched, ...]:
-    """Evaluate the watched expressions, with the counts of the next step."""
-    from nnstep.engine.language.evaluate import ConditionError, evaluate
+    """Evaluate the watched expressions, with the counts of the next step.
+
+    One that would take too long is not, and says so.
+    """
+    from nnstep.engine.language.evaluate import ConditionError, Work, evaluate
     from nnstep.engine.language.parser import parse_condition
     from nnstep.engine.stops.trigger import values_at
 
@@ -221,16 +225,18 @@ def _watched(
     now = values_at(timeline.program, machine.clock, machine.place, machine.tensors)
     then = values_at(timeline.program, machine.clock, machine.place, before)
 
+    work = Work(MAX_WORK_AT_ONCE)
+
     def watched(text: str) -> Watched:
         node = parse_condition(text)
         try:
-            value = np.asarray(evaluate(node, now))
+            value = np.asarray(evaluate(node, now, work))
         except KeyError as error:
             return Watched(text, None, None, f"{error.args[0]} has no value yet")
         except ConditionError as error:
             return Watched(text, None, None, str(error))
         try:
-            return Watched(text, value, np.asarray(evaluate(node, then)))
+            return Watched(text, value, np.asarray(evaluate(node, then, work)))
         except (KeyError, ConditionError):
             return Watched(text, value, None)
 

@@ -25,7 +25,7 @@ from nnstep.engine.language.typed import (
     typed,
 )
 from nnstep.engine.program.program import Instruction, Phase, Program
-from nnstep.engine.text import did_you_mean, printable, quoted
+from nnstep.engine.text import did_you_mean, listed, printable, quoted
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.schema import Breakpoint as Table
@@ -36,9 +36,9 @@ class Breakpoint(Struct, frozen=True, omit_defaults=True):
 
     `at` is a tensor (the line that first writes it), a phase, a layer or a line: `dW1`, `backward`,
     `backward 2`, `layer 2`, `line 7`; with None, the run stops wherever `when` becomes true. `when`
-    is a condition in the grammar of conditions. Of the hits, the first `after` are passed, and from
-    then on only each `every`-th stops. `log` has expressions in braces: `"dW1 = {dW1}"`. A session
-    gives the `number`.
+    is a condition in the grammar of conditions. Of the hits, the first `after` are passed; the next
+    one stops, and from there each `every`-th: `every=1000` at the loss stops in iteration 0, 1000,
+    2000. `log` has expressions in braces: `"dW1 = {dW1}"`. A session gives the `number`.
     """
 
     at: str | None = None
@@ -110,7 +110,7 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
     Raises `ConditionError` for a location that the program does not have.
     """
     lines = program.instructions
-    words = at.split()
+    words, phases = at.split(), [line.phase.value for line in lines]
     if at in program.tensors:
         writers = [i for i, line in enumerate(lines) if at in line.writes]
         if not writers:
@@ -123,6 +123,8 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
             raise ConditionError(
                 f"the lines are numbered from 1 to {len(lines)}, and {quoted(word)} is none of them"
             )
+        case ["line" | "layer" as what]:
+            raise ConditionError(f"the number of the {what} is missing, as in {what} 2")
         case ["layer", word]:
             layer = _number(word)
             found = _stretches([line.layer == layer for line in lines], lines)
@@ -135,7 +137,11 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
             found = ()
     if not found:
         known = [*program.tensors, *Phase, *location_names(program)]
-        hint = did_you_mean(at, known)
+        layers = {line.layer for line in lines if line.layer is not None}
+        if words[:1] == ["layer"] and layers:
+            hint = f"; the layers are numbered from {min(layers)} to {max(layers)}"
+        else:
+            hint = did_you_mean(at, known) or f"; the phases are {listed(dict.fromkeys(phases))}"
         raise ConditionError(f"the program has no tensor, phase or layer {quoted(at)}{hint}")
     return found
 
@@ -295,12 +301,13 @@ def _read_again(point: Point) -> Point | None:
 def breakpoint_of(table: "Table") -> Breakpoint:
     """Return the breakpoint of a scenario's `[[breakpoint]]`, with its texts as they are written.
 
-    `hits = 3` stops from the third hit on.
+    `hits = 3` stops from the third hit on, and `every = 10` then at each tenth.
     """
     return Breakpoint(
         at=table.at,
         when=table.when,
         after=table.hits - 1,
+        every=table.every,
         log=table.log,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import filled
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Machine
 
 from .points import Breakpoint, Logged, Stop
@@ -15,7 +15,7 @@ from .trigger import Trigger, lines_looked_at, values_at
 
 
 class Hits:
-    """Tells which hits of a breakpoint stop: those after the first few, or each so-manieth.
+    """Tells which hits of a breakpoint stop: the first after those that pass, and each n-th after.
 
     `places` finds the hits of a trigger, whatever their number, after one place up to another. What
     has been found is kept as long as the course of the run up to there stays.
@@ -30,8 +30,8 @@ class Hits:
         point = trigger.point
         if not isinstance(point, Breakpoint) or (point.after == 0 and point.every == 1):
             return True
-        number = self.count(trigger, place) - point.after
-        return number > 0 and number % point.every == 0
+        number = self.count(trigger, place) - point.after - 1
+        return number >= 0 and number % point.every == 0
 
     def count(self, trigger: Trigger, place: int) -> int:
         """Return how often a breakpoint has been hit up to a place, that place included."""
@@ -57,7 +57,7 @@ class Scan:
         self,
         machine: Machine,
         triggers: Sequence[Trigger],
-        edits: Sequence[Edit],
+        edits: Sequence[Change],
         hits: Hits | None,
         end: float = math.inf,
     ) -> None:

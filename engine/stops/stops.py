@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change
 
 from .points import Breakpoint, Point, Stop, checked
 
@@ -24,7 +24,7 @@ class Stops:
         self._timeline = timeline
         self._triggers: dict[int, Trigger] = {}
         self._next_number = 1
-        self._hits: tuple[Branch, tuple[Edit, ...], Hits] | None = None
+        self._hits: tuple[Branch, tuple[Change, ...], Hits] | None = None
         self._stopped: WeakKeyDictionary[Branch, tuple[int, ...]] = WeakKeyDictionary()
         timeline.forgetting.append(self._forget)
 

@@ -48,7 +48,8 @@ def standing_at(timeline: Timeline, *, finished: bool) -> Standing:
         return Standing(live, machine.tensors, {}, _anew(program, dict(_not_yet(program, live, 0))))
     start = timeline.place - position
     before = timeline.tensors_at(start)
-    edits = [e for e in timeline.current.edits_until(timeline.place) if e.place >= start]
+    changes = [e for e in timeline.current.edits_until(timeline.place) if e.place >= start]
+    edits = [change for change in changes if isinstance(change, Edit)]
     done = program.instructions[:position]
     live = dict(machine.tensors)
     if reason := _reason(program, done, edits, start):
@@ -61,7 +62,7 @@ def standing_at(timeline: Timeline, *, finished: bool) -> Standing:
     of = program.gradients
     gradients = {p: unclipped[of[p]] for p in program.parameters if of[p] not in reasons}
     point = _point(program)
-    edited = tuple(dict.fromkeys(edit.cell for edit in edits if edit.name not in point))
+    edited = tuple(dict.fromkeys(each.cell for each in changes if each.name not in point))
     return Standing(live, before, gradients, _anew(program, reasons), edited)
 
 

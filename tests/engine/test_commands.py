@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building import expression, network
 from commanding import give, small, told
+from msgspec.structs import replace
 
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
@@ -74,8 +76,8 @@ def test_print_shows_every_digit() -> None:
     session = Session(load("mazur"))
     assert give(session, "print W1").lines == (
         "W1: shape (2, 2), float64",
-        "[[0.15 0.2 ]",
-        " [0.25 0.3 ]]",
+        "0 [0.15 0.2 ]",
+        "1 [0.25 0.3 ]",
     )
     value = told(session, "step 6", "print L")
     assert value == f"L = {float(session.value('L'))!r} (float64)"
@@ -237,6 +239,45 @@ def test_a_file_is_replaced_if_it_is_the_session_s_own(tmp_path: Path) -> None:
         kept(small()).execute(f"save {tmp_path}/one")
 
 
+def test_the_rows_of_a_matrix_are_numbered() -> None:
+    lines = give(Session(load("digits")), "print W1").lines
+    starts = [line.split()[0] for line in lines[1:] if "[" in line]
+    assert starts == ["0", "1", "2", "29", "30", "31"]
+    assert {line.index("[") for line in lines[1:] if "[" in line} == {3}
+    assert told(small(), "print b1").splitlines()[1].startswith("[")
+
+
+def test_digits_are_set_for_every_answer() -> None:
+    session = small()
+    before = told(session, "print W1", "step 8", "where")
+    assert told(session, "digits") == "print writes all digits, and other answers 6."
+    assert told(session, "digits 3") == told(session, "digits") == "Answers write 3 digits."
+    weights = session.value("W1")
+    rows = told(session, "print W1").splitlines()[1:]
+    for row, line in enumerate(rows):
+        words = line.replace("[", " ").replace("]", " ").split()
+        assert words == [str(row), *(f"{number:.3g}" for number in weights[row])]
+    assert told(session, "print lr / 3") == "lr / 3 = 0.0333 (float64)"
+    assert told(session, "watch lr / 3") == "Watch: lr / 3 = 0.0333"
+    give(session, "step iteration")
+    loss = session.value("L")
+    assert told(session, "print L") == f"L = {loss:.3g} (float64)"
+    give(session, "unwatch lr / 3", "digits all", "goto 8")
+    assert told(session, "where") == before
+    for wrong in ("digits 0", "digits 18", "digits x", "digits -1", "digits 3 4"):
+        with pytest.raises(TextError, match=r"column 8: .*digits"):
+            give(session, wrong)
+
+
+def test_about_says_what_the_scenario_is_about() -> None:
+    case = load("digits")
+    lines = give(Session(case), "about").lines
+    assert lines[:3] == (case.title, case.source, "")
+    assert "\n".join(lines[3:]) == case.description.strip()
+    doubtful = replace(case, source="", description="", warnings=("One.", "Two."))
+    assert give(Session(doubtful), "about").lines == (case.title, "", "Warnings:", "One.", "Two.")
+
+
 def test_a_session_that_cannot_be_saved_is_told(tmp_path: Path) -> None:
     with pytest.raises(TextError, match=r"column 6: .*No such file or directory"):
         kept(small()).execute(f"save {tmp_path}/missing/one")
@@ -269,3 +310,13 @@ def test_sessions_that_are_left_are_listed_and_deleted_one_by_one() -> None:
             interpreter.execute(wrong)
     assert len(interpreter.execute("sessions").lines) == 2
     assert [path.suffix for path in state_folder().iterdir()] == [".session"]
+
+
+def test_the_list_says_of_which_statement_a_backward_line_is_the_derivative() -> None:
+    session = Session(expression("h = (a + b) * c\nL = h ** 2", "L", a=1.0, b=2.0, c=3.0))
+    lines = Interpreter(session).execute("list").lines
+    assert lines[6:8] == (
+        "     7 backward  dc = dh * t1          # of h = (a + b) * c",
+        "     8 backward  da = dt1              # of h = (a + b) * c",
+    )
+    assert not any("# of" in line for line in Interpreter(Session(network())).execute("list").lines)

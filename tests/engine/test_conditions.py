@@ -7,6 +7,9 @@ import pytest
 
 from nnstep.engine.language.evaluate import ConditionError, check_names, evaluate, holds
 from nnstep.engine.language.parser import parse_condition
+from nnstep.engine.loading import load
+from nnstep.engine.session.session import Session
+from nnstep.scenarios import path
 
 VALUES: dict[str, Any] = {
     "W": np.array([[1.0, -2.0], [3.0, 4.0]]),
@@ -112,3 +115,25 @@ def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> 
 def test_what_does_not_fit_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConditionError, match=message):
         evaluate(parse_condition(text), VALUES)
+
+
+LONG = " + ".join(["sum(exp(spread(lr, (1000, 3000))))"] * 5)
+
+
+def test_an_expression_that_would_take_long_is_refused_before_it_is_computed() -> None:
+    session = Session(load(path("mazur")))
+    with pytest.raises(ConditionError, match="would take too long"):
+        session.evaluate(LONG)
+    wide = "spread(lr, (3000, 3000))"
+    with pytest.raises(ConditionError, match="would take too long"):
+        evaluate(parse_condition(f"{wide} @ {wide}"), {"lr": np.float64(0.5)})
+
+
+def test_a_watch_that_would_take_long_says_so_and_others_have_their_values() -> None:
+    session = Session(load(path("mazur")))
+    session.watch(LONG)
+    session.watch("lr")
+    long, short = session.snapshot().watches
+    assert long.value is None
+    assert "would take too long" in long.problem
+    assert short.value == 0.5

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS, Unit
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.branches import BranchError
 from nnstep.engine.session.edits import EditError, PlaceError, UndoError
@@ -38,7 +40,7 @@ def scenario(seed: int) -> Scenario:
     return replace(case, seed=seed)
 
 
-def fresh(case: Scenario, seed: int, edits: tuple[Edit, ...], place: int) -> Mapping[str, Array]:
+def fresh(case: Scenario, seed: int, edits: tuple[Change, ...], place: int) -> Mapping[str, Array]:
     """Run from step 0 to a place with nothing but steps and edits."""
     session = Session(case)
     session.restart(seed)
@@ -46,6 +48,7 @@ def fresh(case: Scenario, seed: int, edits: tuple[Edit, ...], place: int) -> Map
         if edit.place <= place:
             while session.place < edit.place:
                 session.step()
+            assert isinstance(edit, Edit)
             session.edit(edit.name, edit.index, edit.value)
     while session.place < place:
         session.step()
@@ -434,6 +437,27 @@ def test_a_series_of_what_was_edited_shows_it_from_the_next_pass_on() -> None:
 
 
 # Memory
+
+
+def test_the_curve_of_the_loss_is_read_from_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(load("xor"), history=100_000)
+    session.step()
+    assert session.series("L").values.tolist() == []
+    session.seek(100 * len(session.program) + 3)
+    session.seek(40)
+    computed = session.series("L * 1").values.tolist()
+    session.edit("W1", (0, 0), 1.0)
+    session.seek(700)
+    on_branch = session.series("L * 1").values.tolist()
+    session.edit("L", (), 3.0)
+    assert session.series("L").values.tolist() == session.series("L * 1").values.tolist()
+    monkeypatch.setattr(Timeline, "ghost", None)
+    session.undo()
+    assert session.series("loss").values.tolist() == on_branch
+    session.branches.switch("main")
+    series = session.series("L")
+    assert (series.values.tolist(), series.complete) == (computed, True)
+    assert len(computed) == 100
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS
+from nnstep.engine.machine.edit import Change, Edit, Override
 from nnstep.engine.saving.journal import Journal, Line, script
 from nnstep.engine.saving.replay import Opened, Replayed
 from nnstep.engine.scenario.model import Data, Loss, Run, Scenario
@@ -119,6 +120,15 @@ def an_edit(session: Session, choose: random.Random) -> str:
     return f"set {cell_name(name, index)} = {random_value(array, choose)}"
 
 
+def an_override(session: Session, choose: random.Random) -> str:
+    if session.overrides and choose.random() < 0.4:
+        return f"override {choose.choice(session.overrides).name} off"
+    line = choose.choice([line for line in session.program.instructions if line.kernel])
+    name, code = line.code.split(" = ", 1)
+    factor = "" if name == "t" else f" * {choose.uniform(0.5, 1)!r}"
+    return f"override {name} = ({code}){factor} in {line.phase} 1"
+
+
 def a_point(session: Session, choose: random.Random) -> str:
     name = choose.choice(session.program.parameters)
     if session.stops.points and choose.random() < 0.5:
@@ -167,7 +177,7 @@ def walk(worked: Worked, choose: random.Random) -> None:
     """Do one thing that a person could do; some of it is refused."""
     session = worked.session
     with suppress(TextError):
-        match choose.randrange(10):
+        match choose.randrange(11):
             case 0 | 1 | 2:
                 worked.give(a_move(session, choose))
             case 3 | 4:
@@ -179,6 +189,8 @@ def walk(worked: Worked, choose: random.Random) -> None:
             case 8:
                 worked.give(a_point(session, choose))
             case 9:
+                worked.give(an_override(session, choose))
+            case 10:
                 if choose.random() < 0.3:
                     worked.give(choose.choice(["restart", "restart seed 3"]))
                 else:
@@ -208,8 +220,9 @@ def assert_same(one: Session, other: Session, choose: random.Random) -> None:
         assert left.losses.tobytes() == right.losses.tobytes()
         # Read as text, for NaN is not equal to NaN. Where it has stopped is, like the log, of the
         # sitting and not of the session.
-        one_view, other_view = (replace(view, losses=None, hits=()) for view in (left, right))
-        assert repr(one_view) == repr(other_view)
+        views = (replace(view, losses=None, hits=(), edits=()) for view in (left, right))
+        assert len({repr(view) for view in views}) == 1
+        assert list(map(told_of, left.edits)) == list(map(told_of, right.edits))
     for name in one.branches.names:
         one.branches.switch(name)
         other.branches.switch(name)
@@ -218,6 +231,11 @@ def assert_same(one: Session, other: Session, choose: random.Random) -> None:
             one.seek(place)
             other.seek(place)
             assert bits(one) == bits(other)
+
+
+def told_of(edit: Change) -> str:
+    """Return all there is to tell of an edit; a line is what it says, whichever object it is."""
+    return f"{edit} {edit.place} {edit.position}" if isinstance(edit, Override) else repr(edit)
 
 
 def done(session: Session, line: str) -> str:
@@ -319,7 +337,9 @@ def test_a_class_index_stays_a_whole_number() -> None:
     worked.give("step", "set y[1] = 2")
     restored = worked.replayed().session
     assert bits(restored) == bits(worked.session)
-    assert type(restored.snapshot().branch.edits[0].value) is int
+    (edit,) = restored.snapshot().branch.edits
+    assert isinstance(edit, Edit)
+    assert type(edit.value) is int
 
 
 def test_a_session_that_was_brought_back_goes_on_as_the_other_would_have() -> None:

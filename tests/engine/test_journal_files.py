@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 from test_journal import Worked, changed_scenarios, code
 
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.saving.command import save
 from nnstep.engine.saving.journal import JournalFile, read_session, script
@@ -285,6 +286,27 @@ def test_what_cannot_be_copied_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ('""', "column 6: say the file to write, as in save lesson"),
+        ('"', "column 6: a path stands between two quotation marks"),
+        ('"a" b', "column 6: a path stands between two quotation marks"),
+        ("..", "column 6: say the file to write, as in save lesson: this names a folder"),
+        ("lessons/", "column 6: say the file to write, as in save lesson: this names a folder"),
+        ("none/m", "column 6: none/m: it cannot be written: No such file or directory: there is"),
+    ],
+)
+def test_a_name_that_is_no_files_is_refused(
+    typed: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TextError) as caught:
+        Worked(load("mazur")).give(f"save {typed}")
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["none/m.session", "folder", "file/m.session", "a\0b.session"])
 def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.session").mkdir()
@@ -293,6 +315,29 @@ def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) 
         saved_at(tmp_path / name, Worked(load("mazur")))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.session"]
     assert list((tmp_path / "folder.session").iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["exists", "resolve"])
+def test_a_folder_that_may_not_be_entered_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    case = Worked(load("mazur"))  # a superuser may enter any
+
+    def locked(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, where, locked)
+    with pytest.raises(SessionFileError, match="it cannot be written: Permission denied"):
+        saved_at(tmp_path / "locked" / "m.session", case)
+
+
+def test_a_name_is_as_long_as_a_file_s_may_be(tmp_path: Path) -> None:
+    case = Worked(load("mazur"))
+    longest = "a" * (255 - len(".session"))
+    saved_at(tmp_path / longest, case)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{longest}.session"]
+    with pytest.raises(SessionFileError, match="it cannot be written: File name too long"):
+        saved_at(tmp_path / f"{longest}a", case)
 
 
 def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -298,7 +298,9 @@ def test_a_program(tmp_path: Path) -> None:
     assert expression is not None
     assert expression.code == "  d = a * k\n  e = sum(d)\n"
     assert [statement.name for statement in expression.statements] == ["d", "e"]
-    assert expression.parameters["a"].tolist() == [[1.0, 2.0]]
+    a = expression.parameters["a"]
+    assert isinstance(a, np.ndarray)
+    assert a.tolist() == [[1.0, 2.0]]
     assert expression.inputs["k"].shape == ()
     assert expression.inputs["k"].dtype == np.float64
 

@@ -12,13 +12,14 @@ from msgspec.structs import replace
 
 from nnstep import engine
 from nnstep.engine.arrays import Array
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.scenario.schema import Breakpoint as Table
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Breakpoint, Point, PointError, Watchpoint
 
 Seen = Mapping[str, Array]
-END, LENGTH = 6, 27
+END, LENGTH = 6, 35
 
 
 def small() -> Scenario:
@@ -32,7 +33,7 @@ def states(session: Session) -> list[Seen]:
     found = []
     while True:
         for edit in edits:
-            if edit.place == course.place:
+            if isinstance(edit, Edit) and edit.place == course.place:
                 course.edit(edit.name, edit.index, edit.value)
         found.append(course.values())
         if course.step() is None:
@@ -197,20 +198,57 @@ def test_phases_layers_and_lines_are_locations(at: str, first: int) -> None:
     assert backwards(session) == places
 
 
-@pytest.mark.parametrize("when", [None, "L > 0", "norm(dW1) >= 0"])
-def test_hits_are_counted_from_the_first_step_in_both_directions(when: str | None) -> None:
+@settings(max_examples=12)
+@given(
+    point=st.sampled_from(
+        [
+            Breakpoint("L"),
+            Breakpoint("dW1", "norm(dW1) >= 0"),
+            Breakpoint("layer 1"),
+            Breakpoint("backward", "iteration != 2"),
+            Breakpoint(when="step > 30"),
+        ]
+    ),
+    after=st.integers(0, 4),
+    every=st.integers(1, 4),
+    start=st.integers(0, END * LENGTH),
+)
+def test_the_first_hit_after_those_that_pass_stops_and_each_nth_from_there(
+    point: Breakpoint, after: int, every: int, start: int
+) -> None:
     session = Session(small())
-    number = session.stops.add(Breakpoint("dW1", when)).number
+    number = session.stops.add(point).number
     everywhere = forwards(session)
-    assert len(everywhere) == END
     session.stops.remove(number)
-    session.stops.add(Breakpoint("dW1", when, after=1, every=2))
-    assert forwards(session) == everywhere[2::2]
-    assert backwards(session) == everywhere[2::2]
-    session.stops.clear()
-    session.stops.add(Breakpoint("dW1", when, after=3))
-    assert backwards(session) == everywhere[3:]
-    assert forwards(session) == everywhere[3:]
+    session.stops.add(replace(point, after=after, every=every))
+    expected = everywhere[after::every]
+    assert backwards(session) == expected
+    assert forwards(session) == expected
+    session.seek(start)
+    stop = session.advance("run")
+    assert stop is not None
+    assert session.place == next((place for place in expected if place > start), END * LENGTH)
+    session.seek(start)
+    session.back_to_stop()
+    assert session.place == max((place for place in expected if place < start), default=0)
+
+
+def test_each_tenth_iteration_counts_from_the_first() -> None:
+    session = Session(replace(small(), run=Run(31)))
+    session.stops.add(Breakpoint("L", every=10))
+    stopped = []
+    while session.advance("run") and not session.finished:
+        stopped.append(session.snapshot().iteration)
+    assert stopped == [0, 10, 20, 30]
+
+
+def test_a_scenarios_every_is_that_of_the_prompt() -> None:
+    case = replace(small(), breakpoints=(Table(at="dW1", hits=2, every=2),))
+    typed = Session(small())
+    typed.stops.add(Breakpoint("dW1", after=1, every=2))
+    assert [str(point) for point in Session(case).stops.points] == ["break dW1 after 1 every 2"]
+    assert forwards(Session(case)) == forwards(typed)
+    assert 2 <= len(forwards(typed)) <= END / 2
 
 
 def test_a_scenarios_hits_stop_at_that_hit_and_after() -> None:

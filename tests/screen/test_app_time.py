@@ -224,13 +224,37 @@ async def test_a_command_moves_and_the_prompt_closes() -> None:
         assert shown(pilot).place == LENGTH
 
 
-async def test_an_answer_of_several_lines_stays_above_the_prompt() -> None:
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("print W1", "W1 (2, 2) float64"),
+        ("print lr", "lr = 0.5 (float64)"),
+        ("watch L", "Watch: L: L has no value yet"),
+        ("break dW1", "Breakpoint 1: break dW1"),
+        ("rename main first", "The branch main is now called first."),
+        ("branches", "main (here): seed 0, reaches step 0"),
+    ],
+)
+async def test_a_command_that_does_not_move_is_answered_and_the_prompt_stays(
+    command: str, line: str
+) -> None:
     async with app_of().run_test(size=NARROW) as pilot:
-        await type_command(pilot, "print W1")
+        await type_command(pilot, command)
         assert at_prompt(pilot)
-        assert "W1 (2, 2) float64" in screen_text(pilot.app)
-        await pilot.press("escape")
+        assert line in screen_text(pilot.app)
+        await pilot.press("s")
+        assert pilot.app.screen.query_one(Input).value == "s"
+
+
+@pytest.mark.parametrize("key", ["escape", "enter"])
+async def test_the_prompt_closes_and_says_how(key: str) -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await type_command(pilot, "print lr")
+        assert "Esc, an empty line or a move closes this." in screen_text(pilot.app)
+        await pilot.press(key)
         assert not at_prompt(pilot)
+        await pilot.press("s")
+        assert shown(pilot).place == 1
 
 
 async def test_a_wrong_command_stays_with_the_reason() -> None:
@@ -270,7 +294,9 @@ async def test_a_plot_is_shown_until_it_is_closed() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, Plot))
         assert "norm(dW1)" in screen_text(pilot.app)
         await pilot.press("escape")
-        assert pilot.app.screen is debugger(pilot)
+        assert at_prompt(pilot)
+        await pilot.press("s")
+        assert pilot.app.screen.query_one(Input).value == "s"
 
 
 # The timeline

@@ -118,7 +118,7 @@ async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: l
         assert at(pilot) == "program"
         assert said(pilot) == "Nothing is watched: W watches a cell."
         await type_command(pilot, "watch L")
-        await pilot.press("6", *zoom)
+        await pilot.press("escape", "6", *zoom)
         assert at(pilot) == "watch"
         await pilot.press("W")
         await until(pilot, lambda: not debugger(pilot).driver.snapshot.watches)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nnstep.tui.cli import main
+
 NNSTEP = [sys.executable, "-m", "nnstep.tui"]
 
 
@@ -34,7 +36,9 @@ def test_version_and_help() -> None:
         assert word in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trace", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["help", "run"], ["--version"], ["trace", "-h"]]
+)
 def test_help_is_quick_because_it_imports_little(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom nnstep.tui.cli import main\n"
@@ -122,6 +126,15 @@ def test_a_name_that_is_nothing_is_told_with_a_suggestion() -> None:
     assert "\x1b" not in run("trace", "\x1b[31mred").stderr
 
 
+@pytest.mark.parametrize("arguments", [[""], ["run", " "], ["trace", ""]])
+def test_an_empty_name_is_told_what_to_type(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "the name of the scenario is empty: say a file, or a name that nnstep list shows\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", [[], ["mazur"]])
 def test_without_a_terminal_one_sentence_names_trace(arguments: list[str]) -> None:
     result = run(*arguments, TERM="xterm-256color")
@@ -145,7 +158,7 @@ def test_a_locale_without_greek_stops_no_trace(tmp_path: Path) -> None:
     code = 'format = 1\ntitle = "Σ η"\n[program]\ncode = "L = a * a"\nloss = "L"\n'
     file.write_text(f"{code}parameters = {{ a = 3.0 }}\n", encoding="utf-8")
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for form, title in (("jsonl", '"title":"Σ η"'), ("table", r"\u03a3 \u03b7")):
+    for form, title in (("jsonl", '"title":"Σ η"'), ("table", "Σ η\n")):
         command = [sys.executable, "-m", "nnstep.tui", "trace", str(file), "--format", form]
         result = subprocess.run(
             command, env={**os.environ, **ascii_only}, capture_output=True, check=False
@@ -158,6 +171,26 @@ def test_a_name_too_long_for_a_file_is_no_crash() -> None:
     result = run("trace", "a" * 300)
     assert result.returncode == 2
     assert result.stderr.endswith("no such file, and no built-in scenario of that name\n")
+
+
+def test_a_file_that_cannot_be_written_is_not_taken_for_the_output() -> None:
+    result = run("run", "mazur", "--command", f"save {'a' * 300}", "--command", "step")
+    assert result.returncode == 1
+    assert "it cannot be written: File name too long" in result.stderr
+    assert "the output is not complete" not in result.stderr
+
+
+def test_an_error_of_a_file_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*given: object, **options: object) -> None:
+        Path("/none/there").read_bytes()
+
+    monkeypatch.setattr("nnstep.tui.run.run", fails)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "mazur"], standalone_mode=False)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "/none/there: No such file or directory\n"
 
 
 def test_a_full_disk_is_told_in_a_sentence() -> None:

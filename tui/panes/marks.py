@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.session.snapshot import BranchView, Snapshot
 
 from .braille import column_of
@@ -21,7 +21,7 @@ MEANINGS = ("edit", "fault", "branch", "stop")
 class Happened(Struct, frozen=True):
     """All that there is to mark on the present branch, by kind."""
 
-    edits: tuple[Edit, ...]
+    edits: tuple[Change, ...]
     faults: tuple[Fault, ...]
     forks: tuple[int, ...]
     hits: tuple[int, ...]

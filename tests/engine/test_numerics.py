@@ -1,0 +1,93 @@
+"""Numbers at NaN, in half precision and in single precision are what PyTorch's are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from building import expression, network
+from commanding import give
+from msgspec.structs import replace
+from oracle_scenarios import ORACLES, numbers
+
+from nnstep.engine.loading import load
+from nnstep.engine.scenario.model import Data, Loss
+from nnstep.engine.session.session import Session
+
+ORACLE = json.loads((ORACLES / "numerics" / "cases.json").read_text())
+
+
+@pytest.mark.parametrize("case", ORACLE["nan"], ids=lambda case: case["code"])
+def test_slopes_at_nan(case: dict[str, Any]) -> None:
+    given: dict[str, Any] = {name: numbers(ORACLE[name]) for name in "ab"}
+    session = Session(expression(f"v = {case['code']}\nL = sum(v)", "L", **given), iterations=1)
+    session.run()
+    for name, key in (("v", "value"), ("da", "da"), ("db", "db")):
+        np.testing.assert_array_equal(session.value(name), numbers(case[key]), err_msg=name)
+
+
+@pytest.mark.parametrize("case", ORACLE["half"], ids=lambda case: case["code"])
+def test_half_precision(case: dict[str, Any]) -> None:
+    x = np.tile(numbers(case["x"]).astype(np.float16), case.get("times", 1))
+    code = f"v = {case['code']}\nL = sum(v)"
+    session = Session(expression(code, "L", dtype="float16", x=x), iterations=1)
+    session.run()
+    expected = numbers(case["value"]).astype(np.float16)
+    value = session.value("v")
+    assert value.dtype == session.value("dx").dtype == np.float16
+    np.testing.assert_allclose(value, expected, rtol=1e-3)
+    dx = numbers(case["dx"]).astype(np.float16)
+    np.testing.assert_allclose(session.value("dx")[: len(dx)], dx, rtol=2e-3, atol=1e-7)
+    by_hand = give(session, f"print {case['code']} - v").lines
+    assert not any(character in "123456789" for character in by_hand[0].rpartition("=")[2][:4])
+
+
+def test_biases_of_half_precision_sum_all_rows_and_the_listing_says_so() -> None:
+    rows = Data(np.ones((4096, 1), np.float16), np.full((4096, 1), -1, np.float16), 4096)
+    scenario = network((1, 1), activations=("identity",), rows=4096, dtype="float16")
+    session = Session(replace(scenario, data=rows), iterations=1)
+    session.edit("W1", (0, 0), 0.0)
+    session.run()
+    assert session.value("db1") == 4096
+    lines = [line.code for line in session.program.instructions]
+    assert "db1 = sum_in_float32(dz1, axis=0)" in lines
+
+
+@pytest.mark.parametrize("reduction", ["mean", "batch_mean"])
+def test_a_mean_over_rows_in_half_precision_does_not_overflow(reduction: Any) -> None:
+    rows = Data(np.ones((4096, 1), np.float16), np.full((4096, 1), -10, np.float16), 4096)
+    scenario = network(
+        (1, 1), activations=("identity",), dtype="float16", loss=Loss("mse", reduction)
+    )
+    session = Session(replace(scenario, data=rows), iterations=1)
+    session.edit("W1", (0, 0), 0.0)
+    session.run()
+    assert session.value("L") == 100
+
+
+def test_a_number_that_is_written_down_has_the_type_of_the_tensor_that_it_meets() -> None:
+    session = Session(expression("L = (a * b) ** 2", "L", dtype="float32", a=0.1, b=0.5))
+    assert give(session, "set a = 0.3").lines[0] == "a = 0.3 (was 0.1)"
+    assert give(session, "print a").lines == ("a = 0.3 (float32)",)
+    for condition in ("a == 0.3", "a == 3 / 10", "a == sqrt(0.09)", "maximum(0.1, 0.3) == a"):
+        assert give(session, f"print {condition}").lines[0].endswith("= True (bool)"), condition
+    stopped = give(session, "break L if a == abs(0 - 0.3)", "continue").lines
+    assert any("L" in line for line in stopped)
+    assert session.place < (session.total or 10)
+    assert "0.30000001" not in str(give(session, "who a").lines)
+
+
+def test_an_eps_that_is_0_in_the_type_of_the_run_is_warned_of(tmp_path: Path) -> None:
+    text = 'format = 1\ntitle = "t"\n[program]\ndtype = "float16"\ncode = "L = a * a"\nloss = "L"\n'
+    text += 'parameters = { a = 1.0 }\n[optimizer]\nkind = "adam"\n'
+    path = tmp_path / "s.toml"
+    expected = "eps = 1e-08 is 0 in float16, whose smallest number is 6.0e-08; give a larger eps"
+    for more, place in (("", "9:"), ("lr = 0.1\neps = 1e-8\n", "11:")):
+        path.write_text(text + more)
+        (warning,) = load(path).warnings
+        assert expected in warning
+        assert f"s.toml:{place}" in warning
+    for fine in (text + "eps = 1e-4\n", text.replace("float16", "float32")):
+        path.write_text(fine)
+        assert not load(path).warnings

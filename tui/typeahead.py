@@ -1,0 +1,168 @@
+"""What is typed is answered in order: a key waits until the one before has done all that it does.
+
+Textual hands keys over as they come. A prompt that a key opens is there some messages later, and
+what was typed meanwhile would go elsewhere. So keys and pastes wait here, and one is handed over
+when the one before has passed through everything that could answer it. Esc and Ctrl+C, and the key
+that quits, do not wait long: what was typed before them is given up then, as a terminal does.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import takewhile
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+from textual.widgets import Input
+from textual.worker import Worker, WorkerCancelled, WorkerFailed
+
+from .failures import FailsafeApp
+
+PATIENCE = 0.4
+"""So many seconds Esc, Ctrl+C and the key that quits wait for what was typed before them."""
+
+# A key may be answered by an action, that by a message, and that by a new screen or focus.
+_LEAST_ROUNDS, _MOST_ROUNDS = 2, 12
+
+# How often to look whether what is waited for is still there.
+_LOOK = 0.1
+
+
+class TypeAheadApp(FailsafeApp, inherit_bindings=False):
+    """An app that answers what is typed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed: deque[events.Key | events.Paste] = deque()
+        # What is handed over now, past the others; what does so with those that wait.
+        self._due: events.Event | None = None
+        self._typist: asyncio.Task[None] | None = None
+        self._holding: list[Worker[None]] = []
+
+    # What an app says of its keys
+
+    def is_urgent(self, key: str) -> bool:
+        """Tell whether a key does not wait long."""
+        return key in ("escape", "ctrl+c")
+
+    def is_text(self, before: Sequence[str]) -> bool:
+        """Tell whether a letter is text, where it would be answered after these keys."""
+        return isinstance(self.focused, Input)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was typed is not answered yet."""
+        return self._typist is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether what is typed waits for something that goes on."""
+        self._holding = [worker for worker in self._holding if not worker.is_finished]
+        return bool(self._holding)
+
+    def hold(self, worker: Worker[None]) -> None:
+        """Have what is typed wait, but for urgent keys, until a worker is done."""
+        self._holding.append(worker)
+
+    # Keys one after another
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand a key or a paste over when it is its turn, anything else at once."""
+        is_in_turn = event is self._due or event.is_forwarded
+        if is_in_turn or not isinstance(event, events.Key | events.Paste):
+            await self._take(event)
+        elif self.is_behind or self.is_held:
+            self._wait_in_line(event)
+        else:
+            self._begin_to_hand_over()
+            await self._take(event)
+
+    async def _take(self, event: events.Event) -> None:
+        """Answer an event; what is pasted where nothing is asked for is dropped."""
+        is_pasted = isinstance(event, events.Paste) and not event.is_forwarded
+        if not is_pasted or isinstance(self.focused, Input):
+            await super().on_event(event)
+
+    def _wait_in_line(self, event: "events.Key | events.Paste") -> None:
+        self._typed.append(event)
+        if not self.is_behind:
+            self._begin_to_hand_over()
+        if isinstance(event, events.Key) and self.is_urgent(event.key):
+            if self.is_held and len(self._typed) == 1:
+                self._overtake(event)
+            else:
+                self.set_timer(PATIENCE, lambda: self._overtake(event))
+
+    def _overtake(self, event: events.Key) -> None:
+        """Hand an urgent key over now, if it still waits, in place of what was typed before it."""
+        if event not in self._typed:
+            return
+        before = list(takewhile(lambda each: each is not event, self._typed))
+        keys = [each.key for each in before if isinstance(each, events.Key)]
+        if event.is_printable and self.is_text(keys):
+            return
+        while self._typed.popleft() is not event:
+            pass
+        self._release(event)
+
+    def _release(self, event: "events.Key | events.Paste") -> None:
+        self._due = event
+        self.post_message(event)
+
+    def _begin_to_hand_over(self) -> None:
+        self._typist = asyncio.create_task(self._hand_over(), name="typed ahead")
+
+    async def _hand_over(self) -> None:
+        """Hand over what waits, each when the one before is answered."""
+        try:
+            await self._settled()
+            while self._typed and not self._exit:
+                if self.is_held:
+                    with suppress(WorkerFailed, WorkerCancelled):
+                        await self._holding[0].wait()
+                elif self._typed:
+                    self._release(self._typed.popleft())
+                await self._settled()
+        finally:
+            self._typist = None
+
+    async def _settled(self) -> None:
+        """Wait until all that a key has set off is through: messages, a new screen, its focus.
+
+        Messages go up from the widget that has the keys. What goes the same way after them comes
+        out after them.
+        """
+        for done in range(1, _MOST_ROUNDS + 1):
+            path = self._path
+            for node in path:
+                await self._passed(node)
+            is_quiet = not any(node.message_queue_size for node in path)
+            if self._exit or (done >= _LEAST_ROUNDS and is_quiet and self._path == path):
+                return
+
+    @property
+    def _path(self) -> list[DOMNode]:
+        """What a key goes through, from the widget that has the keys up to the app."""
+        if not self.screen_stack:
+            return [self]
+        return (self.focused or self.screen).ancestors_with_self
+
+    async def _passed(self, node: DOMNode) -> None:
+        """Wait until a node has done what it had to do so far, or is gone."""
+        passed = asyncio.get_running_loop().create_future()
+
+        def note() -> None:
+            if not passed.done():
+                passed.set_result(None)
+
+        if node.call_later(note):
+            while not passed.done() and (node is self or node.is_attached) and not self._exit:
+                await asyncio.wait({passed}, timeout=_LOOK)
+
+
+def hold(app: App[object], worker: Worker[None]) -> None:
+    """Have what is typed wait for a worker, in an app that can do so."""
+    if isinstance(app, TypeAheadApp):
+        app.hold(worker)
