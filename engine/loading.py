@@ -7,11 +7,13 @@ watches, notes and expectations speak of, and the memory that a pass takes.
 from math import prod
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from nnstep.engine.arrays import Shape
 from nnstep.engine.language.evaluate import ConditionError
 from nnstep.engine.language.typed import mistakes
 from nnstep.engine.limits import MAX_LIVE
-from nnstep.engine.program.compile import program_of
+from nnstep.engine.program.compile import program_of, remember
 from nnstep.engine.program.program import CompileError, Phase, Program, Role
 from nnstep.engine.scenario.errors import Keys, Problem, ScenarioError
 from nnstep.engine.scenario.model import Expectation, Scenario
@@ -30,8 +32,7 @@ def load(path_or_name: str | Path) -> Scenario:
     """
     report = Report(read_source(_file(path_or_name)))
     scenario = build_scenario(report)
-    _compile(scenario, report)
-    return scenario
+    return _compile(scenario, report)
 
 
 def read(path_or_name: str | Path) -> Scenario:
@@ -39,20 +40,29 @@ def read(path_or_name: str | Path) -> Scenario:
     return build_scenario(Report(read_source(_file(path_or_name))))
 
 
-def _compile(scenario: Scenario, report: Report) -> None:
-    """Compile a scenario, whose program is remembered, and check it against that."""
+def _compile(scenario: Scenario, report: Report) -> Scenario:
+    """Compile a scenario, whose program is remembered, and check it against that.
+
+    Returns the scenario with what is doubtful in its program among its warnings.
+    """
     try:
         program = program_of(scenario)
     except CompileError as error:
         _report(error, scenario, report)
-    else:
-        if scenario.network is not None:
-            check_memory(scenario, program, report)
-            report.raise_errors()
-        if scenario.overrides:
-            check_overrides(scenario, program, report)
-        check_references(scenario, program, report)
+        report.raise_errors()
+        raise
+    if scenario.network is not None:
+        check_memory(scenario, program, report)
+        report.raise_errors()
+    if scenario.overrides:
+        check_overrides(scenario, program, report)
+    check_references(scenario, program, report)
     report.raise_errors()
+    if not program.doubts:
+        return scenario
+    for doubt in program.doubts:
+        report.warning(("program", "code"), doubt.message, offset=doubt.start)
+    return remember(replace(scenario, warnings=report.warnings()), program)
 
 
 def _file(path_or_name: str | Path) -> str | Path:

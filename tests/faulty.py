@@ -8,7 +8,7 @@ from building import network
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
-from nnstep.engine.faults.fault import Fault
+from nnstep.engine.faults.fault import Fault, merged
 from nnstep.engine.faults.monitor import Monitor
 from nnstep.engine.machine.machine import Record
 from nnstep.engine.scenario.model import Initializer, Layer, Loss, Scenario
@@ -58,12 +58,13 @@ class Recorded:
 
     def faults(self) -> list[Fault]:
         """What a monitor finds, block after block."""
-        monitor, found, first = Monitor(self.case, self.program), list[Fault](), 0
+        monitor, found, first = Monitor(self.case, self.program), tuple[Fault, ...](), 0
         while first < len(self.records):
             block = self.records[first : first + monitor.block]
-            found += monitor.examine(first, block, self.before_pass(first), self.losses, found)
+            before = self.before_pass(first)
+            found = merged(found, monitor.examine(first, block, before, self.losses, found))
             first += len(block)
-        return found
+        return list(found)
 
 
 def faults(case: Scenario, passes: int = 1) -> list[Fault]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.branches import Difference
+from nnstep.engine.session.edits import changed_lines
 from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.engine.text import cell_name, listed, several
 
@@ -28,10 +29,16 @@ def _set(session: "Session", text: Typed) -> Answer:
     name, index = cell(target, session)
     number = value(new, session)
     before, branch = session.value(name)[index], session.branches.current
+    program = session.program
     with blaming(new):
         session.edit(name, index, number)
     said = [f"{cell_name(name, index)} = {session.value(name)[index]!s} (was {before!s})"]
     said += branch_begun(session, branch)
+    if formulas := changed_lines(program, session.program):
+        said.append(
+            f"A row of {name} no longer sums to 1: from here on {listed(formulas)}, "
+            "which is the derivative of the loss for such rows, too."
+        )
     lines = list(said)
     if session.stale:
         stale = [each for each in session.program.tensors if each in session.stale]

@@ -8,12 +8,17 @@ from nnstep.engine.text import cell_name
 
 
 class Edit(Struct, frozen=True):
-    """One cell gets another value; `place` counts the instructions executed before it."""
+    """One cell gets another value; `place` counts the instructions executed before it.
+
+    `lines` are those that take the place of others from there on, by position: with targets that no
+    longer sum to 1, the derivative of the loss is one that allows for it.
+    """
 
     place: int
     name: str
     index: Shape
     value: float
+    lines: tuple[tuple[int, Instruction], ...] = ()
 
     @property
     def cell(self) -> str:

@@ -262,7 +262,11 @@ def _prepared(program: Program) -> list[tuple[Instruction, Kernel | None, str]]:
 
 def _lines_of(edits: Sequence[Change]) -> Mapping[int, Instruction]:
     """Return the lines that edits put in place of others, by position; the last one counts."""
-    return {edit.position: edit.instruction for edit in edits if isinstance(edit, Override)}
+    lines: dict[int, Instruction] = {}
+    for edit in edits:
+        own = ((edit.position, edit.instruction),) if isinstance(edit, Override) else edit.lines
+        lines.update(own)
+    return lines
 
 
 def initial_state(scenario: Scenario, program: Program, seed: int) -> State:

@@ -31,11 +31,12 @@ class LossOperation(Operation, frozen=True, kw_only=True):
     of the elements, before they are reduced to a number. `fused` has, for an activation that feeds
     its own loss, the derivative by that activation's `z`: stable where the chain through `da` is
     not. `class_indices` says that `y` holds one class a row. `weighted` is the same loss for target
-    rows that do not add up to 1.
+    rows that do not add up to 1. `fused_kink` is the kink where the derivative is a fused one.
     """
 
     usual: Reduction = "mean"
     fused: Mapping[str, Kernel] = field(default_factory=dict)
+    fused_kink: Kink | None = None
     class_indices: bool = False
     weighted: "LossOperation | None" = None
 
@@ -54,6 +55,10 @@ class LossOperation(Operation, frozen=True, kw_only=True):
     def fused_derivative(self, activation: str, reduction: Reduction) -> Formula:
         """The derivative of the loss by the `z` of the activation that made `a`."""
         return _DIVIDED[reduction].on(g=self._over_rows(formula(self.fused[activation])))
+
+    def with_fusion(self) -> "LossOperation":
+        """Return the loss as it is behind an activation that it is fused with."""
+        return replace(self, kink=self.fused_kink)
 
     def _over_rows(self, elements: Formula) -> Formula:
         return elements.on(y=_ONE_HOT) if self.class_indices else elements
@@ -103,6 +108,7 @@ def _operation(
     usual: Reduction = "mean",
     kink: Kink | None = None,
     fused: Mapping[str, Kernel] | None = None,
+    fused_kink: Kink | None = None,
     settings: Mapping[str, Setting] | None = None,
 ) -> LossOperation:
     return LossOperation(
@@ -116,6 +122,7 @@ def _operation(
         settings={name: each.default for name, each in (settings or {}).items()},
         usual=usual,
         fused=fused or {},
+        fused_kink=fused_kink,
     )
 
 
@@ -258,6 +265,10 @@ BINARY_CROSS_ENTROPY = Loss(
         kink=lambda a, y: np.where(
             ((a < 1e-12) & (y > 1e-12)) | ((1 - a < 1e-12) & (1 - y > 1e-12)), np.nan, 0
         ),
+        # The fused derivative has no clamp of its own: only that of the logarithms is left.
+        fused_kink=lambda a, y: np.where(
+            ((a < np.exp(-100)) & (y > 0)) | ((1 - a < np.exp(-100)) & (y < 1)), np.nan, 0
+        ),
     ),
     logits=_operation(
         "binary_cross_entropy_with_logits",
@@ -333,11 +344,14 @@ LOSSES: Mapping[str, Loss] = {
 }
 
 
-def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
+def loss_operation(
+    kind: str, from_logits: bool, y: Array, *, weighted: bool = False
+) -> LossOperation:
     """Return the loss for targets like `y`, `(rows, outputs)` or integers `(rows,)`.
 
     Target rows of a cross-entropy that do not sum to 1 (weights, not probabilities) have a
-    derivative of their own: `a - y` would be wrong for them.
+    derivative of their own: `a - y` would be wrong for them. It is asked for with `weighted` where
+    the rows do sum to 1.
     """
     row = LOSSES[kind]
     operation = row.logits if from_logits and row.logits else row.operation
@@ -345,6 +359,10 @@ def loss_operation(kind: str, from_logits: bool, y: Array) -> LossOperation:
         return operation
     if y.ndim == 1:
         return replace(operation, class_indices=True)
+    return operation if adds_up(y) and not weighted else operation.weighted or operation
+
+
+def adds_up(y: Array) -> bool:
+    """Tell whether every row of targets sums to 1, but for the rounding of its dtype."""
     rounding = y.shape[-1] * np.finfo(y.dtype).eps
-    adds_up = np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding)
-    return operation if adds_up else operation.weighted or operation
+    return bool(np.allclose(y.sum(axis=-1), 1, rtol=0, atol=rounding))

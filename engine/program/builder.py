@@ -14,7 +14,7 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.operations.formula import Constant, Formula, formula, variable
 from nnstep.engine.scenario.model import Data
 
-from .program import Instruction, Phase, Program, Role, Shapes, Tensor
+from .program import Doubt, Instruction, Phase, Program, Role, Shapes, Tensor
 
 
 class Applied(Struct, frozen=True):
@@ -53,6 +53,7 @@ class Listing:
     def __init__(self, data: Data | None, dtype: str) -> None:
         self.instructions: list[Instruction] = []
         self.tensors: dict[str, Tensor] = {}
+        self.doubts: list[Doubt] = []
         self._in_half = dtype == "float16"
         self._rows = data.batch_sizes if data else (1,)
         if data:
@@ -139,7 +140,8 @@ class Listing:
     def program(self, loss: str) -> Program:
         """Return the finished program."""
         lines = tuple(self.instructions)
-        return Program(lines, self.tensors, loss, self.parameters, self.trained)
+        doubts = tuple(self.doubts)
+        return Program(lines, self.tensors, loss, self.parameters, self.trained, doubts)
 
 
 _SUMMED = formula(lambda total, addition: total + addition)

@@ -23,12 +23,35 @@ def program_of(scenario: Scenario) -> Program:
     return program
 
 
-def compile_scenario(scenario: Scenario) -> Program:
-    """Compile a scenario to a new program; raise `CompileError` where an expression is wrong."""
+_weighted: WeakKeyDictionary[Scenario, Program] = WeakKeyDictionary()
+
+
+def weighted_program_of(scenario: Scenario) -> Program:
+    """Return the program with the derivative of a loss whose target rows may sum to anything.
+
+    Its lines are those of the scenario's program, but for that derivative.
+    """
+    program = _weighted.get(scenario)
+    if program is None:
+        program = _weighted[scenario] = compile_scenario(scenario, weighted=True)
+    return program
+
+
+def remember(scenario: Scenario, program: Program) -> Scenario:
+    """Have the program of a scenario remembered that says the same as one compiled already."""
+    _programs[scenario] = program
+    return scenario
+
+
+def compile_scenario(scenario: Scenario, *, weighted: bool = False) -> Program:
+    """Compile a scenario to a new program; raise `CompileError` where an expression is wrong.
+
+    For `weighted`, see `weighted_program_of`.
+    """
     listing = Listing(scenario.data, scenario.dtype)
     if scenario.network:
         assert scenario.data is not None, "a network is always read with its data"
-        write_network(listing, scenario.network, scenario.data)
+        write_network(listing, scenario.network, scenario.data, weighted=weighted)
         loss = LOSS
     else:
         assert scenario.expression is not None, "a scenario is a network or an expression"

@@ -49,6 +49,7 @@ def write_expression(
     for statement, text in zip(expression.statements, _texts(expression), strict=True):
         outputs = _write_statement(listing, lowering, statement, expression.loss)
         sources |= dict.fromkeys(outputs, text)
+    listing.doubts += lowering.doubts
     _check_loss_is_a_number(lowering, expression, last)
     _write_backward(listing, expression, lowering.written, sources, temporaries.given)
 

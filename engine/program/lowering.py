@@ -4,7 +4,7 @@ Nested expressions get temporaries, and constant ones are worked out on the way.
 for every size that a batch can have, so that one that does not fit is reported at its place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from math import prod
 from types import MappingProxyType
@@ -43,7 +43,7 @@ from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean
 
 from .builder import Applied
-from .program import CompileError, Shapes
+from .program import CompileError, Doubt, Shapes
 
 
 class Temporaries:
@@ -114,6 +114,7 @@ class Lowering:
     def __init__(self, shapes: Mapping[str, Shapes], temporaries: Temporaries, dtype: str) -> None:
         self.shapes = dict(shapes)
         self.written: list[Applied] = []
+        self.doubts: list[Doubt] = []
         self._live = 2 * sum(_largest(variants) for variants in self.shapes.values())
         self._temporaries = temporaries
         self._dtype = dtype
@@ -315,6 +316,7 @@ class Lowering:
             )
         except ShapeError as error:
             raise CompileError(str(error), node.start, node.end) from None
+        self._doubt(node, operation, given)
         largest = _largest(shapes)
         if largest > MAX_ELEMENTS:
             message = f"the result would have more than {MAX_ELEMENTS:,} elements"
@@ -324,6 +326,22 @@ class Lowering:
             message = f"with this, all tensors would have more than {MAX_LIVE:,} elements together"
             raise CompileError(message, node.start, node.end)
         return shapes
+
+    def _doubt(self, node: Node, operation: Operation, given: Sequence[Shapes]) -> None:
+        """Note where a list of m numbers meets a column of m: the result has m rows of m."""
+        if not operation.broadcasts or len(given) != 2:
+            return
+        for pair in zip(*given, strict=True):
+            flat, column = sorted(pair, key=len)
+            rows = column[0] if column else 0
+            if rows > 1 and flat == (rows,) and column == (rows, 1):
+                shapes = f"shapes {pair[0]} and {pair[1]}"
+                message = (
+                    f"{shapes} broadcast to {(rows, rows)}, every number with every other; "
+                    f"reshape one to the other's shape, or write data as a column, [[…], […]]"
+                )
+                self.doubts.append(Doubt(message, node.start))
+                return
 
     def _folded(self, node: Node, operation: Operation, constants: Mapping[str, float]) -> float:
         if operation is arithmetic.NEGATE:

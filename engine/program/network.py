@@ -69,8 +69,13 @@ LAYERS = {
 """The kinds of layers that a network can have."""
 
 
-def write_network(listing: Listing, network: Network, data: Data) -> None:
-    """Add the forward, loss and backward instructions of a network."""
+def write_network(
+    listing: Listing, network: Network, data: Data, *, weighted: bool = False
+) -> None:
+    """Add the forward, loss and backward instructions of a network.
+
+    `weighted` asks for the derivative of a cross-entropy whose target rows may sum to anything.
+    """
     applied: list[Applied] = []
     penalised: list[str] = []
     source = "x"
@@ -84,8 +89,11 @@ def write_network(listing: Listing, network: Network, data: Data) -> None:
         ]
         applied += kind.write(listing, layer, number, network.layout, {"x": source, **names})
         source = applied[-1].output
-    operation = loss_operation(network.loss.kind, network.loss.from_logits, data.y)
+    name, from_logits = network.loss.kind, network.loss.from_logits
+    operation = loss_operation(name, from_logits, data.y, weighted=weighted)
     operation = operation.with_settings(**network.loss.options)
+    if network.loss.fuse and applied[-1].operation in operation.fused:
+        operation = operation.with_fusion()
     loss = _write_loss(listing, network, operation, source, penalised)
     backward = [_with_penalty(one, penalised, network.l2) for one in applied]
     wanted = [*listing.parameters, *(["x"] if network.input_gradient else [])]

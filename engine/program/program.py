@@ -38,6 +38,13 @@ class CompileError(ValueError):
         self.name = name
 
 
+class Doubt(Struct, frozen=True):
+    """What an expression computes though it is hardly meant; `start` is an offset in its code."""
+
+    message: str
+    start: int
+
+
 class Phase(StrEnum):
     """The five parts of an iteration, in order."""
 
@@ -138,6 +145,7 @@ class Program(Struct, frozen=True):
 
     `tensors` is in the order in which a reader meets them. `parameters` are those that have a
     gradient; `trained` those that the optimizer updates. `loss` names the tensor that is minimised.
+    `doubts` are about what is computed, but is hardly meant.
     """
 
     instructions: tuple[Instruction, ...]
@@ -145,6 +153,7 @@ class Program(Struct, frozen=True):
     loss: str
     parameters: tuple[str, ...]
     trained: tuple[str, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     def __len__(self) -> int:
         return len(self.instructions)

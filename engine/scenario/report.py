@@ -48,9 +48,11 @@ class Report:
         if not self.is_full:
             self._errors.append(_Remark(keys, message, part, offset))
 
-    def warning(self, keys: Keys, message: str, *, part: Part = "value") -> None:
-        """Note a doubt about what `keys` lead to."""
-        self._warnings.append(_Remark(keys, f"warning: {message}", part, None))
+    def warning(
+        self, keys: Keys, message: str, *, part: Part = "value", offset: int | None = None
+    ) -> None:
+        """Note a doubt about what `keys` lead to; `offset` is that of a character in a string."""
+        self._warnings.append(_Remark(keys, f"warning: {message}", part, offset))
 
     @property
     def is_full(self) -> bool:

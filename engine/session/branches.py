@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.faults.monitor import Examination
+from nnstep.engine.faults.examination import Examination
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.text import did_you_mean, printable, quoted, several

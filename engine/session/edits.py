@@ -11,7 +11,9 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Change, Edit
-from nnstep.engine.program.program import Program, Role
+from nnstep.engine.operations.losses import adds_up
+from nnstep.engine.program.compile import program_of, weighted_program_of
+from nnstep.engine.program.program import Instruction, Program, Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, outside, quoted
 
@@ -45,7 +47,42 @@ def checked_edit(
     holds_classes = program.tensors[name].role is Role.DATA and array.dtype.kind == "i"
     if holds_classes and scenario.network is not None:
         below = scenario.network.layers[-1].units
-    return Edit(place, name, *_cell(array, name, index, value, below))
+    edit = Edit(place, name, *_cell(array, name, index, value, below))
+    return replace(edit, lines=_general_lines(scenario, program, tensors, edit))
+
+
+def _general_lines(
+    scenario: Scenario, program: Program, tensors: Mapping[str, Array], edit: Edit
+) -> tuple[tuple[int, Instruction], ...]:
+    """Return the lines that allow for target rows that no longer sum to 1, by position.
+
+    There are none where `a - y` is no derivative of the loss, or is one still. A person's own line
+    stays what it is.
+    """
+    network, array = scenario.network, tensors[edit.name]
+    if network is None or edit.name != "y" or array.dtype.kind != "f" or array.ndim != 2:
+        return ()
+    edited = dict(tensors)
+    edit.apply(edited)
+    if adds_up(edited[edit.name]):
+        return ()
+    lines = zip(
+        program.instructions,
+        program_of(scenario).instructions,
+        weighted_program_of(scenario).instructions,
+        strict=True,
+    )
+    return tuple(
+        (position, general)
+        for position, (line, own, general) in enumerate(lines)
+        if line.code == own.code != general.code
+    )
+
+
+def changed_lines(before: Program, after: Program) -> list[str]:
+    """Return the lines of a program that another one does not have."""
+    both = zip(before.instructions, after.instructions, strict=True)
+    return [new.code for old, new in both if old.code != new.code]
 
 
 def checked_tensor(name: str, program: Program, tensors: Mapping[str, Array]) -> Array:

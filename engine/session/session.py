@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
@@ -461,18 +461,25 @@ class Session:
         """Compare the gradients of the loss at this place with difference quotients.
 
         They are those of the parameters as they are here, for the batch of the pass under way; at
-        the beginning of a pass, for its batch, which is next. `progress` is told how many cells are
-        done, and of how many. What is interrupted is not complete.
+        the beginning of a pass, for its batch, which is next. Gradients that this pass has written
+        count as they stand, before they are clipped; those that do not belong to these parameters
+        and this batch are computed anew. `progress` is told how many cells are done, and of how
+        many. What is interrupted is not complete.
         """
+        from nnstep.engine.verification.standing import standing_at
         from nnstep.engine.verification.verify import verify
 
         self._interrupted.clear()
-        machine = self._machine
-        if machine.position == 0:
-            machine = self._timeline.ghost(self.place)
-            next(machine.steps(self.place + 1))
+        here = standing_at(self._timeline, finished=self.finished)
         return verify(
-            self.program, machine.tensors, progress=progress, cancelled=self._interrupted.is_set
+            self.program,
+            here.tensors,
+            standing=here.gradients,
+            earlier=here.before,
+            anew=here.anew,
+            edited=here.edited,
+            progress=progress,
+            cancelled=self._interrupted.is_set,
         )
 
     # Watching

@@ -6,8 +6,8 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.faults.monitor import Examination
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline

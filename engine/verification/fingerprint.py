@@ -1,4 +1,4 @@
-"""Which mistake a wrong gradient looks like: a factor, a sign, a transposed matrix.
+"""Which mistake a wrong gradient looks like, by its ratio to the numeric one: a factor, a sign.
 
 The checks of one tensor's cells are summed up here, too.
 """
@@ -9,17 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.program import Role, run
 
-from .differences import Point, as_float64
-from .verdict import BAD, GOOD, Cell, Fingerprint, TensorCheck, Verdict
-
-LOUD = 1e-3
-"""The share of the largest gradient below which a cell has no say: its digits may be too few."""
-
-NEAR = 1e-4
-"""By how much, relatively, cells may differ from a relation that holds for all."""
+from .mistakes import Suspects
+from .point import Point, as_float64
+from .verdict import BAD, GOOD, LOUD, NEAR, Cell, Fingerprint, Kinked, TensorCheck, Verdict, near
 
 
 class Counts:
@@ -57,7 +52,7 @@ def common_ratio(cells: Sequence[Cell]) -> float | None:
     loud = _loud(analytic, numeric)
     analytic, numeric = analytic[loud], numeric[loud]
     ratio = float(np.median(analytic / numeric))
-    return ratio if _near(analytic, ratio * numeric) else None
+    return ratio if near(analytic, ratio * numeric) else None
 
 
 def is_transposed(cells: Sequence[Cell], gradient: Array) -> bool:
@@ -67,7 +62,7 @@ def is_transposed(cells: Sequence[Cell], gradient: Array) -> bool:
     numeric = np.array([cell.numeric for cell in cells])
     across = np.array([gradient.T[cell.index] for cell in cells])
     loud = _loud(across, numeric)
-    return bool(loud.any()) and _near(across[loud], numeric[loud])
+    return bool(loud.any()) and near(across[loud], numeric[loud])
 
 
 def named(ratio: float, counts: Counts, only_biases: bool) -> tuple[list[Fingerprint], int | None]:
@@ -83,7 +78,8 @@ def named(ratio: float, counts: Counts, only_biases: bool) -> tuple[list[Fingerp
         found.append(Fingerprint.SUM_FOR_MEAN if only_biases else Fingerprint.MISSING_MEAN)
     divided = _count_near(1 / ratio, counts.all) if ratio else None
     if divided:
-        found.append(Fingerprint.MEAN_FOR_SUM)
+        twice = counts.averages and not only_biases
+        found.append(Fingerprint.DIVIDED_TWICE if twice else Fingerprint.MEAN_FOR_SUM)
     if _is(ratio, 2) and not (found and only_biases):
         found.append(Fingerprint.DOUBLED)
     if _is(ratio, 0.5) and not (found and only_biases):
@@ -102,10 +98,6 @@ def _count_near(ratio: float, counts: Collection[int]) -> int | None:
 def _loud(analytic: Array, numeric: Array) -> Array:
     size = np.maximum(np.abs(analytic), np.abs(numeric))
     return (size >= LOUD * size.max(initial=0.0)) & (size > 0)
-
-
-def _near(a: Array, b: Array) -> bool:
-    return bool(np.all(np.abs(a - b) <= NEAR * np.maximum(np.abs(a), np.abs(b))))
 
 
 def _rows(point: Point) -> int | None:
@@ -133,23 +125,28 @@ def _is_mean_over_rows(point: Point) -> bool:
     return math.isclose(loss, point.loss, rel_tol=1e-9) and math.isfinite(loss)
 
 
-Outcomes = list[Cell | None]
-"""What came of each cell that was tried, None for one at a kink."""
+Outcomes = list[Cell | Kinked]
+"""What came of each cell that was tried."""
 
 _COMPARED = GOOD | BAD
 
 
 def tensor_checks(
-    point: Point, outcomes: Mapping[str, Outcomes], counts: Counts
+    point: Point,
+    outcomes: Mapping[str, Outcomes],
+    counts: Counts,
+    earlier: Mapping[str, Array],
 ) -> list[TensorCheck]:
     """Return what came of each parameter, with the fingerprints of those that are wrong.
 
-    A parameter that is not among the outcomes has a gradient of another shape.
+    A parameter that is not among the outcomes has a gradient of another shape. `earlier` are
+    tensors of the pass before.
     """
     of = point.program.gradients
     checks = {name: _checked(point, name, of[name], outcomes.get(name)) for name in point.gradients}
+    suspects = Suspects(point, earlier)
     return [
-        _fingerprinted(check, outcomes[check.name], point, counts, checks.values())
+        _fingerprinted(check, outcomes[check.name], point, counts, checks.values(), suspects)
         if check.verdict in BAD and check.name in outcomes
         else check
         for check in checks.values()
@@ -159,16 +156,15 @@ def tensor_checks(
 def _checked(point: Point, name: str, gradient: str, outcomes: Outcomes | None) -> TensorCheck:
     shape, gradient_shape = point.tensors[name].shape, point.gradients[name].shape
     if outcomes is None:
-        transposed = gradient_shape == shape[::-1]
         return TensorCheck(
             name=name,
             gradient=gradient,
             shape=shape,
             gradient_shape=gradient_shape,
             verdict=Verdict.FAIL,
-            fingerprint=Fingerprint.TRANSPOSED if transposed else None,
+            fingerprint=_of_shape(shape, gradient_shape),
         )
-    cells = [cell for cell in outcomes if cell is not None]
+    cells = [cell for cell in outcomes if isinstance(cell, Cell)]
     verdicts = [cell.verdict for cell in cells]
     telling = [cell for cell in cells if cell.verdict is not Verdict.UNDECIDED]
     worst = max(telling, key=lambda cell: (cell.verdict.severity, cell.error), default=None)
@@ -183,7 +179,22 @@ def _checked(point: Point, name: str, gradient: str, outcomes: Outcomes | None) 
         undecided=verdicts.count(Verdict.UNDECIDED),
         not_finite=verdicts.count(Verdict.NOT_FINITE),
         worst=worst,
+        kinks=tuple(cell for cell in outcomes if isinstance(cell, Kinked)),
+        silent=bool(cells) and all(cell.analytic == cell.numeric == 0 for cell in cells),
     )
+
+
+def _of_shape(shape: Shape, gradient_shape: Shape) -> Fingerprint | None:
+    """Return the mistake that a shape tells of."""
+    if gradient_shape == shape[::-1]:
+        return Fingerprint.TRANSPOSED
+    if len(gradient_shape) == len(shape) + 1 and gradient_shape[1:] == shape:
+        return Fingerprint.NOT_SUMMED
+    return None
+
+
+MOST_WRONG = 3
+"""Of so many wrong cells at most each is named, if the others are right."""
 
 
 def _fingerprinted(
@@ -192,30 +203,52 @@ def _fingerprinted(
     point: Point,
     counts: Counts,
     checks: Iterable[TensorCheck],
+    suspects: Suspects,
 ) -> TensorCheck:
     """Return the check with what the cells have in common."""
-    cells = [cell for cell in outcomes if cell is not None and cell.verdict in _COMPARED]
-    ratio = common_ratio(cells)
-    if ratio is not None:
-        found, divisor = named(ratio, counts, _weights_agree(check, point, checks))
-        return replace(
-            check,
-            fingerprint=found[0] if found else None,
-            alternatives=tuple(found[1:]),
-            ratio=ratio,
-            divisor=divisor,
-        )
+    found = (cell for cell in outcomes if isinstance(cell, Cell))
+    cells = [cell for cell in found if cell.verdict in _COMPARED]
+    wrong = [cell for cell in cells if cell.verdict in BAD]
+    only_biases = _weights_agree(check, point, checks)
+    if ratio := common_ratio(cells):
+        names, divisor = named(ratio, counts, only_biases)
+        if names:
+            return _with_ratio(check, ratio, names, divisor)
     if is_transposed(cells, point.gradients[check.name]):
         return replace(check, fingerprint=Fingerprint.TRANSPOSED)
+    if ratio != 0 and (mistake := suspects.mistake(check.name, cells)):
+        fingerprint, detail = mistake
+        return replace(check, fingerprint=fingerprint, detail=detail)
+    if len(wrong) == len(cells) or ratio is not None:
+        return replace(check, ratio=ratio)
+    check = replace(check, wrong=tuple(wrong))
+    if len(wrong) <= MOST_WRONG and (ratio := common_ratio(wrong)) is not None:
+        return _with_ratio(check, ratio, *named(ratio, counts, only_biases))
     return check
 
 
+def _with_ratio(
+    check: TensorCheck, ratio: float, names: Sequence[Fingerprint], divisor: int | None
+) -> TensorCheck:
+    return replace(
+        check,
+        fingerprint=names[0] if names else None,
+        alternatives=tuple(names[1:]),
+        ratio=ratio,
+        divisor=divisor,
+    )
+
+
 def _weights_agree(check: TensorCheck, point: Point, checks: Iterable[TensorCheck]) -> bool:
-    """Tell whether a parameter is a bias beside weights whose gradients are right."""
+    """Tell whether a parameter is a bias beside weights whose gradients are right.
+
+    A gradient that is 0 in every cell says nothing: no factor would show in it.
+    """
     layer = point.program.tensors[check.name].layer
     weights = [
-        other.verdict
+        other
         for other in checks
         if len(other.shape) > 1 and point.program.tensors[other.name].layer == layer
     ]
-    return bool(weights) and BAD.isdisjoint(weights)
+    telling = any(not other.silent for other in weights)
+    return telling and BAD.isdisjoint(other.verdict for other in weights)

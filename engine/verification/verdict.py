@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from enum import StrEnum
 
+import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.program.program import Doubt
 from nnstep.engine.text import cell_name
 
 STEP = 1e-5
@@ -20,6 +22,13 @@ https://cs231n.github.io/neural-networks-3/#gradcheck, which ask for 1e-7 to be 
 
 SMALLEST_SCALE = 1e-8
 """What a difference is at least divided by: of smaller gradients the relative error says little."""
+
+
+LOUD = 1e-3
+"""The share of the largest gradient below which a cell has no say: its digits may be too few."""
+
+NEAR = 1e-4
+"""By how much, relatively, cells may differ from a relation that holds for all."""
 
 
 class Verdict(StrEnum):
@@ -51,7 +60,16 @@ class Fingerprint(StrEnum):
     HALVED = "factor 1/2"
     MEAN_FOR_SUM = "mean for sum"
     SUM_FOR_MEAN = "sum for mean"
+    DIVIDED_TWICE = "1/m twice"
     TRANSPOSED = "transposed"
+    MISSING_DERIVATIVE = "missing derivative"
+    AT_Z = "derivative at z"
+    AT_A = "derivative at a"
+    TRANSPOSED_WEIGHTS = "transposed W in da"
+    STALE = "stale activation"
+    OTHER_TENSOR = "another tensor"
+    NOT_SUMMED = "bias not summed"
+    ONE_ROW = "bias of one row"
 
 
 class Cell(Struct, frozen=True):
@@ -68,6 +86,17 @@ class Cell(Struct, frozen=True):
         return relative_error(self.analytic, self.numeric)
 
 
+class Kinked(Struct, frozen=True):
+    """A cell that is skipped: the line that has a kink there, and the slopes below and above it."""
+
+    index: Shape
+    analytic: float
+    operation: str
+    tensor: str
+    below: float
+    above: float
+
+
 class TensorCheck(Struct, frozen=True, kw_only=True):
     """What came of the gradient of one parameter, both by name.
 
@@ -76,9 +105,12 @@ class TensorCheck(Struct, frozen=True, kw_only=True):
     finite number. `worst` is the worst cell of those compared and those not finite. A gradient that
     does not have the shape of its parameter fails without a cell compared.
 
-    `fingerprint` names the mistake, if it has left one, and `alternatives` what else it may be.
-    `ratio` is that of the gradient to the numeric one, where all cells agree on it, and `divisor`
-    the count that a mean was, or was not, taken over.
+    `fingerprint` names the mistake, if it has left one, and `alternatives` what else it may be;
+    `detail` is what it is about: a line with the mistake in it, or a row. `ratio` is that of the
+    gradient to the numeric one, where all cells agree on it, and `divisor` the count that a mean
+    was, or was not, taken over. Where only some cells are wrong, `wrong` has them, and all this is
+    about them. `kinks` are the cells that were skipped. A `silent` gradient is 0 in every cell, as
+    the numeric one is: no factor would show in it.
     """
 
     name: str
@@ -95,6 +127,10 @@ class TensorCheck(Struct, frozen=True, kw_only=True):
     alternatives: tuple[Fingerprint, ...] = ()
     ratio: float | None = None
     divisor: int | None = None
+    detail: str = ""
+    wrong: tuple[Cell, ...] = ()
+    kinks: tuple[Kinked, ...] = ()
+    silent: bool = False
 
     @property
     def size(self) -> int:
@@ -112,12 +148,21 @@ class TensorCheck(Struct, frozen=True, kw_only=True):
         return cell_name(self.name, self.worst.index) if self.worst else ""
 
 
+class Anew(Struct, frozen=True):
+    """Gradients that were computed anew, and why what stands does not count."""
+
+    gradients: tuple[str, ...]
+    why: str
+
+
 class Verification(Struct, frozen=True, kw_only=True):
     """What came of all the gradients of a program at one point; `tensors` has the worst first.
 
     `chosen` is the number of cells that were to be tried, and `tried` that of those which were,
     less if it was `cancelled`. `rows` is the number of samples in the batch, None without data, and
-    `averages` tells that the loss is a mean over them.
+    `averages` tells that the loss is a mean over them. `anew` are the gradients that were not
+    judged as they stand, by the reason, and `edited` the cells of this pass's tensors that were
+    edited before or after phase backward used them. `doubts` are those about the program.
     """
 
     tensors: tuple[TensorCheck, ...]
@@ -127,6 +172,9 @@ class Verification(Struct, frozen=True, kw_only=True):
     cancelled: bool = False
     rows: int | None = None
     averages: bool = False
+    anew: tuple[Anew, ...] = ()
+    edited: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -165,6 +213,11 @@ def relative_error(analytic: float, numeric: float) -> float:
     return abs(analytic - numeric) / scale
 
 
+def near(a: Array, b: Array) -> bool:
+    """Tell whether two arrays are the same but for what a numeric gradient may be off."""
+    return bool(np.all(np.abs(a - b) <= NEAR * np.maximum(np.abs(a), np.abs(b))))
+
+
 def by_error(error: float) -> Verdict:
     """Return the verdict for a relative error."""
     if error < PASS_BELOW:
@@ -175,13 +228,15 @@ def by_error(error: float) -> Verdict:
 
 
 def worst_first(tensors: Sequence[TensorCheck]) -> tuple[TensorCheck, ...]:
-    """Return the tensors from the worst verdict to the best, and from the largest error down.
+    """Return the tensors from the worst verdict to the best, `tensors` being in forward order.
 
-    Of those that are alike, `tensors` being in the order of the forward pass, the last comes first:
-    the gradient reaches it first, with the mistake that it hands on.
+    Of those that are wrong the one nearest the loss comes first, whatever the sizes of the errors:
+    phase backward hands a mistake on from there. Of the others the largest error comes first.
     """
 
     def goodness(one: TensorCheck) -> tuple[int, float]:
+        if one.verdict in BAD:
+            return -Verdict.FAIL.severity, 0.0
         return -one.verdict.severity, -float(f"{one.worst.error:.0e}") if one.worst else 0.0
 
     last_first = list(reversed(tensors))

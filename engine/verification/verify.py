@@ -7,9 +7,11 @@ import numpy as np
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.program import Program
 
-from .differences import Point, Probe, compared
+from .differences import compared
 from .fingerprint import Counts, Outcomes, tensor_checks
-from .verdict import Verification, worst_first
+from .point import Point
+from .probe import Probe
+from .verdict import Anew, Verification, worst_first
 
 DEFAULT_CELLS = 2000
 """More cells than these are sampled; they take a few seconds with 784 inputs and a batch of 64."""
@@ -24,27 +26,35 @@ def verify(
     program: Program,
     tensors: Mapping[str, Array],
     *,
+    standing: Mapping[str, Array] | None = None,
+    earlier: Mapping[str, Array] | None = None,
+    anew: Sequence[Anew] = (),
+    edited: Sequence[str] = (),
     cells: int | None = DEFAULT_CELLS,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
     seed: int = 0,
 ) -> Verification:
-    """Compare the gradients that a program computes with difference quotients of its loss.
+    """Compare the gradients of a program with difference quotients of its loss.
 
     `tensors` are live ones, of which the parameters, the constants and the batch are used; they
     stay as they are. The forward, loss and backward instructions of the program run on a copy in
-    float64. Of more than `cells` cells in all parameters a sample is taken, drawn from `seed`; None
-    is no limit. `cancelled` is asked before every cell, and ends the verification with what has
-    been compared so far.
+    float64. Gradients that are `standing`, by parameter, are judged as they stand, the others as
+    the program computes them. Stale tensors are looked for among `earlier` ones, those of the pass
+    before, by default the live ones. `anew` and `edited` are handed on.
+
+    Of more than `cells` cells in all parameters a sample is taken, drawn from `seed`; None is no
+    limit. `cancelled` is asked before every cell, and ends the verification with what has been
+    compared so far.
 
     Raises `KeyError` with the name of a tensor that the program needs and that is not given.
     """
     with np.errstate(all="ignore"):
-        point = Point(program, tensors, seed)
+        point = Point(program, tensors, seed, standing)
         counts = Counts(point)
         chosen = chosen_cells(_comparable(point), cells, seed)
         outcomes = _tried(point, chosen, progress, cancelled)
-        checks = tensor_checks(point, outcomes, counts)
+        checks = tensor_checks(point, outcomes, counts, tensors if earlier is None else earlier)
     total, tried = _count(chosen), _count(outcomes)
     return Verification(
         tensors=worst_first(checks),
@@ -54,6 +64,9 @@ def verify(
         cancelled=tried < total,
         rows=counts.rows,
         averages=counts.averages,
+        anew=tuple(anew),
+        edited=tuple(edited),
+        doubts=program.doubts,
     )
 
 

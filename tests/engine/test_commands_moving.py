@@ -155,7 +155,7 @@ def test_a_run_until_is_also_stopped_by_others() -> None:
     assert lines[1] == "Stopped by 2: break if iteration == 4; the condition step == 4 * 18."
 
 
-def test_a_value_that_is_not_finite_stops_once() -> None:
+def test_each_line_that_makes_a_value_that_is_not_finite_stops_once() -> None:
     session = Session(load("overflow"))
     answer = give(session, "run")
     assert answer.stop
@@ -163,8 +163,12 @@ def test_a_value_that_is_not_finite_stops_once() -> None:
     assert "L is inf" in answer.lines[1]
     assert not any(line.startswith("Fault:") for line in answer.lines if "non-finite" in line)
     place = session.place
-    give(session, "run")
+    stops = [place]
+    while give(session, "run").stop and not session.finished:
+        stops.append(session.place)
     assert session.finished
+    assert stops == sorted(set(stops))
+    assert stops == [fault.place for fault in session.faults if fault.level == "stop"]
     give(session, "goto start", "goto next fault")
     assert session.place <= place
     give(session, "goto start", "step 5000")

@@ -1,5 +1,7 @@
 """Where rules of faults are not judged, and what they make of other dtypes and expressions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from building import expression, network, optimizer
@@ -29,22 +31,32 @@ def test_a_low_loss_is_no_occasion_for_warnings() -> None:
 @pytest.mark.parametrize(
     ("losses", "judged"),
     [
-        ([40.0, 30.0, 9.9], False),
-        ([40.0, 30.0, 10.1], True),
-        ([9.9, 9.9, 9.9], True),
-        ([0.04, 0.04, 0.04], False),
+        ([4.0, 3.0, 0.149], set()),
+        ([4.0, 3.0, 0.151], {"symmetry"}),
+        ([4.0, 3.0, 0.89], {"symmetry"}),
+        ([4.0, 3.0, 0.91], {"symmetry", "saturation"}),
+        ([0.5, 0.4, 0.074], set()),
+        ([0.5, 0.4, 0.076], {"symmetry"}),
+        ([0.5, 0.4, 0.46], {"symmetry", "saturation"}),
+        ([0.04, 0.04, 0.04], {"symmetry", "saturation"}),
     ],
 )
-def test_a_sum_over_rows_is_low_per_row_once_it_has_fallen(
-    losses: list[float], judged: bool
+@pytest.mark.parametrize(("reduction", "rows"), [("sum", 200), ("mean", 20)])
+def test_a_loss_is_low_beside_where_it_began_and_what_a_blind_guess_gives(
+    losses: list[float], judged: set[str], reduction: Any, rows: int
 ) -> None:
-    activations = ("sigmoid", "identity")
-    loss = Loss("half_squared_error", "sum")
-    case = given(network((3, 4, 1), activations=activations, rows=200, loss=loss), W1=60.0)
+    """Only what is wrong with a run that has not learned is told of one that has not, and so on.
+
+    `losses` are in units of the best loss that there is without looking at the inputs."""
+    activations, loss = ("sigmoid", "identity"), Loss("half_squared_error", reduction)
+    case = given(network((3, 4, 1), activations=activations, rows=rows, loss=loss), W1=60.0, W2=0.1)
+    assert case.data is not None
+    off = (case.data.y - case.data.y.mean()) ** 2 / 2
+    unit = off.sum() if reduction == "sum" else off.mean()
     run = Recorded(case, 1)
     monitor = Monitor(case, run.program)
-    found = monitor.examine(3, run.records, run.before, np.array([*losses, 5.0]), ())
-    assert (("saturation", 1) in kinds(found)) == judged
+    found = monitor.examine(3, run.records, run.before, unit * np.array([*losses, losses[-1]]), ())
+    assert {fault.name for fault in found} & {"symmetry", "saturation"} == judged
 
 
 def test_a_run_that_comes_to_rest_is_healthy() -> None:
@@ -52,7 +64,7 @@ def test_a_run_that_comes_to_rest_is_healthy() -> None:
     run = Recorded(replace(case, optimizer=optimizer("sgd", 0.02)), 2000)
     assert run.losses[-1] > 0.05
     assert np.abs(run.written("dW1", 1999, "backward")).mean() < 1e-7
-    assert {fault.name for fault in run.faults()} <= {"stalled"}
+    assert run.faults() == []
 
 
 def test_frozen_weights_need_no_gradient() -> None:
@@ -89,22 +101,23 @@ def test_narrow_dtypes_are_measured_in_float64(dtype: str) -> None:
 
 def test_float16_overflows_at_its_own_limit() -> None:
     case = network((2, 2, 1), activations=("identity",) * 2, rows=4, loss=MEAN, dtype="float16")
-    fault = faults(given(case, W1=3e4, W2=3e4))[-1]
-    assert (fault.name, fault.threshold) == ("non-finite", 65504)
+    found = faults(given(case, W1=3e4, W2=3e4))
+    fault = next(each for each in found if each.name == "non-finite")
+    assert (fault.tensor, fault.threshold) == ("z2", 65504)
 
 
 def test_expressions_are_judged_by_their_loss_and_gradients() -> None:
     diverging = expression("e = w * w", "e", w=1.0, optimized=optimizer("sgd", 3.0))
     run = Recorded(diverging, 400)
     found = run.faults()
-    assert [fault.name for fault in found] == ["diverging", "exploding gradient", "non-finite"]
-    assert found[0].place == run.place("e", 1, "loss")
+    assert [f.name for f in found[:3]] == ["diverging", "exploding gradient", "non-finite"]
+    assert found[0].place == run.place("e", 3, "loss")
     assert found[1].tensor == "dw"
     assert found[2].tensor == "e"
     idle = expression("e = w * w + 1", "e", w=0.0, optimized=optimizer("sgd", 0.1))
     assert [(f.name, f.tensor) for f in faults(idle, 3)] == [("no gradient", "dw")]
     falling = expression("e = (w - 3) * (w - 3) + 1", "e", w=0.0, optimized=optimizer("sgd", 0.1))
-    assert {fault.name for fault in faults(falling, 300)} == {"stalled"}
+    assert faults(falling, 300) == []
 
 
 def test_a_loss_below_zero_is_no_fault() -> None:

@@ -14,7 +14,8 @@ from nnstep.engine.loading import load
 from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Activation, Data, Loss, Scenario
 from nnstep.engine.session.session import Session
-from nnstep.engine.verification.differences import Estimate, Point, judged
+from nnstep.engine.verification.differences import Estimate, judged
+from nnstep.engine.verification.point import Point
 from nnstep.engine.verification.verdict import BAD, GOOD, TensorCheck, Verdict, Verification
 from nnstep.engine.verification.verify import chosen_cells, verify
 
@@ -120,8 +121,8 @@ def test_a_number_at_a_kink_that_a_cell_does_not_move_is_none_of_its_business() 
     x = frozen([[0.0, 0.0], [1.0, 2.0]])
     scenario = replace(scenario, data=replace(scenario.data, x=x))
     verification = verified(scenario, W1=[[1.0, 2.0], [-1.0, 0.6]], b1=[0.0, 0.0])
-    skipped = {one.name: one.skipped for one in verification.tensors}
-    assert skipped == {"W1": 0, "b1": 2, "W2": 0, "b2": 0}
+    assert {one.skipped for one in verification.tensors} == {0}
+    assert verification.verdict is Verdict.PASS
 
 
 def test_a_kink_that_does_not_lead_to_the_loss() -> None:

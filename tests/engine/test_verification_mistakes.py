@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.program.program import Phase, Program
-from nnstep.engine.scenario.model import Loss, Scenario
+from nnstep.engine.scenario.model import Data, Loss, Scenario
 from nnstep.engine.session.session import Session
-from nnstep.engine.verification.report import explanations
+from nnstep.engine.verification.explanation import explanations
 from nnstep.engine.verification.verdict import (
     BAD,
     GOOD,
@@ -118,7 +118,7 @@ def test_a_mean_for_a_sum_on_a_bias(bias: str) -> None:
     assert fingerprints(verification) == {bias: Fingerprint.MEAN_FOR_SUM}
     assert explanations(verification) == [
         f"d{bias} is 1/5 of the numeric gradient, and the batch has 5 rows: take the sum over the "
-        "rows, not the mean; any 1/m is inside dz already."
+        "rows, not the mean; any 1/m is inside dz already, so that it is divided by the rows twice."
     ]
 
 
@@ -196,20 +196,148 @@ def test_a_gradient_of_another_shape() -> None:
     assert explanations(verification) == ["db1 has shape (1,), and b1 (3,): they must agree."]
 
 
-# Mistakes that fail without a fingerprint
+# Mistakes that are recognised by making them
+
+
+DZ2: dict[Fingerprint, Rule] = {
+    Fingerprint.MISSING_DERIVATIVE: lambda g, t: t["da2"],
+    Fingerprint.AT_Z: lambda g, t: t["da2"] * t["z2"] * (1 - t["z2"]),
+    Fingerprint.AT_A: lambda g, t: t["da2"] * slope(t["a2"]),
+}
+
+
+def slope(z: Array) -> Array:
+    a = 1 / (1 + np.exp(-z))
+    return a * (1 - a)
+
+
+@pytest.mark.parametrize(
+    "found", [Fingerprint.MISSING_DERIVATIVE, Fingerprint.AT_Z, Fingerprint.AT_A]
+)
+def test_a_mistake_in_dz_is_named_at_its_layer_and_handed_on(found: Fingerprint) -> None:
+    verification = verified(deep(), "dz2", DZ2[found])
+    expected = {"W2": found, "b2": found, "W1": None, "b1": None}
+    assert fingerprints(verification) == expected
+    assert verification.tensors[0].name == "b2"
+    told = explanations(verification)
+    assert told[0].startswith("In db2 and dW2 the derivative of sigmoid is ")
+    assert told[1:] == [
+        "db1 and dW1 have it handed on by phase backward, if nothing else is wrong."
+    ]
 
 
 def test_the_derivative_of_tanh_taken_at_a() -> None:
     """The formula 1 - tanh(z)² with `a` where `z` belongs."""
     scenario = network((2, 3, 3, 1), activations=("tanh",) * 3, rows=5, loss=MSE)
     verification = verified(scenario, "dz2", lambda g, t: t["da2"] * (1 - np.tanh(t["a2"]) ** 2))
-    assert fingerprints(verification) == dict.fromkeys(("W1", "b1", "W2", "b2"))
-    assert explanations(verification) == []
+    found = fingerprints(verification)
+    assert (found["W2"], found["b2"], found["W1"]) == (Fingerprint.AT_A, Fingerprint.AT_A, None)
 
 
 def test_the_output_of_a_layer_in_place_of_its_input() -> None:
     verification = verified(deep(), "dW2", lambda g, t: t["dz2"].T @ t["a2"])
-    assert fingerprints(verification) == {"W2": None}
+    assert fingerprints(verification) == {"W2": Fingerprint.OTHER_TENSOR}
+    assert explanations(verification) == ["dW2 is computed with another tensor: a2 in place of a1."]
+
+
+def test_the_derivative_of_another_layer() -> None:
+    scenario = network((2, 3, 3, 3), rows=5, loss=MSE)
+    verification = verified(scenario, "dW2", lambda g, t: t["dz3"].T @ t["a1"])
+    assert explanations(verification) == [
+        "dW2 is computed with another tensor: dz3 in place of dz2."
+    ]
+
+
+@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+def test_weights_transposed_on_the_way_back(layout: Any) -> None:
+    scenario = deep()
+    assert scenario.network is not None
+    scenario = replace(scenario, network=replace(scenario.network, layout=layout))
+    verification = verified(scenario, "da1", lambda g, t: t["dz2"] @ wrong(t, layout))
+    found = fingerprints(verification)
+    assert found == dict.fromkeys(("W1", "b1"), Fingerprint.TRANSPOSED_WEIGHTS)
+    assert explanations(verification)[0].startswith("db1 and dW1 have W2 transposed")
+
+
+def wrong(t: Mapping[str, Array], layout: str) -> Array:
+    return t["W2"].T if layout == "out_in" else t["W2"]
+
+
+def test_a_stale_activation() -> None:
+    """The live tensors at the batch line still hold the activations of the last pass."""
+    session = Session(deep())
+    session.step("iteration")
+    session.step()
+    old = session.value("a1")
+    program = planted(session.program, "dW2", lambda g, t: t["dz2"].T @ old)
+    verification = verify(program, session.values())
+    assert fingerprints(verification) == {"W2": Fingerprint.STALE}
+    assert explanations(verification) == [
+        "dW2 has a stale activation: a1 of the last pass, not of this."
+    ]
+
+
+def test_a_bias_that_is_not_summed() -> None:
+    verification = verified(deep(), "db2", lambda g, t: t["dz2"])
+    assert fingerprints(verification) == {"b2": Fingerprint.NOT_SUMMED}
+    assert "not summed; sum over axis 0" in explanations(verification)[0]
+
+
+@pytest.mark.parametrize("row", [0, 3, -1])
+def test_a_bias_of_one_row(row: int) -> None:
+    verification = verified(deep(), "db2", lambda g, t: t["dz2"][row])
+    assert fingerprints(verification) == {"b2": Fingerprint.ONE_ROW}
+    assert f"dz of row {row % 5} alone" in explanations(verification)[0]
+
+
+def test_a_gradient_divided_by_the_rows_twice() -> None:
+    verification = verified(deep(), "dz3", lambda g, t: g / 5)
+    assert fingerprints(verification) == dict.fromkeys(ALL, Fingerprint.DIVIDED_TWICE)
+    assert "divided by the rows twice" in explanations(verification)[0]
+
+
+HAND_WRITTEN = """
+z1 = x @ V + c
+h = tanh(z1)
+z2 = h @ W.T + d
+p = sigmoid(z2)
+L = mean((p - y) ** 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "rule", "found"),
+    [
+        ("dV", lambda g, t: t["x"].T @ t["dh"], Fingerprint.MISSING_DERIVATIVE),
+        ("dc", lambda g, t: t["dz1"][2], Fingerprint.ONE_ROW),
+        ("dW", lambda g, t: t["dz2"].T @ t["z1"], Fingerprint.OTHER_TENSOR),
+        ("dd", lambda g, t: t["dp"].sum(axis=0), Fingerprint.MISSING_DERIVATIVE),
+    ],
+)
+def test_mistakes_in_a_network_that_is_written_out(
+    target: str, rule: Rule, found: Fingerprint
+) -> None:
+    generator = np.random.default_rng(3)
+    data = Data(frozen(generator.normal(size=(6, 2))), frozen(generator.uniform(size=(6, 2))), 6)
+    shapes = {"V": (2, 3), "c": (3,), "W": (2, 3), "d": (2,)}
+    drawn: dict[str, Any] = {n: generator.normal(size=shape) for n, shape in shapes.items()}
+    verification = verified(expression(HAND_WRITTEN, "L", data=data, **drawn), target, rule)
+    assert fingerprints(verification) == {target[1:]: found}
+
+
+def test_a_gradient_of_zeros_agrees_with_nothing() -> None:
+    """With a1 = 0 the weights' gradient is 0: no factor shows in it, and none is ruled out."""
+    scenario = network((2, 3, 1), activations=("relu", "identity"), rows=2, loss=MSE)
+    session = Session(scenario)
+    session.step()
+    program = planted(session.program, "dz2", lambda g, t: g * 2)
+    tensors = {**session.values(), "b1": frozen([-50.0, -50.0, -50.0])}
+    first = verify(program, tensors).tensors[0]
+    assert (first.name, first.fingerprint) == ("b2", Fingerprint.MISSING_MEAN)
+    assert first.alternatives == (Fingerprint.DOUBLED,)
+
+
+# Mistakes that fail without a fingerprint
 
 
 def test_a_forgotten_penalty() -> None:
@@ -312,14 +440,14 @@ def test_thresholds(excess: float, verdict: Verdict) -> None:
     assert verification.worst_error == pytest.approx(excess, rel=0.05)
 
 
-def test_the_worst_comes_first() -> None:
+def test_the_wrong_tensor_nearest_the_loss_comes_first() -> None:
     session = Session(deep())
     session.step()
     program = planted(session.program, "dW1", lambda g, t: g * 1.001)
     program = planted(program, "db2", lambda g, t: g * 1.5)
     program = planted(program, "db1", lambda g, t: g * -3)
     names = [one.name for one in verify(program, session.values()).tensors]
-    assert names[:3] == ["b1", "b2", "W1"]
+    assert names[:3] == ["b2", "b1", "W1"]
 
 
 def test_of_what_is_equally_wrong_the_last_layer_comes_first() -> None:

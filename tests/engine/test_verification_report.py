@@ -66,7 +66,7 @@ def test_a_report_of_a_mistake() -> None:
     assert [line.split()[0] for line in lines[3:6]] == ["pass"] * 3
     assert flowing(lines[6:]) == (
         "db1 is 1/4 of the numeric gradient, and the batch has 4 rows: take the sum over the rows, "
-        "not the mean; any 1/m is inside dz already."
+        "not the mean; any 1/m is inside dz already, so that it is divided by the rows twice."
     )
 
 
@@ -124,6 +124,7 @@ def test_kinks_and_rounding_errors_have_a_column_and_a_note() -> None:
     assert rows["b"] == ["undecided", "b", "()", "0/1", "1"]
     assert lines[5:] == [
         "1 cell skipped at a kink, where there is no one slope.",
+        "a[0] is at a kink of relu in t1: slopes 0 below, 1 above; the gradient 0.",
         "1 cell unsure: too small to tell from the rounding errors of the loss.",
     ]
 

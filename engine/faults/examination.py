@@ -1,0 +1,126 @@
+"""Has what a timeline runs examined, some passes behind the run, and keeps the faults by branch."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nnstep.engine.history.branch import Branch
+from nnstep.engine.history.timeline import Timeline
+from nnstep.engine.machine.machine import Record
+from nnstep.engine.scenario.model import Scenario
+
+from .fault import Fault, explained, merged
+from .monitor import Monitor
+
+
+class _Found(Struct, frozen=True):
+    """The faults of a branch: those of its passes before `examined`, and of the one under way."""
+
+    faults: tuple[Fault, ...] = ()
+    examined: int = 0
+
+    def until(self, place: int, steps_per_iteration: int) -> "_Found":
+        """Return what of this holds where only what comes before a place is the same."""
+        faults = tuple(fault for fault in self.faults if fault.place <= place)
+        return _Found(faults, min(self.examined, place // steps_per_iteration))
+
+
+class Examination:
+    """Has what a timeline runs for the first time examined, and keeps the faults by branch."""
+
+    def __init__(self, timeline: Timeline, scenario: Scenario) -> None:
+        self._timeline = timeline
+        self._scenario = scenario
+        self._found: WeakKeyDictionary[Branch, _Found] = WeakKeyDictionary()
+        timeline.forgetting.append(self._forget)
+        self._records: list[Record] = []
+        # The position up to which the pass under way has been examined.
+        self._position = 0
+
+    @cached_property
+    def _monitor(self) -> Monitor:
+        """What knows the faults; it is made when there is something to examine."""
+        return Monitor(self._scenario, self._timeline.program)
+
+    def _found_on(self, branch: Branch) -> _Found:
+        """Return what has been found on a branch; at first, what its parent had where it left."""
+        if branch not in self._found:
+            inherited = self._found_on(branch.parent) if branch.parent else _Found()
+            self._found[branch] = inherited.until(branch.fork, len(self._timeline.program))
+        return self._found[branch]
+
+    def _forget(self, branch: Branch, place: int) -> None:
+        self._found[branch] = self._found_on(branch).until(place, len(self._timeline.program))
+
+    def faults_of(self, branch: Branch) -> tuple[Fault, ...]:
+        """Return the faults found on a branch so far, up to the furthest place it has reached."""
+        newest = self._timeline.reached(branch)
+        found = self._found_on(branch).faults
+        return explained(fault for fault in found if fault.place <= newest)
+
+    @property
+    def alarms(self) -> list[Fault]:
+        """The faults of the present branch that stop a run, wherever they show."""
+        found = self._found_on(self._timeline.current)
+        return [fault for fault in explained(found.faults) if fault.level == "stop"]
+
+    def finished_pass(self, iteration: int, record: Record) -> None:
+        """Take note of the pass just finished; examine when there are enough of them."""
+        if iteration != self._examined + len(self._records):
+            return  # it is run again
+        self._records.append(record)
+        if len(self._records) >= self._monitor.block:
+            self._examine_finished()
+
+    @property
+    def _examined(self) -> int:
+        return self._found_on(self._timeline.current).examined
+
+    def examine(self) -> None:
+        """Examine all that is left, the pass under way included."""
+        if not self._timeline.keeps:
+            return
+        if self._records:
+            self._examine_finished()
+        timeline = self._timeline
+        iteration, position = divmod(timeline.place, len(timeline.program))
+        if iteration == self._examined and position > self._position:
+            self._examine(iteration, [tuple(timeline.machine.written)], self._position)
+            self._position = position
+
+    def leave(self) -> None:
+        """Examine all that is left before the timeline is taken to another place."""
+        self.examine()
+        self._position = 0
+
+    def _examine_finished(self) -> None:
+        """Examine the finished passes, those in which there was an edit by themselves."""
+        branch, steps = self._timeline.current, len(self._timeline.program)
+        edited = {edit.place // steps for edit in branch.edits}
+        records, self._records = self._records, []
+        while records:
+            first = self._examined
+            plain = next((i for i in range(len(records)) if first + i in edited), None)
+            count = len(records) if plain is None else max(1, plain)
+            self._examine(first, records[:count], self._position)
+            self._position = 0
+            self._found[branch] = replace(self._found_on(branch), examined=first + count)
+            records = records[count:]
+
+    def _examine(self, first: int, records: Sequence[Record], start: int) -> None:
+        """Examine the records of passes from the `first` on, of that from a position on."""
+        timeline, branch = self._timeline, self._timeline.current
+        steps = len(timeline.program)
+        before = timeline.tensors_at(first * steps)
+        for edit in branch.edits:
+            # What an update is compared with is what a person has put there meanwhile.
+            here = first * steps < edit.place < min(timeline.place, (first + 1) * steps)
+            if here and edit.name in timeline.program.parameters:
+                edit.apply(before)
+        losses = branch.losses.view()
+        found = self._found_on(branch)
+        new = self._monitor.examine(first, records, before, losses, found.faults, start)
+        self._found[branch] = replace(found, faults=merged(found.faults, new))

@@ -1,0 +1,217 @@
+"""What passes have written, as rules measure it: stacked arrays, of large ones an excerpt."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.machine.machine import Record
+from nnstep.engine.program.program import Phase, Program, Role
+
+LARGE = 8192
+"""The numbers in an array above which an excerpt of it is measured first.
+
+It is also what OpenBLAS certainly multiplies in one thread: on a busy machine, to wait for several
+takes many times as long as their work.
+"""
+
+EXCERPT = 2048
+"""About how many numbers an excerpt has."""
+
+
+class Written:
+    """The indices, in the record of a pass, of what the instructions of a program write.
+
+    `names` has the tensor of every index, and `counts` how many arrays there are before each
+    instruction and, as its last number, after them all. From `computed` on arrays are not data, and
+    `loss` is the position that computes the loss.
+
+    What an update leaves in a parameter or a buffer is `carried` into the next pass: once it is not
+    finite it never is again. Gradients are `followed` by such a parameter: if one is not finite,
+    neither is what it updates.
+    """
+
+    def __init__(self, program: Program, clips_values: bool = False) -> None:
+        self.program = program
+        self.names: list[str] = []
+        self.counts = [0]
+        self.carried: set[int] = set()
+        self.followed: set[int] = set()
+        self._last: dict[tuple[str, Phase], tuple[int, int]] = {}
+        updated = {line.writes[0] for line in program.instructions if line.phase is Phase.UPDATE}
+        gradients = program.gradients
+        followed = {gradients[name] for name in updated.intersection(program.parameters)}
+        for position, line in enumerate(program.instructions):
+            for name in line.writes:
+                index = len(self.names)
+                self._last[name, line.phase] = position, index
+                self.names.append(name)
+                role = program.tensors[name].role
+                if line.phase is Phase.UPDATE and role in (Role.PARAMETER, Role.BUFFER):
+                    self.carried.add(index)
+                # Clipping makes a finite value of an infinite one.
+                elif name in followed and not (clips_values and line.phase is Phase.BACKWARD):
+                    self.followed.add(index)
+            self.counts.append(len(self.names))
+        losses = (at for at, line in enumerate(program.instructions) if program.loss in line.writes)
+        self.loss = next(losses)
+        first = program.instructions[0]
+        self.computed = len(first.writes) if first.phase is Phase.BATCH else 0
+
+    def last(self, name: str, phase: Phase) -> tuple[int, int] | None:
+        """Return the position that writes a tensor last in a phase, and the index of what it wrote.
+
+        None if the phase does not write it.
+        """
+        return self._last.get((name, phase))
+
+    def at(self, name: str, phase: Phase) -> tuple[int, int]:
+        """Do the same for a tensor that the phase is known to write."""
+        return self._last[name, phase]
+
+    def tensors(self, record: Sequence[Array]) -> dict[str, Array]:
+        """Return what a whole pass has left behind, by name."""
+        return dict(zip(self.names, record, strict=True))
+
+    def position(self, count: int) -> int:
+        """Return how many instructions wrote the first `count` arrays of a record."""
+        return self.counts.index(count)
+
+
+class Passes:
+    """Passes with batches of one size, and what they wrote, stacked: shape `(passes, …)`, float64.
+
+    `iterations` are their numbers, `before` the tensors before each, and `records` what each wrote,
+    the last perhaps in part. `losses` are those of all iterations up to the last of them. Of arrays
+    with more than `LARGE` numbers an excerpt is given, some rows at equal distances, unless they
+    are `whole`.
+    """
+
+    def __init__(
+        self,
+        written: Written,
+        iterations: Sequence[int],
+        before: Sequence[Mapping[str, Array]],
+        records: Sequence[Record],
+        losses: Array,
+        *,
+        whole: bool = False,
+    ) -> None:
+        self.written = written
+        self.iterations = np.asarray(iterations)
+        self.before = before
+        self.records = records
+        self.losses = losses
+        self.whole = whole
+        self._stacks: dict[int | str, Array] = {}
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def array(self, index: int) -> Array:
+        """Return what the passes wrote at an index of their records."""
+        if index not in self._stacks:
+            self._stacks[index] = self._stacked([record[index] for record in self.records])
+        return self._stacks[index]
+
+    def tensor(self, name: str) -> Array:
+        """Return a tensor before each of the passes."""
+        if name not in self._stacks:
+            self._stacks[name] = self._stacked([before[name] for before in self.before])
+        return self._stacks[name]
+
+    def one(self, number: int) -> "Passes":
+        """Return one of the passes, counted from 0, its arrays whole."""
+        iteration = int(self.iterations[number])
+        return Passes(
+            self.written,
+            [iteration],
+            [self.before[number]],
+            [self.records[number]],
+            self.losses[: iteration + 1],
+            whole=True,
+        )
+
+    def with_record(self, record: Record) -> "Passes":
+        """Return a single pass with another record in place of its own."""
+        return Passes(
+            self.written, self.iterations.tolist(), self.before, [record], self.losses, whole=True
+        )
+
+    def is_excerpt(self, index: int) -> bool:
+        """Tell whether an array is given as an excerpt."""
+        return not self.whole and self.records[0][index].size > LARGE
+
+    def _stacked(self, arrays: Sequence[Array]) -> Array:
+        if not self.whole and arrays[0].size > LARGE:
+            arrays = [array[:: -(-array.size // EXCERPT)] for array in arrays]
+        shape = (len(arrays), *arrays[0].shape)
+        return flattened(arrays).reshape(shape)
+
+
+def flattened(arrays: Sequence[Array]) -> Array:
+    """Return the numbers of arrays of one dtype, one after the other, in float64.
+
+    To join their bytes takes an eighth of the time of `np.concatenate` where they are small; arrays
+    that do not lie in one piece cannot be joined.
+    """
+    buffers: Sequence[Any] = arrays
+    try:
+        joined = np.frombuffer(b"".join(buffers), arrays[0].dtype)
+    except TypeError:
+        joined = np.concatenate(arrays, axis=None)
+    return joined.astype(np.float64, copy=False)
+
+
+Measure = Callable[[Passes], Array]
+"""One number for each of the passes, shape `(passes,)`; NaN where there is nothing to measure."""
+
+
+def grouped(
+    written: Written,
+    first: int,
+    records: Sequence[Record],
+    before: Mapping[str, Array],
+    losses: Array,
+) -> Iterator[tuple[list[int], Passes]]:
+    """Yield passes in a row by the size of their batches, with the numbers that they have here.
+
+    `before` are the tensors before the first of them.
+    """
+    befores = [before, *({**before, **written.tensors(record)} for record in records[:-1])]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, record in enumerate(records):
+        groups.setdefault(record[0].shape, []).append(number)
+    for numbers in groups.values():
+        iterations = [first + number for number in numbers]
+        known = losses[: iterations[-1] + 1]
+        yield (
+            numbers,
+            Passes(
+                written,
+                iterations,
+                [befores[n] for n in numbers],
+                [records[n] for n in numbers],
+                known,
+            ),
+        )
+
+
+def norms(stack: Array) -> Array:
+    """Return the norm of each of stacked arrays, safe from overflow of the squares."""
+    flat = stack.reshape(len(stack), -1)
+    if not flat.shape[1]:
+        return np.zeros(len(flat))
+    squares = np.einsum("ij,ij->i", flat, flat)
+    if np.all((squares > 1e-200) & (squares < 1e200)):
+        return np.sqrt(squares)
+    largest = np.abs(flat).max(axis=1)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    scaled = flat / scale[:, np.newaxis]
+    return scale * np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+
+
+def means_of_absolute(stack: Array) -> Array:
+    """Return the mean of the absolute values of each of stacked arrays."""
+    return np.abs(stack).reshape(len(stack), -1).mean(axis=1)

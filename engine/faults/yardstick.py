@@ -1,0 +1,159 @@
+"""What a loss is measured by: where the run began, and what the data could give."""
+
+from functools import cached_property
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.operations.losses import LOSSES
+from nnstep.engine.scenario.model import Data, Network, Scenario
+
+LOW = 0.15
+"""The share of what there is to learn that is left when a loss is low."""
+
+LEARNED = 0.9
+"""The share that is left when a run has begun to learn."""
+
+NEARLY = 0.01
+"""The share by which a loss may be above the best that there is and count as that."""
+
+MOST_PASSES = 64
+"""The most passes that a mean is taken over; else those of an epoch."""
+
+MOST_NUMBERS = 1 << 20
+"""The numbers in the inputs above which no equal rows are looked for."""
+
+
+class Yardstick(Struct, frozen=True):
+    """The iterations of an epoch, and the losses that the data give.
+
+    `best` is the loss of the best guess for each input: more than 0 where equal inputs have
+    different targets. `blind` is that of the best guess that does not look at the inputs, None
+    where it is not known.
+    """
+
+    epoch: int = 1
+    best: float = 0.0
+    blind: float | None = None
+
+
+def yardstick(scenario: Scenario) -> Yardstick:
+    """Return the yardstick of a scenario; of an expression only where it begins is known."""
+    data = scenario.data
+    if data is None:
+        return Yardstick()
+    epoch = data.batches_per_epoch
+    if scenario.network is None:
+        return Yardstick(epoch)
+    with np.errstate(all="ignore"):
+        losses = [_loss(scenario.network, data, groups) for groups in (_by_input(data), _all(data))]
+    best, blind = (loss * _share_of_batch(scenario.network, data) for loss in losses)
+    if not (np.isfinite(best) and np.isfinite(blind)):
+        return Yardstick(epoch)
+    return Yardstick(epoch, best, blind)
+
+
+def _all(data: Data) -> Array:
+    return np.zeros(len(data.x), dtype=int)
+
+
+def _by_input(data: Data) -> Array:
+    """Return for each row the number of its group, that of the rows with the same input."""
+    if data.x.size > MOST_NUMBERS:
+        return np.arange(len(data.x))
+    known: dict[bytes, int] = {}
+    x = np.ascontiguousarray(data.x)
+    return np.array([known.setdefault(row.tobytes(), len(known)) for row in x])
+
+
+def _loss(network: Network, data: Data, groups: Array) -> float:
+    """Return the loss of all the data for the best guess in each group of rows."""
+    row = LOSSES[network.loss.kind]
+    y = data.y if data.y.dtype.kind == "i" else data.y.astype(np.float64)
+    targets = np.eye(network.layers[-1].units)[y] if y.ndim == 1 else y
+    guess = np.median if row.name == "mae" else np.mean
+    guesses = np.zeros(targets.shape)
+    for group in range(int(groups.max(initial=-1)) + 1):
+        rows = groups == group
+        guesses[rows] = guess(targets[rows], axis=0)
+    operation = row.operation.with_settings(**network.loss.options)
+    value = operation.reduced(network.loss.reduction)
+    given = {"a": guesses, "y": targets}
+    return float(value.function(*(given[name] for name in value.parameters)))
+
+
+def _share_of_batch(network: Network, data: Data) -> float:
+    """Return the rows of a mean batch over those of the data, where the loss is a sum over rows."""
+    if network.loss.reduction != "sum":
+        return 1.0
+    rows = len(data.x) if data.batches is None else sum(map(len, data.batches))
+    return rows / data.batches_per_epoch / len(data.x)
+
+
+def bar(begun: Array, left: float, by: Yardstick) -> Array:
+    """Return the loss at which this share of what there is to learn is left.
+
+    That is from the best loss up to where the run has `begun`, or to a guess that does not look at
+    the inputs, if that is less and there is something to learn from them. Just above the best there
+    is nothing left.
+    """
+    top = begun
+    if by.blind is not None and by.blind > by.best * (1 + NEARLY):
+        top = np.fmin(begun, by.blind)
+    return np.maximum(by.best + left * (top - by.best), by.best * (1 + NEARLY))
+
+
+class Recent:
+    """The mean loss of the last iterations: those of an epoch, or as many as there have been.
+
+    `losses` are those of all iterations so far, and `first` the one that is looked at first.
+    """
+
+    def __init__(self, losses: Array, first: int, measured_by: Yardstick) -> None:
+        self._losses = losses
+        self._first = first
+        self._window = min(measured_by.epoch, MOST_PASSES)
+        self._by = measured_by
+
+    @cached_property
+    def _means(self) -> Array:
+        window, first = self._window, self._first
+        lately = self._losses[max(0, first - window) :]
+        missing = np.zeros(max(0, window - first))
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.concatenate([missing, lately]), window
+        )
+        # Before the first loss this is not a number, and neither low nor high.
+        return windows.sum(axis=1) / np.minimum(self._counts(len(windows)), window)
+
+    def _counts(self, count: int) -> Array:
+        """Return how many losses there are at each place."""
+        return np.arange(self._first, self._first + count)
+
+    def _bars(self, left: float, count: int, by: Yardstick) -> Array:
+        """Return the losses, place by place, at which a share of what there is to learn is left."""
+        begun = self._losses[: self._window]
+        means = begun.cumsum() / np.arange(1, len(begun) + 1)
+        tops = np.full(count, np.nan)
+        if len(means):
+            tops = means[np.clip(self._counts(count), 1, len(means)) - 1]
+        return bar(tops, left, by)
+
+    def is_low(self, start: int, count: int) -> Array:
+        """Tell it of `count` iterations, each with the losses up to `start` iterations later."""
+        return self._below(LOW, start, count, self._by)
+
+    def has_fallen(self, start: int, count: int) -> Array:
+        """Tell whether the mean is well below that of the first iterations."""
+        return self._below(LEARNED, start, count, replace(self._by, blind=None))
+
+    def has_seen(self, start: int, count: int) -> Array:
+        """Tell whether it is also well below that of a guess that does not look at the inputs."""
+        return self._below(LEARNED, start, count, self._by)
+
+    def _below(self, left: float, start: int, count: int, by: Yardstick) -> Array:
+        part = slice(start, start + count)
+        bars = self._bars(left, len(self._means), by)[part]
+        return (self._means[part] < bars) & (bars > 0)

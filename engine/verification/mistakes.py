@@ -1,0 +1,222 @@
+"""Known mistakes of a hand-written backward pass, made on purpose and compared with what stands.
+
+For each layer the derivatives by its `z` and `a` are taken as difference quotients, so that nothing
+in phase backward has to be right. From them follows what the gradient would be with the mistake.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+
+import numpy as np
+from msgspec import Struct
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.operations.activations import ACTIVATIONS
+from nnstep.engine.operations.operation import Operation
+from nnstep.engine.program.program import Instruction, Phase, Role
+
+from .point import Point
+from .probe import Probe
+from .verdict import NEAR, STEP, Cell, Fingerprint
+
+MOST_CELLS = 3000
+"""The cells of a tensor above which its derivative is not taken cell by cell."""
+
+EXPLAINED = 1e-3
+"""The share of the difference to the right gradient that a mistake may leave unexplained."""
+
+
+class Dense(Struct, frozen=True):
+    """A weighted sum and its activation, by the names of their tensors.
+
+    `out_in` says that z = x @ W.T, else it is x @ W. Without an activation, `line` is None and `a`
+    is `z`.
+    """
+
+    weights: str
+    bias: str | None
+    x: str
+    z: str
+    a: str
+    line: Instruction | None
+    out_in: bool
+
+
+def layers_of(point: Point) -> list[Dense]:
+    """Return the weighted sums of a forward pass, in order."""
+    return [layer for line in point.forward if (layer := _layer(line, point))]
+
+
+def _layer(line: Instruction, point: Point) -> Dense | None:
+    if line.operation == "linear":
+        names, z = line.names, line.writes[0]
+        parts = names["x"], names["W"], names.get("b"), z
+    elif line.operation == "matmul" and {"a", "b"} <= line.names.keys():
+        if (found := _product(line, point)) is None:
+            return None
+        parts = found
+    else:
+        return None
+    x, weights, bias, z = parts
+    arrays = [point.tensors[each] for each in (x, weights, z)]
+    if any(array.ndim != 2 for array in arrays):
+        return None
+    after = [one for one in point.forward if z in one.reads and one.operation in ACTIVATIONS]
+    activation = after[0] if len(after) == 1 else None
+    a = activation.writes[0] if activation else z
+    offset = point.tensors[bias] if bias else 0.0
+    out_in = arrays[1].shape[1] == arrays[0].shape[1] and np.allclose(
+        arrays[0] @ arrays[1].T + offset, arrays[2]
+    )
+    return Dense(weights, bias, x, z, a, activation, bool(out_in))
+
+
+def _product(line: Instruction, point: Point) -> tuple[str, str, str | None, str] | None:
+    """Return input, weights, bias and result of `x @ W` or `x @ W.T`, and of `+ b` behind it."""
+    x, weights, z = line.names["a"], line.names["b"], line.writes[0]
+    transposed = next((one for one in point.forward if weights in one.writes), None)
+    if transposed and transposed.operation == "transpose":
+        weights = transposed.reads[0]
+    if weights not in point.program.parameters:
+        return None
+    behind = [one for one in point.forward if z in one.reads]
+    if len(behind) == 1 and behind[0].operation == "add":
+        bias = next((name for name in behind[0].reads if name != z), None)
+        if bias in point.program.parameters:
+            return x, weights, bias, behind[0].writes[0]
+    return x, weights, None, z
+
+
+class Suspects:
+    """Compares wrong gradients with those of known mistakes; `earlier` are of the pass before."""
+
+    def __init__(self, point: Point, earlier: Mapping[str, Array]) -> None:
+        self._point = point
+        self._earlier = earlier
+        self._derivative = cache(self._numeric)
+
+    @cached_property
+    def _layers(self) -> list[Dense]:
+        return layers_of(self._point)
+
+    def mistake(self, parameter: str, cells: Sequence[Cell]) -> tuple[Fingerprint, str] | None:
+        """Return the mistake that gives the gradients of some cells, and what it is about."""
+        for number, layer in enumerate(self._layers):
+            if parameter in (layer.weights, layer.bias):
+                return self._of_layer(parameter, number, cells)
+        return None
+
+    def _of_layer(
+        self, parameter: str, number: int, cells: Sequence[Cell]
+    ) -> tuple[Fingerprint, str] | None:
+        layer = self._layers[number]
+        dz, x = self._derivative(layer.z), self._point.tensors[layer.x]
+        if dz is None:
+            return None
+        numeric = np.array([cell.numeric for cell in cells])
+        stands = np.array([cell.analytic for cell in cells])
+        index = tuple(np.array([cell.index for cell in cells]).T)
+        is_bias = parameter == layer.bias
+        right = self._gradient(layer, dz, x, is_bias)[index]
+        # What the loss adds to it apart from the layer, such as a penalty.
+        rest = numeric - right
+        rest[np.abs(rest) <= NEAR * np.abs(numeric).max(initial=0.0)] = 0.0
+
+        gap = np.abs(stands - numeric).max(initial=0.0)
+
+        def fits(array: Array) -> bool:
+            return bool(np.all(np.abs(array[index] + rest - stands) <= EXPLAINED * gap))
+
+        if is_bias:
+            for row, each in enumerate(dz):
+                if len(dz) > 1 and fits(each):
+                    return Fingerprint.ONE_ROW, str(row)
+        for fingerprint, detail, other_dz in self._wrong_derivatives(number, dz):
+            if fits(self._gradient(layer, other_dz, x, is_bias)):
+                return fingerprint, detail
+        if not is_bias:
+            for fingerprint, detail, other_x in self._wrong_inputs(layer, x):
+                if fits(self._gradient(layer, dz, other_x, is_bias)):
+                    return fingerprint, detail
+        return None
+
+    @staticmethod
+    def _gradient(layer: Dense, dz: Array, x: Array, is_bias: bool) -> Array:
+        if is_bias:
+            return dz.sum(axis=0)
+        return dz.T @ x if layer.out_in else x.T @ dz
+
+    def _wrong_derivatives(
+        self, number: int, right: Array
+    ) -> Iterator[tuple[Fingerprint, str, Array]]:
+        """Yield what stands for a layer's dz when it is computed wrongly."""
+        layer, tensors = self._layers[number], self._point.tensors
+        line, da = layer.line, None
+        slope = _slope_of(line)
+        if line is not None and slope is not None:
+            da = self._derivative(layer.a)
+        if line is not None and slope is not None and da is not None:
+            z, a = tensors[layer.z], tensors[layer.a]
+            yield Fingerprint.MISSING_DERIVATIVE, line.operation, da
+            if "a" in slope.gradient_formula("z").parameters:
+                yield Fingerprint.AT_Z, line.operation, _through(slope, da, z, z)
+            b = slope.value_formula.function(a)
+            yield Fingerprint.AT_A, line.operation, _through(slope, da, a, b)
+            stale = self._earlier.get(layer.a), self._earlier.get(layer.z)
+            if all(each is not None and each.shape == a.shape for each in stale):
+                old_a, old_z = (np.asarray(each, np.float64) for each in stale)
+                yield Fingerprint.STALE, layer.a, _through(slope, da, old_z, old_a)
+            for after in self._layers[number + 1 :]:
+                if after.x == layer.a and (back := self._transposed(after)) is not None:
+                    wrong = _through(slope, back, z, a)
+                    yield Fingerprint.TRANSPOSED_WEIGHTS, after.weights, wrong
+        computed = self._point.computed
+        for tensor in self._point.program.with_role(Role.GRADIENT):
+            array = computed.get(tensor.name)
+            own = tensor.name in (f"d{layer.z}", f"d{layer.a}")
+            if array is not None and not own and array.shape == right.shape:
+                yield Fingerprint.OTHER_TENSOR, f"{tensor.name} in place of d{layer.z}", array
+
+    def _transposed(self, after: Dense) -> Array | None:
+        """Return the derivative by a layer's input, with its square weights transposed."""
+        weights, dz = self._point.tensors[after.weights], self._derivative(after.z)
+        if dz is None or weights.shape[0] != weights.shape[1]:
+            return None
+        return dz @ (weights.T if after.out_in else weights)
+
+    def _wrong_inputs(self, layer: Dense, x: Array) -> Iterator[tuple[Fingerprint, str, Array]]:
+        """Yield what may stand for the input of a layer."""
+        old = self._earlier.get(layer.x)
+        if old is not None and old.shape == x.shape:
+            yield Fingerprint.STALE, layer.x, np.asarray(old, np.float64)
+        for name, array in self._point.tensors.items():
+            role = self._point.program.tensors[name].role
+            if name != layer.x and array.shape == x.shape and role in (Role.VALUE, Role.DATA):
+                yield Fingerprint.OTHER_TENSOR, f"{name} in place of {layer.x}", array
+
+    def _numeric(self, name: str) -> Array | None:
+        """Return the derivative of the loss by a tensor, None if that would take too long."""
+        array = self._point.tensors[name]
+        if array.size > MOST_CELLS:
+            return None
+        probe, result = Probe(self._point, name), np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            result[index] = probe.quotient(index, STEP * probe.scale(index)).value
+        return result
+
+
+def _slope_of(line: Instruction | None) -> Operation | None:
+    """Return the operation of an activation's line, None if there is no single slope to it."""
+    row = ACTIVATIONS.get(line.operation) if line and line.phase is not Phase.LOSS else None
+    if line is None or row is None or row.name in ("identity", "softmax"):
+        return None
+    known = row.operation.settings
+    return row.operation.with_settings(
+        **{name: value for name, value in line.settings.items() if name in known}
+    )
+
+
+def _through(slope: Operation, da: Array, z: Array, a: Array) -> Array:
+    """Return what an activation's derivative makes of da, with these for its `z` and `a`."""
+    rule, given = slope.gradient_formula("z"), {"da": da, "z": z, "a": a}
+    return np.asarray(rule.function(*(given[name] for name in rule.parameters)))
