@@ -18,7 +18,7 @@ from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
-from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.scenario.model import Expectation, Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
@@ -47,8 +47,9 @@ class Session:
     kept, and faults are not looked for.
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
-    courses of its run, and `watches` the expressions to show. `question` says which cell is asked
-    about. Answers to commands write numbers with so many `digits`; with None, `print` writes all.
+    courses of its run, `watches` the expressions to show, and `expectations` the printed numbers to
+    compare with. `question` says which cell is asked about. Answers to commands write numbers with
+    so many `digits`; with None, `print` writes all.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Session:
         for table in scenario.breakpoints:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
+        self.expectations: list[Expectation] = list(scenario.expectations)
         self.log: list[Logged] = []
         self.digits: int | None = None
         self.question = Question()
@@ -82,7 +84,13 @@ class Session:
         """Return everything there is to show; `before` holds the tensors to compare with."""
         self._examination.examine()
         return snapshot_of(
-            self._timeline, self._examination, self.stops, self.watches, self.total, before or {}
+            self._timeline,
+            self._examination,
+            self.stops,
+            self.watches,
+            self.expectations,
+            self.total,
+            before or {},
         )
 
     @property
