@@ -278,6 +278,37 @@ def trace(
         sys.exit(1)
 
 
+@main.command("check")
+@click.argument("scenarios", metavar="FILE|NAME...", type=ScenarioName(), nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write what was found: for people, or as a JSON list.",
+)
+def check_scenarios(scenarios: tuple[str, ...], form: str) -> None:
+    """Check scenarios: that they load, their gradients, and their printed numbers.
+
+    Each is run to the last iteration that an [[expect]] names. The exit status is 1 if a file does
+    not load, a gradient is wrong, or a number is not the printed one; a fault of the run is told,
+    and counts as wrong only where the file says faults = "none" in its table [run].
+    """
+    from nnstep.engine.check import as_json, as_lines, check
+
+    found = []
+    with _quiet_when_closed():
+        for name in scenarios:
+            items = list(check(name, lambda warning: click.echo(shown(warning), err=True)))
+            found += items
+            if form == "text":
+                for line in as_lines(items):
+                    click.echo(line)
+        if form == "json":
+            click.echo(as_json(found))
+    sys.exit(0 if all(item.ok for item in found) else 1)
+
+
 @main.command()
 @click.argument("scenario", metavar="FILE|NAME")
 @click.argument("cell", metavar="CELL")

@@ -456,22 +456,31 @@ class Session:
         self._interrupted.clear()
         return series_of(self._timeline, expression, self._interrupted.is_set)
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> "Verification":
+    def verify(
+        self, progress: Callable[[int, int], None] | None = None, *, sample: int | None = None
+    ) -> "Verification":
         """Compare the gradients of the loss at this place with difference quotients.
 
         They are those of the parameters as they are here, for the batch of the pass under way; at
         the beginning of a pass, for its batch, which is next. `progress` is told how many cells are
-        done, and of how many. What is interrupted is not complete.
+        done, and of how many. Where there are so many cells that not all are tried, it is as many
+        as usual, or `sample`. What is interrupted is not complete.
         """
-        from nnstep.engine.verification.verify import verify
+        from nnstep.engine.verification.verify import DEFAULT_CELLS, verify
 
         self._interrupted.clear()
         machine = self._machine
         if machine.position == 0:
             machine = self._timeline.ghost(self.place)
             next(machine.steps(self.place + 1))
+        tensors = self.program.tensors
+        size = sum(math.prod(tensors[name].shape) for name in self.program.parameters)
         return verify(
-            self.program, machine.tensors, progress=progress, cancelled=self._interrupted.is_set
+            self.program,
+            machine.tensors,
+            cells=sample if sample is not None and size > DEFAULT_CELLS else DEFAULT_CELLS,
+            progress=progress,
+            cancelled=self._interrupted.is_set,
         )
 
     # Watching
