@@ -155,8 +155,8 @@ def here(name: str, program: Program, place: int) -> tuple[int | None, Phase | N
     steps = len(program)
     iteration, position = divmod(place, steps)
     lines = [at for at, line in enumerate(program.instructions) if name in line.writes]
-    if not lines:
-        return (iteration if position or not place else iteration - 1), None
+    if not lines and position:
+        return iteration, None
     written = [at for at in lines if at < position]
     if written and len(written) < len(lines):
         return iteration, Phase.BACKWARD

@@ -22,6 +22,11 @@ def names() -> tuple[str, ...]:
     return _NAMES
 
 
+def template() -> Path:
+    """Return the file that a new scenario begins as."""
+    return Path(__file__).parent / "new.toml"
+
+
 def path(name: str) -> Path:
     """Return the file of the built-in scenario `name`; raise KeyError if there is none."""
     if name not in _NAMES:

@@ -7,7 +7,10 @@ import pytest
 
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.expectations import agrees
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
+from nnstep.engine.saving.journal import Journal
+from nnstep.engine.saving.replay import open_session
 from nnstep.engine.scenario.errors import ScenarioError
 from nnstep.engine.session.session import Session
 
@@ -166,3 +169,79 @@ def test_an_edit_makes_a_number_wrong(write: Write) -> None:
     assert [str(each) for each in session.snapshot().unmet] == [
         "W1[0, 0] is 2.1 at the start, printed is 2.0: they differ by 1 units of its last digit"
     ]
+
+
+def told(session: Session, line: str) -> str:
+    return Interpreter(session).execute(line).told
+
+
+def test_a_number_is_compared_with_the_value_that_stands_here(write: Write) -> None:
+    session = Session(load(write("")))
+    assert told(session, "expect W1[0, 0] = 2.00").endswith("at the start: right, it is 2.0.")
+    assert told(session, "expect z1[1, 0] = 6") == (
+        "z1[1, 0] = 6 is expected in iteration 0; it has no value there yet."
+    )
+    assert told(session, "expect lr = 0.3").endswith("at the start: right, it is 0.25.")
+    session.step("iteration")
+    assert told(session, "expect W1[-1, 0] = 1.6").startswith("NOT RIGHT: W1[0, 0] is 1.625 in ite")
+    assert [each.iteration for each in session.expectations] == [None, 0, 0, 0]
+    session.back("op")
+    session.back("op")
+    assert told(session, "expect dW1[0, 0] = 20.0").endswith(
+        "after phase backward of iteration 0: right, it is 20.0."
+    )
+
+
+def test_expected_numbers_are_listed_replaced_and_forgotten(write: Write) -> None:
+    session = Session(load(write('[[expect]]\nat = "z1"\nvalues = [["2.0"], ["6.1"]]\n')))
+    session.step("iteration")
+    interpreter = Interpreter(session)
+    assert interpreter.execute("expect").lines == (
+        "right: z1[0, 0] is 2.0 in iteration 0, printed is 2.0",
+        "NOT RIGHT: z1[1, 0] is 6.0 in iteration 0, printed is 6.1: they differ by 1 units of its "
+        "last digit",
+    )
+    told(session, "expect z1[1, 0] = 6.0")
+    assert session.snapshot().unmet == ()
+    told(session, "expect z1[0, 0] off")
+    assert [each.printed for each in session.expectations] == [(((1, 0), "6.0"),)]
+    with pytest.raises(TextError, match=r"column 8: no printed number of L is compared"):
+        told(session, "expect L off")
+
+
+def test_a_rule_that_gives_the_number_is_named_but_not_on_an_edited_run(write: Write) -> None:
+    session = Session(load(write("")))
+    session.seek(len(session.program))
+    said = told(session, "expect L = 10.0")
+    assert "10.0 is what the mean over all in place of the sum over all" in said
+    session.seek(0)
+    session.edit("W1", (0, 0), 2.0)
+    session.seek(len(session.program))
+    assert "would give" not in told(session, "expect L = 10.0")
+
+
+def test_an_expected_number_is_in_the_session_file(write: Write, tmp_path: Path) -> None:
+    session = Session(load(write("")))
+    journal = Journal(session)
+    interpreter = Interpreter(session, journal)
+    for line in ("step 20", "expect W1[0, 0] = 1.7", f"save {tmp_path / 'kept'}"):
+        interpreter.execute(line)
+    replayed = open_session(tmp_path / "kept.session", lambda scenario: True).replay()
+    assert replayed.session.expectations == session.expectations
+    assert len(session.expectations) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("expect L", "column 9: a printed number is given as in: expect a1"),
+        ("expect L = L", "column 12: a number is written as it is printed, such as 0.3775"),
+        ("expect W1 = 1", r"column 8: W1 has shape \(1, 1\); write one of its cells as in W1"),
+        ("expect W1[0, 1] = 1", "column 8: index 1 is outside axis 1 of W1"),
+        ("expect Q = 1", "column 8: the program has no tensor 'Q'"),
+        ("expect = 1", "column 8: a cell, such as"),
+    ],
+)
+def test_what_is_wrong_with_a_printed_number_is_told(write: Write, line: str, said: str) -> None:
+    with pytest.raises(TextError, match=said):
+        told(Session(load(write(""))), line)
