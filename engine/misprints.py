@@ -17,7 +17,7 @@ from nnstep.engine.machine.machine import LossHistory, Machine, initial_state
 from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import CompileError, Instruction, Phase, Program, Role
-from nnstep.engine.scenario.model import Expectation, Loss, Scenario
+from nnstep.engine.scenario.model import Expectation, Loss, Network, Scenario
 from nnstep.engine.text import listed
 
 from .expectations import Judgement, agrees, place_of
@@ -78,11 +78,13 @@ def _has(array: Array, cell: Shape) -> bool:
 
 def _rules(scenario: Scenario) -> Iterator[Rule]:
     """Yield the rules that can be tried on a scenario, those that are double last."""
+    if scenario.overrides:
+        yield Rule("the program's own rule, without an override,", scenario, program_of(scenario))
     if early := updated_early(program_of(scenario)):
         yield Rule("updated weights, used too early,", scenario, early)
     if scenario.network is None:
         return
-    losses = list(_losses(scenario.network.loss))
+    losses = list(_losses(scenario, scenario.network))
     for name, loss, double in sorted(losses, key=lambda each: each[2]):
         other = replace(scenario, network=replace(scenario.network, loss=loss))
         try:
@@ -99,12 +101,13 @@ _REDUCED: Mapping[Reduction, str] = {
 _SQUARED = {"mse": "half_squared_error", "half_squared_error": "mse"}
 
 
-def _losses(loss: Loss) -> Iterator[tuple[str, Loss, bool]]:
+def _losses(scenario: Scenario, network: Network) -> Iterator[tuple[str, Loss, bool]]:
     """Yield other losses that may stand in place of this one, what to call them, and if double."""
-    for reduction, words in _REDUCED.items():
-        if reduction != loss.reduction:
-            name = f"{words} in place of {_REDUCED[loss.reduction]}"
-            yield name, replace(loss, reduction=reduction), False
+    loss = network.loss
+    others = _reductions(scenario, network)
+    for reduction in others:
+        name = f"{_REDUCED[reduction]} in place of {_REDUCED[loss.reduction]}"
+        yield name, replace(loss, reduction=reduction), False
     takes_numbers = LOSSES[loss.kind].targets == "probabilities" and not loss.from_logits
     if loss.kind not in _SQUARED and not takes_numbers:
         return
@@ -112,10 +115,23 @@ def _losses(loss: Loss) -> Iterator[tuple[str, Loss, bool]]:
     error = "half a squared error" if kind == "half_squared_error" else "a squared error, unhalved,"
     if takes_numbers:
         error = f"{error}, its slope times that of the output,"
-    for reduction, words in _REDUCED.items():
-        same = reduction == loss.reduction
-        name = error if same else f"{error} with {words}"
-        yield name, replace(loss, kind=kind, reduction=reduction, options={}), not same
+    other = replace(loss, kind=kind, options={})
+    yield error, other, False
+    for reduction in others:
+        yield f"{error} with {_REDUCED[reduction]}", replace(other, reduction=reduction), True
+
+
+def _reductions(scenario: Scenario, network: Network) -> list[Reduction]:
+    """Return the other reductions of a loss, one of those that divide by the same number."""
+    rows, outputs = _rows(scenario, 0), network.layers[-1].units
+    of_classes = LOSSES[network.loss.kind].targets == "classes"
+    divisors = {"sum": 1, "batch_mean": rows, "mean": rows if of_classes else rows * outputs}
+    seen, others = {divisors[network.loss.reduction]}, list[Reduction]()
+    for reduction in _REDUCED:
+        if divisors[reduction] not in seen:
+            seen.add(divisors[reduction])
+            others.append(reduction)
+    return others
 
 
 def updated_early(program: Program) -> Program | None:

@@ -35,8 +35,9 @@ COMMANDS = (
         _without_a_journal,
         (),
         "The file has the parameters as they are at the start of this branch, the data, and the "
-        "breakpoints, watches and printed numbers that there are now. Changes after step 0 are not "
-        "in it; a session has them. A file that is there already is overwritten with --force only.",
+        "overrides, breakpoints, watches and printed numbers that there are now. Other changes "
+        "after step 0 are not in it; a session has them. A file that is there already is "
+        "overwritten with --force only.",
         writes=True,
     ),
     Command(

@@ -1,7 +1,8 @@
 """A session's scenario as a file: what it runs from step 0, as it is now, in TOML.
 
 Everything is written out: parameters as they are at the start of the branch, the data as numbers,
-whatever file they came from, and the breakpoints, watches and printed numbers that there are now.
+whatever file they came from, and the overrides, breakpoints, watches and printed numbers that there
+are now.
 """
 
 import math
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_SCENARIO_BYTES
-from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.edit import Edit, Override
 from nnstep.engine.machine.machine import initial_state, run_length
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.initializers import INITIALIZERS
@@ -23,7 +24,7 @@ from nnstep.engine.operations.operation import Kind
 from nnstep.engine.operations.optimizers import OPTIMIZERS
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.network import LAYERS
-from nnstep.engine.program.program import Role
+from nnstep.engine.program.program import Program, Role
 from nnstep.engine.scenario.errors import ScenarioError
 from nnstep.engine.scenario.model import (
     DrawnParameter,
@@ -62,7 +63,7 @@ def scenario_file(session: Session) -> Written:
     It is read again before it is handed out: its first values are the branch's, bit for bit.
     """
     scenario, program = session.scenario, session.program
-    edits = session.snapshot().branch.edits
+    edits = [each for each in session.snapshot().branch.edits if isinstance(each, Edit)]
     first = dict(initial_state(scenario, program, session.seed).tensors)
     at_start = [edit for edit in edits if edit.place == 0 and _has_a_key(edit, session)]
     for edit in at_start:
@@ -153,6 +154,7 @@ def _tables(session: Session, first: Mapping[str, Array], changed: bool) -> Tabl
     if run := _run(session):
         table["run"] = run
     points = [point for point in session.stops.points if _is_in_file(point)]
+    table["override"] = [_override(each, session.program) for each in session.overrides]
     table["breakpoint"] = [_breakpoint(point) for point in points]
     table["watch"] = [{"show": text} for text in session.watches]
     table["note"] = [
@@ -222,6 +224,12 @@ def _optimizer(optimizer: Optimizer, rate: Array) -> Table:
     if optimizer.clip is not None:
         table["clip"] = {optimizer.clip.kind: optimizer.clip.limit}
     return table
+
+
+def _override(override: Override, program: Program) -> Table:
+    lines = [line for line in program.instructions if override.name in line.writes]
+    which = {"phase": override.phase.value, "nth": override.nth} if len(lines) > 1 else {}
+    return {"line": override.line, **which}
 
 
 def _run(session: Session) -> Table:

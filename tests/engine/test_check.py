@@ -197,3 +197,16 @@ def test_what_is_right_is_told_in_short(path: Path) -> None:
     assert lines[1].startswith(
         "  EXPECT  W1[0, 1] is 0.2 at the start, printed is 0.3: they differ"
     )
+
+
+def test_an_override_that_is_wrong_and_the_number_that_the_rule_has(path: Path) -> None:
+    own = '[[override]]\nline = "dW1 = dz1.T @ x / 3"\n'
+    printed = value(path, "dW1", (1, 0), 0, "mse")
+    keys = f'at = "dW1"\ncell = [1, 0]\nvalue = "{printed}"'
+    items = checked(path, keys, text=TWO_ROWS + own)
+    wrong = [item for item in of(items, "gradient") if not item.ok]
+    assert [item.at for item in wrong] == ["dW1"]
+    assert "1/3 of the numeric gradient" in wrong[0].text
+    (item,) = of(items, "expect")
+    assert not item.ok
+    assert "is what the program's own rule, without an override, would give" in item.text

@@ -129,3 +129,14 @@ def test_any_text_is_written_as_it_is_read(text: str, tmp_path: Path) -> None:
     written = scenario_file(Session(scenario)).text
     (tmp_path / "s.toml").write_text(written, "utf-8")
     assert load(tmp_path / "s.toml").description == text.replace("\x7f", "\\x7f")
+
+
+def test_overrides_go_along_from_step_0(tmp_path: Path) -> None:
+    session = Session(load("two-layer"))
+    session.seek(3)
+    session.override("dW1 = dz1.T @ x / 3")
+    session.override("W1 = W1 - lr in update")
+    again, said = saved(session, tmp_path / "s.toml")
+    assert "stand" not in said
+    assert [str(each) for each in again.overrides] == [str(each) for each in session.overrides]
+    assert [each.nth for each in again.overrides] == [each.nth for each in session.overrides]
