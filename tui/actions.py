@@ -167,6 +167,7 @@ ACTIONS: tuple[Action, ...] = (
            "a branch down", IN_TIMELINE, "branch(1)", "timeline"),
     Action("branch-go", "enter", "Switch",
            "go to the branch selected", IN_TIMELINE, "enter", "timeline"),
+    Action("find", "slash", "Find", "find an example", PROGRAM, "find", "gallery", footer="find"),
     Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
     Action("help", "question_mark,f1", "Help",
            "these keys, and what the scenario is about", PROGRAM, "help", "app", footer="help"),

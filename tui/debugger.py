@@ -98,7 +98,7 @@ class Debugger(Screen[None]):
         self._place = 0
         self._status = StatusLine(printable(scenario.title), id="status")
         self._cell = CellLine(self.stage.active, id="cell")
-        self._keys = KeyLine(actions, id="keys")
+        self._keys = KeyLine(tuple(a for a in actions if a.scope != "gallery"), id="keys")
         for pane in self.stage.panes.values():
             pane.show(self.driver.snapshot)
 

@@ -53,8 +53,26 @@ def test_help_is_quick_because_it_imports_little(arguments: list[str]) -> None:
 
 def test_the_list_of_scenarios() -> None:
     lines = run("list").stdout.splitlines()
-    assert lines[0].split(maxsplit=2) == ["mazur", "2-2-2", "Mazur's 2-2-2 network, by hand"]
-    assert any("expression" in line for line in lines)
+    mazur = next(line for line in lines if line.startswith("mazur "))
+    assert mazur.split(maxsplit=2) == ["mazur", "2-2-2", "Mazur's 2-2-2 network, by hand"]
+    assert lines[0].split() == [
+        "graph",
+        "(a",
+        "+",
+        "b)",
+        "*",
+        "c",
+        "A",
+        "computation",
+        "graph:",
+        "e",
+        "=",
+        "(a",
+        "+",
+        "b)",
+        "*",
+        "c",
+    ]
 
 
 def test_the_schema_is_json() -> None:
