@@ -44,7 +44,7 @@ GROUPS: Mapping[str, tuple[Example, ...]] = {
     "Optimizers": (
         Example("two-layer", "Adam, moment by moment"),
         Example("xor", "RMSProp, mini-batches, epochs"),
-        Example("mazur-long", "ten thousand rounds of descent"),
+        Example("rounds", "ten thousand rounds of descent"),
     ),
     "When it goes wrong": (
         Example("nielsen-slow", "badly wrong, and slow"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nnstep import scenarios
 from nnstep.engine.check import Item, as_json, as_lines, check, passes_of
 from nnstep.engine.loading import load
 
@@ -210,3 +211,45 @@ def test_an_override_that_is_wrong_and_the_number_that_the_rule_has(path: Path) 
     (item,) = of(items, "expect")
     assert not item.ok
     assert "is what the program's own rule, without an override, would give" in item.text
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_all_is_right_in_the_gallery(name: str) -> None:
+    items = list(check(name))
+    assert [item.text for item in items if not item.ok] == []
+    cells = sum(len(one.printed) for one in load(name).expectations)
+    assert len(of(items, "expect")) == cells
+
+
+PUBLISHED = {
+    "blitz": 8,
+    "circuit": 7,
+    "d2l": 5,
+    "goodfellow": 4,
+    "hmkcode": 2,
+    "karpathy": 7,
+    "lamsal": 22,
+    "logistic": 10,
+    "mazur": 20,
+    "micrograd": 7,
+    "misprint": 5,
+    "neuron": 21,
+    "ng": 7,
+    "nielsen": 2,
+    "olah": 3,
+    "tanh-neuron": 7,
+    "theta": 2,
+    "trask": 4,
+    "zhou": 4,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_numbers_are_printed_as_published(name: str) -> None:
+    """Nobody has touched up a digit: each text stands in the oracle that was read elsewhere."""
+    folder = Path(__file__).parents[1] / "oracles" / "published"
+    cases = [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
+    texts = {each["text"] for case in cases for each in case["published"]}
+    printed = [text for one in load(name).expectations for _, text in one.printed]
+    assert len(printed) >= PUBLISHED[name]
+    assert set(printed) <= texts
