@@ -4,6 +4,7 @@ It runs to the last iteration that an expectation names, verifies the gradients 
 the last pass, and tells what faults the run has.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -237,14 +238,26 @@ def as_lines(items: Iterable[Item]) -> Iterator[str]:
 
 
 def _counts(items: list[Item]) -> Iterator[str]:
-    for kind, one, many in (
-        ("gradient", "gradient", "gradients"),
-        ("expect", "printed number", "printed numbers"),
-    ):
-        found = [item for item in items if item.kind == kind]
-        right = sum(item.ok for item in found)
-        noun = one if len(found) == 1 else many
-        if found and right == len(found):
-            yield f"{right} {noun} right"
-        elif found:
-            yield f"{len(found) - right} of {len(found)} {noun} not right"
+    gradients = [item for item in items if item.kind == "gradient"]
+    unsure = [item for item in gradients if item.ok and not _is_verified(item)]
+    yield from _count([item for item in gradients if item not in unsure], "gradient")
+    if unsure:
+        yield f"{_noun(len(unsure), 'gradient')} not verified"
+    yield from _count([item for item in items if item.kind == "expect"], "printed number")
+
+
+def _is_verified(item: Item) -> bool:
+    """Tell whether a gradient could be compared: else it has no number, or no finite one."""
+    return item.got is not None and math.isfinite(item.got)
+
+
+def _count(found: list[Item], noun: str) -> Iterator[str]:
+    right = sum(item.ok for item in found)
+    if found and right == len(found):
+        yield f"{_noun(right, noun)} right"
+    elif found:
+        yield f"{len(found) - right} of {_noun(len(found), noun)} not right"
+
+
+def _noun(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

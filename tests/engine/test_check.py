@@ -193,6 +193,8 @@ def test_what_is_right_is_told_in_short(path: Path) -> None:
     wrong = 'at = "W1"\niteration = "start"\ncell = [0, 1]\nvalue = "0.3"'
     lines = list(as_lines(checked(path, right)))
     assert lines == [f"{path}: 4 gradients right, 1 printed number right"]
+    lines = list(as_lines(check("goodfellow")))
+    assert lines == ["goodfellow: 4 gradients not verified, 4 printed numbers right"]
     lines = list(as_lines(checked(path, right, wrong)))
     assert lines[0] == f"{path}: 4 gradients right, 1 of 2 printed numbers not right"
     assert lines[1].startswith(

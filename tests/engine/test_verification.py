@@ -232,9 +232,12 @@ def test_built_in_scenarios(name: str, iterations: int) -> None:
     bad = [one for one in verification.tensors if one.verdict not in GOOD]
     assert all(one.verdict is Verdict.UNDECIDED for one in bad)
     assert all(one.undecided + one.skipped == one.size for one in bad)
-    assert verification.checked > 0
     assert verification.worst_error < 1e-4
-    if name not in ("vanishing", "goodfellow"):  # the latter stands at the kink of a unit
+    if name == "goodfellow":  # its loss is 0, at the kinks of its units: there is nothing to see
+        assert verification.checked == 0
+        return
+    assert verification.checked > 0
+    if name != "vanishing":
         assert not bad
 
 
