@@ -22,7 +22,7 @@ from nnstep.engine.text import listed
 
 from .expectations import Judgement, agrees, place_of
 
-_MOST_INSTRUCTIONS = 400_000
+MOST_INSTRUCTIONS = 400_000
 """More than so many are not executed to try a rule; they take about a second."""
 
 
@@ -38,15 +38,18 @@ class Rule(Struct, frozen=True):
     double: bool = False
 
 
-def explained(scenario: Scenario, failed: Sequence[Judgement]) -> list[str]:
+def explained(
+    scenario: Scenario, failed: Sequence[Judgement], most: int = MOST_INSTRUCTIONS
+) -> list[str]:
     """Return, for each printed number that does not agree, which rule gives it; "" if none does.
 
-    A number of a single digit, which many rules give by chance, is looked for exactly.
+    At most so many instructions are executed to try a rule. A number of a single digit, which many
+    rules give by chance, is looked for exactly.
     """
     found: list[list[str]] = [[] for _ in failed]
     tried = [n for n, one in enumerate(failed) if one.expectation.iteration is not None]
     for rule in _rules(scenario) if tried else ():
-        values = _values(rule, [failed[n].expectation for n in tried])
+        values = _values(rule, [failed[n].expectation for n in tried], most)
         for n in tried:
             array = values.get(_key(failed[n].expectation))
             if array is not None and _has(array, failed[n].cell):
@@ -181,15 +184,15 @@ def _key(expectation: Expectation) -> _Key:
     return expectation.at, expectation.iteration, expectation.phase
 
 
-def _values(rule: Rule, wanted: Sequence[Expectation]) -> dict[_Key, Array]:
-    """Run by a rule, and return the arrays that printed numbers are of."""
+def _values(rule: Rule, wanted: Sequence[Expectation], most: int) -> dict[_Key, Array]:
+    """Run by a rule, and return the arrays that printed numbers are of, as far as it may run."""
     program = rule.program
     places: dict[int, list[Expectation]] = {}
     for expectation in wanted:
         mixed = program.instructions != program_of(rule.scenario).instructions
         at_end = replace(expectation, phase=None) if mixed else expectation
         place = place_of(at_end, program)
-        if place <= _MOST_INSTRUCTIONS:
+        if place <= most:
             places.setdefault(place, []).append(expectation)
     machine = Machine(rule.scenario, program)
     machine.restore(initial_state(rule.scenario, program, rule.scenario.seed), LossHistory())

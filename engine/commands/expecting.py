@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
 
 _EQUALS = re.compile(r"=")
+_AT_ONCE = 10_000
+"""Instructions that may be executed for a rule while somebody waits for the answer."""
 
 
 def _expect(session: "Session", text: Typed) -> Answer:
@@ -54,7 +56,7 @@ def _rules(session: "Session", failed: Judgement) -> list[str]:
     scenario = session.scenario
     if session.snapshot().branch.edits or session.seed != scenario.seed:
         return []
-    return [rule for rule in explained(scenario, [failed]) if rule]
+    return [rule for rule in explained(scenario, [failed], _AT_ONCE) if rule]
 
 
 def _listed(session: "Session") -> Answer:
