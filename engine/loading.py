@@ -9,14 +9,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.expectations import mistakes_in
 from nnstep.engine.language.evaluate import ConditionError
 from nnstep.engine.language.typed import mistakes
 from nnstep.engine.limits import MAX_LIVE
 from nnstep.engine.program.compile import program_of, remember
 from nnstep.engine.program.program import CompileError, Phase, Program, Role
 from nnstep.engine.scenario.errors import Keys, Problem, ScenarioError
-from nnstep.engine.scenario.model import Expectation, Scenario
+from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.scenario.read import build_scenario
 from nnstep.engine.scenario.report import Report
 from nnstep.engine.scenario.source import read_source
@@ -129,9 +129,9 @@ def check_references(scenario: Scenario, program: Program, report: Report) -> No
             message = f"the program has no tensor {quoted(expectation.at)}"
             hint = did_you_mean(expectation.at, tensors)
             report.error(("expect", index, "at"), message + hint)
-        else:
-            shape = program.tensors[expectation.at].shape
-            _check_cell(expectation, shape, ("expect", index), report)
+            continue
+        for part, message in mistakes_in(expectation, program, scenario.data):
+            report.error(("expect", index, *part), message)
 
 
 def _check_location(at: str, program: Program, keys: Keys, report: Report) -> None:
@@ -142,20 +142,6 @@ def _check_location(at: str, program: Program, keys: Keys, report: Report) -> No
         spans_of(at, program)
     except ConditionError as error:
         report.error(keys, str(error))
-
-
-def _check_cell(expectation: Expectation, shape: Shape, keys: Keys, report: Report) -> None:
-    """Report a cell that a tensor of this shape does not have."""
-    cell = expectation.cell
-    if len(cell) != len(shape):
-        axes = f"{len(shape)} {'index' if len(shape) == 1 else 'indices'}"
-        message = f"a cell of {expectation.at} has {axes}, this one {len(cell)}"
-        report.error((*keys, "cell"), message)
-        return
-    for axis, (index, size) in enumerate(zip(cell, shape, strict=True)):
-        if index >= size:
-            message = f"{expectation.at} has shape {shape}, so that this index is below {size}"
-            report.error((*keys, "cell", axis), message)
 
 
 def check_memory(scenario: Scenario, program: Program, report: Report) -> None:

@@ -191,6 +191,7 @@ ACTIONS: tuple[Action, ...] = (
            "a branch down", IN_TIMELINE, "branch(1)", "timeline"),
     Action("branch-go", "enter", "Switch",
            "go to the branch selected", IN_TIMELINE, "enter", "timeline"),
+    Action("find", "slash", "Find", "find an example", PROGRAM, "find", "gallery"),
     Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
     Action("help", "question_mark,f1", "Help",
            "what the marks, the words and the keys mean", PROGRAM, "help", "app"),
@@ -268,6 +269,7 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("prompt", "prompt"),
     ),
     "gallery": (("help", "help"), ("quit", "quit")),
+        ("find", "find"),
 }
 
 REPLACED: Mapping[str, str] = {

@@ -278,6 +278,83 @@ def trace(
         sys.exit(1)
 
 
+@main.command("check")
+@click.argument("scenarios", metavar="FILE|NAME...", type=ScenarioName(), nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write what was found: for people, or as a JSON list.",
+)
+def check_scenarios(scenarios: tuple[str, ...], form: str) -> None:
+    """Check scenarios: that they load, their gradients, and their printed numbers.
+
+    Each is run to the last iteration that an [[expect]] names. The exit status is 1 if a file does
+    not load, a gradient is wrong, or a number is not the printed one; a fault of the run is told,
+    and counts as wrong only where the file says faults = "none" in its table [run].
+    """
+    from nnstep.engine.check import as_json, as_lines, check
+
+    found = []
+    with _quiet_when_closed():
+        for name in scenarios:
+            items = list(check(name, lambda warning: click.echo(shown(warning), err=True)))
+            found += items
+            if form == "text":
+                for line in as_lines(items):
+                    click.echo(line)
+        if form == "json":
+            click.echo(as_json(found))
+    sys.exit(0 if all(item.ok for item in found) else 1)
+
+
+@main.command("copy")
+@click.argument("name", metavar="NAME", type=ScenarioName())
+@click.argument("path", metavar="[PATH]", required=False)
+@click.option("--force", is_flag=True, help="Overwrite files that are there already.")
+def copy_built_in(name: str, path: str | None, force: bool) -> None:
+    """Copy a built-in scenario and its data files, to change them.
+
+    It goes to NAME.toml in this folder, to PATH, or into PATH if that is a folder.
+    """
+    from nnstep.engine.copying import copy_scenario
+
+    with _told_in_a_sentence():
+        paths = copy_scenario(name, None if path is None else Path(path), force=force)
+        for written in paths:
+            click.echo(shown(str(written)))
+
+
+@main.command("new")
+@click.argument("path", metavar="[PATH]", required=False)
+@click.option("--force", is_flag=True, help="Overwrite a file that is there already.")
+def new(path: str | None, force: bool) -> None:
+    """Write a scenario with comments, to begin your own from.
+
+    It goes to scenario.toml in this folder, to PATH, or into PATH if that is a folder.
+    """
+    from nnstep.engine.copying import new_scenario
+
+    with _told_in_a_sentence():
+        click.echo(shown(str(new_scenario(None if path is None else Path(path), force=force))))
+
+
+@contextmanager
+def _told_in_a_sentence() -> Iterator[None]:
+    """Say what keeps a file from being written, and exit."""
+    from nnstep.engine.copying import CopyError, NoScenarioError
+
+    try:
+        yield
+    except NoScenarioError as error:
+        click.echo(f"{error}; nnstep list shows them", err=True)
+        sys.exit(2)
+    except CopyError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
 @main.command()
 @click.argument("scenario", metavar="FILE|NAME")
 @click.argument("cell", metavar="CELL")

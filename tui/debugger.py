@@ -121,7 +121,7 @@ class Debugger(Screen[None]):
         self._offer = ""
         # Whether an earlier session was offered when the last key came.
         self._is_offered = False
-        self._keys = KeyLine(actions, id="keys")
+        self._keys = KeyLine(tuple(a for a in actions if a.scope != "gallery"), id="keys")
         for pane in self.stage.panes.values():
             pane.show(self.driver.snapshot, self._scene())
 

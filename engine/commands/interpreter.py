@@ -16,7 +16,7 @@ from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from . import changing, explaining, looking, moving, overriding, saving, stopping
+from . import changing, expecting, explaining, looking, moving, overriding, saving, stopping
 from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ COMMANDS: tuple[Command, ...] = (
     *overriding.COMMANDS,
     *looking.COMMANDS,
     *explaining.COMMANDS,
+    *expecting.COMMANDS,
     *saving.COMMANDS,
     Command(
         "help",

@@ -49,16 +49,27 @@ def check_fit(text: Typed, session: "Session") -> None:
 
 def cell(text: Typed, session: "Session") -> tuple[str, Shape]:
     """Read a cell of a live tensor, such as `W1[0, -1]` or `lr`; return its name and its index."""
-    match expression(text, session.program.tensors, "a cell, such as W1[0, 1],"):
-        case Name(name):
-            index: tuple[int | slice, ...] = ()
-        case Index(Name(name), index):
-            pass
-        case _:
-            raise text.error("that is no cell; write one as in W1[0, 1], or lr")
+    name, index = _name_and_index(text, session)
     with blaming(text):
         array = checked_tensor(name, session.program, session.values())
     return name, _in_range(text, name, index, array.shape)
+
+
+def cell_of_program(text: Typed, session: "Session") -> tuple[str, Shape]:
+    """Read a cell as `cell` does, also of a tensor that has no value yet."""
+    name, index = _name_and_index(text, session)
+    array = session.values().get(name)
+    shape = session.program.tensors[name].shape if array is None else array.shape
+    return name, _in_range(text, name, index, shape)
+
+
+def _name_and_index(text: Typed, session: "Session") -> tuple[str, tuple[int | slice, ...]]:
+    match expression(text, session.program.tensors, "a cell, such as W1[0, 1],"):
+        case Name(name) if name in session.program.tensors:
+            return name, ()
+        case Index(Name(name), index) if name in session.program.tensors:
+            return name, index
+    raise text.error("that is no cell; write one as in W1[0, 1], or lr")
 
 
 def _in_range(text: Typed, name: str, index: tuple[int | slice, ...], shape: Shape) -> Shape:

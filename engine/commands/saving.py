@@ -28,6 +28,19 @@ COMMANDS = (
         writes=True,
     ),
     Command(
+        "save-scenario",
+        "PATH [--force]",
+        "write the scenario as it is now, to begin with it another time",
+        "save-scenario lesson.toml",
+        _without_a_journal,
+        (),
+        "The file has the parameters as they are at the start of this branch, the data, and the "
+        "overrides, breakpoints, watches and printed numbers that there are now. Other changes "
+        "after step 0 are not in it; a session has them. A file that is there already is "
+        "overwritten with --force only.",
+        writes=True,
+    ),
+    Command(
         "sessions",
         "[delete N]",
         "list the sessions that were not quit, or delete one of them",

@@ -1,10 +1,12 @@
 """What the commands `save` and `sessions` do."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nnstep.engine.commands.command import Answer, says
+from nnstep.engine.copying import write_files
 from nnstep.engine.files import write_whole
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.session import Session
@@ -13,6 +15,7 @@ from nnstep.engine.text import printable, quoted
 from .journal import SUFFIX, Journal
 from .recovery import delete, leftovers, state_folder
 from .reference import SessionFileError
+from .scenario_file import scenario_file
 
 
 def runs_of(journal: Journal) -> Mapping[str, Callable[[Session, Typed], Answer]]:
@@ -30,7 +33,10 @@ def runs_of(journal: Journal) -> Mapping[str, Callable[[Session, Typed], Answer]
             written = save(journal, path)
         return says(f"The session is saved in {printable(str(written))}.")
 
-    return {"save": run_save, "sessions": _sessions}
+    def run_save_scenario(session: Session, text: Typed) -> Answer:
+        return _save_scenario(session, journal, text)
+
+    return {"save": run_save, "save-scenario": run_save_scenario, "sessions": _sessions}
 
 
 _ENDS_A_FOLDER = tuple(filter(None, (os.sep, os.altsep)))
@@ -72,6 +78,32 @@ def save(journal: Journal, path: str | Path) -> Path:
         raise SessionFileError("this cannot be a file's name", str(path)) from None
     journal.own = resolved
     return target
+
+
+_FORCE = re.compile(r"(?:^|\s)--force$")
+
+
+def _save_scenario(session: Session, journal: Journal, text: Typed) -> Answer:
+    """Write the scenario as it is on this branch; say what of the session is not in it."""
+    found = text.cut(_FORCE)
+    name = _unquoted(found[0] if found else text)
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
+    if not name.strip() or path.name in ("", ".", "..") or name.endswith(_ENDS_A_FOLDER):
+        raise text.error("say the file to write, as in save-scenario lesson.toml")
+    if not path.suffix:
+        path = path.with_name(f"{path.name}.toml")
+    with blaming(text):
+        written = scenario_file(session)
+        write_files({path: written.text.encode()}, force=found is not None)
+    said = [f"The scenario is written to {printable(str(path))}.", *written.remarks]
+    if written.changes_left:
+        many = written.changes_left
+        changes = "1 change stands" if many == 1 else f"{many} changes stand"
+        own = f"{printable(str(journal.own))} has" if journal.own else "a session file keeps"
+        what = "it" if many == 1 else "them"
+        how = "" if journal.own else f", as in: save {printable(path.stem)}"
+        said.append(f"{changes} after step 0 and not in it; {own} {what}{how}.")
+    return says(" ".join(said))
 
 
 def _sessions(session: Session, text: Typed) -> Answer:

@@ -143,10 +143,14 @@ class Data(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """Where the run ends; with neither, it goes on for ever."""
+    """Where the run ends; with neither, it goes on for ever.
+
+    With `without_faults`, a check of the scenario fails if the run has one.
+    """
 
     iterations: int | None = None
     epochs: int | None = None
+    without_faults: bool = False
 
 
 class Note(Struct, frozen=True):
@@ -158,12 +162,21 @@ class Note(Struct, frozen=True):
 
 
 class Expectation(Struct, frozen=True):
-    """A printed number that a tensor's cell must round to; `value` keeps the printed digits."""
+    """Printed numbers that cells of a tensor must round to at the end of an iteration.
+
+    `printed` has each cell with its number as it is printed, `shape` the shape of the lists if all
+    cells are given. The `iteration` is None for the value before the first one; with `phase`, the
+    value is that at the end of the phase. A number may differ by `tol` units of its last digit, and
+    one that is `wrong`, for the reason given there, must differ by more.
+    """
 
     at: str
-    value: str
-    iteration: int = 0
-    cell: Shape = ()
+    printed: tuple[tuple[Shape, str], ...]
+    iteration: int | None = 0
+    phase: Literal["backward"] | None = None
+    tol: float = 0.5
+    wrong: str | None = None
+    shape: Shape | None = None
 
 
 class Scenario(Struct, frozen=True, eq=False, weakref=True):

@@ -124,12 +124,11 @@ def _run(table: schema.Run | None, report: Report) -> Run:
     if table.iterations and table.epochs:
         message = "'iterations' and 'epochs' exclude each other"
         report.error(("run", "epochs"), message, part="key")
-    return Run(table.iterations, table.epochs)
+    return Run(table.iterations, table.epochs, table.faults == "none")
 
 
 _NOT_YET = {
     "note": "notes",
-    "expect": "expectations",
 }
 
 

@@ -286,10 +286,13 @@ class Data(Table):
 
 
 class Run(Table):
-    """Where the run ends: one of the two."""
+    """Where the run ends, by one of the two, and what must not happen in it."""
 
     iterations: Annotated[Count | None, Meta(description="After so many.")] = None
     epochs: Annotated[Count | None, Meta(description="After so many.")] = None
+    faults: Annotated[
+        Literal["none"] | None, Meta(description="none: `nnstep check` fails if there is a fault.")
+    ] = None
 
 
 class Program(Table):
@@ -341,12 +344,33 @@ class Note(Table):
 
 
 class Expectation(Table):
-    """A number that must come out."""
+    """A printed number that must come out: right within half a unit of its last digit."""
 
     at: Annotated[str, Meta(description="A tensor.")]
-    value: Annotated[str, Meta(description="The number as printed; its digits set the tolerance.")]
-    iteration: Annotated[Ordinal, Meta(description="When.")] = 0
-    cell: Annotated[list[Ordinal], Meta(description="Which element.")] = []
+    value: Annotated[
+        str | None, Meta(description='The number of one cell, as it is printed: "0.3775".')
+    ] = None
+    values: Annotated[
+        list[Any] | None,
+        Meta(description="In place of value: those of all cells, as text in lists of its shape."),
+    ] = None
+    cell: Annotated[list[Ordinal] | None, Meta(description="Which element, with value.")] = None
+    iteration: Annotated[
+        Ordinal | Literal["start"],
+        Meta(description="At the end of which iteration; start: before the first one."),
+    ] = 0
+    phase: Annotated[
+        Literal["backward"] | None,
+        Meta(description="backward: as it is at the end of that phase, before it is clipped."),
+    ] = None
+    tol: Annotated[
+        Positive | None,
+        Meta(description="By how many units of the last digit it may differ; by default 0.5."),
+    ] = None
+    wrong: Annotated[
+        str | None,
+        Meta(description="Why the printed number is wrong: it must then differ."),
+    ] = None
 
 
 class Scenario(Table):

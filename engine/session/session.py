@@ -18,7 +18,7 @@ from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
-from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.scenario.model import Expectation, Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
@@ -49,8 +49,9 @@ class Session:
     kept, and faults are not looked for.
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
-    courses of its run, and `watches` the expressions to show. `question` says which cell is asked
-    about. Answers to commands write numbers with so many `digits`; with None, `print` writes all.
+    courses of its run, `watches` the expressions to show, and `expectations` the printed numbers to
+    compare with. `question` says which cell is asked about. Answers to commands write numbers with
+    so many `digits`; with None, `print` writes all.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Session:
         for table in scenario.breakpoints:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
+        self.expectations: list[Expectation] = list(scenario.expectations)
         self.log: list[Logged] = []
         self.trail = Trail()
         self.digits: int | None = None
@@ -85,7 +87,13 @@ class Session:
         """Return everything there is to show; `before` holds the tensors to compare with."""
         self._examination.examine()
         return snapshot_of(
-            self._timeline, self._examination, self.stops, self.watches, self.total, before or {}
+            self._timeline,
+            self._examination,
+            self.stops,
+            self.watches,
+            self.expectations,
+            self.total,
+            before or {},
         )
 
     @property
@@ -457,20 +465,25 @@ class Session:
         self._interrupted.clear()
         return series_of(self._timeline, expression, self._interrupted.is_set)
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> "Verification":
+    def verify(
+        self, progress: Callable[[int, int], None] | None = None, *, sample: int | None = None
+    ) -> "Verification":
         """Compare the gradients of the loss at this place with difference quotients.
 
         They are those of the parameters as they are here, for the batch of the pass under way; at
         the beginning of a pass, for its batch, which is next. Gradients that this pass has written
         count as they stand, before they are clipped; those that do not belong to these parameters
         and this batch are computed anew. `progress` is told how many cells are done, and of how
-        many. What is interrupted is not complete.
+        many. Where there are so many cells that not all are tried, it is as many as usual, or
+        `sample`. What is interrupted is not complete.
         """
         from nnstep.engine.verification.standing import standing_at
-        from nnstep.engine.verification.verify import verify
+        from nnstep.engine.verification.verify import DEFAULT_CELLS, verify
 
         self._interrupted.clear()
         here = standing_at(self._timeline, finished=self.finished)
+        tensors = self.program.tensors
+        size = sum(math.prod(tensors[name].shape) for name in self.program.parameters)
         return verify(
             self.program,
             here.tensors,
@@ -478,6 +491,7 @@ class Session:
             earlier=here.before,
             anew=here.anew,
             edited=here.edited,
+            cells=sample if sample is not None and size > DEFAULT_CELLS else DEFAULT_CELLS,
             progress=progress,
             cancelled=self._interrupted.is_set,
         )

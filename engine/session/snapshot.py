@@ -1,11 +1,12 @@
 """A snapshot: all there is to show of a session at one place, frozen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.expectations import Judgement, judged, stands_at
 from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.branch import Branch
@@ -14,6 +15,7 @@ from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.edit import Change
 from nnstep.engine.program.program import Instruction, Program
+from nnstep.engine.scenario.model import Expectation
 from nnstep.engine.stops.stops import Stops
 
 
@@ -57,6 +59,7 @@ class Snapshot(Struct, frozen=True):
     `tensors` holds every live tensor, `before` the tensors as they stood when the last command was
     given, and `stale` the names whose values were computed from something edited since.
     `losses` has shape `(iterations so far,)`: the loss of every iteration, in order.
+    `unmet` are the printed numbers of which a tensor has the value here, and another one.
     `branch` is the branch of the run that this is a place of, one of `branches`, and `left` the
     name of the one that was left last, if there is one, to compare with. `breakpoints` has the
     positions of the lines with a breakpoint, and whether it is enabled.
@@ -79,6 +82,7 @@ class Snapshot(Struct, frozen=True):
     left: str | None
     breakpoints: Mapping[int, bool]
     watches: tuple[Watched, ...]
+    unmet: tuple[Judgement, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -111,6 +115,7 @@ def snapshot_of(
     examination: Examination,
     stops: Stops,
     watches: Sequence[str],
+    expectations: Sequence[Expectation],
     total: int | None,
     before: Mapping[str, Array],
 ) -> Snapshot:
@@ -137,7 +142,17 @@ def snapshot_of(
         left=timeline.left.name if timeline.left else None,
         breakpoints={line: point.enabled for line, point in stops.lines.items()},
         watches=_watched(timeline, watches, before) if watches else (),
+        unmet=tuple(_unmet(timeline, expectations)),
     )
+
+
+def _unmet(timeline: Timeline, expectations: Sequence[Expectation]) -> Iterator[Judgement]:
+    """Judge what is printed of the values that tensors have here; yield what is not as it says."""
+    machine = timeline.machine
+    for expectation in expectations:
+        array = machine.tensors.get(expectation.at)
+        if array is not None and stands_at(expectation, timeline.program, machine.place):
+            yield from (one for one in judged(expectation, array) if not one.ok)
 
 
 def _view(timeline: Timeline, examination: Examination, stops: Stops, branch: Branch) -> BranchView:

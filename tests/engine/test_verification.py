@@ -230,9 +230,13 @@ def test_inputs_take_part_but_are_not_verified() -> None:
 def test_built_in_scenarios(name: str, iterations: int) -> None:
     verification = verified(load(scenarios.path(name)), iterations)
     bad = [one for one in verification.tensors if one.verdict not in GOOD]
-    assert all(one.verdict is Verdict.UNDECIDED and one.undecided == one.size for one in bad)
-    assert verification.checked > 0
+    assert all(one.verdict is Verdict.UNDECIDED for one in bad)
+    assert all(one.undecided + one.skipped == one.size for one in bad)
     assert verification.worst_error < 1e-4
+    if name == "goodfellow":  # its loss is 0, at the kinks of its units: there is nothing to see
+        assert verification.checked == 0
+        return
+    assert verification.checked > 0
     if name != "vanishing":
         assert not bad
 

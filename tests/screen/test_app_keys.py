@@ -9,6 +9,7 @@ from screen_text import screen_lines, screen_text, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
+from nnstep import scenarios
 from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Run
 from nnstep.engine.session.session import Session
@@ -391,3 +392,26 @@ async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> 
         await pilot.press("ctrl+q", "enter", "question_mark")
         await pilot.press("ctrl+c")
         await until(pilot, partial(shows, pilot, "Escape goes back."))
+
+
+def listed_examples(pilot: Pilot[None]) -> list[str]:
+    """Return the first words of the gallery's lines that are names of scenarios."""
+    words = [line.split()[:1] for line in screen_text(pilot.app).splitlines()]
+    return [word for (word,) in filter(None, words) if word in scenarios.names()]
+
+
+async def test_the_gallery_is_grouped_and_searched() -> None:
+    async with NnstepApp().run_test(size=(80, 60)) as pilot:
+        await until(pilot, lambda: listed_examples(pilot) == list(scenarios.names()))
+        text = screen_text(pilot.app)
+        assert all(f"─ {group} ─" in text for group in scenarios.GROUPS)
+        await pilot.press(*"/SIGMOID", "space", *"gate")
+        await until(pilot, lambda: listed_examples(pilot) == ["neuron"])
+        assert "CS231n's neuron" in screen_text(pilot.app)
+        await pilot.press("x")
+        await until(pilot, lambda: "Nothing has all these words" in screen_text(pilot.app))
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: listed_examples(pilot) == list(scenarios.names()))
+        await pilot.press(*"/karpathy", "down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
+        assert debugger(pilot).scenario.title.startswith("Karpathy's neuron")

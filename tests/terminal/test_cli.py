@@ -53,8 +53,26 @@ def test_help_is_quick_because_it_imports_little(arguments: list[str]) -> None:
 
 def test_the_list_of_scenarios() -> None:
     lines = run("list").stdout.splitlines()
-    assert lines[0].split(maxsplit=2) == ["mazur", "2-2-2", "Mazur's 2-2-2 network, by hand"]
-    assert any("expression" in line for line in lines)
+    mazur = next(line for line in lines if line.startswith("mazur "))
+    assert mazur.split(maxsplit=2) == ["mazur", "2-2-2", "Mazur's 2-2-2 network, by hand"]
+    assert lines[0].split() == [
+        "graph",
+        "(a",
+        "+",
+        "b)",
+        "*",
+        "c",
+        "A",
+        "computation",
+        "graph:",
+        "e",
+        "=",
+        "(a",
+        "+",
+        "b)",
+        "*",
+        "c",
+    ]
 
 
 def test_the_schema_is_json() -> None:
@@ -149,10 +167,6 @@ def test_with_a_driver_of_its_own_the_app_does_not_ask_for_a_terminal() -> None:
     assert "needs a terminal" not in result.stderr
 
 
-def test_there_is_no_such_command_yet() -> None:
-    assert "check" not in run("--help").stdout.split()
-
-
 def test_a_locale_without_greek_stops_no_trace(tmp_path: Path) -> None:
     file = tmp_path / "greek.toml"
     code = 'format = 1\ntitle = "Σ η"\n[program]\ncode = "L = a * a"\nloss = "L"\n'
@@ -201,3 +215,58 @@ def test_a_full_disk_is_told_in_a_sentence() -> None:
         )
     assert result.returncode == 1
     assert result.stderr == "the output is not complete: No space left on device\n"
+
+
+def test_check_says_what_is_right_and_what_is_not(tmp_path: Path) -> None:
+    done = run("copy", "mazur", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "mazur.toml\n")
+    assert run("new", cwd=tmp_path).stdout == "scenario.toml\n"
+    done = run("check", "mazur.toml", "scenario.toml", "graph", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [
+        "mazur.toml",
+        "scenario.toml",
+        "graph",
+    ]
+    text = (tmp_path / "mazur.toml").read_text("utf-8")
+    (tmp_path / "mazur.toml").write_text(text.replace('"0.3775"', '"0.3776"'), "utf-8")
+    done = run("check", "mazur.toml", "graph", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "z1[0, 0] is 0.3775 in iteration 0, printed is 0.3776" in done.stdout
+    done = run("check", "--format", "json", "mazur.toml", cwd=tmp_path)
+    assert done.returncode == 1
+    (wrong,) = [item for item in json.loads(done.stdout) if not item["ok"]]
+    assert wrong | {"text": ""} == {
+        "file": "mazur.toml",
+        "kind": "expect",
+        "at": "z1",
+        "iteration": 0,
+        "cell": [0, 0],
+        "expected": "0.3776",
+        "got": 0.3775,
+        "ok": False,
+        "text": "",
+    }
+
+
+def test_check_of_what_does_not_load_and_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("format = 1\n", "utf-8")
+    done = run("check", "bad.toml", "none.toml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "bad.toml:1:1: a scenario needs a [network]" in done.stdout
+    assert "none.toml:1:1: no such file" in done.stdout
+    assert run("check").returncode == 2
+    assert run("check", "--format", "xml", "mazur").returncode == 2
+
+
+def test_copy_and_new_overwrite_nothing(tmp_path: Path) -> None:
+    done = run("copy", "iris", "flowers.toml", cwd=tmp_path)
+    assert done.stdout == "flowers.toml\niris.csv\n"
+    done = run("copy", "iris", "flowers.toml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("flowers.toml is there already;")
+    assert run("copy", "iris", "flowers.toml", "--force", cwd=tmp_path).returncode == 0
+    assert run("new", "flowers.toml", cwd=tmp_path).returncode == 1
+    done = run("copy", "irris", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'iris'" in done.stderr
