@@ -268,8 +268,7 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("quit", "quit"),
         ("prompt", "prompt"),
     ),
-    "gallery": (("help", "help"), ("quit", "quit")),
-        ("find", "find"),
+    "gallery": (("find", "find"), ("help", "help"), ("quit", "quit")),
 }
 
 REPLACED: Mapping[str, str] = {

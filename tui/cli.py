@@ -371,12 +371,13 @@ def _told_in_a_sentence() -> Iterator[None]:
     default="text",
     help="How to write it; by default as text.",
 )
-def explain(scenario: str, cell: str, at: str | None, form: str) -> None:
+@_BUG
+def explain(scenario: str, cell: str, at: str | None, form: str, bug: str | None) -> None:
     """Say how a cell, such as 'dW2[0, 1]', gets its value.
 
     The exit status is 2 if there is no such cell, or no such step.
     """
-    loaded = load_and_warn(scenario)
+    loaded = with_bug(load_and_warn(scenario), bug)
     import json
 
     from nnstep.engine.commands.explaining import (
@@ -402,6 +403,47 @@ def explain(scenario: str, cell: str, at: str | None, form: str) -> None:
             click.echo(json.dumps(as_json(explanation, loaded.dtype), ensure_ascii=False))
         else:
             click.echo("\n".join(map(shown, explanation_lines(explanation))))
+
+
+@main.command("export")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["numpy", "torch", "csv", "npz"]),
+    required=True,
+    help="A script in NumPy, which prints the same bits, or in PyTorch; a table, or arrays.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="PATH",
+    help="Write to a file; large arrays of a script go into an NPZ file beside it.",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many iterations to run, whatever the scenario says.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that are there already.")
+@click.pass_context
+def export_scenario(
+    ctx: click.Context,
+    scenario: str | None,
+    form: str,
+    output: str | None,
+    iterations: int | None,
+    force: bool,
+) -> None:
+    """Write a scenario as a script that needs no nnstep, or its numbers as a table."""
+    if scenario is None:
+        _missing_name(ctx)
+    loaded = load_and_warn(scenario)
+    from .export import export
+
+    with _quiet_when_closed():
+        sys.exit(export(loaded, form, output, iterations, force=force))
 
 
 @main.command()
