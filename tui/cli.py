@@ -279,6 +279,55 @@ def trace(
 
 
 @main.command()
+@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("cell", metavar="CELL")
+@click.option(
+    "--at",
+    metavar="STEP|TENSOR[@ITERATION]",
+    help="Just after this step, or after the line that writes a tensor in iteration 0 or another; "
+    "by default after the last line of phase backward of iteration 0.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write it; by default as text.",
+)
+def explain(scenario: str, cell: str, at: str | None, form: str) -> None:
+    """Say how a cell, such as 'dW2[0, 1]', gets its value.
+
+    The exit status is 2 if there is no such cell, or no such step.
+    """
+    loaded = load_and_warn(scenario)
+    import json
+
+    from nnstep.engine.commands.explaining import (
+        as_json,
+        cell_meant,
+        explanation_lines,
+        first_backward_step,
+        step_meant,
+    )
+    from nnstep.engine.language.typed import typed
+    from nnstep.engine.session.session import Session
+
+    session = Session(loaded)
+    try:
+        step = first_backward_step(session) if at is None else step_meant(session, typed(at))
+        name, index = cell_meant(session, typed(cell))
+        explanation = session.explain(name, index, step)
+    except ValueError as error:
+        click.echo(shown(f"{cell}: {error}"), err=True)
+        sys.exit(2)
+    with _quiet_when_closed():
+        if form == "json":
+            click.echo(json.dumps(as_json(explanation, loaded.dtype), ensure_ascii=False))
+        else:
+            click.echo("\n".join(map(shown, explanation_lines(explanation))))
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
     import json

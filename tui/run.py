@@ -71,6 +71,7 @@ def run(
             return _run_to_the_end(worked)
         status = _execute_all(worked, lines)
         if status is None and plain:
+            session.question.narrates = True
             status = _prompt(worked) if is_typed else _execute_piped(worked)
     except KeyboardInterrupt:
         return INTERRUPTED

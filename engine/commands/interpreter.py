@@ -8,13 +8,15 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from nnstep.engine.language.evaluate import COUNTS, FUNCTIONS
 from nnstep.engine.language.typed import TextError, Typed, blaming, typed
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from . import changing, looking, moving, overriding, saving, stopping
+from . import changing, explaining, looking, moving, overriding, saving, stopping
 from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
     *changing.COMMANDS,
     *overriding.COMMANDS,
     *looking.COMMANDS,
+    *explaining.COMMANDS,
     *saving.COMMANDS,
     Command(
         "help",
@@ -215,9 +218,14 @@ class Interpreter:
             raise TextError(f"{error.message}, as in: {command.example}", error.start) from None
 
     def end(self, text: str, answer: Answer) -> Answer:
-        """Note that a line was executed, and return its complete answer."""
+        """Note that a line was executed, and return its complete answer.
+
+        After a move, the cell in question is explained if that is asked for.
+        """
         if self.journal and is_kept(text):
             self.journal.after(text, self._session)
+        if answer.moved and self._session.question.narrates:
+            return replace(answer, text=(*answer.lines, *explaining.narrated(self._session)))
         return answer
 
     def _missing(self, line: Typed) -> Command:

@@ -1,6 +1,6 @@
 """A branch is one course of the run: where it left another, and what was edited on it."""
 
-from nnstep.engine.machine.edit import Change
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.machine.machine import LossHistory, State
 
 
@@ -35,6 +35,10 @@ class Branch:
     def edits_until(self, place: int) -> tuple[Change, ...]:
         """Return the edits that are in effect at a place."""
         return tuple(edit for edit in self.edits if edit.place <= place)
+
+    def cells_edited_until(self, place: int) -> tuple[Edit, ...]:
+        """Return those of them that gave a cell another value."""
+        return tuple(edit for edit in self.edits_until(place) if isinstance(edit, Edit))
 
     def owner(self, iteration: int, steps_per_iteration: int) -> "Branch":
         """Return the branch, this or one that it came from, on which a pass was first begun."""

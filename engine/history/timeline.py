@@ -112,14 +112,23 @@ class Timeline:
         before = self.store.record(branch, iteration - 1) if iteration else None
         if iteration and before is None:
             return None
+        place = iteration * len(self.program) + position
         record = self.store.record(branch, iteration) if position else ()
         if record is None:
+            record = self._under_way(branch, place)
+        if record is None:
             return None
-        place = iteration * len(self.program) + position
         written = record[: count_written(self.program, position)]
         edits = [edit for edit in branch.edits if edit.place < place]
         tensors = tensors_at(self.program, branch.origin.tensors, edits, place, before, written)
         return State(place, tensors, written, self._cursor(branch, iteration))
+
+    def _under_way(self, branch: Branch, place: int) -> Record | None:
+        """Return what the pass under way has written, if a place is one that it has come past."""
+        start = self.place - self.machine.position
+        if branch is self.current and start <= place <= self.place:
+            return tuple(self.machine.written)
+        return None
 
     def _before(self, branch: Branch, iteration: int) -> State:
         """Return the last state known from which running on leads into a pass.

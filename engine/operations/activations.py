@@ -170,7 +170,7 @@ ELU = _activation(
 @listed
 def normal_cdf(z: Array) -> Array:
     """Return the standard normal distribution function, (1 + erf(z / √2)) / 2."""
-    return (1 + np.asarray(_ERF(z / math.sqrt(2))).astype(z.dtype)) / 2
+    return (1 + np.reshape(_ERF(z / math.sqrt(2)), z.shape).astype(z.dtype)) / 2
 
 
 _ERF = np.frompyfunc(math.erf, 1, 1)
@@ -186,7 +186,7 @@ def normal_pdf(z: Array) -> Array:
 def gelu_tanh(z: Array) -> Array:
     """Return gelu's approximation z/2 · (1 + tanh(√(2/π) (z + 0.044715 z³)))."""
     wide = single(z)
-    return np.asarray(0.5 * wide * (1 + np.tanh(_gelu_inner(wide)))).astype(z.dtype)
+    return (0.5 * wide * (1 + np.tanh(_gelu_inner(wide)))).astype(z.dtype)
 
 
 @listed
@@ -195,7 +195,7 @@ def gelu_tanh_slope(z: Array) -> Array:
     wide = single(z)
     t = np.tanh(_gelu_inner(wide))
     inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * wide**2)
-    return np.asarray(0.5 * (1 + t) + 0.5 * wide * (1 - t**2) * inner_slope).astype(z.dtype)
+    return (0.5 * (1 + t) + 0.5 * wide * (1 - t**2) * inner_slope).astype(z.dtype)
 
 
 def _gelu_inner(z: Array) -> Array:

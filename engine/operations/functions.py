@@ -78,5 +78,5 @@ def global_norm(*gradients: Array) -> Array:
 @listed
 def l2_penalty(*weights: Array, l2: float) -> Array:
     """Return l2/2 · Σ W² over all weights."""
-    penalty = np.asarray(l2 / 2 * sum((np.sum(single(W) ** 2) for W in weights), start=0.0))
+    penalty = l2 / 2 * np.add(0.0, sum(np.sum(single(W) ** 2) for W in weights))
     return penalty.astype(weights[0].dtype)

@@ -78,14 +78,16 @@ class Loss(Kind, frozen=True, kw_only=True):
 
     Targets are any `numbers`, numbers from 0 to 1 (`probabilities`), or `classes`: one index a row
     or a row of probabilities. Elements of a loss on classes are whole rows, so that its mean is one
-    over the batch. `of` is the activation whose outputs it is made for, and `logits` the loss on
-    the `z` of that activation.
+    over the batch. `meaning` says what one element measures; of targets that are probabilities,
+    where these are 0 and 1. `of` is the activation whose outputs the loss is made for, and `logits`
+    the loss on the `z` of that activation.
     """
 
     operation: LossOperation
     targets: Literal["numbers", "probabilities", "classes"] = "numbers"
     of: str | None = None
     logits: LossOperation | None = None
+    meaning: str = ""
 
     @property
     def usual(self) -> Reduction:
@@ -126,6 +128,7 @@ def _loss(
     usual: Reduction = "mean",
     kink: Kink | None = None,
     title: str = "",
+    meaning: str = "",
     **settings: Setting,
 ) -> Loss:
     return Loss(
@@ -133,6 +136,7 @@ def _loss(
         description=description,
         title=title,
         settings=settings,
+        meaning=meaning,
         operation=_operation(name, value, da, definition, usual, kink, settings=settings),
     )
 
@@ -159,6 +163,7 @@ HALF_SQUARED_ERROR = _loss(
     value=lambda a, y, reduction: half_squared_error(a, y, reduction=reduction),
     definition=lambda a, y: 0.5 * (a - y) ** 2,
     da=lambda y, a: a - y,
+    meaning="Half the squared distance from the output to the target",
 )
 
 
@@ -175,6 +180,7 @@ MSE = _loss(
     definition=lambda a, y: (a - y) ** 2,
     da=lambda y, a: 2 * (a - y),
     title="MeanSquaredError",
+    meaning="The squared distance from the output to the target",
 )
 
 
@@ -192,6 +198,7 @@ MAE = _loss(
     da=lambda y, a: np.sign(a - y),
     kink=lambda a, y: np.sign(a - y),
     title="MeanAbsoluteError",
+    meaning="The distance from the output to the target",
 )
 
 
@@ -238,6 +245,7 @@ BINARY_CROSS_ENTROPY = Loss(
     description="-(y log a + (1 - y) log(1 - a)), each logarithm at least -100.",
     targets="probabilities",
     of="sigmoid",
+    meaning="−log of the answer's probability",
     operation=_operation(
         "binary_cross_entropy",
         value=lambda a, y, reduction: binary_cross_entropy(a, y, reduction=reduction),
@@ -307,6 +315,7 @@ CROSS_ENTROPY = Loss(
     description="-Σ y log a over a row, y a class index or a row of probabilities.",
     targets="classes",
     of="softmax",
+    meaning="−log of the right class's probability",
     operation=replace(_PLAIN, weighted=_PLAIN_WEIGHTED),
     logits=replace(_OF_LOGITS, weighted=_OF_LOGITS_WEIGHTED),
 )

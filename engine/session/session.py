@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.faults.monitor import Examination
+from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
-from nnstep.engine.machine.edit import Edit, Override
+from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
@@ -22,11 +23,13 @@ from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
-from .edits import Changes, PlaceError, checked_edit
-from .snapshot import Snapshot, snapshot_of, stale_tensors
+from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
+from .question import Question
+from .snapshot import Snapshot, snapshot_of
 from .trail import Trail
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
 
@@ -45,8 +48,8 @@ class Session:
     kept, and faults are not looked for.
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
-    courses of its run, and `watches` the expressions to show. Answers to commands write numbers
-    with so many `digits`; with None, `print` writes all.
+    courses of its run, and `watches` the expressions to show. `question` says which cell is asked
+    about. Answers to commands write numbers with so many `digits`; with None, `print` writes all.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Session:
         self.log: list[Logged] = []
         self.trail = Trail()
         self.digits: int | None = None
+        self.question = Question()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
         """Return everything there is to show; `before` holds the tensors to compare with."""
@@ -125,8 +129,8 @@ class Session:
     @property
     def stale(self) -> frozenset[str]:
         """The tensors whose values were computed from something edited since."""
-        made = self._timeline.current.edits_until(self.place)
-        edits = [(edit.name, edit.place) for edit in made if isinstance(edit, Edit)]
+        made = self._timeline.current.cells_edited_until(self.place)
+        edits = [(edit.name, edit.place) for edit in made]
         return stale_tensors(self.program, self.place, edits)
 
     @property
@@ -401,6 +405,39 @@ class Session:
 
         self._interrupted.clear()
         return last_change(self._timeline, name, index, self._interrupted.is_set)
+
+    def explain(self, name: str, index: Shape, at: int | None = None) -> "Explanation":
+        """Return how a cell got the value that it has here, or just after the step `at`.
+
+        Neither the place nor any branch changes by it. Raises `EditError` for a tensor or a cell
+        that there is not, or that has no value there, and `PlaceError` for a step that the run does
+        not have.
+        """
+        from nnstep.engine.explain.explain import explained
+
+        place = self._place_after(at)
+        array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
+        return explained(self._timeline, name, checked_index(array, name, index), place)
+
+    def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
+        """Return the cells that are computed from the value that a cell has here, and will be.
+
+        Raises `EditError` for a tensor or a cell that there is not.
+        """
+        from nnstep.engine.explain.readers import readers_of
+
+        array = checked_tensor(name, self.program, self._machine.tensors)
+        index = checked_index(array, name, index)
+        return readers_of(self._timeline, self.scenario.data, self.total, name, index)
+
+    def _place_after(self, step: int | None) -> int:
+        """Return the place just after a step, this one for None."""
+        if step is None:
+            return self.place
+        if type(step) is not int or step < 0 or (self.total is not None and step >= self.total):
+            last = "" if self.total is None else f" to {self.total - 1}"
+            raise PlaceError(f"the steps are counted from 0{last}, not {step!r}")
+        return step + 1
 
     def series(self, expression: str) -> "Series":
         """Return the value of an expression in every iteration of the branch, up to the newest.

@@ -1,0 +1,291 @@
+"""A calculation with printed digits that a pocket calculator confirms."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from nnstep.engine.text import cell_name
+
+from .expansion import Part, cells_of
+from .nodes import FUNCTIONS
+from .sums import Sum, summed, terms_of
+from .writing import NUMBERS, PAPER, Written, combined, constant, short
+
+ROUNDING = "0 but for rounding"
+_FIRST_DIGITS, _MOST_DIGITS = 6, 12
+_SMALLEST_FIXED = 1e-4
+_LARGEST_FIXED = 1e7
+
+
+class Printed(Struct, frozen=True):
+    """A text and the number that a calculator gets from it."""
+
+    written: Written
+    value: float
+
+    @property
+    def text(self) -> str:
+        """The text alone."""
+        return self.written.text
+
+
+def added(numbers: Sequence[float]) -> float:
+    """Return an exact sum, or what infinities and NaN come to."""
+    finite = all(map(math.isfinite, numbers))
+    return math.fsum(numbers) if finite else float(np.sum(numbers))
+
+
+Form = Callable[[Any], str]
+"""How a number is printed."""
+
+
+def magnitude(value: float) -> int:
+    """Return the power of ten of a number's first digit."""
+    return math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+
+
+def shortest(value: Any) -> str:
+    """Write a number with the digits that its dtype has, and none that rounding has left."""
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, np.floating) and value.dtype.itemsize < 8:
+        number = float(str(value))
+    else:
+        number = float(f"{float(value):.15g}")
+    text = repr(number)
+    return short(text.removesuffix(".0"))
+
+
+def _decimals(text: str) -> int:
+    mantissa, _, exponent = text.partition("e")
+    return max(0, len(mantissa.partition(".")[2]) - int(exponent or 0))
+
+
+def _significant(text: str) -> int:
+    return len(text.partition("e")[0].replace(".", "").lstrip("-0")) or 1
+
+
+def to_digits(value: Any, digits: int) -> str:
+    """Print a number with so many significant digits, or fewer if those are all."""
+    exact = shortest(value)
+    number = float(value)
+    if not math.isfinite(number) or _significant(exact) <= digits:
+        return exact
+    if _SMALLEST_FIXED <= abs(number) < _LARGEST_FIXED:
+        return f"{number:.{max(0, digits - 1 - magnitude(number))}f}"
+    return short(f"{number:.{digits - 1}e}")
+
+
+def to_decimals(value: Any, decimals: int) -> str:
+    """Print a number with so many decimals, or fewer if those are all; a small one in full."""
+    exact = shortest(value)
+    number = float(value)
+    if not math.isfinite(number) or _decimals(exact) <= decimals:
+        return exact
+    if abs(number) < 10.0 ** (2 - decimals) or abs(number) >= _LARGEST_FIXED:
+        return short(f"{number:.3e}")
+    return f"{number:.{decimals}f}"
+
+
+def printed(part: Part, form: Form) -> Printed:
+    """Print a calculation, each of its numbers in a form."""
+    if not part.parts:
+        text = (
+            form(part.value)
+            if part.cell or not _is_plain(part.value)
+            else constant(part.value).text
+        )
+        return Printed(Written(text, -1 if text.startswith("-") else 4), _number(text))
+    parts = [printed(each, form) for each in part.parts]
+    return Printed(
+        combined(part.sign, [each.written for each in parts], NUMBERS),
+        _calculated(part.sign, [each.value for each in parts]),
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
+
+
+def _number(text: str) -> float:
+    return 0.5 if text == "½" else float(text)
+
+
+def _calculated(sign: str, values: Sequence[float]) -> float:
+    if sign == "sum":
+        return added(values)
+    if sign in ("max", "min"):
+        return float(getattr(np, sign)(values))
+    return float(FUNCTIONS[sign](*map(np.float64, values)))
+
+
+def names(part: Part) -> Written:
+    """Write a calculation with the names of its cells."""
+    if part.cell:
+        return Written(cell_name(*part.cell))
+    if not part.parts:
+        return constant(part.value)
+    return combined(part.sign, [names(each) for each in part.parts], PAPER)
+
+
+def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
+    """Return the calculation in printed numbers, from the longest form to the shortest.
+
+    `opened` says that a named function stands there as its definition, which has no names.
+    """
+    while part.sign == "sum" and len(part.parts) == 1:
+        (part,) = part.parts
+    if part.cell and not part.sign:
+        return (f"= {cell_name(*part.cell)} = {shortest(value)}",)
+    if total := summed(part):
+        return of_sum(part, total, value)
+    return tuple(dict.fromkeys(_of_others(part, value, opened)))
+
+
+def _of_others(part: Part, value: Any, opened: bool) -> Iterator[str]:
+    for digits in range(_FIRST_DIGITS, _MOST_DIGITS + 1):
+        calculation = printed(part, partial(to_digits, digits=digits))
+        operands = [to_digits(each, digits) for _, each in cells_of(part)]
+        decimals = max((_decimals(text) for text in operands if "e" not in text), default=0)
+        result = _result(value, max(decimals, _FIRST_DIGITS), digits)
+        if _confirms(calculation.value, result):
+            break
+    else:
+        yield f"= {calculation.text} ≈ {result}"
+        return
+    if not opened and len({cell for cell, _ in cells_of(part)}) > 1:
+        yield f"= {names(part).text} = {calculation.text} = {result}"
+    yield f"= {calculation.text} = {result}"
+
+
+def _result(value: Any, decimals: int, digits: int) -> str:
+    """Print a result with so many decimals, but with no more digits than are meant."""
+    exact = shortest(value)
+    if _significant(exact) <= digits or not math.isfinite(float(value)):
+        return exact
+    first = magnitude(float(value))
+    decimals = min(decimals, digits - 1 - first)
+    if decimals + first + 1 < 4:
+        return to_digits(value, digits - 1)
+    return f"{float(value):.{max(0, decimals)}f}"
+
+
+def _confirms(calculated: float, result: str) -> bool:
+    """Tell whether a calculator's number, rounded to the digits of a result, is that result."""
+    wanted = float(result)
+    if not math.isfinite(wanted) or not math.isfinite(calculated):
+        return math.isnan(wanted) == math.isnan(calculated) and (
+            math.isnan(wanted) or wanted == calculated
+        )
+    return abs(calculated - wanted) <= 0.5 * 10.0 ** -_decimals_signed(result) * (1 + 1e-9)
+
+
+def _decimals_signed(text: str) -> int:
+    mantissa, _, exponent = text.partition("e")
+    return len(mantissa.partition(".")[2]) - int(exponent or 0)
+
+
+# So many terms are written out with their factors; so many values are listed.
+_WRITTEN_OUT, _LISTED = 32, 12
+
+
+def of_sum(part: Part | None, total: Sum, value: Any) -> tuple[str, ...]:
+    """Return a sum in printed numbers, from the longest form to the shortest.
+
+    Without a `part` there are too many terms to write them out.
+    """
+    return tuple(dict.fromkeys(_SumPrinter(part, total, value).forms()))
+
+
+def is_rounding(total: Sum, value: Any) -> bool:
+    """Tell whether a sum is 0 but for what rounding leaves."""
+    number = float(value)
+    if number == 0 or not total.terms:
+        return False
+    largest = abs(total.terms[0].value)
+    eps = np.finfo(value.dtype).eps if isinstance(value, np.floating) else np.finfo(float).eps
+    return bool(abs(number) <= 2 * total.count * eps * largest)
+
+
+class _SumPrinter:
+    """Prints a sum with as many decimals as it takes; all its numbers have the same."""
+
+    def __init__(self, part: Part | None, total: Sum, value: Any) -> None:
+        self.part, self.total, self.value = part, total, value
+        self.is_rounding = is_rounding(total, value)
+        self.counting = [term.value for term in total.terms if term.value != 0]
+        finite = (abs(each) for each in self.counting if math.isfinite(each))
+        self.first = max(_FIRST_DIGITS - 1 - magnitude(max(finite, default=0.0)), 0)
+        self.texts: dict[int, list[str]] = {}
+
+    def forms(self) -> Iterator[str]:
+        """Yield the forms, from the longest to the shortest."""
+        total = self.total
+        if self.part is not None and total.count <= _WRITTEN_OUT:
+            yield self._confirmed(partial(self._whole, True))
+            yield self._confirmed(partial(self._whole, False))
+        for most in (_WRITTEN_OUT, *range(_LISTED, 0, -1)):
+            if most < total.count or (most == _WRITTEN_OUT and total.count <= most):
+                yield self._confirmed(partial(self._listed, most, True))
+                yield self._confirmed(partial(self._listed, most, False))
+
+    def _confirmed(self, form: Callable[[int], tuple[str, bool]]) -> str:
+        """Print a form with as many decimals as it takes; if nothing helps, with ≈."""
+        text = ""
+        for decimals in range(self.first, max(self.first, _MOST_DIGITS) + 1):
+            text, confirmed = form(decimals)
+            if confirmed:
+                return text
+        before, _, result = text.rpartition("=")
+        return f"{before}≈{result}"
+
+    def _confirms(self, calculated: float, result: str) -> bool:
+        return self.is_rounding or _confirms(calculated, result)
+
+    def _result(self, decimals: int) -> str:
+        return ROUNDING if self.is_rounding else to_decimals(self.value, decimals)
+
+    def _whole(self, staged: bool, decimals: int) -> tuple[str, bool]:
+        """Print a sum as it is calculated; then, if its terms are calculated, as their values."""
+        assert self.part is not None
+        calculation = printed(self.part, lambda each: to_decimals(each, decimals))
+        result = self._result(decimals)
+        stages = [calculation.text]
+        confirmed = self._confirms(calculation.value, result)
+        exact = _decimals(shortest(self.value)) <= decimals
+        terms = list(terms_of(self.part))
+        if staged and not exact and any(term.part.sign for term in terms):
+            values = [to_decimals(term.value, decimals) for term in terms]
+            again = added([*map(float, values)])
+            confirmed = confirmed and self._confirms(again, result)
+            stages.append(_plus(values))
+        return "= " + " = ".join([*stages, result]), confirmed
+
+    def _listed(self, most: int, counts_zeros: bool, decimals: int) -> tuple[str, bool]:
+        """Print the values of the largest terms, and how many others there are."""
+        total = self.total
+        if decimals not in self.texts:
+            shown = self.counting[:_WRITTEN_OUT]
+            self.texts[decimals] = [to_decimals(each, decimals) for each in shown]
+        values = self.texts[decimals][:most]
+        numbers = [*map(float, values)]
+        texts = [_plus(values)] if values else []
+        if more := total.count - total.zeros - len(values):
+            rest = to_decimals(added([*self.counting[most:], total.rest]), decimals)
+            numbers.append(float(rest))
+            texts.append(f"{more:,} more {_plus([rest])}")
+        if total.zeros and (counts_zeros or not texts):
+            texts.append(f"{total.zeros:,} zero" + "s" * (total.zeros > 1))
+        result = self._result(decimals)
+        calculation = " + ".join(texts) or "0"
+        return f"= {calculation} = {result}", self._confirms(added(numbers), result)
+
+
+def _plus(values: Sequence[str]) -> str:
+    return " + ".join(f"({each})" if each.startswith("-") else each for each in values)

@@ -1,0 +1,313 @@
+"""Explaining a cell: its line walked once, and all that there is to say taken from that walk."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.history.stale import stale_tensors
+from nnstep.engine.operations.formula import Formula
+from nnstep.engine.program.program import Instruction, Phase, Role
+from nnstep.engine.text import cell_name
+
+from .definitions import opened
+from .digits import of_sum, printings, shortest, to_digits
+from .expansion import Expansion, Part, cells_of
+from .explanation import Explanation, Source
+from .nodes import Letter, Node, numbers_in
+from .origin import Origins, Written, origin_of
+from .rule import Rule
+from .running import run_in_index_space
+from .sentences import of_edit, of_first, sentence, special
+from .shapes import shapes_text
+from .sums import Sum, summed, summed_at_large
+from .writing import arithmetic, lettered, symbols
+
+if TYPE_CHECKING:
+    from nnstep.engine.history.timeline import Timeline
+
+MOST_NUMBERS = 10_000
+NARROW = 78
+_CANCELS = 0.05
+
+
+def explained(timeline: "Timeline", name: str, index: Shape, place: int) -> Explanation:
+    """Return how a cell got the value that it has at a place that the branch has reached.
+
+    The tensor is live there and has such a cell.
+    """
+    written = origin_of(timeline, name, index, place)
+    value = timeline.tensors_at(place)[name][index]
+    if written.origin == "step":
+        assert written.step is not None
+        return Walk(timeline, name, index, value, written.step).explanation()
+    given = Given(timeline, name, index, value, written, place)
+    if written.edit:
+        return given.edited()
+    return given.first() if written.step is None else given.data()
+
+
+class Given(Struct, frozen=True):
+    """A cell whose value no step has computed, and what it has it from."""
+
+    timeline: "Timeline"
+    name: str
+    index: Shape
+    value: Any
+    written: Written
+    place: int
+
+    def _explanation(self, **more: Any) -> Explanation:
+        return Explanation(
+            cell=cell_name(self.name, self.index),
+            name=self.name,
+            index=self.index,
+            value=self.value.item(),
+            origin=self.written.origin,
+            **{"step": None, "code": "", **more},
+        )
+
+    def data(self) -> Explanation:
+        """Explain a value of the batch."""
+        assert self.written.step is not None
+        step = self.written.step
+        return self._explanation(step=step, code=self.timeline.line_of(step).code)
+
+    def first(self) -> Explanation:
+        """Explain a value that is as it was at the start."""
+        tensor = self.timeline.program.tensors[self.name]
+        return self._explanation(sentence=of_first(tensor, self.timeline.current.seed))
+
+    def edited(self) -> Explanation:
+        """Explain a value that somebody has typed in: what was there, what rests on that."""
+        edit = self.written.edit
+        assert edit is not None
+        was, calculation, rule = self._before()
+        program, edits = self.timeline.program, self.timeline.current.cells_edited_until(self.place)
+        stale = stale_tensors(program, self.place, [(self.name, edit.place)])
+        stale &= stale_tensors(program, self.place, [(each.name, each.place) for each in edits])
+        return self._explanation(
+            rule=f"{rule} does not hold here: the value was typed in, at step {edit.place}"
+            if rule
+            else "",
+            was=f"it was {to_digits(was, 6)}{calculation}",
+            sentence=of_edit(edit.place, len(stale), to_digits(was, 6)),
+        )
+
+    def _before(self) -> tuple[Any, str, str]:
+        """Return the value before the last edit, how it was calculated, and by which rule."""
+        timeline, written = self.timeline, self.written
+        assert written.edit is not None
+        start = -1 if written.step is None else written.step
+        edits = [
+            edit
+            for edit in timeline.current.cells_edited_until(self.place)
+            if (edit.name, edit.index) == (self.name, self.index) and edit.place > start
+        ]
+        if len(edits) > 1:
+            return self.value.dtype.type(edits[-2].value), "", ""
+        if written.step is None:
+            return timeline.current.origin.tensors[self.name][self.index], ", its first value", ""
+        machine = timeline.ghost(written.step)
+        step = next(machine.steps(written.step + 1))
+        was = step.writes[self.name][self.index]
+        if step.instruction.formula is None:
+            return was, ", from the data", ""
+        walked = Walk(timeline, self.name, self.index, was, written.step).explanation()
+        calculation, _, _ = walked.printings[-1].rpartition(" = ")
+        return was, f" {calculation}", walked.rule
+
+
+class Walk:
+    """A line in index space, and the cell of what it wrote that is asked for."""
+
+    def __init__(
+        self, timeline: "Timeline", name: str, index: Shape, value: Any, step: int
+    ) -> None:
+        self.timeline = timeline
+        self.name, self.index, self.value, self.step = name, index, value, step
+        self.before: Mapping[str, Array] = timeline.tensors_at(step)
+        self.program = timeline.program
+        self.line: Instruction = timeline.line_of(step)
+        assert self.line.formula is not None, "only the batch line has none"
+        computed = run_in_index_space(self.line.formula, self.line.names, self.before)
+        self.free = tuple(Letter(size) for size in computed.shape)
+        self.where = dict(zip(self.free, index, strict=True))
+        self.node: Node = computed.cell(self.free)
+        self.total: Sum | None = None
+
+    @cached_property
+    def part(self) -> Part:
+        """The calculation of the code."""
+        return Expansion().part(self.node, self.where)
+
+    @cached_property
+    def opened(self) -> Formula | None:
+        """The textbook's formula, where the line calls a function that has a definition."""
+        assert self.line.formula is not None
+        return opened(self.line.formula, self.line.names, self.before)
+
+    @cached_property
+    def opened_node(self) -> Node | None:
+        """The textbook's expression of the cell."""
+        if self.opened is None:
+            return None
+        return run_in_index_space(self.opened, self.line.names, self.before).cell(self.free)
+
+    @cached_property
+    def opened_part(self) -> Part | None:
+        """The calculation of the textbook."""
+        node = self.opened_node
+        return None if node is None else Expansion().part(node, self.where)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the program is that of a network, whose lines belong to layers."""
+        return any(line.layer is not None for line in self.program.instructions)
+
+    @property
+    def folds(self) -> bool:
+        """Whether plain numbers are computed in another precision than tensors."""
+        return bool(self.value.dtype != np.float64)
+
+    def explanation(self) -> Explanation:
+        """Return everything there is to say."""
+        with np.errstate(all="ignore"):
+            if numbers_in(self.node) > MOST_NUMBERS:
+                return self._explained_at_large()
+            return self._explained()
+
+    def _explained(self) -> Explanation:
+        shown = self.part
+        definition, exact = "", True
+        if self.opened_part is not None:
+            definition = arithmetic(self.opened_part, self.folds)
+            exact = self.gives_the_value(self.opened_part)
+            shown = self.opened_part if exact else self.part
+        self.total = summed(shown)
+        texts = printings(shown, self.value, self.opened_node is not None)
+        return replace(
+            self._described(exact),
+            arithmetic=arithmetic(self.part, self.folds),
+            calculation=self.part,
+            definition=definition,
+            exact=exact,
+            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
+            printings=texts,
+            sources=tuple(self.sources(cells_of(self.part))),
+            sentence=sentence(self, self.total),
+            special=special(shown, self.total, self),
+            **self.sums(self.total),
+        )
+
+    def _explained_at_large(self) -> Explanation:
+        """Explain a cell of more numbers than are written out."""
+        total = self.total = summed_at_large(self.node, self.where)
+        numbers = f"{numbers_in(self.node):,} numbers"
+        if total is None:
+            text = f"computed from {numbers}: = {shortest(self.value)}"
+            return replace(self._described(True), printed=text, printings=(text,))
+        texts = of_sum(None, total, self.value)
+        parts = (term.part for term in total.terms)
+        texts = tuple(f"{text} (of {numbers})" for text in texts)
+        return replace(
+            self._described(True),
+            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
+            printings=texts,
+            sources=tuple(self.sources(cell for part in parts for cell in cells_of(part))),
+            sentence=sentence(self, total),
+            **self.sums(total),
+        )
+
+    def _described(self, exact: bool) -> Explanation:
+        """Return what there is to say without any number but the value."""
+        rule = Rule(self.program, self.line, self.before)
+        node = self.opened_node if exact and self.opened_node is not None else self.node
+        letters = lettered(node, self.free, self.name, self.is_of_rows)
+        numbered: dict[Letter, str | int] = {**letters, **self.where}
+        return Explanation(
+            cell=cell_name(self.name, self.index),
+            name=self.name,
+            index=self.index,
+            value=self.value.item(),
+            step=self.step,
+            code=self.line.code,
+            origin="step",
+            rule=rule.text(self.opened),
+            general=self.general(rule, node, letters),
+            symbolic=symbols(node, numbered),
+            shapes=self.shapes,
+        )
+
+    def general(self, rule: Rule, node: Node, letters: Mapping[Letter, str]) -> str:
+        """Write the rule of any cell; of an activation its definition, or what its slope is."""
+        if rule.slope:
+            return rule.slope[1]
+        if self.line.phase is Phase.LOSS and rule.has_loss:
+            return ""
+        index = f"{cell_symbol(self.name, self.free, letters)} = {symbols(node, letters)}"
+        return rule.definition or rule.settings or rule.product or index
+
+    def gives_the_value(self, part: Part) -> bool:
+        """Tell whether another calculation gives the value as well, but for rounding."""
+        value, other = float(self.value), float(part.value)
+        if not np.isfinite(value) or not np.isfinite(other):
+            return value == other or bool(np.isnan(value) and np.isnan(other))
+        return bool(abs(value - other) <= 8 * np.finfo(self.value.dtype).eps * abs(value))
+
+    def sums(self, total: Sum | None) -> dict[str, Any]:
+        """Return what there is to say of a sum, by the fields of an explanation."""
+        if total is None:
+            return {}
+        return {
+            "terms": total.described,
+            "term_count": total.count,
+            "zero_terms": total.zeros,
+            "rest": total.rest,
+            "cancels": abs(float(self.value)) < _CANCELS * total.absolute,
+        }
+
+    def sources(self, cells: Iterable[tuple[tuple[str, Shape], Any]]) -> Iterable[Source]:
+        """Yield the cells read, each once."""
+        origins = Origins(self.timeline, self.step)
+        for (name, index), value in dict(cells).items():
+            written = origins.of(name, index)
+            step = written.step if written.origin in ("step", "data") else None
+            yield Source(
+                cell=cell_name(name, index),
+                value=np.asarray(value).item(),
+                step=step,
+                name=name,
+                index=index,
+                code="" if step is None else self.timeline.line_of(step).code,
+                origin=written.origin,
+            )
+
+    @property
+    def shapes(self) -> str:
+        """How the shapes of the operands lead to the result's."""
+        return shapes_text(self.line, self.before, tuple(each.size for each in self.free))
+
+    def is_of_rows(self, name: str, axis: int) -> bool:
+        """Tell whether an axis of a tensor runs over the rows of a batch."""
+        if axis or "x" not in self.before or "x" not in self.program.tensors:
+            return False
+        tensors = self.program.tensors
+        tensor = tensors.get(name)
+        while tensor is not None and tensor.role is Role.GRADIENT and tensor.of:
+            tensor = tensors[tensor.of]
+        if tensor is None or tensor.role not in (Role.DATA, Role.VALUE):
+            return False
+        if tensors["x"].role is not Role.DATA:
+            return False
+        shapes = zip(tensor.shapes, tensors["x"].shapes, strict=True)
+        return all(own and data and own[0] == data[0] for own, data in shapes)
+
+
+def cell_symbol(name: str, free: tuple[Letter, ...], letters: Mapping[Letter, str]) -> str:
+    """Write a cell of a tensor with letters for its index."""
+    return f"{name}[{', '.join(letters[each] for each in free)}]" if free else name

@@ -1,0 +1,118 @@
+"""An explanation: everything that there is to say about how one cell got its value."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from nnstep.engine.arrays import Shape
+
+if TYPE_CHECKING:
+    from .expansion import Part
+
+Origin = Literal["step", "data", "first", "edit"]
+
+
+class Source(Struct, frozen=True):
+    """A cell that another was computed from.
+
+    `step` is the one that wrote it, None for a first value and for what was typed in; `code` is
+    that step's line. `origin` says which of these it is.
+    """
+
+    cell: str
+    value: float
+    step: int | None
+    name: str
+    index: Shape
+    code: str
+    origin: Origin
+
+
+class Factor(Struct, frozen=True):
+    """A factor of a term; it is a cell, or `cell` is None."""
+
+    cell: str | None
+    value: float
+
+
+class Term(Struct, frozen=True):
+    """A term of a sum; `share` is that of its absolute value in the sum of all of these."""
+
+    value: float
+    share: float
+    factors: tuple[Factor, ...]
+
+
+class Explanation(Struct, frozen=True, kw_only=True, dict=True):
+    """How a cell got the value that it has.
+
+    `step` wrote it, and `code` is its line; `origin` tells a value that a step computed from one of
+    the data (whose step is the batch line's), a first value and an edit, which have no step.
+
+    `rule` is the tensor's rule as mathematics, `general` that of any cell, and `symbolic` that of
+    this one. `arithmetic` is what the code does, in numbers; `calculation` is the same as a tree of
+    its parts. `definition` is the
+    textbook's where a named function is opened, and `exact` whether it gives the value as well.
+    `printed` is the calculation as a pocket calculator confirms it; `printings` has it from the
+    most to the least that there is room for.
+
+    Of a sum, `terms` are the largest first, at most 1,000 of them; `zero_terms` of all are 0, and
+    `rest` is the sum of those left out. `cancels` says that the value is under 5 % of the sum of
+    absolute values.
+
+    `shapes` is how the shapes of the operands lead to the result's, `special` what is particular in
+    the calculation (zeros, a branch, a clamp), and `sentence` what the value means. `was` says
+    what an edited cell was before.
+    """
+
+    cell: str
+    name: str
+    index: Shape
+    value: float
+    step: int | None
+    code: str
+    origin: Origin
+    rule: str = ""
+    general: str = ""
+    symbolic: str = ""
+    arithmetic: str = ""
+    definition: str = ""
+    exact: bool = True
+    printed: str = ""
+    printings: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    term_count: int = 0
+    zero_terms: int = 0
+    rest: float = 0.0
+    cancels: bool = False
+    sources: tuple[Source, ...] = ()
+    calculation: "Part | None" = None
+    shapes: str = ""
+    special: str = ""
+    sentence: str = ""
+    was: str = ""
+
+    @cached_property
+    def reductions(self) -> tuple[str, ...]:
+        """The arithmetic, then each time one sub-expression replaced by its value, last the value.
+
+        A sum or a product of a list is one. They are made when somebody reads them.
+        """
+        from .reductions import reductions
+
+        return reductions(self.calculation) if self.calculation else ()
+
+
+class Reader(Struct, frozen=True):
+    """A cell that was computed from another, or will be.
+
+    `step` is the one that computes it; `value` is None where it has not run.
+    """
+
+    cell: str
+    step: int
+    value: float | None
+    name: str
+    index: Shape
+    code: str

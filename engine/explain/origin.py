@@ -1,0 +1,64 @@
+"""Who gave a cell its value: a step, the data, the scenario, or an edit."""
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.machine.edit import Edit
+from nnstep.engine.program.program import Phase, Program
+
+from .explanation import Origin
+
+if TYPE_CHECKING:
+    from nnstep.engine.history.timeline import Timeline
+
+
+class Written(Struct, frozen=True):
+    """What a cell has its value from; `step` is the last that wrote its tensor, if one has."""
+
+    origin: Origin
+    step: int | None
+    edit: Edit | None = None
+
+
+def last_writer(program: Program, name: str, place: int) -> int | None:
+    """Return the last step before a place that writes a tensor, None if there is none."""
+    length = len(program)
+    steps = (
+        (place - 1 - position) // length * length + position
+        for position, line in enumerate(program.instructions)
+        if name in line.writes
+    )
+    return max((step for step in steps if step >= 0), default=None)
+
+
+def origin_of(timeline: "Timeline", name: str, index: Shape, place: int) -> Written:
+    """Return what gave a cell the value that it has at a place of the branch."""
+    return Origins(timeline, place).of(name, index)
+
+
+class Origins:
+    """What cells have the values from that they have at a place of the branch."""
+
+    def __init__(self, timeline: "Timeline", place: int) -> None:
+        self._program, self._place = timeline.program, place
+        self._edits = {(e.name, e.index): e for e in timeline.current.cells_edited_until(place)}
+        self._tensors: dict[str, Written] = {}
+
+    def of(self, name: str, index: Shape) -> Written:
+        """Return what gave a cell its value."""
+        written = self._tensors.get(name)
+        if written is None:
+            written = self._tensors[name] = self._of_tensor(name)
+        edit = self._edits.get((name, index))
+        if edit and edit.place > (-1 if written.step is None else written.step):
+            return Written("edit", written.step, edit)
+        return written
+
+    def _of_tensor(self, name: str) -> Written:
+        step = last_writer(self._program, name, self._place)
+        if step is None:
+            return Written("first", None)
+        line = self._program.instructions[step % len(self._program)]
+        return Written("data" if line.phase is Phase.BATCH else "step", step)

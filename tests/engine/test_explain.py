@@ -1,0 +1,368 @@
+"""How a cell got its value: what an explanation says is evaluated, cell by cell."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from building import expression, network
+from explaining import check_printed, gives
+from msgspec.structs import replace
+from oracle_scenarios import oracle_cases, read_case, scenario_text
+from random_programs import forms, random_expression, random_network
+
+from nnstep import scenarios
+from nnstep.engine import EditError, load
+from nnstep.engine.arrays import Array
+from nnstep.engine.explain.explanation import Explanation
+from nnstep.engine.operations.activations import ACTIVATIONS, _activation
+from nnstep.engine.operations.formula import NAMESPACE, listed
+from nnstep.engine.scenario.model import Activation, Scenario
+from nnstep.engine.session.edits import PlaceError
+from nnstep.engine.session.session import Session
+
+Explained = Iterator[tuple[Session, Explanation]]
+
+
+def explained(
+    scenario: Scenario, iterations: int, cells: int | None = 3, seed: int = 0
+) -> Explained:
+    """Step through a run; yield the explanations of some cells of what each line writes, or all."""
+    session, choose = Session(scenario), random.Random(seed)
+    for _ in range(iterations * len(session.program)):
+        step = session.step()
+        if step is None:
+            return
+        for name, array in step.writes.items():
+            for index in indices(array.shape, cells, choose):
+                yield session, session.explain(name, index)
+
+
+def indices(
+    shape: tuple[int, ...], cells: int | None, choose: random.Random
+) -> Iterator[tuple[int, ...]]:
+    if cells is None:
+        yield from np.ndindex(shape)
+        return
+    for _ in range(cells):
+        yield tuple(choose.randrange(size) for size in shape)
+
+
+def check(scenario: Scenario, iterations: int = 2, cells: int | None = 3, seed: int = 0) -> int:
+    """Every number that is said is the number that was computed."""
+    count = 0
+    for session, explanation in explained(scenario, iterations, cells, seed):
+        value = session.value(explanation.name)[explanation.index]
+        np.testing.assert_equal(explanation.value, value.item())
+        if explanation.origin != "step":
+            assert (explanation.arithmetic, explanation.printed, explanation.sources) == (
+                "",
+                "",
+                (),
+            )
+            continue
+        check_numbers(explanation, float(value), scenario.dtype)
+        count += 1
+    assert count
+    return count
+
+
+def check_numbers(explanation: Explanation, value: float, dtype: str) -> None:
+    assert gives(explanation.arithmetic, value, dtype), explanation.arithmetic
+    if explanation.definition and explanation.exact and dtype == "float64":
+        assert gives(explanation.definition, value, dtype), explanation.definition
+    for text in explanation.printings:
+        check_printed(text)
+    assert explanation.printed in explanation.printings
+    if explanation.terms and np.isfinite(value):
+        total = sum(term.value for term in explanation.terms) + explanation.rest
+        size = max(abs(term.value) for term in explanation.terms)
+        assert abs(total - value) <= 20 * np.finfo(dtype).eps * max(size, abs(value)) * 10
+        shares = [term.share for term in explanation.terms]
+        assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize("name", [n for n in scenarios.names() if n not in ("mazur", "graph")])
+def test_built_in_scenarios(name: str) -> None:
+    check(load(name))
+
+
+@pytest.mark.parametrize("name", ["mazur", "graph"])
+def test_every_cell_of_two_small_scenarios(name: str) -> None:
+    check(load(name), cells=None)
+
+
+@pytest.mark.parametrize("path", oracle_cases("torch") + oracle_cases("published"), ids=str)
+def test_oracles(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "case.toml"
+    file.write_text(scenario_text(read_case(path)), encoding="utf-8")
+    check(load(file))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks(seed: int) -> None:
+    check(random_network(seed), seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_expressions(seed: int) -> None:
+    check(random_expression(seed), seed=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_two_hundred_random_programs(dtype: str) -> None:
+    for seed in range(1000, 1100):
+        check(random_network(seed, dtype), cells=2, seed=seed)
+        check(random_expression(seed, dtype), cells=2, seed=seed)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("form", forms())
+def test_every_form_of_the_language(form: str, dtype: str) -> None:
+    given: dict[str, Any] = {
+        "A": [[0.3, 1.4, 0.9], [1.2, -0.7, 0.4]],
+        "B": [[1.1, 0.2, 0.6], [0.5, 1.3, 0.8]],
+    }
+    other = "(B.T)" if "@" in form else "B"
+    code = f"t = {form.format('A', other)}\nL = sum(cos(t) * 1.5)"
+    check(expression(code, "L", dtype=dtype, inputs={"k": 1.3}, **given), cells=None)
+
+
+# Sources
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_cell_that_moves_another_is_one_of_its_sources(seed: int) -> None:
+    scenario = random_network(seed, "float64") if seed % 2 else random_expression(seed, "float64")
+    session, choose = Session(scenario), random.Random(seed)
+    for _ in range(2 * len(session.program)):
+        before = session.values()
+        step = session.step()
+        if step is None or not step.reads:
+            continue
+        line, (name, array) = step.instruction, *step.writes.items()
+        (index,) = indices(array.shape, 1, choose)
+        sources = {(s.name, s.index): s.value for s in session.explain(name, index).sources}
+        assert {tensor for tensor, _ in sources} <= set(line.reads)
+        for tensor in line.reads:
+            for at in np.ndindex(before[tensor].shape):
+                if (tensor, at) in sources:
+                    np.testing.assert_equal(sources[tensor, at], before[tensor][at].item())
+                    continue
+                moved = before[tensor].copy()
+                whole = moved.dtype.kind == "i"  # a class, counted from 0, or the count of updates
+                moved[at] += (
+                    (1 if moved[at] == 0 else -1) if whole else 1e-9 * (1e-3 + abs(moved[at]))
+                )
+                assert line.kernel is not None
+                with np.errstate(all="ignore"):
+                    there = np.asarray(line.kernel({**before, tensor: moved}))[index]
+                np.testing.assert_equal(there, array[index], f"{line.code} {index}: {tensor}{at}")
+
+
+def test_sources_are_the_branch_taken_the_maximum_and_factors_of_zero() -> None:
+    code = "m = max(A, axis=1)\nr = where(s > 1, A * 0, s)\nL = sum(m) + sum(r * z)"
+    session = Session(expression(code, "L", A=[[1.0, 3.0, 3.0]], s=0.5, z=0.0))
+    while not session.finished:
+        session.step()
+    cells = {c: [s.cell for s in session.explain(*c).sources] for c in [("m", (0,)), ("r", (0, 1))]}
+    assert cells["m", (0,)] == ["A[0, 1]", "A[0, 2]"]
+    assert cells["r", (0, 1)] == ["s"]
+    product = next(line.writes[0] for line in session.program.instructions if "r * z" in line.code)
+    assert [s.cell for s in session.explain(product, (0, 0)).sources] == ["r[0, 0]", "z"]
+
+
+def test_a_size_is_no_source() -> None:
+    session = Session(load("rows"))
+    while session.explain("lr", ()).origin and "dz2" not in session.values():
+        session.step()
+    assert [s.cell for s in session.explain("dz2", (1, 0)).sources] == ["a2[1, 0]", "y[1, 0]"]
+
+
+def test_sources_say_who_wrote_them() -> None:
+    session = Session(load("mazur"))
+    session.seek(9)
+    session.edit("a1", (0, 1), 0.9)
+    session.step()
+    session.seek(len(session.program) + 9)
+    sources = session.explain("W2", (0, 1)).sources
+    assert [(s.cell, s.step, s.origin) for s in sources] == [
+        ("W2[0, 1]", None, "first"),
+        ("lr", None, "first"),
+        ("dW2[0, 1]", 8, "step"),
+    ]
+    (_, edited) = session.explain("dz1", (0, 1), at=11).sources[:2]
+    assert (edited.cell, edited.value, edited.step, edited.origin) == (
+        "a1[0, 1]",
+        0.9,
+        None,
+        "edit",
+    )
+
+
+# The steps inside a cell
+
+
+@pytest.mark.parametrize("name", ["mazur", "rows", "two-layer"])
+def test_reductions_lead_from_the_arithmetic_to_the_value(name: str) -> None:
+    for session, explanation in explained(load(name), 1, 1):
+        if explanation.origin != "step":
+            continue
+        texts = explanation.reductions
+        assert texts[0] == explanation.arithmetic
+        value = session.value(explanation.name)[explanation.index].item()
+        assert all(gives(text, value, "float64") for text in texts)
+        assert float(texts[-1].strip("()")) == pytest.approx(value, rel=1e-13)
+        assert len(set(texts)) == len(texts)
+
+
+# Where and when
+
+
+def test_an_update_is_explained_from_the_old_weights() -> None:
+    session = Session(load("mazur"))
+    old = session.value("W1")[0, 0].item()
+    session.seek(len(session.program))
+    explanation = session.explain("W1", (0, 0))
+    assert explanation.step == 14
+    assert explanation.sources[0].value == old
+
+
+def test_a_step_in_the_past_and_one_to_come_leave_the_session_where_it_is() -> None:
+    session = Session(load("mazur"))
+    session.seek(20)
+    session.edit("W1", (0, 0), 0.3)
+    place, branches, values = session.place, session.branches.names, session.values()
+    past = session.explain("dW2", (0, 1), at=8)
+    ahead = session.explain("dW2", (0, 1), at=40)
+    assert (past.step, ahead.step) == (8, 40)
+    assert past.value != ahead.value
+    assert (session.place, session.branches.names) == (place, branches)
+    assert all(session.value(name) is array for name, array in values.items())
+    with pytest.raises(PlaceError, match="from 0 to 1599"):
+        session.explain("dW2", (0, 1), at=1600)
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "message"),
+    [
+        ("nothing", (), "there is no tensor 'nothing'"),
+        ("W1", (0,), "takes 2 indices"),
+        ("W1", (2, 0), "outside axis 0"),
+        ("dW2", (0, 0), "dW2 has no value yet"),
+    ],
+)
+def test_a_cell_that_there_is_not(name: str, index: tuple[int, ...], message: str) -> None:
+    session = Session(load("mazur"))
+    for ask in (session.explain, session.readers):
+        with pytest.raises(EditError, match=message):
+            ask(name, index)
+
+
+def test_negative_indices_count_from_the_end() -> None:
+    assert Session(load("mazur")).explain("W1", (-1, -1)).cell == "W1[1, 1]"
+
+
+def test_a_value_that_no_step_computed() -> None:
+    session = Session(load("mazur"))
+    session.step()
+    batch, first = session.explain("x", (0, 1)), session.explain("W1", (0, 0))
+    assert (batch.origin, batch.step, batch.code) == ("data", 0, "x, y = next(batches)")
+    assert (first.origin, first.step, first.code) == ("first", None, "")
+    session.edit("W1", (0, 0), 0.7)
+    edited = session.explain("W1", (0, 0))
+    assert (edited.origin, edited.step, edited.value) == ("edit", None, 0.7)
+    assert edited.was == "it was 0.15, its first value"
+    assert session.explain("W1", (0, 1)).origin == "first"
+
+
+# Large sums
+
+
+def test_a_sum_of_many_numbers_tells_its_largest_terms() -> None:
+    scenario = network((50, 300), rows=300, activations=("identity",))
+    session = Session(scenario)
+    while "L" not in session.values():
+        session.step()
+    explanation = session.explain("L", ())
+    assert explanation.arithmetic == ""
+    assert explanation.term_count == 90_000
+    assert len(explanation.terms) == 1000
+    total = sum(term.value for term in explanation.terms) + explanation.rest
+    assert total == pytest.approx(explanation.value)
+    assert "180,000 numbers" in explanation.printed or "more" in explanation.printed
+    assert len(explanation.sources) == 2000
+
+
+def test_a_cell_of_a_large_product_costs_its_terms() -> None:
+    """A 784x1024 weight gradient is not computed again to explain one of its cells."""
+    session = Session(network((784, 1024, 1), rows=8, activations=("relu", "identity")))
+    while "dW1" not in session.values():
+        session.step()
+    explanation = session.explain("dW1", (100, 200))
+    assert len(explanation.terms) == 8
+    assert len(explanation.sources) == 16
+    session.seek(2)
+    assert len(session.explain("z1", (3, 700)).terms) == 785
+
+
+# What is said of sums
+
+
+def test_terms_that_nearly_cancel_and_what_only_rounding_leaves() -> None:
+    session = Session(expression("L = sum(A)", "L", A=[0.1, 0.2, -0.3]))
+    session.step()
+    explanation = session.explain("L", ())
+    assert explanation.cancels
+    assert explanation.printed == "= 0.1 + 0.2 + (-0.3) = 0 but for rounding"
+    assert "rounding" in explanation.sentence
+
+
+def test_zeros_are_counted_and_explained() -> None:
+    session = Session(load("digits"))
+    session.seek(8)
+    explanation = session.explain("dW2", (9, 5))
+    assert explanation.zero_terms == 57
+    assert explanation.special == (
+        "57 of the 64 products are 0, because a1[n, 5] = 0: neuron 5 is off for these rows"
+    )
+    largest = explanation.terms[0]
+    assert [factor.cell for factor in largest.factors] == ["dz2[0, 9]", "a1[0, 5]"]
+    assert round(100 * largest.share) == 41
+
+
+# A kind that comes later
+
+
+def test_a_kind_that_comes_later_is_explained_by_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMESPACE, "soft_sign", None)
+
+    @listed
+    def soft_sign(z: Array) -> Array:
+        return np.where(z > 0, z / (1 + z), z / (1 - z))
+
+    row = _activation(
+        "soft_sign",
+        "a = z / (1 + |z|).",
+        value=lambda z: soft_sign(z),
+        definition=lambda z: z / (1 + np.abs(z)),
+        dz=lambda da, z: da / (1 + np.abs(z)) ** 2,
+        range=(-1.0, 1.0),
+    )
+    monkeypatch.setitem(ACTIVATIONS, "soft_sign", row)
+    case = network((2, 3, 1), rows=2)
+    assert case.network is not None
+    first, last = case.network.layers
+    layers = (replace(first, activation=Activation("soft_sign")), last)
+    scenario = replace(case, network=replace(case.network, layers=layers))
+    check(scenario, cells=None)
+    session = Session(scenario)
+    session.seek(3)
+    explanation = session.explain("a1", (0, 0))
+    assert explanation.rule == "a1 = soft_sign(z1)"
+    assert explanation.general == "soft_sign(z) = z / (1 + |z|)"
+    assert explanation.exact
+    assert "abs(" in explanation.definition
