@@ -1,8 +1,9 @@
 """Which cell is in question: it follows the step until somebody chooses another."""
 
 from nnstep.engine.arrays import Shape
+from nnstep.engine.session.question import cell_in_question
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.tui.panes.scene import Cell, followed
+from nnstep.tui.panes.scene import Cell
 
 
 class Pointer:
@@ -14,7 +15,7 @@ class Pointer:
     """
 
     def __init__(self) -> None:
-        self._index: Shape = ()
+        self._index: Shape | None = None
         self._chosen: Cell | None = None
         self.visited: Cell | None = None
 
@@ -27,11 +28,8 @@ class Pointer:
 
     def followed(self, snapshot: Snapshot) -> Cell | None:
         """Return the cell that follows the step."""
-        if not snapshot.written:
-            return None
-        name = snapshot.written[0]
-        array = snapshot.tensors[name]
-        return (name, followed(self._index, array.shape)) if array.size else None
+        cell = cell_in_question(snapshot.last, snapshot.tensors, self._index)
+        return cell if cell is not None and snapshot.tensors[cell[0]].size else None
 
     def choose(self, cell: Cell) -> None:
         """Ask about a cell."""
@@ -44,7 +42,7 @@ class Pointer:
 
     def let_follow(self) -> None:
         """Follow from the first cell again."""
-        self._index, self._chosen, self.visited = (), None, None
+        self._index, self._chosen, self.visited = None, None, None
 
 
 def _exists(cell: Cell, snapshot: Snapshot) -> bool:

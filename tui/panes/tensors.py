@@ -70,13 +70,13 @@ class TensorView:
         if scene.follow:
             written = [name for name in snapshot.written if name in self._names]
             self._awaited = written[0] if written else None
-        self.ask(scene)
+        self.ask(scene, reveal=scene.follow)
 
-    def ask(self, scene: Scene) -> None:
-        """Take another cell in question; if it is here, the cursor is on it."""
+    def ask(self, scene: Scene, *, reveal: bool = True) -> None:
+        """Take another cell in question; if it is here, the cursor is on it, and in view."""
         self.scene = scene
         if scene.asked is not None:
-            self.point_at(scene.asked.name, scene.asked.index)
+            self.point_at(*scene.asked.cell, reveal=reveal)
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show, in their order."""
@@ -254,11 +254,13 @@ class TensorView:
             row = max(0, self.scrolled.top + y - block.top - 1)
             self._point_at(block, row, self._first_column(block) + shown)
 
-    def point_at(self, name: str, index: Shape) -> None:
+    def point_at(self, name: str, index: Shape, *, reveal: bool = True) -> None:
         """Put the cursor on a cell, if it is here."""
         block = self._layout.by_name.get(name)
         if block is not None and block.rows:
-            self._point_at(block, *block.place_of(index))
+            self.cursor = Cursor(name, *block.place_of(index))
+            if reveal:
+                self.reveal_cursor()
 
     def offset_of_cursor(self) -> Offset | None:
         """Return where the cell under the cursor stands in the visible part, None outside it."""
