@@ -66,9 +66,9 @@ class StepView(TensorView):
             self._row = None
         super().show(snapshot, scene)
 
-    def ask(self, scene: Scene) -> None:
+    def ask(self, scene: Scene, *, reveal: bool = True) -> None:
         """Take another cell in question."""
-        super().ask(scene)
+        super().ask(scene, reveal=reveal)
         self._sheet = None
 
     def arrange(self, width: int, height: int) -> None:
