@@ -278,6 +278,47 @@ def trace(
         sys.exit(1)
 
 
+@main.command("export")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["numpy"]),
+    required=True,
+    help="A NumPy script that prints the same bits.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="PATH",
+    help="Write to a file; large arrays of a script go into an NPZ file beside it.",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many iterations to run, whatever the scenario says.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that are there already.")
+@click.pass_context
+def export_scenario(
+    ctx: click.Context,
+    scenario: str | None,
+    form: str,
+    output: str | None,
+    iterations: int | None,
+    force: bool,
+) -> None:
+    """Write a scenario as a script that needs no nnstep, or its numbers as a table."""
+    if scenario is None:
+        _missing_name(ctx)
+    loaded = load_and_warn(scenario)
+    from .export import export
+
+    with _quiet_when_closed():
+        sys.exit(export(loaded, form, output, iterations, force=force))
+
+
 @main.command()
 @click.argument("scenario", metavar="FILE|NAME")
 @click.argument("cell", metavar="CELL")

@@ -5,7 +5,7 @@ Xavier's are from Glorot and Bengio 2010, He's from He et al. 2015 (arXiv:1502.0
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +23,8 @@ Draw = Callable[..., Array]
 class Initializer(Kind, frozen=True, kw_only=True):
     """A row: a rule by which weights or a bias can be drawn.
 
-    `is_random` tells whether it asks its generator for numbers at all.
+    `values` is a formula, so that a script can have its text. `is_random` tells whether it asks its
+    generator for numbers at all.
     """
 
     values: Draw
@@ -60,10 +61,6 @@ def _initializer(
         mistakes=mistakes,
         settings=settings,
     )
-
-
-def _even(random: Any, shape: Shape, limit: float) -> Array:
-    return random.uniform(-limit, limit, shape)
 
 
 def _interval_mistakes(settings: Settings) -> Iterable[tuple[str, str]]:
@@ -110,8 +107,8 @@ INITIALIZERS: Mapping[str, Initializer] = {
         _initializer(
             "xavier_uniform",
             "Uniform up to ±sqrt(6 / (inputs + units)), the default for weights.",
-            lambda random, shape, inputs, units: _even(
-                random, shape, np.sqrt(6 / (inputs + units))
+            lambda random, shape, inputs, units: random.uniform(
+                -np.sqrt(6 / (inputs + units)), np.sqrt(6 / (inputs + units)), shape
             ),
         ),
         _initializer(
@@ -124,7 +121,9 @@ INITIALIZERS: Mapping[str, Initializer] = {
         _initializer(
             "he_uniform",
             "Uniform up to ±sqrt(6 / inputs).",
-            lambda random, shape, inputs, units: _even(random, shape, np.sqrt(6 / inputs)),
+            lambda random, shape, inputs, units: random.uniform(
+                -np.sqrt(6 / inputs), np.sqrt(6 / inputs), shape
+            ),
         ),
         _initializer(
             "he_normal",

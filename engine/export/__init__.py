@@ -1,0 +1,1 @@
+"""Exporting: a scenario as a script that needs no nnstep, or its numbers as a table."""

@@ -1,0 +1,70 @@
+"""The command `nnstep export`: where it writes, what it refuses, and with which exit status."""
+
+from pathlib import Path
+
+import pytest
+from test_cli import run
+
+
+def test_a_script_goes_to_stdout(tmp_path: Path) -> None:
+    result = run("export", "graph", "--to", "numpy", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "d = a + b\n" in result.stdout
+    assert result.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_into_a_file_that_is_not_overwritten(tmp_path: Path) -> None:
+    arguments = ["export", "digits", "--to", "numpy", "--iterations", "1", "--output", "out.py"]
+    assert run(*arguments, cwd=tmp_path).stdout.split() == ["out.npz", "out.py"]
+    (tmp_path / "out.py").write_text("mine")
+    refused = run(*arguments, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "out.npz is there already, and stays as it is: --force overwrites it" in refused.stderr
+    assert (tmp_path / "out.py").read_text() == "mine"
+    assert run(*arguments, "--force", cwd=tmp_path).returncode == 0
+    assert "X = stored" in (tmp_path / "out.py").read_text()
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    result = run("export", "graph", "--to", "numpy", "--output", "no/out.py", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("no/out.py: ") or "No such file" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["export", "--to", "numpy"], "Say which scenario"),
+        (["export", "graph"], "--to"),
+        (["export", "graph", "--to", "fortran"], "fortran"),
+        (["export", "grahp", "--to", "numpy"], "did you mean 'graph'"),
+    ],
+)
+def test_usage(arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert said in result.stderr
+
+
+def test_a_warning_is_no_part_of_the_script(tmp_path: Path) -> None:
+    text = """
+format = 1
+title = "doubtful"
+[network]
+inputs = 1
+[[network.layers]]
+units = 2
+activation = "softmax"
+weights = [[0.1], [0.2]]
+[loss]
+kind = "mse"
+[data]
+x = [[1.0]]
+y = [[0.0, 1.0]]
+"""
+    (tmp_path / "s.toml").write_text(text)
+    result = run("export", "s.toml", "--to", "numpy", cwd=tmp_path)
+    assert "softmax" in result.stderr
+    compile(result.stdout, "exported", "exec")
