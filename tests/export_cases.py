@@ -247,6 +247,8 @@ def random_loss(chance: np.random.Generator, kind: str = "") -> Loss:
     kind = kind or kinds[chance.integers(len(kinds))]
     reductions: tuple[Reduction, ...] = ("mean", "batch_mean", "sum")
     reduction = reductions[chance.integers(3)]
+    if LOSSES[kind].targets == "classes" and reduction == "mean":
+        reduction = "batch_mean"  # which it is, and what is read from a file
     options = {"delta": 0.4} if kind == "huber" else {}
     logits = bool(LOSSES[kind].logits and chance.random() < 0.5)
     return Loss(kind, reduction, logits, bool(chance.random() < 0.7), options)

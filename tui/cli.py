@@ -283,9 +283,9 @@ def trace(
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["numpy"]),
+    type=click.Choice(["numpy", "torch"]),
     required=True,
-    help="A NumPy script that prints the same bits.",
+    help="numpy: the listing, which prints the same bits; torch: the same with autograd.",
 )
 @click.option(
     "--output",

@@ -89,8 +89,11 @@ def write_data(data: Data, arrays: Arrays) -> str:
     return f"X = {arrays.text('X', data.x)}\nY = {arrays.text('Y', data.y)}"
 
 
-def write_batches(data: Data) -> str:
-    """Return the generator of the batches, in the order in which the run has them."""
+def write_batches(data: Data, permuted: str = "rng.permutation(len(X))") -> str:
+    """Return the generator of the batches, in the order in which the run has them.
+
+    `permuted` gives the rows in a new order, as what the library takes for indices.
+    """
     size = data.batch_size
     body: tuple[str, ...]
     if data.batches is not None:
@@ -103,7 +106,7 @@ def write_batches(data: Data) -> str:
             body = ("    for rows in [", *wrapped, "    ]:", "        yield X[rows], Y[rows]")
     elif data.shuffle:
         body = (
-            "    order = rng.permutation(len(X))",
+            f"    order = {permuted}",
             f"    for start in range(0, len(X), {size}):",
             f"        rows = order[start : start + {size}]",
             "        yield X[rows], Y[rows]",
