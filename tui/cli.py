@@ -283,9 +283,9 @@ def trace(
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["numpy", "torch"]),
+    type=click.Choice(["numpy", "torch", "csv", "npz"]),
     required=True,
-    help="numpy: the listing, which prints the same bits; torch: the same with autograd.",
+    help="A script in NumPy, which prints the same bits, or in PyTorch; a table, or arrays.",
 )
 @click.option(
     "--output",

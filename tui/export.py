@@ -19,7 +19,12 @@ def export(
     """Export a scenario, and return the exit status: 1 if it cannot be exported or written."""
     path = None if output is None else Path(output)
     try:
-        _script(scenario, form, path, iterations, force=force)
+        if form == "csv":
+            _csv(scenario, path, iterations, force=force)
+        elif form == "npz":
+            _npz(scenario, path, iterations, force=force)
+        else:
+            _script(scenario, form, path, iterations, force=force)
     except ExportError as error:
         click.echo(printable(str(error)), err=True)
         return 1
@@ -45,3 +50,31 @@ def _script(
         return
     for written in write_script(script, path, force=force):
         click.echo(printable(str(written)))
+
+
+def _csv(scenario: "Scenario", path: Path | None, iterations: int | None, *, force: bool) -> None:
+    """Write rows as the iterations run."""
+    from nnstep.engine.export.files import refuse_overwriting
+    from nnstep.engine.export.tables import write_csv
+
+    if path is None:
+        write_csv(scenario, sys.stdout, iterations)
+        sys.stdout.flush()
+        return
+    refuse_overwriting(path, force=force)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write_csv(scenario, stream, iterations)
+    click.echo(printable(str(path)))
+
+
+def _npz(scenario: "Scenario", path: Path | None, iterations: int | None, *, force: bool) -> None:
+    """Write arrays, once all iterations have run."""
+    from nnstep.engine.export.files import npz, refuse_overwriting
+    from nnstep.engine.export.tables import arrays_by_iteration
+    from nnstep.engine.files import write_whole
+
+    if path is None:
+        raise click.UsageError("an NPZ file is no text: say where to with --output PATH")
+    refuse_overwriting(path, force=force)
+    write_whole(path, npz(arrays_by_iteration(scenario, iterations)))
+    click.echo(printable(str(path)))

@@ -68,3 +68,25 @@ y = [[0.0, 1.0]]
     result = run("export", "s.toml", "--to", "numpy", cwd=tmp_path)
     assert "softmax" in result.stderr
     compile(result.stdout, "exported", "exec")
+
+
+def test_tables(tmp_path: Path) -> None:
+    result = run("export", "graph", "--to", "csv", cwd=tmp_path)
+    assert (
+        result.stdout == "iteration,epoch,e,d,de,dd,dc,da,db\n0,0,-9.0,3.0,1.0,-3.0,3.0,-3.0,-3.0\n"
+    )
+    for form in ("csv", "npz"):
+        arguments = ["export", "mazur", "--to", form, "--iterations", "2", "--output", "out"]
+        assert run(*arguments, cwd=tmp_path).stdout == "out\n"
+        assert run(*arguments, cwd=tmp_path).returncode == 1
+        assert run(*arguments, "--force", cwd=tmp_path).returncode == 0
+        (tmp_path / "out").unlink()
+    result = run("export", "mazur", "--to", "npz", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "--output PATH" in result.stderr
+
+
+def test_a_script_for_pytorch() -> None:
+    result = run("export", "mazur", "--to", "torch")
+    assert "    nn.Linear(2, 2),  # z1 = x @ W1.T + b1\n" in result.stdout
+    assert "L.backward()" in result.stdout
