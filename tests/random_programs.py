@@ -12,7 +12,6 @@ from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.catalogue import FUNCTIONS
 from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.operations.optimizers import OPTIMIZERS
-from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.program.program import CompileError
 from nnstep.engine.scenario.model import (
     Activation,
@@ -25,6 +24,7 @@ from nnstep.engine.scenario.model import (
     Run,
     Scenario,
 )
+from nnstep.engine.session.session import Session
 
 DTYPES = ("float64", "float64", "float32", "float16")
 
@@ -194,9 +194,7 @@ def random_expression(seed: int, dtype: str | None = None) -> Scenario:
             run=Run(iterations=2),
             **given,
         )
-        try:
-            compile_scenario(case)
-        except CompileError:
+        if not _runs(case):
             continue
         lines, found = tried, case
         names.append(name)
@@ -204,3 +202,13 @@ def random_expression(seed: int, dtype: str | None = None) -> Scenario:
             break
     assert found is not None
     return found
+
+
+def _runs(case: Scenario) -> bool:
+    """Whether an expression compiles, and its rows and indices are there in the first pass."""
+    try:
+        for _ in Session(case, iterations=2).steps():
+            pass
+    except (CompileError, TypeError, IndexError):
+        return False
+    return True

@@ -267,9 +267,11 @@ def holds_for_the_loss(walk: "Walk") -> bool:
     """Tell whether a gradient is the derivative of the loss by the tensor as it is now.
 
     It is not while contributions are missing, nor where something was edited in the pass or a line
-    is somebody's own, nor at a kink, where the loss has no derivative.
+    is somebody's own, nor at a kink, where the loss has no derivative, nor where it is no number.
     """
     program = walk.program
+    if not np.isfinite(walk.before[program.loss]).all():
+        return False
     start = walk.step - walk.step % len(program)
     edits = walk.timeline.current.cells_edited_until(walk.step)
     if any(edit.place > start for edit in edits):
