@@ -16,7 +16,7 @@ RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b
 
 def opened(scenario: str = "mazur", columns: int = 80, lines: int = 24) -> Terminal:
     terminal = Terminal(*OPEN, scenario, columns=columns, lines=lines)
-    terminal.wait_for(lambda: "W1[0, 0] = 0.15" in terminal.text and "q quit" in terminal.text)
+    terminal.wait_for(lambda: "the run begins with" in terminal.text and "q quit" in terminal.text)
     terminal.quiet()
     return terminal
 

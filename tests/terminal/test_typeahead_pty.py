@@ -6,7 +6,7 @@ from pseudo_terminal import Terminal
 
 def opened() -> Terminal:
     terminal = Terminal("-m", "nnstep.tui", "mazur")
-    terminal.wait_for(lambda: "W1[0, 0] = 0.15" in terminal.text and "q quit" in terminal.text)
+    terminal.wait_for(lambda: "the run begins with" in terminal.text and "q quit" in terminal.text)
     return terminal
 
 
