@@ -42,7 +42,6 @@ from nnstep.engine.export.torch_script import torch_script
 from nnstep.engine.loading import load
 from nnstep.engine.operations.losses import LOSSES
 from nnstep.engine.program.compile import program_of
-from nnstep.engine.program.program import Instruction
 from nnstep.engine.scenario.model import Data, Loss, Scenario
 
 _HERE = sys.executable if importlib.util.find_spec("torch") else None
@@ -158,13 +157,10 @@ def test_a_line_that_pytorch_has_no_counterpart_for_is_named() -> None:
 
 
 def test_a_line_of_a_persons_own_is_refused_by_name() -> None:
-    class Own(Instruction, frozen=True):
-        rule: Instruction | None = None
-
     made = random_network(1)
     program = program_of(made)
     line = program.instructions[-1]
-    own = Own(**{name: getattr(line, name) for name in line.__struct_fields__}, rule=line)
+    own = replace(line, rule=line)
     program = replace(program, instructions=(*program.instructions[:-1], own))
     with pytest.raises(ExportError, match=re.escape(line.code)):
         torch_script(made, program)

@@ -30,10 +30,12 @@ from nnstep.scenarios import names
 
 FIELD = Path(__file__).parent.parent / "field"
 PLANTED = {"overflow", "vanishing"}
+# Their faults are there: one has nothing left to learn, in the other two units are alike.
+WITH_REASON = {"goodfellow", "zhou"}
 # The built-in scenarios
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - PLANTED))
+@pytest.mark.parametrize("name", sorted(set(names()) - PLANTED - WITH_REASON))
 def test_the_healthy_built_in_scenarios_have_no_faults(name: str) -> None:
     case = load(name)
     run = Session(case)

@@ -58,6 +58,9 @@ class Lines:
             "NAME": lambda: choose.choice(["one", "b1", "main", "a/b", "é" * 50]),
             "COMMAND": lambda: choose.choice([*BY_NAME, "nothing"]),
             "TEXT": lambda: f'"{self._expression(1)} is {{{self._expression(1)}}}"',
+            "FILE": lambda: choose.choice(["kept", '"a b"', "", "none/kept"]),
+            "LINE": lambda: f"{self._cell()} = {self._expression(1)}",
+            "STEP": self._number,
             "PATH": lambda: choose.choice(["kept", '"a b"', "", '""', "none/kept", "x" * 300]),
         }
 

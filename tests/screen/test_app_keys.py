@@ -141,7 +141,7 @@ async def test_the_cursor_of_the_terminal_stands_on_the_cell() -> None:
     async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s")
         x, y = pilot.app.cursor_position
-        assert screen_lines(pilot.app)[y][x:].startswith("0.3775")
+        assert screen_lines(pilot.app)[y][: x + 1].endswith("0.3775"), "at the number's last digit"
         await pilot.press("2", "down")
         x, y = pilot.app.cursor_position
         assert screen_lines(pilot.app)[y][x:].startswith("0.2500")

@@ -163,10 +163,10 @@ async def test_an_edit_in_the_past_says_that_it_is_a_branch() -> None:
         await pilot.press("u")
         await settled(pilot)
         assert shown(pilot).branch.name == "main"
-        assert said(pilot) == "The change of W1[0, 0] is undone."
+        assert said(pilot) == "The change of b2[0] is undone."
         await pilot.press("U")
         await settled(pilot)
-        assert shown(pilot).tensors["W1"][0, 0] == 0.5
+        assert shown(pilot).tensors["b2"][0] == 0.5
 
 
 async def test_the_gradients_are_verified() -> None:
@@ -204,12 +204,16 @@ async def test_a_value_that_is_not_finite_stops_a_run() -> None:
         assert shown(pilot).iteration == 153
         assert shown(pilot).written == ("L",)
         assert "L is inf" in said(pilot)
-        await pilot.press("c")
-        await settled(pilot)
-        assert shown(pilot).finished
-        await pilot.press("C")
-        await settled(pilot)
-        assert shown(pilot).iteration == 153
+        stops = [shown(pilot).place]
+        while not shown(pilot).finished:
+            await pilot.press("c")
+            await settled(pilot)
+            stops.append(shown(pilot).place)
+        assert 2 <= len(stops) < 9, "what only passes on what is not finite stops nothing"
+        for place in reversed(stops[:-1]):
+            await pilot.press("C")
+            await settled(pilot)
+            assert shown(pilot).place == place
 
 
 # The prompt
@@ -227,7 +231,7 @@ async def test_a_command_moves_and_the_prompt_closes() -> None:
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        ("print W1", "W1 (2, 2) float64"),
+        ("print W1", "W1: shape (2, 2), float64"),
         ("print lr", "lr = 0.5 (float64)"),
         ("watch L", "Watch: L: L has no value yet"),
         ("break dW1", "Breakpoint 1: break dW1"),

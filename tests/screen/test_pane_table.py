@@ -50,7 +50,7 @@ def test_a_row_makes_its_pane(row: Row) -> None:
 
 def test_every_scope_is_that_of_a_pane_or_listened_to_everywhere() -> None:
     assert {action.scope for action in ACTIONS} <= {
-        "app", "debugger", *(row.scope for row in PANES)
+        "app", "debugger", "gallery", *(row.scope for row in PANES)
     }  # fmt: skip
 
 

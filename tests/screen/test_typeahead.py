@@ -120,7 +120,7 @@ async def test_a_result_that_comes_late_closes_its_own_screen() -> None:
 
 async def test_a_cell_is_taken_when_its_command_runs() -> None:
     async with mazur().run_test(size=NARROW) as pilot:
-        send(pilot, "3ssCl")
+        send(pilot, "3ssC\n")
         await quiet(pilot)
         await until(pilot, lambda: not debugger(pilot).driver.is_busy)
         assert said(pilot) == "There is no value here yet."

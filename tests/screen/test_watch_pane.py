@@ -143,7 +143,7 @@ async def test_without_a_value_it_says_why() -> None:
 @pytest.mark.parametrize("width", range(1, 60, 2))
 async def test_no_number_is_ever_cut(width: int) -> None:
     watches = (watched("L", -1.25e-7, 3e-7), watched("long_name", 12345.678, 12345.5))
-    known = {"-1.250e-7", "-1.25e-7", "-4.25e-7", "1.235e4", "12345.678", "+0.178"}
+    known = {"-1.250e-7", "-1.25e-7", "-1.25e-07", "-4.25e-7", "1.235e4", "12345.678", "+0.178"}
     async with watching(*watches, size=(width, 5)) as (_, pilot):
         words = " ".join(screen_lines(pilot.app)[1:]).split()
     assert {word for word in words if word[0] in "+-0123456789"} <= known
