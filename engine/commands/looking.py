@@ -168,7 +168,7 @@ def _copy(session: "Session", text: Typed) -> Answer:
     target, into = found
     name, index = cell(target, session)
     path = Path(os.path.expanduser(into.text))  # noqa: PTH111 - never raises
-    if path.exists():
+    if os.path.lexists(path):  # never raises, however long the name is
         raise into.error("there is such a file already; choose another name")
     value = session.value(name)[index]
     try:

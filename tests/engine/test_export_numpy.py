@@ -44,7 +44,16 @@ def assert_prints_the_run(scenario: Scenario, folder: Path, iterations: int = IT
     same_bits(executed(text, folder), right(scenario, iterations))
 
 
-@pytest.mark.parametrize("name", scenarios.names())
+LONG = {"rounds", "trask"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+        for name in scenarios.names()
+    ],
+)
 def test_the_gallery_by_itself_in_a_python_that_sees_no_nnstep(name: str, tmp_path: Path) -> None:
     scenario = load(name)
     iterations = 3 if name == "digits" else None
