@@ -157,7 +157,7 @@ class Debugger(Screen[None]):
         self.autosave.begin()
         self.autosave.note()
         if self._opened is not None:
-            self._bring_back(self._opened, self._taken)
+            hold(self.app, self._bring_back(self._opened, self._taken))
         elif (offer := self.autosave.find_offer()) is not None:
             self._offer = printable(offer.offer(self._key_of("copy")))
             self.say(self._offer)
@@ -542,7 +542,7 @@ class Debugger(Screen[None]):
     def action_recover(self) -> None:
         """Take the earlier session up again that was offered."""
         try:
-            self._bring_back(*self.autosave.take_up_offer())
+            hold(self.app, self._bring_back(*self.autosave.take_up_offer()))
         except ValueError as error:
             self.say(str(error))
 

@@ -186,7 +186,6 @@ def test_killed_in_the_middle_of_a_run_its_place_is_kept(
         terminal.wait_for(lambda: mirror.is_shown_on(terminal))
 
 
-@pytest.mark.slow
 def test_the_terminal_itself_goes_away() -> None:
     with opened() as terminal:
         to_first_weight(terminal)
