@@ -188,9 +188,8 @@ class Debugger(Screen[None]):
         moved = snapshot.place != self._place and not driver.is_on_the_way
         if moved:
             self._take_note(snapshot.place)
-        # What a long way passes is not followed: where panes stand would depend on how fast it is.
-        is_seen = driver.is_calm and bool(self._ran or not driver.is_busy)
-        scene = self._scene(follow=moved and bool(snapshot.written) and is_seen)
+        # What a run passes too fast to be read is not followed.
+        scene = self._scene(follow=moved and bool(snapshot.written) and driver.is_calm)
         self._show_status()
         # The hidden ones first: one that is seen may show what belongs to one that is not.
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):

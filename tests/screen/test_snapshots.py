@@ -31,9 +31,6 @@ async def test_the_debugger(name: str, scenario: str, keys: str, size: str) -> N
         assert_snapshot(pilot.app, f"{name}-{size}")
 
 
-UNSETTLED = {("answer", "120x36"), ("timeline", "120x36")}
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("name", "scenario", "commands", "key"),
@@ -62,8 +59,6 @@ UNSETTLED = {("answer", "120x36"), ("timeline", "120x36")}
 async def test_what_shows_the_past_and_answers(
     name: str, scenario: str, commands: list[str], key: str | None, size: str
 ) -> None:
-    if (name, size) in UNSETTLED:
-        pytest.skip("where the second pane of weights stands differs from run to run")
     async with NnstepApp(load(path(scenario))).run_test(size=SIZES[size]) as pilot:
         for command in commands:
             await type_command(pilot, command)
