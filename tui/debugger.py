@@ -211,9 +211,9 @@ class Debugger(Screen[None]):
         self._pointer.go_on(stays=self._in_numbers)
 
     def _scene(self, *, follow: bool = False) -> Scene:
-        """Return what there is to see around the snapshot."""
+        """Return what there is to see around the snapshot; on the way, no cell is in question."""
         snapshot = self.driver.snapshot
-        cell = self._pointer.cell(snapshot)
+        cell = None if self.driver.is_on_the_way else self._pointer.cell(snapshot)
         return self._scenes.scene(
             snapshot,
             self._ran,
