@@ -1,4 +1,4 @@
-"""What comes from the terminal: whatever its bytes are, in whatever pieces, reading goes on.
+"""The terminal: whatever bytes come from it, reading goes on; and what is sent to it is short.
 
 Textual's reader ends at a byte that is not UTF-8 and at reports that its parser does not expect.
 """
@@ -14,6 +14,8 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.message import Message
+
+from .styles_sent import shortened
 
 _MOST_CELLS = 1_000
 """Columns or lines that a report of the terminal's size is believed up to."""
@@ -108,6 +110,10 @@ def _is_size(event: Resize) -> bool:
 
 class SteadyDriver(LinuxDriver):
     """Textual's driver, with a reader that goes on after anything that it cannot read."""
+
+    def write(self, data: str) -> None:
+        """Send data to the terminal, without styles that it has already."""
+        super().write(shortened(data))
 
     def run_input_thread(self) -> None:
         """Read the terminal until told to end, and hand every event on."""

@@ -180,20 +180,42 @@ def _selected(strip: Strip, span: tuple[int, int] | None) -> Strip:
 
 
 def fit(pieces: Iterable[Piece], width: int, blank: Style) -> Line:
-    """Make a line exactly `width` columns wide, neighbours of one style in one piece."""
+    """Make a line exactly `width` columns wide, neighbours that look alike in one piece.
+
+    Each piece costs the terminal some twenty bytes for its style.
+    """
     line: list[Piece] = []
     for text, style in pieces:
-        if line and line[-1][1] is style:
-            line[-1] = (line[-1][0] + text, style)
-        elif text:
-            line.append((text, style))
+        _add(line, text, style)
     taken = _width(line)
     if taken > width:
         strip = Strip([Segment(*piece) for piece in line]).crop(0, width)
         return tuple((text, style or blank) for text, style, _ in strip)
     if taken < width:
-        line.append((" " * (width - taken), blank))
+        _add(line, " " * (width - taken), blank)
     return tuple(line)
+
+
+def _add(line: list[Piece], text: str, style: Style) -> None:
+    """Add a piece to a line; blanks take the style of what stands beside them."""
+    if not text:
+        return
+    if line:
+        before, its_style = line[-1]
+        if its_style is style or (text.isspace() and _blank_alike(its_style, style)):
+            line[-1] = (before + text, its_style)
+            return
+        if before.isspace() and _blank_alike(its_style, style):
+            line[-1] = (before + text, style)
+            return
+    line.append((text, style))
+
+
+@lru_cache(maxsize=1024)
+def _blank_alike(one: Style, other: Style) -> bool:
+    """Tell whether blanks look the same in two styles: only their ground is seen."""
+    drawn = (one.reverse, one.underline, other.reverse, other.underline)
+    return one.bgcolor == other.bgcolor and not any(drawn)
 
 
 @lru_cache(maxsize=64)
