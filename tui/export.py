@@ -36,14 +36,14 @@ def _script(
 ) -> None:
     """Write a script, and say where it is if that is not stdout."""
     from nnstep.engine.export.files import name_beside, write_script
-    from nnstep.engine.program.compile import program_of
+    from nnstep.engine.override.override import first_program
 
     if form == "numpy":
         from nnstep.engine.export.numpy_script import numpy_script as write
     else:
         from nnstep.engine.export.torch_script import torch_script as write
     beside = None if path is None else name_beside(path)
-    script = write(scenario, program_of(scenario), iterations, beside)
+    script = write(scenario, first_program(scenario), iterations, beside)
     if path is None:
         sys.stdout.write(script.text)
         sys.stdout.flush()

@@ -79,7 +79,7 @@ def torch_script(
     PyTorch has no counterpart for, or the array that is too large.
     """
     for number, line in enumerate(program.instructions):
-        if getattr(line, "rule", None) is not None:
+        if line.rule is not None:
             raise ExportError(
                 f"line {number + 1}, {line.code}, is of your own: autograd cannot be told of it"
             )

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from test_cli import run
 
+from nnstep.scenarios import path
+
 
 def test_a_script_goes_to_stdout(tmp_path: Path) -> None:
     result = run("export", "graph", "--to", "numpy", cwd=tmp_path)
@@ -90,3 +92,18 @@ def test_a_script_for_pytorch() -> None:
     result = run("export", "mazur", "--to", "torch")
     assert "    nn.Linear(2, 2),  # z1 = x @ W1.T + b1\n" in result.stdout
     assert "L.backward()" in result.stdout
+
+
+def test_an_override_of_the_file_is_exported_as_it_stands_and_refused_in_pytorch(
+    tmp_path: Path,
+) -> None:
+    text = path("mazur").read_text(encoding="utf-8")
+    own = "dW1 = dz1.T @ x / 3"
+    (tmp_path / "own.toml").write_text(f'{text}\n[[override]]\nline = "{own}"\n')
+    made = run("export", "own.toml", "--to", "numpy", "--iterations", "1", cwd=tmp_path)
+    assert own in made.stdout
+    right = run("export", "mazur", "--to", "numpy", "--iterations", "1", cwd=tmp_path)
+    assert own not in right.stdout
+    refused = run("export", "own.toml", "--to", "torch", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert own in refused.stderr
