@@ -13,11 +13,12 @@ from textual.widgets import Input
 from nnstep.engine.loading import load
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
+from nnstep.tui.prompt import Prompt
 
 # Each key is pressed; what begins with a colon is typed at the prompt.
 SIZES = ((80, 24), (120, 36), (200, 60))
 SCENES = {
-    "mazur": ["i", "i", "n", "n", "f", "n", "s"],
+    "mazur": ["f", "f", "f", "s", "s", "s"],
     "digits": ["i", "i", "i", "f", "f", "f", "n"],
     "xor": [
         ":run",
@@ -39,11 +40,13 @@ async def command(pilot: Pilot[None], text: str) -> None:
     await pilot.press("enter")
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
+    if isinstance(pilot.app.screen, Prompt):  # it stays open behind an answer
+        await pilot.press("escape")
 
 
 async def picture(name: str, size: tuple[int, int], theme: str) -> str:
     """Return the screen as SVG after a scene's keys have been pressed."""
-    app = NnstepApp(load(name), Config(theme=f"nnstep-{theme}"))
+    app = NnstepApp(load(name), Config(theme=theme))
     async with app.run_test(size=size) as pilot:
         for key in SCENES[name]:
             if key.startswith(":"):

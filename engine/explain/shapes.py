@@ -19,7 +19,9 @@ def shapes_text(line: Instruction, tensors: Mapping[str, Array], result: Shape) 
         return f"{product} → {result}"
     match tree:
         case ast.Call(ast.Attribute(ast.Name(of), "sum")) if shapes.get(of):
-            rows = f"sum over {shapes[of][0]} rows: " if len(result) < len(shapes[of]) else ""
+            count = shapes[of][0]
+            many = "1 row" if count == 1 else f"{count} rows"
+            rows = f"sum over {many}: " if len(result) < len(shapes[of]) else ""
             return f"{rows}{shapes[of]} → {result}"
     between = ", " if isinstance(tree, ast.Call) else " · "
     largest = [f"{shape}" for shape in shapes.values() if shape]
