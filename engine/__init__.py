@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .commands.interpreter import Interpreter
-    from .language.evaluate import ConditionError, parse_value
-    from .language.nodes import GrammarError
+    from .language.evaluate import parse_value
+    from .language.nodes import ConditionError, GrammarError
     from .loading import load
     from .machine.machine import Step
     from .override.override import OverrideError

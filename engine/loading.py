@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from nnstep.engine.expectations import mistakes_in
-from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.typed import mistakes
 from nnstep.engine.limits import MAX_LIVE
 from nnstep.engine.program.compile import program_of, remember

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.typed import Typed
 from nnstep.engine.machine.clock import UNITS, Clock, Unit, end_of, start_of
 from nnstep.engine.stops.points import Stop

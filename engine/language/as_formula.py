@@ -12,13 +12,14 @@ import numpy as np
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import NAMESPACE, Constant, Formula, literal
 
-from .evaluate import FUNCTIONS, ConditionError, evaluate
+from .evaluate import FUNCTIONS, evaluate
 from .nodes import (
     Attribute,
     Binary,
     Call,
     Compare,
     Conditional,
+    ConditionError,
     GrammarError,
     Group,
     Index,

@@ -3,21 +3,18 @@
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextvars import ContextVar
 from functools import lru_cache
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from nnstep.engine.arrays import Array, Kernel, Shape
-from nnstep.engine.limits import MAX_COUNT, MAX_ELEMENTS, MAX_WORK
+from nnstep.engine.limits import MAX_COUNT
 from nnstep.engine.operations import catalogue
-from nnstep.engine.operations.arithmetic import matmul
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import Constant
 from nnstep.engine.operations.functions import global_norm
-from nnstep.engine.operations.operation import Operation, ShapeError
+from nnstep.engine.operations.operation import Operation
 from nnstep.engine.text import did_you_mean, outside, quoted
 
 from .nodes import (
@@ -26,6 +23,7 @@ from .nodes import (
     Call,
     Compare,
     Conditional,
+    ConditionError,
     Group,
     Index,
     Logical,
@@ -39,6 +37,7 @@ from .nodes import (
     descendants,
 )
 from .parser import parse_condition
+from .work import Work, check_call, check_operator, check_together, counted, take, written
 
 
 def _test(name: str, value: Kernel) -> Function:
@@ -77,10 +76,6 @@ _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class ConditionError(ValueError):
-    """An expression that cannot be evaluated; the message says why."""
-
-
 def unknown(node: Node, tensors: Collection[str]) -> Iterator[tuple[Node, str]]:
     """Yield the parts of an expression that name or call what there is not, with a message."""
     for part in descendants(node):
@@ -104,30 +99,6 @@ def check_names(node: Node, tensors: Collection[str]) -> None:
         raise ConditionError(f"column {part.start + 1}: {message}")
 
 
-class Work:
-    """How much may still be computed, in numbers that an operation takes or gives.
-
-    It is known from shapes before anything is computed, and so the same on every machine.
-    """
-
-    def __init__(self, most: int = MAX_WORK) -> None:
-        self._most = self._left = most
-
-    def take(self, amount: int) -> None:
-        """Take a part of it; raise `ConditionError` if there is not so much left."""
-        if amount > self._left:
-            raise ConditionError(
-                f"this would take too long: it works through more than {self._most:,} numbers"
-            )
-        self._left -= amount
-
-
-_work: ContextVar[Work] = ContextVar("work")
-
-# So many products of a matrix product take about as long as one number of another operation.
-_PRODUCTS = 10
-
-
 def evaluate(node: Node, values: Mapping[str, Any], work: Work | None = None) -> Any:
     """Return the value of an expression over named values, computed as a listing would.
 
@@ -135,15 +106,12 @@ def evaluate(node: Node, values: Mapping[str, Any], work: Work | None = None) ->
     `KeyError` for a name that has no value, and `ConditionError` where shapes or indices do not
     fit, and where it would take more than the `work` that is left.
     """
-    before = _work.set(work or Work())
     try:
-        with np.errstate(all="ignore"):
+        with counted(work), np.errstate(all="ignore"):
             value = _value(node, values)
             return np.float64(value) if _is_number(value) else value
     except (IndexError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
         raise ConditionError(str(error)) from None
-    finally:
-        _work.reset(before)
 
 
 def holds(node: Node, values: Mapping[str, Any]) -> bool:
@@ -164,7 +132,9 @@ def _value(node: Node, values: Mapping[str, Any]) -> Any:
         case Name(name):
             return values[name]
         case Negation(operand):
-            return -_value(operand, values)
+            value = _value(operand, values)
+            take(np.size(value))
+            return -value
         case Not() | Logical() | Conditional():
             return _decided(node, values)
         case Binary() | Compare():
@@ -215,16 +185,7 @@ def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
     left, right = _value(node.left, values), _value(node.right, values)
     if _is_number(left) and _is_number(right):
         return _of_numbers(node.operator, left, right)
-    one, other = np.shape(left), np.shape(right)
-    if node.operator == "@" or (one != other and one and other):
-        shape = _fitting(node, one, other)
-        if prod(shape) > MAX_ELEMENTS:
-            size = f"{_operation(node, one, other)} would have {prod(shape):,} numbers"
-            raise ConditionError(f"{size}, more than {MAX_ELEMENTS:,}")
-        products = prod(shape) * one[-1] // _PRODUCTS if node.operator == "@" else 0
-        _work.get().take(max(prod(shape), products))
-    else:
-        _work.get().take(max(prod(one), prod(other)))
+    check_operator(node, np.shape(left), np.shape(right))
     return _BINARY[node.operator](left, right)
 
 
@@ -243,58 +204,9 @@ def _of_numbers(sign: str, left: float, right: float) -> Any:
     return float(result) if isinstance(result, np.floating) else result
 
 
-def _fitting(node: Binary | Compare, left: Shape, right: Shape) -> Shape:
-    """Return the shape of the result; raise `ConditionError` where the operands' do not fit."""
-    try:
-        if node.operator != "@":
-            return np.broadcast_shapes(left, right)
-        return matmul(left, right).shape(left, right)
-    except (ShapeError, ValueError):
-        hint = _hint(node, left, right)
-        raise ConditionError(f"{_operation(node, left, right)} does not fit{hint}") from None
-
-
-def _operation(node: Binary | Compare, left: Shape, right: Shape) -> str:
-    """Write an operation with the shapes of its operands: `x (4, 3) @ W1 (2, 2)`."""
-    first, second = _operand(node.left, "…"), _operand(node.right, "…")
-    return f"{first} {left} {node.operator} {second} {right}"
-
-
-def _operand(node: Node, otherwise: str) -> str:
-    match node:
-        case Name(name):
-            return name
-        case Transpose(operand):
-            return f"{_operand(operand, otherwise)}.T"
-        case _:
-            return otherwise
-
-
-def _hint(node: Binary | Compare, left: Shape, right: Shape) -> str:
-    """Say what would fit, or what has to."""
-    if node.operator != "@":
-        return ": from the right, each axis must be as long as the other's, or 1"
-    if not left or not right:
-        return ": @ takes no single numbers, write *"
-    first, second = _operand(node.left, ""), _operand(node.right, "")
-    turned = [
-        (left, right[::-1], f"{first} @ {_turned(second)}"),
-        (left[::-1], right, f"{_turned(first)} @ {second}"),
-    ]
-    if first and second:
-        for one, other, written in turned:
-            if len(one) == len(other) == 2 and one[-1] == other[0]:
-                return f"; {written} does"
-    return f": the last axis of the first, {left[-1]}, meets {right[0]} of the second"
-
-
-def _turned(name: str) -> str:
-    return name.removesuffix(".T") if name.endswith(".T") else f"{name}.T"
-
-
 def _outside(operand: Node, index: tuple[int | slice, ...], shape: Shape) -> str:
     """Say which index a tensor of this shape does not have."""
-    name = _operand(operand, "this")
+    name = written(operand, "this")
     if len(index) > len(shape):
         return f"{name} has shape {shape} and takes at most {len(shape)} indices"
     for axis, (item, size) in enumerate(zip(index, shape, strict=False)):
@@ -318,10 +230,10 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
     if function.call is None and (of_numbers or not function.operation.broadcasts):
         arguments[:count] = [np.asarray(argument) for argument in arguments[:count]]
     if function.operation.broadcasts:
-        _check_together(node, [np.shape(argument) for argument in arguments[:count]])
+        check_together(node, [np.shape(argument) for argument in arguments[:count]])
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
-    _check_growth(node, arguments)
+    check_call(node, arguments)
     if function.call is not None:
         return function.call(*arguments[:count], **settings, **node.options)
     in_half = any(getattr(each, "dtype", None) == np.float16 for each in arguments[:count])
@@ -335,53 +247,11 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:
     """Call a function of listings that is not among those of programs."""
     arguments = [_value(argument, values) for argument in node.arguments]
-    _check_growth(node, arguments)
+    check_call(node, arguments)
     try:
         return LISTED[node.function](*arguments, **node.options)
     except (TypeError, AttributeError):
         raise ConditionError(f"{node.function} cannot be called like this") from None
-
-
-def _check_growth(node: Call, arguments: list[Any]) -> None:
-    """Raise `ConditionError` for a call that would give more numbers than a tensor may have.
-
-    Functions that are not named here give no more numbers than they take.
-    """
-    sizes = [np.size(argument) for argument in arguments if not isinstance(argument, tuple)]
-    match node.function, arguments:
-        case "outer", _:
-            size = prod(sizes)
-        case "concatenate", [tuple() as members, *_]:
-            size = sum(np.size(member) for member in members)
-        case "take", [x, places, *_]:
-            size = np.size(places) * (np.size(x) // max(1, min(np.shape(x), default=1)))
-        case "spread", [_, tuple() as shape, *_]:
-            size = prod(shape) if all(map(_is_number, shape)) else 0
-        case "stretch", [_, start, stop, *_] if _is_number(start) and _is_number(stop):
-            size = int(abs(stop - start))
-        case _:
-            size = max(sizes, default=0)
-    if size > MAX_ELEMENTS:
-        raise ConditionError(
-            f"{node.function}(…) would have {size:,} numbers, more than {MAX_ELEMENTS:,}"
-        )
-    _work.get().take(max(size, sum(sizes)))
-
-
-def _check_together(node: Call, shapes: list[Shape]) -> None:
-    """Raise `ConditionError` unless arrays of these shapes can be taken element by element."""
-    names = ", ".join(
-        f"{_operand(argument, '…')} {shape}"
-        for argument, shape in zip(node.arguments, shapes, strict=False)
-    )
-    try:
-        size = prod(np.broadcast_shapes(*shapes))
-    except ValueError:
-        message = f"{node.function}({names}) does not fit: from the right, each axis must be as "
-        raise ConditionError(f"{message}long as the other's, or 1") from None
-    if size > MAX_ELEMENTS:
-        message = f"{node.function}({names}) would have {size:,} numbers"
-        raise ConditionError(f"{message}, more than {MAX_ELEMENTS:,}")
 
 
 @lru_cache(maxsize=256)

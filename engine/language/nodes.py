@@ -16,6 +16,10 @@ class GrammarError(ValueError):
         self.end = end
 
 
+class ConditionError(ValueError):
+    """An expression that cannot be evaluated; the message says why."""
+
+
 BinaryOperator = Literal["+", "-", "*", "/", "**", "@", "&", "|"]
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
 

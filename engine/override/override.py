@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.as_formula import formula_of
-from nnstep.engine.language.evaluate import COUNTS, ConditionError, evaluate, unknown
-from nnstep.engine.language.nodes import GrammarError, Name, Node, descendants
+from nnstep.engine.language.evaluate import COUNTS, evaluate, unknown
+from nnstep.engine.language.nodes import ConditionError, GrammarError, Name, Node, descendants
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.machine.edit import Override

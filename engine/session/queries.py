@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.language.evaluate import ConditionError, evaluate
-from nnstep.engine.language.nodes import Name, Node
+from nnstep.engine.language.evaluate import evaluate
+from nnstep.engine.language.nodes import ConditionError, Name, Node
 from nnstep.engine.machine.edit import Edit
 from nnstep.engine.stops.points import Watchpoint
 from nnstep.engine.stops.scan import previous_stop

@@ -174,7 +174,9 @@ class Session:
 
         Raises `GrammarError` or `ConditionError` for one that does not fit.
         """
-        from nnstep.engine.language.evaluate import ConditionError, Work, evaluate
+        from nnstep.engine.language.evaluate import evaluate
+        from nnstep.engine.language.nodes import ConditionError
+        from nnstep.engine.language.work import Work
         from nnstep.engine.stops.trigger import parsed, values_at
 
         node, machine = parsed(expression, self.program), self._machine

@@ -177,8 +177,10 @@ def _watched(
 
     One that would take too long is not, and says so.
     """
-    from nnstep.engine.language.evaluate import ConditionError, Work, evaluate
+    from nnstep.engine.language.evaluate import evaluate
+    from nnstep.engine.language.nodes import ConditionError
     from nnstep.engine.language.parser import parse_condition
+    from nnstep.engine.language.work import Work
     from nnstep.engine.stops.trigger import values_at
 
     machine = timeline.machine

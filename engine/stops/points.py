@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.language.evaluate import ConditionError, with_braced
+from nnstep.engine.language.evaluate import with_braced
+from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.typed import (
     MOST_DIGITS,
     TextError,

@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.language.evaluate import (
-    COUNTS,
-    ConditionError,
-    braced,
-    check_names,
-    evaluate,
-    holds,
-)
-from nnstep.engine.language.nodes import Name, Node, descendants
+from nnstep.engine.language.evaluate import COUNTS, braced, check_names, evaluate, holds
+from nnstep.engine.language.nodes import ConditionError, Name, Node, descendants
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.machine.clock import Clock
 from nnstep.engine.program.program import Program

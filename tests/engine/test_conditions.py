@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnstep.engine.language.evaluate import ConditionError, check_names, evaluate, holds
+from nnstep.engine.language.evaluate import check_names, evaluate, holds
+from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session

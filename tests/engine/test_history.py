@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.language.evaluate import ConditionError
+from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS, Unit
 from nnstep.engine.machine.edit import Change, Edit

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from building import expression, network, optimizer
 
-from nnstep.engine.language.evaluate import ConditionError, NumberError, parse_value
-from nnstep.engine.language.nodes import GrammarError
+from nnstep.engine.language.evaluate import NumberError, parse_value
+from nnstep.engine.language.nodes import ConditionError, GrammarError
 from nnstep.engine.machine.machine import Step
 from nnstep.engine.scenario.model import Data, Run, Scenario
 from nnstep.engine.session.edits import EditError, UndoError
