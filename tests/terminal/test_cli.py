@@ -200,7 +200,7 @@ def test_an_error_of_a_file_names_it(
     def fails(*given: object, **options: object) -> None:
         Path("/none/there").read_bytes()
 
-    monkeypatch.setattr("nnstep.tui.run.run", fails)
+    monkeypatch.setattr("nnstep.tui.headless.run", fails)
     with pytest.raises(SystemExit) as ended:
         main(["run", "mazur"], standalone_mode=False)
     assert ended.value.code == 1

@@ -106,7 +106,7 @@ def _agrees(question: str) -> bool:
 
 def bring_back(opened: "Opened") -> "Replayed":
     """Execute a session again, and say what of it is left out or different; Ctrl+C ends it all."""
-    from .run import INTERRUPTED, interrupted
+    from ..headless import INTERRUPTED, interrupted
 
     shows = sys.stderr is not None and sys.stderr.isatty()
 

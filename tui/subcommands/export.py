@@ -1,4 +1,4 @@
-"""The command `nnstep export`: a scenario to stdout, or to files, in another form."""
+"""`nnstep export`: a scenario to stdout, or to files, in another form."""
 
 import sys
 from pathlib import Path
@@ -6,17 +6,60 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnstep.engine.export.errors import ExportError
-from nnstep.engine.text import printable
+from ..completion import ScenarioName
+from .meant import load_and_warn, shown
+from .output import quiet_when_closed
+from .usage import missing_name
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
 
 
-def export(
+@click.command("export")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName(), required=False)
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["numpy", "torch", "csv", "npz"]),
+    required=True,
+    help="A script in NumPy, which prints the same bits, or in PyTorch; a table, or arrays.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="PATH",
+    help="Write to a file; large arrays of a script go into an NPZ file beside it.",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many iterations to run, whatever the scenario says.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that are there already.")
+@click.pass_context
+def export_scenario(
+    ctx: click.Context,
+    scenario: str | None,
+    form: str,
+    output: str | None,
+    iterations: int | None,
+    force: bool,
+) -> None:
+    """Write a scenario as a script that needs no nnstep, or its numbers as a table."""
+    if scenario is None:
+        missing_name(ctx)
+    loaded = load_and_warn(scenario)
+    with quiet_when_closed():
+        sys.exit(_export(loaded, form, output, iterations, force=force))
+
+
+def _export(
     scenario: "Scenario", form: str, output: str | None, iterations: int | None, *, force: bool
 ) -> int:
     """Export a scenario, and return the exit status: 1 if it cannot be exported or written."""
+    from nnstep.engine.export.errors import ExportError
+
     path = None if output is None else Path(output)
     try:
         if form == "csv":
@@ -26,7 +69,7 @@ def export(
         else:
             _script(scenario, form, path, iterations, force=force)
     except ExportError as error:
-        click.echo(printable(str(error)), err=True)
+        click.echo(shown(str(error)), err=True)
         return 1
     return 0
 
@@ -49,7 +92,7 @@ def _script(
         sys.stdout.flush()
         return
     for written in write_script(script, path, force=force):
-        click.echo(printable(str(written)))
+        click.echo(shown(str(written)))
 
 
 def _csv(scenario: "Scenario", path: Path | None, iterations: int | None, *, force: bool) -> None:
@@ -64,7 +107,7 @@ def _csv(scenario: "Scenario", path: Path | None, iterations: int | None, *, for
     refuse_overwriting(path, force=force)
     with path.open("w", encoding="utf-8", newline="") as stream:
         write_csv(scenario, stream, iterations)
-    click.echo(printable(str(path)))
+    click.echo(shown(str(path)))
 
 
 def _npz(scenario: "Scenario", path: Path | None, iterations: int | None, *, force: bool) -> None:
@@ -77,4 +120,4 @@ def _npz(scenario: "Scenario", path: Path | None, iterations: int | None, *, for
         raise click.UsageError("an NPZ file is no text: say where to with --output PATH")
     refuse_overwriting(path, force=force)
     write_whole(path, npz(arrays_by_iteration(scenario, iterations)))
-    click.echo(printable(str(path)))
+    click.echo(shown(str(path)))

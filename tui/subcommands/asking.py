@@ -1,0 +1,91 @@
+"""`nnstep explain` and `nnstep check`: questions about scenarios, answered as text or JSON."""
+
+import sys
+
+import click
+
+from ..completion import ScenarioName
+from .meant import load_and_warn, shown, with_bug
+from .output import quiet_when_closed
+from .usage import BUG
+
+
+@click.command()
+@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("cell", metavar="CELL")
+@click.option(
+    "--at",
+    metavar="STEP|TENSOR[@ITERATION]",
+    help="Just after this step, or after the line that writes a tensor in iteration 0 or another; "
+    "by default after the last line of phase backward of iteration 0.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write it; by default as text.",
+)
+@BUG
+def explain(scenario: str, cell: str, at: str | None, form: str, bug: str | None) -> None:
+    """Say how a cell, such as 'dW2[0, 1]', gets its value.
+
+    The exit status is 2 if there is no such cell, or no such step.
+    """
+    loaded = with_bug(load_and_warn(scenario), bug)
+    import json
+
+    from nnstep.engine.commands.explaining import (
+        as_json,
+        cell_meant,
+        explanation_lines,
+        first_backward_step,
+        step_meant,
+    )
+    from nnstep.engine.language.typed import typed
+    from nnstep.engine.session.session import Session
+
+    session = Session(loaded)
+    try:
+        step = first_backward_step(session) if at is None else step_meant(session, typed(at))
+        name, index = cell_meant(session, typed(cell))
+        explanation = session.explain(name, index, step)
+    except ValueError as error:
+        click.echo(shown(f"{cell}: {error}"), err=True)
+        sys.exit(2)
+    with quiet_when_closed():
+        if form == "json":
+            click.echo(json.dumps(as_json(explanation, loaded.dtype), ensure_ascii=False))
+        else:
+            click.echo("\n".join(map(shown, explanation_lines(explanation))))
+
+
+@click.command("check")
+@click.argument("scenarios", metavar="FILE|NAME...", type=ScenarioName(), nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write what was found: for people, or as a JSON list.",
+)
+def check_scenarios(scenarios: tuple[str, ...], form: str) -> None:
+    """Check scenarios: that they load, their gradients, and their printed numbers.
+
+    Each is run to the last iteration that an [[expect]] names. The exit status is 1 if a file does
+    not load, a gradient is wrong, or a number is not the printed one; a fault of the run is told,
+    and counts as wrong only where the file says faults = "none" in its table [run].
+    """
+    from nnstep.engine.check import as_json, as_lines, check
+
+    found = []
+    with quiet_when_closed():
+        for name in scenarios:
+            items = list(check(name, lambda warning: click.echo(shown(warning), err=True)))
+            found += items
+            if form == "text":
+                for line in as_lines(items):
+                    click.echo(line)
+        if form == "json":
+            click.echo(as_json(found))
+    sys.exit(0 if all(item.ok for item in found) else 1)
