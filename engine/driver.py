@@ -7,27 +7,24 @@ and what is there to see is shown after every piece. Lines that come meanwhile w
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
 from .commands.interpreter import Interpreter, Journal, complete, is_kept
-from .language.typed import TextError
+from .insight import NO_INSIGHT, Insight, insight_of
 from .session.session import Session
 from .session.snapshot import Snapshot
-from .text import listed, quoted
+from .text import listed
+from .turns import Turn, Turns, always, never, resolve
 
 if TYPE_CHECKING:
     import concurrent.futures
 
-    from .explain.calculation import Calculation
-    from .explain.explanation import Explanation
 
 Result = TypeVar("Result")
 
@@ -43,36 +40,6 @@ AT_ONCE, FRAME = 0.02, 0.1
 
 # How many seconds a disk may take before a change is shown without it.
 PATIENCE = 2.0
-
-# Of the steps that a held key asks for while one is under way, no more than these wait.
-MOST_WAITING = 8
-
-
-class _Turn(Struct):
-    """A line, or something else, that is to be done with the session when nothing else is.
-
-    `begin` does what takes no time; what it returns is left to do. `interrupts` tells whether what
-    is under way is given up for it, if that has no end of its own or changes nothing.
-    """
-
-    begin: Callable[[], Coroutine[Any, Any, None] | None]
-    done: asyncio.Future[Any]
-    text: str = ""
-    interrupts: bool = True
-
-
-class Insight(Struct, frozen=True, eq=False):
-    """The line that has just run, laid out, and how a cell got its value; None if not known.
-
-    `replaced` is what the cell was before the step that gave it its value, None if it was nothing.
-    """
-
-    calculation: "Calculation | None" = None
-    why: "Explanation | None" = None
-    replaced: float | None = None
-
-
-NO_INSIGHT = Insight()
 
 
 def _as_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -98,14 +65,10 @@ class Driver:
         self._session = session
         self._interpreter = Interpreter(session)
         self._changed = changed
-        self._start = start
-        self._queue: deque[_Turn] = deque()
-        # What goes on in the background; what it is; for which turns it is given up; whether it is
-        # a run at a pace; whether it is to end.
-        self._task: object = None
+        self._turns = Turns(start, self._stop, self._ended, self._changed)
+        # What goes on in the background, and whether it is a run at a pace.
         self._activity = ""
-        self._is_left_for: Callable[[_Turn], bool] = _never
-        self._running = self._stopping = False
+        self._running = False
         # Whether what is shown lies on the way to a goal that nobody has asked to see.
         self.is_on_the_way = False
         self._wake = asyncio.Event()
@@ -127,12 +90,12 @@ class Driver:
     @property
     def is_busy(self) -> bool:
         """Whether something goes on in the background."""
-        return self._task is not None
+        return self._turns.is_busy
 
     @property
     def is_stopping(self) -> bool:
         """Whether what goes on in the background is to end."""
-        return self._stopping
+        return self._turns.is_stopping
 
     @property
     def activity(self) -> str:
@@ -177,20 +140,9 @@ class Driver:
             return NO_INSIGHT
         same = snapshot is self.snapshot and known is not NO_INSIGHT
         calculation = known.calculation if same else self._session.calculation()
-        why = self._session.explain(*cell) if cell else None
-        insight = Insight(calculation, why, self._replaced(why) if why else None)
+        insight = insight_of(self._session, calculation, cell)
         self._looked = self.snapshot, cell, insight
         return insight
-
-    def _replaced(self, why: "Explanation") -> float | None:
-        """Return what a cell was before the step that gave it its value."""
-        if why.step is None:
-            return None
-        array = self._session.values_at(why.step).get(why.name)
-        if array is None or array.ndim != len(why.index):
-            return None
-        known = all(at < size for at, size in zip(why.index, array.shape, strict=True))
-        return float(array[why.index]) if known else None
 
     # What can be asked for
 
@@ -203,13 +155,13 @@ class Driver:
         is its turn: what it is about may be another thing by then. A run that is `paced` goes on at
         the speed of the moment, and ends for whatever comes next.
         """
-        if self._is_repeated(text):
-            return self._queue[-1].done
+        if repeated := self._turns.repeated(text):
+            return repeated
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         # What is done now has nothing to interrupt.
         changes = self.is_busy and is_kept(text)
-        return self._line_up(
-            _Turn(lambda: self._begin(filled(text), paced, done), done, text, changes)
+        return self._turns.line_up(
+            Turn(lambda: self._begin(filled(text), paced, done), done, text, changes)
         )
 
     def do_long(
@@ -222,12 +174,12 @@ class Driver:
             done.set_result(await self._on_a_thread(lambda: work(self._progress), activity))
             self._show(self._session.snapshot(self.snapshot.tensors))
 
-        return self._line_up(_Turn(through, done))
+        return self._turns.line_up(Turn(through, done))
 
     def settle(self) -> "asyncio.Future[None]":
         """Wait until all that was asked for is done; a run is given up for it."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        return self._line_up(_Turn(lambda: done.set_result(None), done))
+        return self._turns.line_up(Turn(lambda: done.set_result(None), done))
 
     def run_or_pause(self) -> "asyncio.Future[Answer] | None":
         """Run at the speed of the moment, or pause if anything is under way."""
@@ -238,13 +190,7 @@ class Driver:
 
     def pause(self) -> None:
         """Have all that is under way, or was asked for meanwhile, end after this instruction."""
-        while self._queue:
-            turn = self._queue.popleft()
-            if turn.text:
-                _resolve(turn.done, INTERRUPTED)
-            else:
-                turn.done.cancel()
-        self._stop()
+        self._turns.give_up(INTERRUPTED)
 
     def change_pace(self, faster: int) -> None:
         """Go up (1) or down (-1) the list of paces."""
@@ -252,57 +198,13 @@ class Driver:
         self._wake.set()
         self._changed()
 
-    # Turns
-
-    def _is_repeated(self, text: str) -> bool:
-        """Tell whether a key is held down faster than what it asks for can be done."""
-        waiting = [turn.text for turn in self._queue]
-        return waiting[-MOST_WAITING:] == [text] * MOST_WAITING
-
-    def _line_up(self, turn: _Turn) -> Any:
-        """Have something done now, or when all before it is; return what becomes of it."""
-        if self.is_busy:
-            self._queue.append(turn)
-            if self._is_left_for(turn):
-                self._stop()
-        elif rest := _begun(turn):
-            self._task = self._start(self._through(rest, turn))
-        return turn.done
-
-    async def _through(self, rest: Coroutine[Any, Any, None], turn: _Turn) -> None:
-        """Do what is left of one thing, then all that was asked for meanwhile."""
-        try:
-            await self._to_its_end(rest, turn)
-            while self._queue:
-                await asyncio.sleep(0)  # whoever has waited says first what came of it
-                if self._queue and (more := _begun(turn := self._queue.popleft())):
-                    await self._to_its_end(more, turn)
-        finally:
-            self._task = None
-        self._changed()
-
-    async def _to_its_end(self, rest: Coroutine[Any, Any, None], turn: _Turn) -> None:
-        try:
-            await rest
-        except Exception as error:  # whoever waits is to know, whatever it is
-            _blame(turn, error)
-            if turn.done.done():
-                raise
-            turn.done.set_exception(error)
-        finally:
-            self._running = self._stopping = False
-            self._activity, self._is_left_for = "", _never
-
-    def _leave_for(self, leaves: Callable[[_Turn], bool]) -> None:
-        """Have what begins now given up for those turns, one that waits already included."""
-        self._is_left_for = leaves
-        self._stopping = self._stopping or any(map(leaves, self._queue))
-
     def _stop(self) -> None:
-        if self.is_busy:
-            self._stopping = True
-            self._session.interrupt()
-            self._wake.set()
+        self._session.interrupt()
+        self._wake.set()
+
+    def _ended(self) -> None:
+        """Note that what was under way is done."""
+        self._running, self._activity = False, ""
 
     # Executing a line
 
@@ -345,7 +247,7 @@ class Driver:
     ) -> None:
         if isinstance(goal, Work):
             # What only looks is given up for a change; a change is not.
-            self._leave_for(_never if is_kept(text) else _interrupts)
+            self._turns.leave_for(never if is_kept(text) else _interrupts)
             answer = await self._on_a_thread(lambda: goal.do(self._progress), goal.activity)
         else:
             answer = await self._reach(goal, paced)
@@ -360,7 +262,7 @@ class Driver:
         """Show what has become of a line, and hand its answer over."""
         if not is_shown:
             self._show(answer.snapshot or self._session.snapshot(self.snapshot.tensors))
-        _resolve(done, answer)
+        resolve(done, answer)
 
     async def _reach(self, goal: Goal, paced: bool) -> Answer:
         """Go on, in at most ten snapshots a second, until the goal is reached or left.
@@ -368,10 +270,10 @@ class Driver:
         Where a reader can follow, changes are those of the step; else, those since it began.
         """
         self._running, self._activity = paced, goal.activity
-        self._leave_for(_always if paced else _interrupts if goal.is_open else _never)
+        self._turns.leave_for(always if paced else _interrupts if goal.is_open else never)
         self._changed()
         beginning, stop = self.snapshot.tensors, None
-        while stop is None and not self._stopping:
+        while stop is None and not self._turns.is_stopping:
             pace, started = PACES[self._pace] if paced else None, time.monotonic()
             before = self.snapshot.tensors if paced and self.is_calm else beginning
             operations = None if pace is None else max(1, round(pace * FRAME))
@@ -393,7 +295,7 @@ class Driver:
     async def _rest(self, seconds: float) -> None:
         """Wait, unless someone pauses or changes the pace."""
         self._wake.clear()
-        if self._stopping or seconds <= 0:
+        if self._turns.is_stopping or seconds <= 0:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
@@ -405,7 +307,7 @@ class Driver:
         self._is_away = True
         try:
             while not (await asyncio.wait({task}, timeout=FRAME))[0]:
-                if self._stopping:
+                if self._turns.is_stopping:
                     self._session.interrupt()  # an earlier one may have come before the work began
                 if self.activity != shown:
                     shown = self.activity
@@ -433,37 +335,7 @@ class Driver:
         self._changed()
 
 
-def _begun(turn: _Turn) -> Coroutine[Any, Any, None] | None:
-    """Do what of a turn takes no time, and return the rest; whoever waits is told of an error."""
-    try:
-        return turn.begin()
-    except Exception as error:
-        _blame(turn, error)
-        turn.done.set_exception(error)
-        return None
-
-
-def _blame(turn: _Turn, error: Exception) -> None:
-    """Note what has failed in an error that is a mistake of the program, not of the line."""
-    if turn.text and not isinstance(error, TextError):
-        error.add_note(f"The command {quoted(turn.text)}")
-
-
-def _resolve(done: "asyncio.Future[Any]", result: object) -> None:
-    """Hand a result over, unless nobody waits for it any more."""
-    if not done.done():
-        done.set_result(result)
-
-
-def _never(turn: _Turn) -> bool:
-    return False
-
-
-def _always(turn: _Turn) -> bool:
-    return True
-
-
-def _interrupts(turn: _Turn) -> bool:
+def _interrupts(turn: Turn) -> bool:
     return turn.interrupts
 
 

@@ -15,7 +15,8 @@ from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.commands.command import Answer
-from nnstep.engine.driver import NO_INSIGHT, Driver, Insight
+from nnstep.engine.driver import Driver
+from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session

@@ -2,9 +2,8 @@
 
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.faults.examination import Examination
@@ -13,7 +12,7 @@ from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
-from nnstep.engine.machine.clock import Clock, Unit, end_of, start_of
+from nnstep.engine.machine.clock import Clock, Unit, start_of
 from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
@@ -24,6 +23,7 @@ from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
+from .going import Going, Target, Until
 from .question import Question
 from .snapshot import Snapshot, snapshot_of
 from .trail import Trail
@@ -31,14 +31,9 @@ from .trail import Trail
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
     from nnstep.engine.explain.explanation import Explanation, Reader
-    from nnstep.engine.stops.scan import Scan
     from nnstep.engine.verification.verdict import Verification
 
     from .queries import Change, Series
-
-
-Until = str | Callable[[Step], bool]
-Target = Unit | Literal["run"] | int
 
 
 class Session:
@@ -79,6 +74,9 @@ class Session:
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
         self.expectations: list[Expectation] = list(scenario.expectations)
         self.log: list[Logged] = []
+        self._going = Going(
+            self._timeline, self._examination, self.stops, total, self._interrupted, self.log
+        )
         self.trail = Trail()
         self.digits: int | None = None
         self.question = Question()
@@ -190,11 +188,11 @@ class Session:
 
     def steps(self) -> Iterator[Step]:
         """Execute to the end of the run, one step each time the next is asked for."""
-        return self._machine.steps(self._end)
+        return self._going.steps()
 
     def step(self, unit: Unit = "op") -> Step | None:
         """Execute to the end of a unit; return its last step, None if the run was at its end."""
-        end = self._end_of(unit)
+        end = self._going.end_of(unit)
         return self.run(lambda step: self.place >= end)
 
     def run(self, until: Until | None = None) -> Step | None:
@@ -205,28 +203,7 @@ class Session:
         that does not parse, and `ConditionError` for one that names, calls or combines what there
         is not.
         """
-        reached = self._reached(until)
-        step = None
-        for step in self.steps():
-            if reached(step):
-                break
-        return step
-
-    def _end_of(self, unit: Unit) -> int:
-        return end_of(unit, self.program, self._machine.clock, self.place)
-
-    def _reached(self, until: Until | None) -> Callable[[Step], bool]:
-        if until is None:
-            return lambda step: False
-        if callable(until):
-            return until
-        from nnstep.engine.language.evaluate import holds
-        from nnstep.engine.stops.trigger import parsed, values_at
-
-        condition, machine = parsed(until, self.program), self._machine
-        return lambda step: holds(
-            condition, values_at(self.program, machine.clock, step.index, machine.tensors)
-        )
+        return self._going.run(until)
 
     def advance(self, target: Target, budget: float | None = None) -> Stop | None:
         """Execute towards a place, the end of a unit or ("run") of the run, until something stops.
@@ -236,59 +213,7 @@ class Session:
         on. What logpoints print is added to `log`. Faults are found in arrears: if one that stops
         shows before the place reached, the run is taken back to it.
         """
-        self._interrupted.clear()
-        deadline = math.inf if budget is None else time.monotonic() + budget
-        end, timeline = self._place_of(target), self._timeline
-        scan = self.stops.scan(self._end)
-        start, newest = timeline.place, timeline.newest
-        logged: list[Logged] = []
-        stop, done = None, True
-        while stop is None and done and timeline.place < end:
-            due = scan.next_place(timeline.place) if scan else math.inf
-            done = self._execute(
-                min(end, due, self._end_of("iteration"), self._next_alarm), deadline
-            )
-            if scan and timeline.place == due:
-                stop = _looked(scan, logged)
-            if stop or not done or timeline.place == end:
-                self._examination.examine()
-            if alarm := self._alarm(start, timeline.place):
-                timeline.seek_back(alarm.place, newest)
-                logged = [line for line in logged if line.place <= alarm.place]
-                stop = Stop(alarm.place, "fault", f"{alarm}.")
-        self.log.extend(logged)
-        if stop is None and done:
-            return Stop(timeline.place, "unit")
-        if stop:
-            self.stops.note(stop)
-        return stop
-
-    def _execute(self, goal: float, deadline: float) -> bool:
-        """Execute until a place; tell whether it was reached before an interruption."""
-        interrupted = self._interrupted.is_set
-        steps = self._machine.steps(goal)
-        cut_short = any(interrupted() or time.monotonic() >= deadline for _ in steps)
-        return not cut_short or self.place >= goal
-
-    @property
-    def _next_alarm(self) -> float:
-        """The next place at which a fault that stops is known to show."""
-        places = [fault.place for fault in self._examination.alarms]
-        return min((place for place in places if place > self.place), default=math.inf)
-
-    def _alarm(self, start: int, place: int) -> Fault | None:
-        """Return the first fault that stops after a start and up to a place."""
-        found = [fault for fault in self._examination.alarms if start < fault.place <= place]
-        return min(found, key=lambda fault: fault.place, default=None)
-
-    def _place_of(self, target: Target) -> float:
-        if target == "run":
-            return self._end
-        return min(self._end, target if isinstance(target, int) else self._end_of(target))
-
-    @property
-    def _end(self) -> float:
-        return math.inf if self.total is None else self.total
+        return self._going.advance(target, budget)
 
     def interrupt(self) -> None:
         """Make what was called from another thread return after its present instruction."""
@@ -522,19 +447,6 @@ class Session:
     def unwatch(self, expression: str) -> None:
         """Show an expression no longer; raise `ValueError` if it is not shown."""
         self.watches.remove(self.watched(expression) or expression)
-
-
-def _looked(scan: "Scan", logged: list[Logged]) -> Stop | None:
-    """Note what logpoints print here; return the stop, if anything stops here."""
-    from nnstep.engine.stops.scan import stop_at
-
-    stopping = []
-    for trigger in scan.look():
-        if trigger.is_logging:
-            logged.append(scan.logged(trigger))
-        else:
-            stopping.append(trigger)
-    return stop_at(scan.place, stopping) if stopping else None
 
 
 def _first_program(scenario: Scenario) -> Program:

@@ -13,10 +13,12 @@ from commanding import give, small
 from nnstep.engine import driver as driving
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.interpreter import COMMANDS, Interpreter
-from nnstep.engine.driver import MOST_WAITING, PACES, Driver
+from nnstep.engine.driver import PACES, Driver
 from nnstep.engine.language.typed import TextError, Typed
-from nnstep.engine.session.session import Session, Target
+from nnstep.engine.session.going import Target
+from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Stop
+from nnstep.engine.turns import MOST_WAITING
 
 LENGTH = len(small().program)
 

@@ -10,7 +10,8 @@ from textual.pilot import Pilot
 
 from nnstep.engine.driver import PACES, Driver
 from nnstep.engine.scenario.model import Run
-from nnstep.engine.session.session import Session, Target
+from nnstep.engine.session.going import Target
+from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Stop
 
 

@@ -9,7 +9,7 @@ from random_programs import random_expression, random_network
 from nnstep import scenarios
 from nnstep.engine import Session, load
 from nnstep.engine.arrays import Shape
-from nnstep.engine.driver import Insight
+from nnstep.engine.insight import Insight
 from nnstep.engine.scenario.model import Scenario
 from nnstep.tui.panes.drawing import draw, moved, view_of
 from nnstep.tui.panes.scene import Asked, Scenes

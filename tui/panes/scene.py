@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.driver import NO_INSIGHT, Insight
+from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
