@@ -1,36 +1,25 @@
-"""Named functions of a line, opened into the definitions of their rows."""
+"""Functions that have a name, opened one level: into the definitions that stand beside their code.
+
+A line is opened everywhere at once, to be evaluated; a part of it alone where it is laid out.
+"""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.operations.activations import ACTIVATIONS, LOG_SOFTMAX
+from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.catalogue import FUNCTIONS
 from nnstep.engine.operations.formula import Formula, formula
 from nnstep.engine.operations.losses import LOSSES, LossOperation, Reduction
 from nnstep.engine.operations.operation import Operation
 
 
-def named_operations() -> Iterator[Operation]:
-    """Yield the operations of all rows."""
-    for activation in ACTIVATIONS.values():
-        yield activation.operation
-        yield from activation.variants.values()
-    for loss in LOSSES.values():
-        yield loss.operation
-        if loss.logits:
-            yield loss.logits
-    yield LOG_SOFTMAX
-    for function in FUNCTIONS.values():
-        yield function.operation
-
-
 def defined_by(name: str) -> Operation | None:
     """Return the operation that has a definition for the function that listings call by a name."""
-    for operation in named_operations():
+    for operation in _operations():
         if operation.definition is None:
             continue
         match formula(operation.value).tree:
@@ -39,17 +28,45 @@ def defined_by(name: str) -> Operation | None:
     return None
 
 
+def _operations() -> Iterator[Operation]:
+    for activation in ACTIVATIONS.values():
+        yield activation.operation
+        yield from activation.variants.values()
+    for loss in LOSSES.values():
+        yield loss.operation
+        if loss.logits:
+            yield loss.logits
+    for function in FUNCTIONS.values():
+        yield function.operation
+
+
 def opened(line: Formula, names: Mapping[str, str], tensors: Mapping[str, Array]) -> Formula | None:
     """Return a formula with the definitions of the functions that it calls in their place.
 
-    None if it calls none that has a definition.
+    `names` has the tensor for each parameter. None if it calls none that has a definition.
     """
-    opening = _Opened({each: tensors[names[each]] for each in line.parameters})
+    opening = _Opening({each: tensors[names[each]] for each in line.parameters})
     tree = opening.visit(ast.parse(ast.unparse(line.tree), mode="eval").body)
     return Formula(line.parameters, tree) if opening.count else None
 
 
-class _Opened(ast.NodeTransformer):
+def opened_call(node: ast.expr, tensors: Mapping[str, Array]) -> ast.expr | None:
+    """Return what a call of a function is by its definition; None if it has none.
+
+    The names in the call are those of tensors. Norms and penalties are sums of squares.
+    """
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return None
+    if node.func.id == "l2_penalty":
+        (l2,) = (each.value for each in node.keywords if each.arg == "l2")
+        return _filled("L2 / 2 * SUM", L2=l2, SUM=_squares(node.args))
+    if node.func.id == "global_norm":
+        return _filled("np.sqrt(SUM)", SUM=_squares(node.args))
+    operation = defined_by(node.func.id)
+    return None if operation is None else _definition(operation, node, tensors)
+
+
+class _Opening(ast.NodeTransformer):
     """Puts the definitions of functions in the place of their calls."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -57,30 +74,30 @@ class _Opened(ast.NodeTransformer):
         self.count = 0
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        operation = defined_by(node.func.id) if isinstance(node.func, ast.Name) else None
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        operation = defined_by(name)
         if operation is None:
             self.generic_visit(node)
             return node
         self.count += 1
-        given = _arguments(operation, node)
-        definition = self._definition(operation, given)
-        inner = {name: Formula((), given[name]) for name in definition.parameters if name in given}
-        return definition.on(**inner).tree
+        return _definition(operation, node, self.arrays)
 
-    def _definition(self, operation: Operation, given: Mapping[str, ast.expr]) -> Formula:
-        if not isinstance(operation, LossOperation):
-            return formula(operation.definition or operation.value)
+
+def _definition(operation: Operation, call: ast.Call, arrays: Mapping[str, Array]) -> ast.expr:
+    """Return the definition of an operation, with what a call gives it."""
+    given = _arguments(operation, call)
+    numbers = {name: ast.literal_eval(given[name]) for name in operation.settings if name in given}
+    if not isinstance(operation, LossOperation):
+        definition = operation.with_settings(**numbers).definition_formula
+    else:
+        target = given["y"]
+        if operation.name.startswith("cross_entropy") and isinstance(target, ast.Name):
+            operation = replace(operation, class_indices=arrays[target.id].ndim == 1)
         reduction: Any = ast.literal_eval(given.get("reduction", ast.Constant(None)))
         wanted: Reduction = reduction or operation.usual
-        y = given["y"]
-        if operation.name.startswith("cross_entropy") and isinstance(y, ast.Name):
-            operation = replace(operation, class_indices=self.arrays[y.id].ndim == 1)
-        settings = {
-            name: ast.literal_eval(value)
-            for name, value in given.items()
-            if name in operation.settings
-        }
-        return replace(operation, settings=settings).reduced_definition(wanted)
+        definition = operation.with_settings(**numbers).reduced_definition(wanted)
+    parts = {name: Formula((), given[name]) for name in definition.parameters if name in given}
+    return definition.on(**parts).tree
 
 
 def _arguments(operation: Operation, call: ast.Call) -> dict[str, ast.expr]:
@@ -95,4 +112,17 @@ def _arguments(operation: Operation, call: ast.Call) -> dict[str, ast.expr]:
     for keyword in own.keywords:
         if isinstance(keyword.value, ast.Name) and keyword.arg in keywords:
             given[keyword.value.id] = keywords[keyword.arg]
-    return given
+    return given | ({"reduction": keywords["reduction"]} if "reduction" in keywords else {})
+
+
+def _squares(nodes: Sequence[ast.expr]) -> ast.expr:
+    """Write the sum of the squares of all numbers of some tensors."""
+    total, *others = (_filled("np.sum(X ** 2)", X=each) for each in nodes)
+    for each in others:
+        total = ast.BinOp(total, ast.Add(), each)
+    return total
+
+
+def _filled(text: str, **parts: ast.expr) -> ast.expr:
+    tree = ast.parse(text, mode="eval").body
+    return Formula(tuple(parts), tree).on(**{n: Formula((), p) for n, p in parts.items()}).tree

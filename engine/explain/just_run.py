@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from .calculation import Calculation, calculation_of
+from .calculation import Calculation
+from .layout import calculation_of
 
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline

@@ -10,7 +10,8 @@ from random_programs import random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine import Session, load
-from nnstep.engine.explain.calculation import Calculation, Row, Rule, calculation_of
+from nnstep.engine.explain.calculation import Calculation, Row, Rule
+from nnstep.engine.explain.layout import calculation_of
 from nnstep.engine.explain.parts import Parts, is_number, tensors_in
 from nnstep.engine.operations.formula import variable
 from nnstep.engine.scenario.model import Clip, Loss, Scenario

@@ -1,8 +1,6 @@
 """A calculation stacked like a column of figures: a row an operand, results under a rule.
 
-Where a row has more numbers than fit, they are a window around the cell in question. A function
-that mixes a whole row, such as softmax, stands upright if the row does not fit: then every row of
-the calculation is a column.
+Where a row has more numbers than fit, they are a window around the cell in question.
 """
 
 from collections.abc import Iterator
@@ -14,80 +12,23 @@ from nnstep.engine.explain.calculation import SUM, Row, Rule
 from nnstep.engine.explain.slope import Slope
 from nnstep.engine.text import cell_name
 
-from .crosswise import draw_sum, put_remarks
+from .column_sum import column_sum, is_column_sum
+from .crosswise import put_remarks
 from .elements import draw_elements, elements_of
+from .places import LOOKED_THROUGH, Places, class_of, keeps_one, place_in_words
 from .sheet import MUTED, STRONG, Sheet, View, around, heading, widest
 from .terms import Term, put_terms
+from .upright import stands_upright, upright
 
 # Where the numbers begin at the earliest, and how far behind the longest name.
 NUMBERS, BEHIND_NAMES = 19, 5
 FIELD, PITCH = 7, 9
-# Up to so many numbers, the largest of a sum is looked for, to show it first.
-LOOKED_THROUGH = 200_000
-
-
-class Places:
-    """Which places of the axes of a calculation are looked at."""
-
-    def __init__(self, view: View) -> None:
-        self.rows = view.rows
-        self.sizes: dict[int, int] = {}
-        for row in self.rows:
-            for axis, size in zip(row.axes, row.shape, strict=True):
-                self.sizes[axis] = max(size, self.sizes.get(axis, 1))
-        self.focus: dict[int, int] = dict(zip(view.row.axes, view.spot.index, strict=True))
-        self._look_at_sources(view)
-        self._look_at_largest()
-        main = max(self.rows, key=lambda row: (len(row.axes), not row.written))
-        self.column = main.axes[-1] if main.axes else None
-        self.line = main.axes[-2] if len(main.axes) > 1 else None
-        self.leading = main.axes[:-2]
-
-    def _look_at_sources(self, view: View) -> None:
-        for row in self.rows:
-            found = [index for name, index in view.sources if name == row.tensor]
-            if not found or row.written or set(row.axes) <= set(self.focus):
-                continue
-            for axis, at in zip(row.axes, row.stored(min(found)), strict=False):
-                self.focus.setdefault(axis, at)
-
-    def _look_at_largest(self) -> None:
-        """Look at the largest of what is summed, along the axes that a sum takes away."""
-        free = {axis for row in self.rows for axis in row.axes} - set(self.focus)
-        summed = [row for row in self.rows if free & set(row.axes) and not row.tensor]
-        for row in reversed(summed or [row for row in self.rows if free & set(row.axes)]):
-            if np.prod(row.shape) > LOOKED_THROUGH:
-                continue
-            window = tuple(
-                slice(self.focus[axis], self.focus[axis] + 1)
-                if axis in self.focus and size > 1
-                else slice(None)
-                for axis, size in zip(row.axes, row.shape, strict=True)
-            )
-            numbers = np.abs(row.values[window].astype(np.float64))
-            numbers = np.where(np.isnan(numbers), np.inf, numbers)
-            if numbers.size:
-                largest = np.unravel_index(int(numbers.argmax()), numbers.shape)
-                for axis, at in zip(row.axes, largest, strict=True):
-                    self.focus.setdefault(axis, int(at))
-
-    def at(self, axis: int, size: int) -> int:
-        """Return the place that is looked at of an axis of a row."""
-        return min(self.focus.get(axis, 0), size - 1)
-
-    def lines_of(self, row: Row) -> int:
-        """Return how many lines a row would take whole."""
-        if self.line in row.axes and len(row.axes) > 1:
-            return row.shape[row.axes.index(self.line)]
-        if len(row.axes) > 1 and self.column not in row.axes:
-            return row.shape[-2]
-        return row.shape[0] if row.axes == (self.line,) else 1
 
 
 def draw_stack(view: View, width: int, height: int) -> Sheet:
     """Draw a calculation in a box of so many columns and lines."""
     places = Places(view)
-    if _is_column_sum(view) and (sheet := _column_sum(view, width, height)):
+    if is_column_sum(view) and (sheet := column_sum(view, width, height)):
         return sheet
     if _is_too_high(view, places, height) and (elements := elements_of(view)):
         table = draw_elements(view, elements, width, height)
@@ -95,13 +36,13 @@ def draw_stack(view: View, width: int, height: int) -> Sheet:
             return table
     columns = _columns_at(view, width, _names(view, width))
     mixes = any(
-        (SUM in row.text and places.column not in row.axes[-1:]) or _keeps_one(row, places)
+        (SUM in row.text and places.column not in row.axes[-1:]) or keeps_one(row, places)
         for row in view.rows
         if not row.tensor
     )
     size = places.sizes.get(places.column, 1) if places.column is not None else 1
-    if mixes and size > columns and _stands_upright(view, places, width, height):
-        return _upright(view, places, width, height)
+    if mixes and size > columns and stands_upright(view, places, width, height):
+        return upright(view, places, width, height)
     return _Stack(view, places, width, height).sheet
 
 
@@ -109,12 +50,6 @@ def _is_too_high(view: View, places: Places, height: int) -> bool:
     """Tell whether a calculation has more lines than there are."""
     rows = view.calculation.rows
     return sum(places.lines_of(row) if isinstance(row, Row) else 1 for row in rows) > height
-
-
-def _keeps_one(row: Row, places: Places) -> bool:
-    """Tell whether a row is what is left of the columns of others."""
-    at = row.axes.index(places.column) if places.column in row.axes else None
-    return at is not None and row.shape[at] == 1 < places.sizes[row.axes[at]]
 
 
 def _names(view: View, width: int, *, short: bool = False) -> int:
@@ -226,7 +161,7 @@ class _Stack:
         places, sheet = self.places, self.sheet
         said = ", ".join(str(places.at(axis, places.sizes[axis])) for axis in places.leading)
         text = f"[{said}, :, :] " if said else ""
-        text += _place_in_words(self.view, places) if hidden_lines else ""
+        text += place_in_words(self.view, places) if hidden_lines else ""
         sheet.put(1, 0, text, MUTED)
         if places.column in self.columns:
             for order, at in enumerate(self.columns[places.column]):
@@ -306,7 +241,7 @@ class _Stack:
             if len(lines) > 1:
                 self.sheet.put(self.start - 3 - len(str(at)) + 1, self.line, str(at), MUTED)
                 if row.classes and at > lines.start:
-                    self.sheet.put(6, self.line, _class_of(row, at), MUTED)
+                    self.sheet.put(6, self.line, class_of(row, at), MUTED)
             for order, (column, value) in enumerate(zip(columns, values, strict=True)):
                 end = self.start + self.field + order * (self.field + 2)
                 index = self._index(row, at, column)
@@ -387,143 +322,3 @@ def _called(row: Row, place: Shape, free: list[int]) -> str:
         if axis in free and row.shape[row.axes.index(axis)] > 1:
             named.append(f"{word} {at}")
     return ", ".join(named) or "output 0"
-
-
-# A sum over the rows of a tensor
-
-
-def _is_column_sum(view: View) -> bool:
-    """Tell whether a line adds up the rows of a stored matrix, and nothing else."""
-    rows = view.rows
-    if len(rows) != 2 or view.calculation.result.sign != SUM or len(rows[0].shape) != 2:
-        return False
-    return view.calculation.result.axes == rows[0].axes[1:]
-
-
-def _column_sum(view: View, width: int, height: int) -> Sheet | None:
-    """Draw a matrix, and the sums of its columns under a rule."""
-    operand, result = view.rows
-    count, size = operand.shape
-    focus = dict(zip(view.row.axes, view.spot.index, strict=True))
-    column = focus.get(operand.axes[1], 0)
-    lines = around(focus.get(operand.axes[0], 0), count, height - 4)
-    label = len(str(count - 1))
-    start = 4 + label + 2
-    columns, field = range(size), 6
-    for _ in range(2):
-        fitting = max(1, 1 + (width - start - field - 1) // (field + 2))
-        columns = around(column, size, fitting)
-        numbers = operand.values[slice(lines.start, lines.stop), slice(columns.start, columns.stop)]
-        sums = result.values[(slice(columns.start, columns.stop),)]
-        field = widest(iter([*numbers.ravel().tolist(), *sums.tolist()]), view.write)
-    if len(lines) < count:
-        return draw_sum(view, operand, column, width, height)
-    sheet = Sheet(width, height)
-    sheet.title(view, operand, 0, 0)
-    notes = []
-    if len(columns) < size:
-        notes.append(f"columns {columns.start}–{columns.stop - 1}")
-    text = ", ".join(notes)
-    sheet.put(width - len(text), 0, text, MUTED)
-    y, end = 0, start + field
-    for at, values in zip(lines, numbers.tolist(), strict=True):
-        y += 1
-        sheet.put(4, y, str(at).rjust(label), MUTED)
-        for order, (j, value) in enumerate(zip(columns, values, strict=True)):
-            sheet.cell(view, operand, (at, j), value, end + order * (field + 2), y)
-    sheet.rule(start, end + (len(columns) - 1) * (field + 2), y + 1)
-    sheet.title(view, result, 0, y + 2)
-    for order, (j, value) in enumerate(zip(columns, sums.tolist(), strict=True)):
-        sheet.cell(view, result, (j,), value, end + order * (field + 2), y + 3)
-    if count > 1:
-        terms = [
-            Term(cell_name(operand.tensor or "", operand.stored((n, column))), float(value))
-            for n, value in enumerate(
-                operand.values[slice(None), slice(column, column + 1)].ravel().tolist()
-            )
-        ]
-        title = f"{cell_name(result.tensor or '', (column,))} = the sum of {count} rows"
-        put_terms(sheet, y + 5, title, terms)
-    else:
-        put_remarks(sheet, view, y + 5)
-    return sheet
-
-
-# Upright
-
-
-def _stands_upright(view: View, places: Places, width: int, height: int) -> bool:
-    """Tell whether there is room for the tensors side by side, and for all that is below them."""
-    axis = places.column
-    across = [row for row in view.rows if axis in row.axes and not _keeps_one(row, places)]
-    tensors = [row for row in across if row.tensor or row.classes or row is view.row]
-    lines = 2 + places.sizes.get(axis or 0, 1) + len(view.rows) - len(across)
-    return bool(across) and len(tensors) <= max(1, (width - 3) // 11) and lines <= height
-
-
-def _upright(view: View, places: Places, width: int, height: int) -> Sheet:
-    """Draw one row of a calculation with a line for each of its columns."""
-    sheet = Sheet(width, height)
-    axis = places.column
-    assert axis is not None
-    size = places.sizes[axis]
-    across = [row for row in view.rows if axis in row.axes and not _keeps_one(row, places)]
-    others = [row for row in view.rows if not any(row is each for each in across)]
-    label = len(str(size - 1)) + 1
-    fitting = max(1, (width - label - 1) // 11)
-    while len(across) > fitting:
-        parts = [row for row in across if not (row.tensor or row.classes or row is view.row)]
-        spare = (parts or across)[-1]
-        across = [row for row in across if row is not spare]
-    sheet.put(1, 0, _place_in_words(view, places), MUTED)
-    pitch = (width - label - 2) // len(across)
-    ends = [label + 1 + pitch * (order + 1) - 2 for order in range(len(across))]
-    for row, end in zip(across, ends, strict=True):
-        mark, says = view.mark(row)
-        name = (row.tensor or row.text)[: pitch - 3]
-        sheet.put(end - len(name), 1, name, MUTED if not row.written else "written")
-        sheet.put(end - len(name) - 2, 1, mark, says)
-        sheet.put(end - len(name) - 3, 1, row.sign if row.written else " ", MUTED)
-        _put_upright(sheet, view, places, row, axis, end)
-    for at in range(size):
-        sheet.put(0, 2 + at, str(at).rjust(label), MUTED)
-    y = 2 + size
-    for row in others[: height - y]:
-        sheet.title(view, row, 0, y)
-        index = tuple(places.at(a, n) for a, n in zip(row.axes, row.shape, strict=True))
-        value = row.values[tuple(slice(i, i + 1) for i in index)].item()
-        sheet.cell(view, row, index, value, _end_below(row, view, across, ends), y)
-        y += 1
-    return sheet
-
-
-def _end_below(row: Row, view: View, across: list[Row], ends: list[int]) -> int:
-    """Return where a number ends: below the column that it sums up, or else the last."""
-    before = view.rows[view.number_of(row) - 1]
-    below = [end for each, end in zip(across, ends, strict=True) if each is before]
-    return below[0] if below and not row.written else ends[-1]
-
-
-def _place_in_words(view: View, places: Places) -> str:
-    """Say which row is looked at, and its class if the calculation has one."""
-    if places.line is None or places.sizes[places.line] == 1:
-        return ""
-    at = places.at(places.line, places.sizes[places.line])
-    text = f"row {at} of {places.sizes[places.line]}"
-    classed = next((row for row in view.rows if row.classes), None)
-    return text if classed is None else f"{text}, {_class_of(classed, at)}"
-
-
-def _class_of(row: Row, line: int) -> str:
-    """Say which class a row of classes has a 1 at."""
-    numbers = row.values[slice(line, line + 1), slice(None)].ravel()
-    return f"{row.classes}[{line}] = {int(numbers.argmax())}"
-
-
-def _put_upright(sheet: Sheet, view: View, places: Places, row: Row, axis: int, end: int) -> None:
-    index = [places.at(a, n) for a, n in zip(row.axes, row.shape, strict=True)]
-    at = row.axes.index(axis)
-    window = tuple(slice(None) if order == at else slice(i, i + 1) for order, i in enumerate(index))
-    for j, value in enumerate(row.values[window].ravel().tolist()):
-        place = (*index[:at], j, *index[at + 1 :])
-        sheet.cell(view, row, place, value, end, 2 + j)
