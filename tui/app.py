@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.replay import Opened
     from nnstep.engine.scenario.model import Scenario
 
-    from .debugger import Debugger, OpenSession
+    from .debugger import Debugger
     from .gallery import Entry
+    from .messages import OpenSession
 
 # What these open has letters for itself.
 _ASKING = ("prompt", "edit", "palette")

@@ -1,23 +1,16 @@
 """The debugger's screen: what keys do there, and what is answered."""
 
-import asyncio
-import re
-import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.layout import Layout
-from textual.message import Message
-from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
 from nnstep.engine.insight import NO_INSIGHT, Insight
-from nnstep.engine.language.typed import TextError
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
@@ -34,36 +27,18 @@ from nnstep.tui.panes.watch import WatchPane
 
 from .actions import FOOTERS, Action, bindings, key_of
 from .autosave import Autosave
+from .blanks import NO_VALUE, Blanks
+from .commanding import Commanding
 from .pointer import Pointer
 from .stage import Stage
 from .typeahead import hold
 
 if TYPE_CHECKING:
-    from nnstep.engine.faults.fault import Fault
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
 
-_BLANK = re.compile(r"\{(\w+)\}")
 
-
-class Quit(Message):
-    """Tells the app that somebody wants to quit."""
-
-
-class OpenGallery(Message):
-    """Tells the app that somebody wants to choose another scenario."""
-
-
-class OpenSession(Message):
-    """Tells the app to go on with a session that was brought back, in the file that was taken."""
-
-    def __init__(self, replayed: "Replayed", taken: "Taken | None") -> None:
-        super().__init__()
-        self.replayed = replayed
-        self.taken = taken
-
-
-class Debugger(Screen[None]):
+class Debugger(Commanding):
     """Shows one scenario being run.
 
     `history` is how many bytes of the past are kept. `opened` is a session of the scenario that is
@@ -87,23 +62,25 @@ class Debugger(Screen[None]):
         replayed: "Replayed | None" = None,
         taken: "Taken | None" = None,
     ) -> None:
-        super().__init__()
+        super().__init__(actions, history)
         self.scenario = scenario = session.scenario
         self.driver = Driver(session, self._show, self._start)
         self.autosave = Autosave(
             session, self.driver, self._start, self._show_status, replayed=replayed, taken=taken
         )
         self.stage = Stage(actions, network=scenario.network is not None)
-        self.typed: list[str] = []
-        self.last_fault: Fault | None = None
-        self._actions = actions
-        self._history = history
         self._opened = opened
         self._taken = taken
         self._place = 0
         self._ran = range(0)
         self._pointer = Pointer()
         self._is_drawn = False
+        self._blanks = Blanks(
+            self.driver,
+            line=lambda: self.query_one(ProgramPane).selected_line + 1,
+            cell=lambda: cell_name(*self.selected) if self.selected else None,
+            watched=lambda: self.selected_watch,
+        )
         self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
         self._strip = Strip(
@@ -252,24 +229,6 @@ class Debugger(Screen[None]):
         """Answer a key, in the strip."""
         self._strip.message = printable(message)
 
-    def show_answer(self, answer: Answer | None) -> None:
-        """Show what a command has answered: in the strip, or over the panes if it is long."""
-        if answer is None:
-            return
-        if answer.quit:
-            self.post_message(Quit())
-        elif answer.plot is not None:
-            from .dialogs import Plot
-
-            self.app.push_screen(Plot(answer.plot))
-        elif answer.told or answer.moved or len(answer.lines) < 2:
-            if message := answer.told or " ".join(() if answer.moved else answer.lines):
-                self.say(message)
-        else:
-            from .dialogs import Report
-
-            self.app.push_screen(Report(answer.title, answer.lines))
-
     # Looking around
 
     @property
@@ -308,6 +267,10 @@ class Debugger(Screen[None]):
             if here is not None and (cell is None or not pane.view.has(cell[0])):
                 self._pointer.visited = here
         self._ask()
+
+    def filled(self, line: str) -> str:
+        """Return a line of the prompt with its blanks filled in, by what is under the cursor."""
+        return self._blanks.filled(line)
 
     @property
     def selected_watch(self) -> str | None:
@@ -403,110 +366,6 @@ class Debugger(Screen[None]):
         """Go to a branch chosen on the timeline."""
         self.do(f"switch {message.name}")
 
-    # Commands
-
-    def action_do(self, line: str) -> None:
-        """Execute a line of the prompt, its blanks filled in with what the cursor is on by then."""
-        self.autosave.begin()
-        self._answer(self.driver.do(line, self._filled))
-
-    def _filled(self, line: str) -> str:
-        blanks = {name: self._blanks[name]() for name in _BLANK.findall(line)}
-        if None in blanks.values():
-            raise TextError("There is no value here yet.")
-        return line.format(**blanks) if blanks else line
-
-    @property
-    def _blanks(self) -> Mapping[str, Callable[[], str | None]]:
-        return {
-            "line": lambda: str(self.query_one(ProgramPane).selected_line + 1),
-            "cell": lambda: cell_name(*self.selected) if self.selected else None,
-            "watched": lambda: self.selected_watch or self._blanks["cell"](),
-            "seed": lambda: str(secrets.randbelow(10_000)),
-            "fault": self._next_fault,
-        }
-
-    def _next_fault(self) -> str:
-        """Return the number of the next fault of the branch, after the last of the first."""
-        snapshot = self.driver.snapshot
-        faults = snapshot.branch.faults
-        if not faults:
-            return ""
-        later = [fault for fault in faults if fault.place > snapshot.place]
-        here = [fault for fault in faults if fault.place == snapshot.place]
-        if self.last_fault in here:
-            # Several may show at one step.
-            later = here[here.index(self.last_fault) + 1 :] + later
-        self.last_fault = (later or faults)[0]
-        return str(faults.index(self.last_fault) + 1)
-
-    def do(self, text: str) -> None:
-        """Execute a line of the prompt, now or when it is its turn, and show the answer."""
-        self.autosave.begin()
-        self._answer(self.driver.do(text))
-
-    def _answer(self, answer: "asyncio.Future[Answer]") -> None:
-        if answer.done():
-            self._tell(answer)
-        else:
-            self._answer_later(answer)
-
-    @work
-    async def _answer_later(self, answer: "asyncio.Future[Answer]") -> None:
-        await asyncio.wait({answer})
-        self._tell(answer)
-
-    def _tell(self, answer: "asyncio.Future[Answer]") -> None:
-        try:
-            self.show_answer(answer.result())
-        except TextError as error:
-            self.say(error.message)
-
-    def action_prompt(self) -> None:
-        """Ask for a command."""
-        from .prompt import Prompt
-
-        self.autosave.begin()
-        self.app.push_screen(Prompt(self.driver, self.typed), self.show_answer)
-
-    def action_edit(self) -> None:
-        """Ask for a new value of the cell under the cursor, once nothing is under way."""
-        self.autosave.begin()
-        settled = self.driver.settle()
-        if settled.done():
-            self._ask_for_value()
-        else:
-            hold(self.app, self._ask_later(settled))
-
-    @work
-    async def _ask_later(self, settled: "asyncio.Future[None]") -> None:
-        await settled
-        self._ask_for_value()
-
-    def _ask_for_value(self) -> None:
-        from .dialogs import EditValue
-
-        if self.selected is None:
-            self.say("There is no value here yet.")
-            return
-        name, index = self.selected
-        self.reveal_cell()
-        cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
-        self.app.push_screen(EditValue(self.driver, cell, str(current)), self.show_answer)
-
-    # Running
-
-    def action_run(self) -> None:
-        """Run at the speed of the moment, or pause."""
-        self.autosave.begin()
-        if answer := self.driver.run_or_pause():
-            self._answer(answer)
-
-    def action_change_speed(self, faster: int) -> None:
-        """Run faster or slower."""
-        self.driver.change_pace(faster)
-        self.say(f"Speed: {self.driver.pace}")
-
     def action_give_up(self) -> None:
         """Pause whatever is under way; else let the cell in question follow the step again."""
         if self.driver.is_busy:
@@ -515,21 +374,12 @@ class Debugger(Screen[None]):
             self._pointer.let_follow()
             self._ask()
 
-    def action_interrupt(self) -> None:
-        """Pause a run; with nothing to pause, say how to quit."""
-        if self.driver.is_busy:
-            self.driver.pause()
-        else:
-            self.say(f"{self._key_of('quit')} quits.")
-
-    # Another session
-
     def action_copy(self) -> None:
         """Copy the cell in question; while an earlier session is offered, take that up."""
         if self._is_offered:
             self.action_recover()
         elif self.selected is None:
-            self.say("There is no value here yet.")
+            self.say(NO_VALUE)
         else:
             name, index = self.selected
             cell, value = cell_name(name, index), self.driver.snapshot.tensors[name][index]
@@ -538,24 +388,3 @@ class Debugger(Screen[None]):
                 f"{value} is copied, if this terminal allows it; "
                 f"in any, {self._key_of('prompt')}copy {cell} > FILE writes it to a file."
             )
-
-    def action_recover(self) -> None:
-        """Take the earlier session up again that was offered."""
-        try:
-            hold(self.app, self._bring_back(*self.autosave.take_up_offer()))
-        except ValueError as error:
-            self.say(str(error))
-
-    @work
-    async def _bring_back(self, opened: "Opened", taken: "Taken | None") -> None:
-        """Execute a session again that was opened, and go on with it, or with a part of it."""
-        replayed, taken = await self.autosave.replay(opened, taken, history=self._history)
-        self.post_message(OpenSession(replayed, taken))
-
-    def action_open_gallery(self) -> None:
-        """Go to the gallery."""
-        self.driver.pause()
-        self.post_message(OpenGallery())
-
-    def _key_of(self, action_id: str) -> str:
-        return key_of(self._actions, action_id)
