@@ -22,7 +22,7 @@ from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
-from .edits import Changes, PlaceError, checked_edit, checked_index, checked_tensor
+from .edits import Changes, EditError, PlaceError, checked_edit, checked_index, checked_tensor
 from .going import Going, Target, Until
 from .question import Question
 from .snapshot import Snapshot, snapshot_of
@@ -31,6 +31,8 @@ from .trail import Trail
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
     from nnstep.engine.explain.explanation import Explanation, Reader
+    from nnstep.engine.explain.what_if import WhatIf
+    from nnstep.engine.explain.why import Why
     from nnstep.engine.verification.verdict import Verification
 
     from .queries import Change, Series
@@ -354,6 +356,38 @@ class Session:
         place = self._place_after(at)
         array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
         return explained(self._timeline, name, checked_index(array, name, index), place)
+
+    def why(self, name: str, index: Shape, at: int | None = None) -> "Why":
+        """Return why a cell has the value that it has here, or just after the step `at`.
+
+        What it was computed from is followed, a cell a hop, to the cause: `Why` says how. Neither
+        the place nor any branch changes by it. Raises as `explain` does.
+        """
+        from nnstep.engine.explain.why import why
+
+        place = self._place_after(at)
+        array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
+        return why(self._timeline, name, checked_index(array, name, index), place)
+
+    def what_if(self, name: str, index: Shape, value: float) -> "WhatIf":
+        """Return what another value of a cell does to the loss of the pass under way.
+
+        That is the pass of the line next to run. A parameter, a buffer or `lr` changes at its
+        start, any other tensor as its line writes it. Neither the run nor any branch changes by it.
+        Raises `EditError` as `edit` does, and for a tensor that the pass has not written yet.
+        """
+        from nnstep.engine.explain.what_if import NotYetError, Pass, what_if
+
+        tensors = self._machine.tensors
+        edit = checked_edit(self.scenario, self.program, tensors, self.place, name, index, value)
+        passed = Pass(self._timeline, self.finished)
+        try:
+            moment = passed.moment(name, edit.index)
+        except NotYetError as error:
+            raise EditError(str(error)) from None
+        array = moment.tensors[name]
+        checked_index(array, name, edit.index)
+        return what_if(passed, moment, edit)
 
     def calculation(self) -> "Calculation | None":
         """Return the line that has just run, laid out as on paper; None at the start."""
