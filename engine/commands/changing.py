@@ -92,13 +92,13 @@ def _tree(snapshot: Snapshot, view: BranchView, above: tuple[BranchView, ...]) -
 
 def _facts(view: BranchView, parent: BranchView | None) -> Iterator[str]:
     """Yield where a branch comes from, how far it has come, and what was changed on it."""
-    yield f"left {parent.name} at step {view.fork}" if parent else f"seed {view.seed}"
+    yield f"left {parent.name} before step {view.fork}" if parent else f"seed {view.seed}"
     yield f"reaches step {view.newest}"
     if len(view.losses):
         yield f"loss {view.losses[-1]:.6g}"
     own = [edit for edit in view.edits if parent is None or edit not in parent.edits]
     for edit in own[:_MOST_EDITS]:
-        yield f"{edit} at step {edit.place}"
+        yield f"{edit} before step {edit.place}"
     if len(own) > _MOST_EDITS:
         yield f"{len(own) - _MOST_EDITS} more changes"
 
@@ -147,7 +147,7 @@ def _diff(session: "Session", text: Typed) -> Answer:
 
     def compare(_: object) -> Answer:
         place, found = session.branches.diff(first, second)
-        title = f"{first} and {second} at step {place}"
+        title = f"{first} and {second} before step {place}"
         if not found:
             return says(f"{title} do not differ.")
         return Answer((f"{title}:", *map(_difference, found)))

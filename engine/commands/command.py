@@ -220,7 +220,7 @@ class Journey:
             if why:
                 yield why
             yield from values
-            yield from (f"Log, step {line.place}: {line.text}" for line in logged)
+            yield from (f"Log, step {line.step}: {line.text}" for line in logged)
             new = (fault for fault in snapshot.faults if fault.place > self._newest)
             yield from (f"Fault: {fault}." for fault in new if not quiet and f"{fault}." != why)
             yield from watch_lines(snapshot.watches, digits)

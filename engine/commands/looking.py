@@ -150,7 +150,7 @@ def _who(session: "Session", text: Typed) -> Answer:
         if session.interrupted:
             return INTERRUPTED
         if change is None:
-            return says(f"{cell_name(name, index)} has not changed since step 0.")
+            return says(f"{cell_name(name, index)} has not changed since the start.")
         if change.place != session.place:
             session.trail.leave(session.place)
         return finished(go(session, text, change.place, f"{change}."), session)
@@ -289,7 +289,7 @@ def _faults(session: "Session", text: Typed) -> Answer:
 
 def _log(session: "Session", text: Typed) -> Answer:
     text.nothing()
-    lines = [f"Step {line.place}: {line.text}" for line in session.log[-_MOST_LOGGED:]]
+    lines = [f"Step {line.step}: {line.text}" for line in session.log[-_MOST_LOGGED:]]
     if earlier := len(session.log) - len(lines):
         lines.insert(0, f"{earlier} earlier ones are left out.")
     return Answer(tuple(lines) or ("No breakpoint has printed anything.",))

@@ -91,7 +91,7 @@ class Given(Struct, frozen=True):
         stale = stale_tensors(program, self.place, [(self.name, edit.place)])
         stale &= stale_tensors(program, self.place, [(each.name, each.place) for each in edits])
         return self._explanation(
-            rule=f"{rule} does not hold here: the value was typed in, at step {edit.place}"
+            rule=f"{rule} does not hold here: the value was typed in, before step {edit.place}"
             if rule
             else "",
             was=f"it was {to_digits(was, 6)}{calculation}",

@@ -330,7 +330,7 @@ def of_first(tensor: Tensor, seed: int) -> str:
 def of_edit(place: int, stale: int, was: str) -> str:
     """Say that a value was typed in, and how many tensors rest on the old one."""
     if not stale:
-        return f"Typed in by you at step {place}; it was {was}."
+        return f"Typed in by you before step {place}; it was {was}."
     several = "1 tensor was" if stale == 1 else f"{stale} tensors were"
     verb = "is" if stale == 1 else "are"
     return f"Typed in by you. {several} computed from the old value and {verb} stale (≈)."

@@ -47,9 +47,14 @@ class Fault(Struct, frozen=True):
         return self.name if self.layer is None else f"{self.name} in layer {self.layer}"
 
     @property
+    def step(self) -> int:
+        """The step that wrote the tensor, as a trace numbers it."""
+        return self.place - 1
+
+    @property
     def where(self) -> str:
         """The step at which it shows."""
-        return f"at step {self.place}"
+        return f"at step {self.step}"
 
     def __str__(self) -> str:
         text = f"{self.title}: {self._finding} {self.where}"

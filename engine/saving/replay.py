@@ -198,7 +198,7 @@ class _Replay:
         here = line.place == self._session.place
         if line.bits and here and not self.warnings and digest(self._session.values()) != line.bits:
             self.warnings.append(
-                f"line {line.number}: the numbers at step {line.place} are not what they were"
+                f"line {line.number}: the numbers before step {line.place} are not what they were"
             )
 
 

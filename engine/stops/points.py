@@ -96,9 +96,13 @@ class Stop(Struct, frozen=True):
 
 
 class Logged(Struct, frozen=True):
-    """What a logpoint printed when the run came to a place."""
+    """What a logpoint printed when the run came to a place.
+
+    `step` is the one that it speaks of: the next, or the one just executed, whose result it reads.
+    """
 
     place: int
+    step: int
     text: str
 
 

@@ -109,7 +109,8 @@ class Scan:
         """Return what a logpoint prints here."""
         point = trigger.point
         assert isinstance(point, Breakpoint), "a watchpoint prints nothing"
-        return Logged(self.place, filled(point.log or "", self._values(trigger)))
+        step = trigger.step_looked_at(self.place)
+        return Logged(self.place, step, filled(point.log or "", self._values(trigger)))
 
     @property
     def place(self) -> int:

@@ -113,7 +113,7 @@ def test_who_last_changed_a_cell(question: str) -> None:
 
 def test_who_changed_what_nothing_has_changed() -> None:
     session = small()
-    assert told(session, "step 3", "who b1[-1]") == "b1[1] has not changed since step 0."
+    assert told(session, "step 3", "who b1[-1]") == "b1[1] has not changed since the start."
     assert session.place == 3
     assert "by an edit before step 3." in told(session, "set b1[1] = 3", "step", "who b1[1]")
     assert session.place == 3
@@ -180,16 +180,16 @@ def test_branches_are_listed_switched_renamed_compared_and_deleted() -> None:
     give(session, "set lr = 0.2")
     first, second, third = give(session, "branches").lines
     assert first.startswith("main: seed 0, reaches step 40, loss ")
-    assert second.startswith("  b1: left main at step 5, reaches step 45, loss ")
-    assert second.endswith(", W1[0, 1] = 0.5 at step 5")
-    assert third.startswith("    b2 (here): left b1 at step 30, reaches step 30, loss ")
+    assert second.startswith("  b1: left main before step 5, reaches step 45, loss ")
+    assert second.endswith(", W1[0, 1] = 0.5 before step 5")
+    assert third.startswith("    b2 (here): left b1 before step 30, reaches step 30, loss ")
     assert told(session, "rename warm").endswith("now called warm.")
     assert told(session, "rename b1 half") == "The branch b1 is now called half."
-    assert told(session, "diff half warm") == "half and warm at step 30:\nlr: 0.1 and 0.2"
-    assert told(session, "diff main").startswith("warm and main at step 30:\n")
+    assert told(session, "diff half warm") == "half and warm before step 30:\nlr: 0.1 and 0.2"
+    assert told(session, "diff main").startswith("warm and main before step 30:\n")
     assert told(session, "switch half").startswith("Step 30 of ")
     assert session.branches.current == "half"
-    assert told(session, "diff half half") == "half and half at step 30 do not differ."
+    assert told(session, "diff half half") == "half and half before step 30 do not differ."
     assert told(session, "delete warm") == "The branch warm is deleted."
     assert [line.split(":")[0] for line in give(session, "branches").lines] == [
         "main",

@@ -213,3 +213,18 @@ def test_what_is_watched_is_found_whatever_its_blanks() -> None:
     assert told(session, "watch W1[0,1]") == shown
     assert session.watch("W1[0, 1]  # the second") == "W1[0, 1]"
     assert session.watches == ["W1[0, 1]"]
+
+
+def test_a_log_and_a_fault_name_the_step_as_a_trace_does() -> None:
+    session = Session(load("mazur"))
+    told(session, 'break dW2 log "before"', 'break dW2 log "{dW2[0, 0]}"', "step 16")
+    lines = [each.code for each in session.program.instructions]
+    assert lines[8] == "dW2 = dz2.T @ a1"
+    assert told(session, "log").splitlines() == ["Step 8: before", "Step 8: 0.082167"]
+
+    overflow = Session(load("overflow"))
+    overflow.advance("run")
+    fault = overflow.faults[0]
+    writes = overflow.program.instructions[fault.step % len(overflow.program)].writes
+    assert fault.tensor in writes
+    assert f"at step {fault.step}" in str(fault)

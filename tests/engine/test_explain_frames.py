@@ -106,7 +106,9 @@ def test_an_edited_cell_as_in_5_22() -> None:
     session.seek(9)
     session.edit("a1", (0, 1), 0.9)
     explanation = session.explain("a1", (0, 1))
-    assert explanation.rule == "a1 = σ(z1) does not hold here: the value was typed in, at step 9"
+    assert (
+        explanation.rule == "a1 = σ(z1) does not hold here: the value was typed in, before step 9"
+    )
     assert explanation.was == "it was 0.596884 = 1 / (1 + exp(-0.3925))"
     assert explanation.sentence == (
         "Typed in by you. 6 tensors were computed from the old value and are stale (≈)."

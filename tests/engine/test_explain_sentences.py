@@ -200,7 +200,7 @@ CLAIMS: list[tuple[str, Holds]] = [
      holds_cancelling),
     (r"A product hands back the gradient times the other factor: \w+ gets (?P<other>\w+)\.",
      holds_product),
-    (r"Typed in by you at step \d+; it was .+\.", holds_typed),
+    (r"Typed in by you before step \d+; it was .+\.", holds_typed),
     (r"Typed in by you\. (?P<count>\d+) tensors? (was|were) computed .+", holds_stale),
     (r"Drawn at the start with seed (?P<seed>\d+)\.( It is frozen: .+)?", holds_drawn),
     (r"It is frozen: no update changes it\.", holds_frozen),

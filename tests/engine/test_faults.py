@@ -54,7 +54,7 @@ def test_vanishing_names_the_first_layer_in_the_first_pass() -> None:
     assert fault.value == pytest.approx(first / last)
     assert fault.threshold == 1e-3 > fault.value
     assert str(fault) == (
-        "vanishing gradient in layer 1: ‖dW1‖/‖dW10‖ = 3.63e-09 < 0.001 at step 61"
+        "vanishing gradient in layer 1: ‖dW1‖/‖dW10‖ = 3.63e-09 < 0.001 at step 60"
     )
     assert kinds(found) == {
         ("vanishing gradient", 1),
@@ -71,7 +71,7 @@ def test_overflow_diverges_and_is_infinite_in_iteration_153() -> None:
     assert diverging.value == pytest.approx(run.losses[2] / run.losses[0])
     assert (stop.tensor, stop.iteration, stop.level) == ("L", 153, "stop")
     assert stop.place == run.place("L", 153, "loss")
-    assert str(stop) == f"non-finite: L is inf at step {stop.place}"
+    assert str(stop) == f"non-finite: L is inf at step {stop.place - 1}"
     assert [fault.name for fault in found].count("non-finite") == 1
     assert [fault.place for fault in found] == sorted(fault.place for fault in found)
 
@@ -418,7 +418,7 @@ def test_what_follows_from_an_earlier_fault_says_so() -> None:
     later = [fault for fault in others if fault.name == "vanishing gradient"]
     assert later
     says = (
-        f"It follows from the update too large in layer 1 at step {first.place}: look there first."
+        f"It follows from the update too large in layer 1 at step {first.step}: look there first."
     )
     assert {fault.advice for fault in later} == {says}
 
@@ -431,12 +431,12 @@ def test_a_fault_explains_only_what_comes_later() -> None:
     assert explained([late, early]) == (early, late)
     told = explained([fault("saturation", 30), late])
     assert told[0] is late
-    assert told[1].advice.startswith("It follows from the exploding gradient in layer 1 at step 9")
+    assert told[1].advice.startswith("It follows from the exploding gradient in layer 1 at step 8")
 
 
 def test_digits_tell_a_value_from_its_threshold() -> None:
     fault = Fault("stalled", None, "L", 5, 0, 0.0499999, 0.05, "info", "")
-    assert str(fault) == "stalled: L = 0.0499999 < 0.05 at step 5"
+    assert str(fault) == "stalled: L = 0.0499999 < 0.05 at step 4"
     fault = Fault("saturation", 1, "z1", 5, 0, 0.5000001, 0.5, "info", "")
     assert "z1 = 0.5000001 > 0.5" in str(fault)
     fault = Fault("dead ReLU", 1, "a1", 5, 0, 0.7, 0.7, "info", "")

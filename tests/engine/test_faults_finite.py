@@ -38,7 +38,7 @@ def test_a_cell_that_is_not_finite_is_named() -> None:
     assert fault.place == run.place("z1", 0, "forward")
     assert (fault.layer, fault.tensor, fault.quantity) == (1, "z1", f"z1[{row}, 1]")
     assert fault.threshold == np.finfo(np.float64).max
-    assert str(fault).startswith(f"non-finite in layer 1: z1[{row}, 1] is {fault.value} at step 2")
+    assert str(fault).startswith(f"non-finite in layer 1: z1[{row}, 1] is {fault.value} at step 1")
 
 
 def test_numbers_whose_squares_overflow_are_finite() -> None:
@@ -137,7 +137,7 @@ def test_each_producer_is_a_fault_and_what_passes_it_on_is_counted() -> None:
     """From the field: 1 / (1 + exp(-z)) far on the left."""
     session = Session(load(FIELD / "24_naive_sigmoid_overflow.toml"))
     first, second = stops(session)
-    assert str(first) == "non-finite: t2[2] is inf at step 2, 2 lines pass it on"
+    assert str(first) == "non-finite: t2[2] is inf at step 1, 2 lines pass it on"
     assert "exp(1234.1), of t1[2], is beyond the largest float64" in first.advice
     assert (second.quantity, second.passed_on) == ("dt1[2]", 1)
     assert "see what makes t2 infinite" in second.advice

@@ -147,7 +147,7 @@ async def test_who_last_changed_a_cell() -> None:
         assert f"became {value!r} by W1 = W1 - lr * dW1, step {place - 1}." in said(pilot)
         await pilot.press("g", "enter")
         await settled(pilot)
-        assert said(pilot) == "W1[0, 0] has not changed since step 0."
+        assert said(pilot) == "W1[0, 0] has not changed since the start."
 
 
 async def test_an_edit_in_the_past_says_that_it_is_a_branch() -> None:

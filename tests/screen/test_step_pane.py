@@ -157,7 +157,7 @@ async def test_an_edited_cell_says_what_it_was() -> None:
         lines = strip(pilot)
         assert lines[0].startswith("─ a1[0, 1] = 0.9   ▲ +0.303116 from 0.596884 ──")
         assert lines[1:] == [
-            " a1 = σ(z1) does not hold here: the value was typed in, at step 9",
+            " a1 = σ(z1) does not hold here: the value was typed in, before step 9",
             " it was 0.596884 = 1 / (1 + exp(-0.3925))",
             " Typed in by you. 6 tensors were computed from the old value and are stale (≈).",
         ]

@@ -222,7 +222,7 @@ def test_control_characters_of_a_scenario_never_reach_the_terminal(tmp_path: Pat
     result = run(str(path), "--command", "breakpoints", "--command", "run")
     assert (result.returncode, result.stderr) == (0, "")
     assert "\x1b" not in result.stdout
-    assert "Log, step 1: \\x1b[31m9" in result.stdout
+    assert "Log, step 0: \\x1b[31m9" in result.stdout
 
 
 def test_warnings_go_to_stderr(tmp_path: Path) -> None:
