@@ -43,13 +43,13 @@ class Sources(Struct):
             module = inspect.getmodule(value)
             assert module is not None
             home = module
-        definition = _definition(name, home)
-        for needed in _names(definition):
+        text, names = _copied(name, home)
+        for needed in names:
             if needed != name and needed in vars(home):
                 self.add(needed, vars(home)[needed], home)
             elif hasattr(builtins, needed):
                 self.builtins.add(needed)
-        self.texts[name] = _text(definition, home)
+        self.texts[name] = text
 
 
 def called_by(trees: Iterable[ast.expr]) -> Sources:
@@ -63,6 +63,13 @@ def called_by(trees: Iterable[ast.expr]) -> Sources:
                 assert module is not None
                 sources.add(name, function, module)
     return sources
+
+
+@functools.cache
+def _copied(name: str, home: ModuleType) -> tuple[str, tuple[str, ...]]:
+    """Return the source text of what a module defines, and the names that it reads."""
+    definition = _definition(name, home)
+    return _text(definition, home), tuple(dict.fromkeys(_names(definition)))
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from msgspec import Struct
@@ -34,7 +35,7 @@ def listed(function: Listed) -> Listed:
     return function
 
 
-class Formula(Struct, frozen=True, eq=False):
+class Formula(Struct, frozen=True, eq=False, weakref=True):
     """An expression over named arrays, `parameters`, as a syntax tree.
 
     Names of tensors and numbers of scenarios enter the tree as constants, never as source text.
@@ -45,15 +46,20 @@ class Formula(Struct, frozen=True, eq=False):
 
     def text(self, names: Mapping[str, str]) -> str:
         """Return the expression with `names` in place of the parameters."""
-        return ast.unparse(self._filled({p: ast.Name(names[p]) for p in self.parameters}))
+        return self._with(names)
 
     def over(self, names: Mapping[str, str]) -> Kernel:
         """Return the function that computes the expression from a mapping of tensors by name."""
-        fill: dict[str, ast.expr] = {
-            p: ast.Subscript(ast.Name("tensors", ast.Load()), ast.Constant(names[p]), ast.Load())
-            for p in self.parameters
-        }
-        return _function(("tensors",), self._filled(fill))
+        taken = {parameter: f"tensors[{names[parameter]!r}]" for parameter in self.parameters}
+        return _compiled(("tensors",), self._with(taken))
+
+    def _with(self, texts: Mapping[str, str]) -> str:
+        """Return the expression with the text of a name or a subscript for each parameter."""
+        pieces = _pieces.get(self)
+        if pieces is None:
+            marked = {p: ast.Name(f"{_MARK}{p}{_MARK}") for p in self.parameters}
+            pieces = _pieces[self] = ast.unparse(self._filled(marked)).split(_MARK)
+        return "".join(texts[p] if i % 2 else p for i, p in enumerate(pieces))
 
     @property
     def is_variable(self) -> bool:
@@ -63,7 +69,7 @@ class Formula(Struct, frozen=True, eq=False):
     @property
     def function(self) -> Kernel:
         """The function that takes one array for each of the parameters, in their order."""
-        return _function(self.parameters, self.tree)
+        return _compiled(self.parameters, ast.unparse(self.tree))
 
     def bind(self, **constants: Constant) -> "Formula":
         """Return the formula with constants in place of some of its parameters.
@@ -71,6 +77,8 @@ class Formula(Struct, frozen=True, eq=False):
         A keyword argument that is bound to None or False, its default, is left out.
         """
         bound = {name: literal(c) for name, c in constants.items() if name in self.parameters}
+        if not bound:
+            return self
         rest = tuple(name for name in self.parameters if name not in bound)
         return Formula(rest, self._filled(bound))
 
@@ -93,6 +101,14 @@ class Formula(Struct, frozen=True, eq=False):
     def _filled(self, fill: Mapping[str, ast.expr]) -> ast.expr:
         filled: ast.expr = _Filled(fill).visit(self.tree)
         return filled
+
+
+_MARK = "\0"
+_pieces: WeakKeyDictionary[Formula, list[str]] = WeakKeyDictionary()
+"""What a formula's text is put together from: text, a parameter, text, a parameter, …, text.
+
+To write a tree as text takes long, and the rows' formulas are those of many lines.
+"""
 
 
 @functools.cache
@@ -122,11 +138,6 @@ def call(function: Kernel, parameters: tuple[str, ...], **constants: Constant) -
     keywords = [ast.keyword(name, literal(value)) for name, value in constants.items()]
     callee = ast.Name(function.__name__, ast.Load())
     return Formula(parameters, ast.Call(callee, arguments, keywords))
-
-
-def _function(parameters: tuple[str, ...], body: ast.expr) -> Kernel:
-    """Return the function of `parameters` that computes an expression of our own formulas."""
-    return _compiled(parameters, ast.unparse(body))
 
 
 @functools.lru_cache(maxsize=4096)

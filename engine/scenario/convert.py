@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -41,13 +42,19 @@ def kind_and_options(chosen: str | Struct) -> tuple[str, dict[str, Any]]:
     return kind_of(chosen), msgspec.structs.asdict(chosen)
 
 
+@cache
+def _fields_of(wanted: type[Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a structure; their types are worked out once, since that takes long."""
+    return msgspec.structs.fields(wanted)
+
+
 def _fields(
     wanted: type[Struct], table: Mapping[str, Any], keys: Keys, report: Report
 ) -> tuple[dict[str, Any], bool]:
     """Convert the values of a table; tell whether none is missing or mistaken."""
     values: dict[str, Any] = {}
     sound = True
-    for field in msgspec.structs.fields(wanted):
+    for field in _fields_of(wanted):
         if field.name in table:
             value = _value(field.type, table[field.name], (*keys, field.name), report)
             if value is None:
@@ -82,13 +89,13 @@ def _known_keys(
 ) -> bool:
     """Report the keys of a table that its structure does not have; tell whether there are none."""
     tag = wanted.__struct_config__.tag_field
-    names = {field.name for field in msgspec.structs.fields(wanted)} | ({tag} if tag else set())
+    names = {field.name for field in _fields_of(wanted)} | ({tag} if tag else set())
     unknown = [key for key in table if key not in names]
     for key in unknown:
         owners = [
             str(sibling.__struct_config__.tag)
             for sibling in siblings
-            if any(field.name == key for field in msgspec.structs.fields(sibling))
+            if any(field.name == key for field in _fields_of(sibling))
         ]
         if owners:
             message = (
@@ -138,7 +145,7 @@ def _options(wanted: _Type) -> Iterator[_Type]:
 
 
 def _has_a_needed_key(wanted: type[Struct], table: Mapping[str, Any]) -> bool:
-    return any(field.required and field.name in table for field in msgspec.structs.fields(wanted))
+    return any(field.required and field.name in table for field in _fields_of(wanted))
 
 
 def _is_table(wanted: _Type) -> bool:
@@ -166,7 +173,7 @@ def _named(structures: list[type[Struct]], name: str, keys: Keys, report: Report
     if name not in by_kind:
         report.error(keys, f"'{keys[-1]}' {one_of(name, by_kind)}")
         return None
-    needed = [field.name for field in msgspec.structs.fields(by_kind[name]) if field.required]
+    needed = [field.name for field in _fields_of(by_kind[name]) if field.required]
     if needed:
         settings = ", ".join(f"{setting} = …" for setting in needed)
         message = f"'{name}' needs {listed(needed)}: write {{ kind = \"{name}\", {settings} }}"
