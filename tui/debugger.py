@@ -294,10 +294,17 @@ class Debugger(Commanding):
         self._focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember which pane has the keys, and which tensors were looked at last."""
+        """Remember which pane has the keys, and which tensors were looked at last.
+
+        The first that Textual gives them to may be one that there is no room for.
+        """
         if isinstance(event.widget, Pane) and event.widget is self.focused:
-            self.stage.go_to(self.stage.row_at(event.widget))
-            self._visit()
+            row = self.stage.row_at(event.widget)
+            if row is None:
+                self._focus()
+            else:
+                self.stage.go_to(row)
+                self._visit()
 
     def _focus(self) -> None:
         """Give the keys to the pane that is to have them, and show the cell under the cursor."""

@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import RenderableType
 from textual import events
 from textual.app import App
+from textual.dom import DOMNode
 from textual.drivers._writer_thread import WriterThread
 from textual.message import Message
 from textual.screen import Screen
@@ -89,11 +90,20 @@ class FailsafeApp(App[None], inherit_bindings=False):
             self._in_a_row = 0
         await self._guarded(super()._dispatch_message, message)
 
+    def _register_child(
+        self, parent: DOMNode, child: Widget, before: int | None, after: int | None
+    ) -> None:
+        self._guard(child)
+        super()._register_child(parent, child, before, after)
+
     def _start_widget(self, parent: Widget, widget: Widget) -> None:
-        """Start a widget, or a screen, that goes on when one of its handlers raises."""
+        self._guard(widget)
+        super()._start_widget(parent, widget)
+
+    def _guard(self, widget: Widget) -> None:
+        """Have a widget, or a screen, go on when one of its handlers raises."""
         guarded = partial(self._guarded, widget._dispatch_message)
         widget._dispatch_message = guarded  # type: ignore[method-assign] # also Textual's own
-        super()._start_widget(parent, widget)
 
     async def _guarded(
         self, dispatch: Callable[[Message], Awaitable[None]], message: Message

@@ -46,10 +46,11 @@ class Stage:
         """The pane that is to have the keys, as it stands on the screen."""
         return self._standing[self._regions[self._here]]
 
-    def row_at(self, pane: Pane) -> Row:
-        """Return the row of what a pane that stands on the screen shows."""
-        region = next(name for name, stands in self._standing.items() if stands is pane)
-        return self._turn_in(region)
+    def row_at(self, pane: Pane) -> Row | None:
+        """Return the row of what a pane shows, None if it does not stand on the screen."""
+        regions = (name for name, stands in self._standing.items() if stands is pane)
+        region = next(regions, None)
+        return None if region is None else self._turn_in(region)
 
     @property
     def kept(self) -> Row | None:

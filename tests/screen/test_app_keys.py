@@ -306,6 +306,20 @@ async def test_the_gallery_opens_a_scenario_and_comes_back() -> None:
         assert place(pilot) == 2
 
 
+async def test_a_scenario_can_be_opened_where_there_is_no_room_for_the_program() -> None:
+    async with app_of().run_test(size=(20, 5)) as pilot:
+        first = debugger(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Gallery))
+        await pilot.press("enter")
+        await until(
+            pilot, lambda: isinstance(pilot.app.screen, Debugger) and debugger(pilot) is not first
+        )
+        await until(pilot, lambda: focused(pilot) == "step")
+        await pilot.press("s")
+        await until(pilot, lambda: place(pilot) == 1)
+
+
 async def test_titles_are_never_markup() -> None:
     title = "[red]bold[/red] [@click=app.quit]x[/]"
     scenario = network(optimized=optimizer("adam"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from debugging import NARROW, WIDE, app_of, place, said
+from debugging import NARROW, WIDE, app_of, debugger, place, said
 from screen_text import screen_lines, screen_text, until
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -69,6 +69,20 @@ async def test_a_key_that_raises(monkeypatch: pytest.MonkeyPatch, state: Path) -
         await pilot.press("s")
         assert place(pilot) == 2
     assert app.return_code is None
+    assert app.last_words == ""
+
+
+async def test_a_screen_whose_handler_raises(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
+    app = app_of()
+    async with app.run_test(size=NARROW) as pilot:
+        with monkeypatch.context() as patch:
+            patch.setattr(Debugger, "on_descendant_focus", broken)
+            await pilot.press("tab")
+            await until(pilot, lambda: "failed (RuntimeError: as a test)" in said(pilot))
+        await pilot.press("s")
+        await until(pilot, lambda: place(pilot) == 1)
+        await pilot.press("tab")
+        await until(pilot, lambda: debugger(pilot).focused is debugger(pilot).stage.focus)
     assert app.last_words == ""
 
 

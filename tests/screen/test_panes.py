@@ -28,7 +28,7 @@ from textual.pilot import Pilot
 from nnstep.engine.arrays import Array
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.machine.edit import Edit
-from nnstep.engine.program.program import Program, Role, Tensor
+from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.panes.bars import place_of
 from nnstep.tui.panes.curves import LossPane
@@ -36,6 +36,7 @@ from nnstep.tui.panes.line_view import LineView, Piece, changed_span, fit
 from nnstep.tui.panes.pane import Pane, Tab, in_order
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked
+from nnstep.tui.panes.step import StepView
 from nnstep.tui.panes.strip import Strip
 from nnstep.tui.panes.tensor_blocks import lay_out
 from nnstep.tui.panes.tensors import TensorPane
@@ -229,6 +230,16 @@ async def test_following_scrolls_to_what_was_written_unless_told_not_to() -> Non
         assert not any("●  lr ()" in line for line in lines)
         lines = await draw(pilot, snapshot(tensors=tall, last=TO_LR), follow=True)
     assert any("●  lr ()" in line for line in lines)
+
+
+def test_what_was_to_come_into_view_may_be_gone_before_the_pane_is_drawn() -> None:
+    view = StepView()
+    for written, follow in ("W1", True), ("W2", False):
+        line = Instruction(Phase.UPDATE, None, "sgd", (written,), (written,), "")
+        now = snapshot(last=line)
+        view.show(now, scene(now, follow=follow))
+    view.arrange(40, 10)
+    assert view.has("W2")
 
 
 async def test_the_title_shows_where_the_focus_is() -> None:

@@ -61,7 +61,7 @@ class TensorView:
         self.snapshot, self.scene = snapshot, scene
         names = self.names(snapshot)
         if new := names != self._names:
-            self._names = names
+            self._names, self._awaited = names, None
         arrays = [snapshot.tensors.get(name) for name in self._names]
         shapes = [None if array is None else array.shape for array in arrays]
         if new or shapes != self._shapes:
