@@ -16,7 +16,17 @@ from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names
 from nnstep.engine.text import did_you_mean, listed, quoted
 
-from . import changing, expecting, explaining, looking, moving, overriding, saving, stopping
+from . import (
+    asking,
+    changing,
+    expecting,
+    explaining,
+    looking,
+    moving,
+    overriding,
+    saving,
+    stopping,
+)
 from .command import Answer, Command, finished
 
 if TYPE_CHECKING:
@@ -63,6 +73,7 @@ COMMANDS: tuple[Command, ...] = (
     *overriding.COMMANDS,
     *looking.COMMANDS,
     *explaining.COMMANDS,
+    *asking.COMMANDS,
     *expecting.COMMANDS,
     *saving.COMMANDS,
     Command(

@@ -7,7 +7,6 @@ frozen parameter, a learning rate of 0, the data, a first value.
 """
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -40,7 +39,6 @@ Kind = Literal[
 MOST_HOPS = 12
 _FIRST_HOPS = 7
 _SATURATED = 0.01
-_TEXT = {"first value": "a first value", "data": "from the data"}
 
 
 class Hop(Struct, frozen=True):
@@ -322,15 +320,6 @@ def row_of(timeline: "Timeline", index: Shape, step: int) -> int | None:
     next(iter(machine.steps(step + 1)))
     rows = machine.rows_taken
     return rows[index[0]] if index and index[0] < len(rows) else None
-
-
-def why_lines(found: Why) -> Iterator[str]:
-    """Yield an answer, a hop a line, and the cause."""
-    width = max(len(hop.cell) for hop in found.hops)
-    for hop in found.hops:
-        step = "" if hop.step is None else f"step {hop.step}"
-        yield f"{hop.cell:<{width}} = {_short(hop.value):<12} {step:<10} {hop.text}"
-    yield f"{found.cause.kind}: {found.cause.text}"
 
 
 def _then(found: Followed) -> str:

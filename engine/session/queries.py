@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, sealed
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.language.evaluate import evaluate
+from nnstep.engine.language.evaluate import evaluate, holds
 from nnstep.engine.language.nodes import ConditionError, Name, Node
 from nnstep.engine.machine.edit import Edit
-from nnstep.engine.stops.points import Watchpoint
-from nnstep.engine.stops.scan import previous_stop
-from nnstep.engine.stops.trigger import Trigger, Values, parsed, values_at
+from nnstep.engine.stops.points import Breakpoint, Watchpoint
+from nnstep.engine.stops.scan import Scan, previous_stop
+from nnstep.engine.stops.trigger import Trigger, Values, names_in, parsed, values_at
 from nnstep.engine.text import cell_name
 
 from .edits import checked_index, checked_tensor
@@ -74,6 +74,28 @@ def _number(node: Node, named: Values) -> float:
             "take a cell, or norm, mean or max"
         )
     return float(array)
+
+
+def first_time(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> int | None:
+    """Return the first place at which a condition holds, None if nowhere up to the newest.
+
+    Raises `GrammarError` or `ConditionError` if it does not fit the program.
+    """
+    node = parsed(text, timeline.program)
+    machine = timeline.ghost(0)
+    named = values_at(timeline.program, machine.clock, 0, machine.tensors)
+    if names_in(node) <= named.keys() and holds(node, named):
+        return 0
+    trigger = Trigger(Breakpoint(when=text), timeline.program)
+    scan = Scan(machine, [trigger], timeline.current.edits, None)
+    while (place := scan.next_place(machine.place)) <= timeline.newest and not cancelled():
+        for _ in machine.steps(place):
+            pass
+        if any(scan.look()):
+            if trigger.problem:
+                raise ConditionError(trigger.problem)
+            return int(place)
+    return None
 
 
 class Change(Struct, frozen=True):

@@ -16,7 +16,7 @@ from nnstep.engine.machine.clock import Clock, Unit, start_of
 from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import Machine, Step, run_length
 from nnstep.engine.program.compile import program_of
-from nnstep.engine.program.program import Program
+from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Expectation, Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
@@ -343,6 +343,20 @@ class Session:
 
         self._interrupted.clear()
         return last_change(self._timeline, name, index, self._interrupted.is_set)
+
+    def first_time(self, condition: str) -> int | None:
+        """Return the first place of the branch at which a condition holds, None if nowhere so far.
+
+        None also if interrupted. Raises as `run` does for a condition that does not fit.
+        """
+        from .queries import first_time
+
+        self._interrupted.clear()
+        return first_time(self._timeline, condition, self._interrupted.is_set)
+
+    def line_of(self, step: int) -> Instruction:
+        """Return the line that a step of the branch executes, or has executed."""
+        return self._timeline.line_of(step)
 
     def explain(self, name: str, index: Shape, at: int | None = None) -> "Explanation":
         """Return how a cell got the value that it has here, or just after the step `at`.

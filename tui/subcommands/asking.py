@@ -26,15 +26,19 @@ from .usage import BUG
     default="text",
     help="How to write it; by default as text.",
 )
+@click.option("--why", "asks_why", is_flag=True, help="Also follow it to the cause of its value.")
 @BUG
-def explain(scenario: str, cell: str, at: str | None, form: str, bug: str | None) -> None:
-    """Say how a cell, such as 'dW2[0, 1]', gets its value.
+def explain(
+    scenario: str, cell: str, at: str | None, form: str, asks_why: bool, bug: str | None
+) -> None:
+    """Say how a cell, such as 'dW2[0, 1]', gets its value, and with --why what that comes of.
 
     The exit status is 2 if there is no such cell, or no such step.
     """
     loaded = with_bug(load_and_warn(scenario), bug)
     import json
 
+    from nnstep.engine.commands.asking import why_as_json, why_lines
     from nnstep.engine.commands.explaining import (
         as_json,
         cell_meant,
@@ -50,14 +54,18 @@ def explain(scenario: str, cell: str, at: str | None, form: str, bug: str | None
         step = first_backward_step(session) if at is None else step_meant(session, typed(at))
         name, index = cell_meant(session, typed(cell))
         explanation = session.explain(name, index, step)
+        why = session.why(name, index, step) if asks_why else None
     except ValueError as error:
         click.echo(shown(f"{cell}: {error}"), err=True)
         sys.exit(2)
     with quiet_when_closed():
         if form == "json":
-            click.echo(json.dumps(as_json(explanation, loaded.dtype), ensure_ascii=False))
-        else:
-            click.echo("\n".join(map(shown, explanation_lines(explanation))))
+            told = as_json(explanation, loaded.dtype)
+            told |= {"why": why_as_json(why, loaded.dtype)} if why else {}
+            click.echo(json.dumps(told, ensure_ascii=False))
+            return
+        lines = [*explanation_lines(explanation), *(("", *why_lines(why)) if why else ())]
+        click.echo("\n".join(map(shown, lines)))
 
 
 @click.command("check")

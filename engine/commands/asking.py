@@ -1,0 +1,148 @@
+"""Commands that ask after causes: why a value is so, since when, and what if it were another."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnstep.engine.language.typed import Typed, blaming, expression
+from nnstep.engine.text import cell_name
+from nnstep.engine.trace import plain
+
+from .command import INTERRUPTED, Answer, Command, finished, says, takes_long
+from .explaining import cell_meant, step_meant
+from .moving import go
+from .reading import cell, value
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.why import Why
+    from nnstep.engine.session.session import Session
+
+_AT = re.compile(r"\bat\b")
+_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
+
+
+def _why(session: "Session", text: Typed) -> Answer:
+    parts = text.cut(_AT)
+    step = step_meant(session, parts[1]) if parts else None
+    name, index = cell_meant(session, parts[0] if parts else text)
+
+    def follow(_: object) -> Answer:
+        found = session.why(name, index, step)
+        return Answer(why_lines(found), told=found.sentence, title=f"Why {found.hops[0].cell}?")
+
+    return takes_long(text, follow, "asking why")
+
+
+def why_lines(found: "Why") -> tuple[str, ...]:
+    """Write a chain, a hop a line: the cell, its step and line; last the cause."""
+    width = max(len(hop.cell) for hop in found.hops)
+    values = [plain_number(hop.value) for hop in found.hops]
+    widest = max(map(len, values))
+    lines = []
+    for hop, text in zip(found.hops, values, strict=True):
+        step = "" if hop.step is None else f"step {hop.step}"
+        lines.append(f"{hop.cell:<{width}} = {text:<{widest}}  {step:<9} {hop.text}".rstrip())
+    return (*lines, f"cause     {found.cause.text}")
+
+
+def plain_number(number: float) -> str:
+    """Write a number with six digits at most."""
+    return f"{number:.6g}"
+
+
+def _what_if(session: "Session", text: Typed) -> Answer:
+    found = text.cut(_EQUALS)
+    if found is None:
+        raise text.end.error("another value is asked for as in: whatif W1[0, 1] = 0.5")
+    target, new = found
+    name, index = cell(target, session)
+    number = value(new, session)
+    with blaming(target):
+        answer = session.what_if(name, index, number)
+    lines = [
+        f"as it is           {session.program.loss} = {answer.before!r}",
+        f"as the gradient    {session.program.loss} = {_predicted(answer.predicted)}",
+        f"as it comes out    {session.program.loss} = {answer.exact!r}",
+        answer.sentence,
+    ]
+    return Answer(tuple(lines), told=answer.sentence, title=f"What if {cell_name(name, index)}?")
+
+
+def _predicted(number: float | None) -> str:
+    return "no number: there is no derivative by a class" if number is None else repr(number)
+
+
+def _when(session: "Session", text: Typed) -> Answer:
+    expression(text, session.program.tensors, "a condition, such as norm(dW1) < 1e-6,")
+
+    def look(_: object) -> Answer:
+        place = session.first_time(text.text)
+        if session.interrupted:
+            return INTERRUPTED
+        if place is None:
+            return says(f"{text.text} has not been so in this run, up to step {session.newest}.")
+        if place == 0:
+            return says(f"{text.text} is so from the start.")
+        if place != session.place:
+            session.trail.leave(session.place)
+        code = session.line_of(place - 1).code
+        said = f"{text.text} was so first after step {place - 1}, {code}"
+        said += f", in iteration {session.clock.iteration(place - 1)}."
+        return finished(go(session, text, place, said), session)
+
+    return takes_long(text, look, "looking back")
+
+
+COMMANDS = (
+    Command(
+        "why",
+        "CELL [at STEP]",
+        "follow a cell to the cause of its value",
+        "why dW2[0, 1]",
+        _why,
+        (),
+        "Of what a cell was computed from, the largest term and the telling factor are followed: "
+        "to an edit, a line of your own, the step that made a NaN, a ReLU that is off, a saturated "
+        "unit, a frozen parameter, a learning rate of 0, the data, or a first value.",
+    ),
+    Command(
+        "whatif",
+        "CELL = VALUE",
+        "say what the loss would be if a cell were another",
+        "whatif W1[0, 1] = 0.5",
+        _what_if,
+        (),
+        "The loss of this pass as it is, as the gradient predicts it, and as it comes out. The run "
+        "stays as it is.",
+    ),
+    Command(
+        "when",
+        "CONDITION",
+        "find the first step after which something was so, and go there",
+        "when dW1[0, 0] < 1e-6",
+        _when,
+    ),
+)
+
+
+def why_as_json(found: "Why", dtype: npt.DTypeLike) -> dict[str, Any]:
+    """Return a chain and its cause as objects for JSON, with numbers as in a trace."""
+
+    def number(value: float) -> Any:
+        return plain(np.asarray(value, None if isinstance(value, int) else dtype))
+
+    cause = found.cause
+    return {
+        "hops": [
+            {"cell": hop.cell, "value": number(hop.value), "step": hop.step, "text": hop.text}
+            for hop in found.hops
+        ],
+        "cause": {
+            "kind": cause.kind,
+            "cell": cause.cell,
+            "step": cause.step,
+            "text": cause.text,
+        },
+    }
