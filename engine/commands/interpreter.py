@@ -26,6 +26,7 @@ from . import (
     overriding,
     saving,
     stopping,
+    surveying,
 )
 from .command import Answer, Command, finished
 
@@ -74,6 +75,7 @@ COMMANDS: tuple[Command, ...] = (
     *looking.COMMANDS,
     *explaining.COMMANDS,
     *asking.COMMANDS,
+    *surveying.COMMANDS,
     *expecting.COMMANDS,
     *saving.COMMANDS,
     Command(
