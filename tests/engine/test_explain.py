@@ -26,9 +26,7 @@ from nnstep.engine.session.session import Session
 Explained = Iterator[tuple[Session, Explanation]]
 
 
-def explained(
-    scenario: Scenario, iterations: int, cells: int | None = 3, seed: int = 0
-) -> Explained:
+def explained(scenario: Scenario, iterations: int, cells: int | None, seed: int = 0) -> Explained:
     """Step through a run; yield the explanations of some cells of what each line writes, or all."""
     session, choose = Session(scenario), random.Random(seed)
     for _ in range(iterations * len(session.program)):
@@ -50,7 +48,7 @@ def indices(
         yield tuple(choose.randrange(size) for size in shape)
 
 
-def check(scenario: Scenario, iterations: int = 2, cells: int | None = 3, seed: int = 0) -> int:
+def check(scenario: Scenario, *, cells: int | None, iterations: int = 2, seed: int = 0) -> int:
     """Every number that is said is the number that was computed."""
     count = 0
     for session, explanation in explained(scenario, iterations, cells, seed):
@@ -84,31 +82,52 @@ def check_numbers(explanation: Explanation, value: float, dtype: str) -> None:
         assert shares == sorted(shares, reverse=True)
 
 
-@pytest.mark.parametrize("name", [n for n in scenarios.names() if n not in ("mazur", "graph")])
-def test_built_in_scenarios(name: str) -> None:
-    check(load(name))
+SMALL = ("mazur", "graph")
+LARGER = [name for name in scenarios.names() if name not in SMALL]
+ORACLES = oracle_cases("torch") + oracle_cases("published")
 
 
-@pytest.mark.parametrize("name", ["mazur", "graph"])
+@pytest.mark.parametrize("name", LARGER)
+def test_a_cell_of_every_line_of_the_built_in_scenarios(name: str) -> None:
+    check(load(name), cells=1)
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_every_cell_of_two_small_scenarios(name: str) -> None:
     check(load(name), cells=None)
 
 
-@pytest.mark.parametrize("path", oracle_cases("torch") + oracle_cases("published"), ids=str)
-def test_oracles(path: Path, tmp_path: Path) -> None:
-    file = tmp_path / "case.toml"
+@pytest.mark.parametrize("path", ORACLES, ids=str)
+def test_a_cell_of_every_line_of_the_oracles(path: Path, tmp_path: Path) -> None:
+    check(loaded(path, tmp_path), iterations=1, cells=1)
+
+
+def loaded(path: Path, folder: Path) -> Scenario:
+    file = folder / "case.toml"
     file.write_text(scenario_text(read_case(path)), encoding="utf-8")
-    check(load(file))
+    return load(file)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks(seed: int) -> None:
-    check(random_network(seed), seed=seed)
+    check(random_network(seed), cells=1, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_expressions(seed: int) -> None:
-    check(random_expression(seed), seed=seed)
+    check(random_expression(seed), cells=1, seed=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGER)
+def test_more_cells_of_the_built_in_scenarios(name: str) -> None:
+    check(load(name), cells=6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ORACLES, ids=str)
+def test_more_cells_of_the_oracles(path: Path, tmp_path: Path) -> None:
+    check(loaded(path, tmp_path), cells=6)
 
 
 @pytest.mark.slow
@@ -119,16 +138,20 @@ def test_two_hundred_random_programs(dtype: str) -> None:
         check(random_expression(seed, dtype), cells=2, seed=seed)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("form", forms())
-def test_every_form_of_the_language(form: str, dtype: str) -> None:
+def test_every_form_of_the_language(form: str) -> None:
+    check(of_form(form, "float64"), iterations=1, cells=2)
+    check(of_form(form, "float32"), iterations=1, cells=1)
+
+
+def of_form(form: str, dtype: str) -> Scenario:
     given: dict[str, Any] = {
         "A": [[0.3, 1.4, 0.9], [1.2, -0.7, 0.4]],
         "B": [[1.1, 0.2, 0.6], [0.5, 1.3, 0.8]],
     }
     other = "(B.T)" if "@" in form else "B"
     code = f"t = {form.format('A', other)}\nL = sum(cos(t) * 1.5)"
-    check(expression(code, "L", dtype=dtype, inputs={"k": 1.3}, **given), cells=None)
+    return expression(code, "L", dtype=dtype, inputs={"k": 1.3}, **given)
 
 
 # Sources
