@@ -140,7 +140,7 @@ class Driver:
             return NO_INSIGHT
         same = snapshot is self.snapshot and known is not NO_INSIGHT
         calculation = known.calculation if same else self._session.calculation()
-        insight = insight_of(self._session, calculation, cell)
+        insight = insight_of(self._session, calculation, cell, self.snapshot.unmet, known)
         self._looked = self.snapshot, cell, insight
         return insight
 

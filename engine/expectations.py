@@ -44,6 +44,13 @@ class Judgement(Struct, frozen=True):
         """The cell, such as `W1[0, 1]`."""
         return cell_name(self.expectation.at, self.cell)
 
+    @property
+    def beside(self) -> str:
+        """What is printed of the value, and how far apart they are."""
+        if self.expectation.wrong is not None:
+            return f"Printed is {self.printed}, known as wrong; but they agree."
+        return f"Printed is {self.printed}; {apart(self.printed, self.got)}."
+
     def __str__(self) -> str:
         says = f"{self.name} is {self.got!r} {when(self.expectation)}, printed is {self.printed}"
         why = self.expectation.wrong

@@ -1,10 +1,12 @@
 """What there is to say of the place that is shown: the line that has just run, and one cell."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from .arrays import Shape
+from .expectations import Judgement
 from .session.session import Session
 
 if TYPE_CHECKING:
@@ -16,22 +18,48 @@ class Insight(Struct, frozen=True, eq=False):
     """The line that has just run, laid out, and how a cell got its value; None if not known.
 
     `replaced` is what the cell was before the step that gave it its value, None if it was nothing.
+    Where another number is printed of the cell, `misprint` is how they compare, and `printed` is
+    said of that, and of the rule that would give the printed one.
     """
 
     calculation: "Calculation | None" = None
     why: "Explanation | None" = None
     replaced: float | None = None
+    misprint: Judgement | None = None
+    printed: str = ""
 
 
 NO_INSIGHT = Insight()
 
 
 def insight_of(
-    session: Session, calculation: "Calculation | None", cell: tuple[str, Shape] | None
+    session: Session,
+    calculation: "Calculation | None",
+    cell: tuple[str, Shape] | None,
+    unmet: Sequence[Judgement],
+    known: Insight,
 ) -> Insight:
-    """Return what there is to say of a cell, if there is one, at the place of a session."""
+    """Return what there is to say of a cell, if there is one, at the place of a session.
+
+    `unmet` are the printed numbers that tensors do not have there. Which rule gives one of them
+    takes some time to find out: if it is that of what was `known` before, so is the rule.
+    """
     why = session.explain(*cell) if cell else None
-    return Insight(calculation, why, _replaced(session, why) if why else None)
+    misprint = next((one for one in unmet if (one.expectation.at, one.cell) == cell), None)
+    printed = known.printed if misprint == known.misprint else _printed(session, misprint)
+    return Insight(
+        calculation, why, _replaced(session, why) if why else None, misprint, printed
+    )
+
+
+def _printed(session: Session, misprint: Judgement | None) -> str:
+    """Return what is to be said of a value that is not the one printed."""
+    if misprint is None:
+        return ""
+    from .misprints import explained_here
+
+    rule = explained_here(session, misprint)
+    return f"{misprint.beside} {rule}." if rule else misprint.beside
 
 
 def _replaced(session: Session, why: "Explanation") -> float | None:

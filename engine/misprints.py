@@ -8,6 +8,7 @@ each of them, and what gives the printed number is named.
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import inf
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,8 +23,14 @@ from nnstep.engine.text import listed
 
 from .expectations import Judgement, agrees, place_of
 
+if TYPE_CHECKING:
+    from nnstep.engine.session.session import Session
+
 MOST_INSTRUCTIONS = 400_000
 """More than so many are not executed to try a rule; they take about a second."""
+
+AT_ONCE = 10_000
+"""Instructions that may be executed to try a rule while somebody waits for the answer."""
 
 
 class Rule(Struct, frozen=True):
@@ -59,6 +66,15 @@ def explained(
     for n in tried:
         found[n] = found[n] or list(_factors(scenario, failed[n]))
     return [_sentence(one.printed, names) for one, names in zip(failed, found, strict=True)]
+
+
+def explained_here(session: "Session", failed: Judgement) -> str:
+    """Return which rule gives a number, where the run is that of the file; "" if none is known."""
+    scenario = session.scenario
+    if session.snapshot().branch.edits or session.seed != scenario.seed:
+        return ""
+    (rule,) = explained(scenario, [failed], AT_ONCE)
+    return rule
 
 
 def _sentence(printed: str, names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ NO_VALUE = "There is no value here yet."
 class Blanks:
     """Fills in the blanks of a line of the prompt.
 
-    `line` gives the number of the line of the program under the cursor, `cell` the cell in
+    `line` gives the position of the line of the program under the cursor, `cell` the cell in
     question, and `watched` the expression under the cursor of the watch pane, if that has the keys.
     """
 
@@ -36,7 +36,8 @@ class Blanks:
         self._driver = driver
         self._last_fault: Fault | None = None
         self._blanks: Mapping[str, Callable[[], str | None]] = {
-            "line": lambda: str(line()),
+            "line": lambda: str(line() + 1),
+            "code": lambda: self._to_change(line()),
             "cell": cell,
             "watched": lambda: watched() or cell(),
             "seed": lambda: str(secrets.randbelow(10_000)),
@@ -46,12 +47,21 @@ class Blanks:
     def filled(self, line: str) -> str:
         """Return a line with its blanks filled in.
 
-        Raises `TextError` if there is no cell to fill in.
+        Raises `TextError` if there is no cell to fill in, or no line of one's own can be.
         """
         blanks = {name: self._blanks[name]() for name in _BLANK.findall(line)}
         if None in blanks.values():
             raise TextError(NO_VALUE)
         return line.format(**blanks) if blanks else line
+
+    def _to_change(self, line: int) -> str:
+        """Return a line of the program as an override of it begins."""
+        from nnstep.engine.override.override import OverrideError, to_change
+
+        try:
+            return to_change(self._driver.snapshot.program, line)
+        except OverrideError as error:
+            raise TextError(f"{error}.") from None
 
     def _next_fault(self) -> str:
         """Return the number of the next fault of the branch, after the last of the first."""

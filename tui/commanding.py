@@ -101,12 +101,17 @@ class Commanding(Screen[None]):
         except TextError as error:
             self.say(error.message)
 
-    def action_prompt(self) -> None:
-        """Ask for a command."""
+    def action_prompt(self, begun: str = "") -> None:
+        """Ask for a command, the beginning of which may stand there already, its blanks filled."""
         from .prompt import Prompt
 
         self.autosave.begin()
-        self.app.push_screen(Prompt(self.driver, self.typed), self.show_answer)
+        try:
+            begun = self.filled(begun)
+        except TextError as error:
+            self.say(error.message)
+            return
+        self.app.push_screen(Prompt(self.driver, self.typed, begun), self.show_answer)
 
     def action_edit(self) -> None:
         """Ask for a new value of the cell under the cursor, once nothing is under way."""

@@ -77,7 +77,7 @@ class Debugger(Commanding):
         self._is_drawn = False
         self._blanks = Blanks(
             self.driver,
-            line=lambda: self.query_one(ProgramPane).selected_line + 1,
+            line=lambda: self.query_one(ProgramPane).selected_line,
             cell=lambda: cell_name(*self.selected) if self.selected else None,
             watched=lambda: self.selected_watch,
         )

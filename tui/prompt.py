@@ -26,7 +26,8 @@ _HINT = "Esc, an empty line or a move closes this. Tab completes, ↑ recalls; t
 class Prompt(Question):
     """Asks for commands and has them executed; the result is the answer that has closed it.
 
-    `typed` are the commands so far, the oldest first; new ones are added to it.
+    `typed` are the commands so far, the oldest first; new ones are added to it. `begun` stands
+    there already, to be changed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,8 +54,9 @@ class Prompt(Question):
     }
     """
 
-    def __init__(self, driver: Driver, typed: list[str]) -> None:
+    def __init__(self, driver: Driver, typed: list[str], begun: str = "") -> None:
         super().__init__(driver)
+        self._begun = begun
         self._typed = typed
         self._recalled = len(typed)
         self._lines: tuple[str, ...] = ()
@@ -66,7 +68,7 @@ class Prompt(Question):
                 yield Static(id="text")
             with Horizontal():
                 yield Static(Content(":"), id="colon")
-                field = Input()
+                field = Input(self._begun, select_on_focus=False)
                 field.cursor_blink = False
                 yield field
             yield Static(Content(_HINT), id="hint")

@@ -6,14 +6,15 @@ filter over everything that is drawn puts others in their place.
 
 import locale
 import os
+import re
 from collections.abc import Mapping
 
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-_SIGNS = "●○▶▲▼‹›≈×÷−·⊙→←↑↓◀▸▾━┃▏█✓Σ∂σ√½…–≠′▁⏎■□ₙᵢⱼₖ²ᵀ⁻"
-_OTHERS = "#o>^v{}~*/-.*><^v<>v=|.#vSdsq5~-x'_<*-nijk2T-"
+_SIGNS = "●○▶▲▼‹›≈×÷−·⊙→←↑↓◀▸▾━┃▏▎▍▌▋▊▉█✓Σ∂σ√½…–≠′▁⏎■□ₙᵢⱼₖ²ᵀ⁻"
+_OTHERS = "#o>^v{}~*/-.*><^v<>v=|..-==###vSdsq5~-x'_<*-nijk2T-"
 PLAIN = {
     **dict(zip(_SIGNS, _OTHERS, strict=True)),
     **dict.fromkeys("─═", "-"),
@@ -32,6 +33,9 @@ def _plain_braille(code: int) -> str:
     return next((sign for dots, sign in _DOTS if bits & dots), " ")
 
 
+# Before a line of the listing, `≠` says that it is somebody's own; in a formula it is unequal.
+_BEFORE_A_LINE = re.compile(r"^( *)≠ ")
+
 _TABLE: Mapping[int, str] = {
     **{ord(sign): plain for sign, plain in PLAIN.items()},
     **{code: _plain_braille(code) for code in _BRAILLE},
@@ -40,6 +44,8 @@ _TABLE: Mapping[int, str] = {
 
 def in_ascii(text: str) -> str:
     """Return a text of the same width, with all signs of the app in ASCII."""
+    if "≠" in text:
+        text = _BEFORE_A_LINE.sub(r"\1#!", text).replace("(≠)", "#! ").replace(" ≠ ", " !=")
     return text.translate(_TABLE)
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nnstep.engine.expectations import Judgement, here, judged, stands_at, when
+from nnstep.engine.expectations import here, judged, stands_at, when
 from nnstep.engine.language.typed import Typed
-from nnstep.engine.misprints import explained
+from nnstep.engine.misprints import explained_here
 from nnstep.engine.scenario.additions import is_printed_number
 from nnstep.engine.scenario.model import Expectation
 from nnstep.engine.text import cell_name
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
 
 _EQUALS = re.compile(r"=")
-_AT_ONCE = 10_000
-"""Instructions that may be executed for a rule while somebody waits for the answer."""
 
 
 def _expect(session: "Session", text: Typed) -> Answer:
@@ -48,15 +46,8 @@ def _expect(session: "Session", text: Typed) -> Answer:
     (found_here,) = judged(expectation, array)
     if found_here.ok:
         return says(f"{said}: right, it is {found_here.got!r}.")
-    return says(". ".join([f"NOT RIGHT: {found_here}", *_rules(session, found_here)]) + ".")
-
-
-def _rules(session: "Session", failed: Judgement) -> list[str]:
-    """Return which other rule gives a printed number, where the run is that of the file."""
-    scenario = session.scenario
-    if session.snapshot().branch.edits or session.seed != scenario.seed:
-        return []
-    return [rule for rule in explained(scenario, [failed], _AT_ONCE) if rule]
+    rule = explained_here(session, found_here)
+    return says(". ".join(filter(None, (f"NOT RIGHT: {found_here}", rule))) + ".")
 
 
 def _listed(session: "Session") -> Answer:

@@ -91,11 +91,16 @@ def strip_lines(explanation: "Explanation") -> Iterator[str]:
     said = explanation.sentence or (
         _origin(explanation.origin).capitalize() + "." if explanation.origin != "step" else ""
     )
+    own = explanation.comparison
     labelled = (
         ("rule", rule),
         ("numbers", explanation.printed or explanation.was),
         ("meaning", said),
         ("special", explanation.special),
+        ("≠", own.beside(explanation.index) if own else ""),
+        ("", own.verdict if own else ""),
+        ("", own.mistake if own else ""),
+        ("rests on", ", ".join(f"your {name} (≠)" for name in explanation.rests_on)),
     )
     yield from (f"{label:<10}{text}" for label, text in labelled if text)
 

@@ -10,6 +10,7 @@ import ast
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.override.comparison import Comparison
 from nnstep.engine.program.program import Instruction
 
 from .parts import Parts, Window
@@ -80,7 +81,8 @@ class Calculation(Struct, frozen=True, eq=False):
 
     A line that is a product of matrices, with terms added or not, has a `product` as well.
     `formula` is the line's, its function opened, where the signs of the rows do not say it all.
-    `taken` are the numbers of the rows of the data that a batch line took.
+    `taken` are the numbers of the rows of the data that a batch line took. Of a line that a person
+    wrote, `comparison` has what the rule would have given.
     """
 
     line: Instruction
@@ -88,6 +90,7 @@ class Calculation(Struct, frozen=True, eq=False):
     formula: str = ""
     product: Product | None = None
     taken: tuple[int, ...] = ()
+    comparison: Comparison | None = None
 
     @property
     def operands(self) -> tuple[Row, ...]:

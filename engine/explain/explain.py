@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.operations.formula import Formula
+from nnstep.engine.override.comparison import compared
 from nnstep.engine.program.program import Instruction, Phase, Role
 from nnstep.engine.text import cell_name
 
@@ -20,6 +21,7 @@ from .expansion import Expansion, Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
 from .origin import Origins, Written, origin_of
+from .resting import rests_on
 from .rule import Rule
 from .running import run_in_index_space
 from .sentences import of_edit, of_first, sentence, special
@@ -241,6 +243,8 @@ class Walk:
             general=self.general(rule, node, letters),
             symbolic=symbols(node, numbered),
             shapes=self.shapes,
+            comparison=compared(self.timeline.scenario, self.program, self.line, self.before),
+            rests_on=rests_on(self.timeline, self.step),
         )
 
     def general(self, rule: Rule, node: Node, letters: Mapping[Letter, str]) -> str:

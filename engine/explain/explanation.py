@@ -8,6 +8,8 @@ from msgspec import Struct
 from nnstep.engine.arrays import Shape
 
 if TYPE_CHECKING:
+    from nnstep.engine.override.comparison import Comparison
+
     from .expansion import Part
 
 Origin = Literal["step", "data", "first", "edit"]
@@ -64,6 +66,9 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     `shapes` is how the shapes of the operands lead to the result's, `special` what is particular in
     the calculation (zeros, a branch, a clamp), and `sentence` what the value means. `was` says
     what an edited cell was before.
+
+    Of a line that a person wrote, `comparison` has what the rule would have given. `rests_on` names
+    the tensors that such lines wrote and this value was computed from.
     """
 
     cell: str
@@ -92,6 +97,8 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     special: str = ""
     sentence: str = ""
     was: str = ""
+    comparison: "Comparison | None" = None
+    rests_on: tuple[str, ...] = ()
 
     @cached_property
     def reductions(self) -> tuple[str, ...]:

@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from nnstep.engine.override.comparison import compared
+
 from .calculation import Calculation
 from .layout import calculation_of
 
@@ -20,4 +24,9 @@ def calculation_at(timeline: "Timeline", place: int) -> Calculation:
         machine = timeline.ghost(place - 1)
         next(iter(machine.steps(place)))
         return calculation_of(line, {}, after, machine.rows_taken)
-    return calculation_of(line, timeline.tensors_at(place - 1), after)
+    before = timeline.tensors_at(place - 1)
+    calculation = calculation_of(line, before, after)
+    if line.rule is None:
+        return calculation
+    own = compared(timeline.scenario, timeline.program, line, before)
+    return replace(calculation, comparison=own)

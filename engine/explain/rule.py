@@ -150,8 +150,8 @@ class Rule:
     def symbol(self, name: str) -> str:
         """Write a tensor: a gradient as ∂L/∂x, in an update without the parameter's number."""
         tensor = self.program.tensors.get(name)
-        if tensor is None:
-            return name
+        if tensor is None or self.line.rule is not None:
+            return name  # of what a person has written, nobody claims that it is a derivative
         if name == "lr" and self.updates:
             self._used["η"] = f"lr = {constant(self.tensors['lr'][()]).text}"
             return "η"

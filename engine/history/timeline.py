@@ -38,7 +38,7 @@ class Timeline:
             self.machine.finished_pass = self._keep
         self.finished_pass: Callable[[int, Record], None] | None = None
         self.forgetting: list[Callable[[Branch, int], None]] = []
-        self._scenario = scenario
+        self.scenario = scenario
         self._steps = len(program)
         origin = initial_state(scenario, program, seed)
         data = (scenario.data.x, scenario.data.y) if scenario.data else ()
@@ -224,7 +224,7 @@ class Timeline:
             if branch.parent is None and not branch.edits and branch.seed == seed:
                 break
         else:
-            origin = initial_state(self._scenario, self.first_program, seed)
+            origin = initial_state(self.scenario, self.first_program, seed)
             branch = Branch(self._free_name("run"), seed, origin)
             self.branches.append(branch)
         self._enter(branch, 0)
@@ -244,7 +244,7 @@ class Timeline:
 
     def ghost(self, place: int, branch: Branch | None = None) -> Machine:
         """Return another machine at a place that a branch, or this one, has reached."""
-        machine = Machine(self._scenario, self.first_program)
+        machine = Machine(self.scenario, self.first_program)
         self._take(machine, branch or self.current, place)
         return machine
 

@@ -70,6 +70,22 @@ def overriding(
     return _override(program, line, place, position)
 
 
+def to_change(program: Program, position: int) -> str:
+    """Return a line as one that overrides it is typed; raise `OverrideError` if none can."""
+    line = program.instructions[position]
+    name = line.writes[0]
+    try:
+        usual = line_meant(program, name, None, None)
+    except OverrideError:
+        if line.kernel is None:
+            raise
+        usual = None
+    if usual == position:
+        return line.code
+    nth = _writing(program, name, line.phase).index(position) + 1
+    return f"{line.code} in {line.phase} {nth}"
+
+
 def with_override(scenario: Scenario, program: Program, table: schema.Override) -> Program:
     """Return a program with an override of its file, from step 0 on; raise `OverrideError`."""
     made = overriding(scenario, program, table.line, 0, table.phase, table.nth)

@@ -8,6 +8,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import format_value
 
 from .batch import draw_batch
+from .beside import lines_of, put_rule
 from .crosswise import draw_product
 from .remarks import reasons_for_zeros, remarks_on
 from .scene import Scene, followed
@@ -17,7 +18,19 @@ from .terms import six_digits
 
 
 def draw(view: View, width: int, height: int) -> Sheet:
-    """Draw a calculation in a box of so many columns and lines."""
+    """Draw a calculation in a box of so many columns and lines; below a person's own the rule's."""
+    own = view.calculation.comparison
+    needed = 0 if own is None else 1 + lines_of(own)
+    if own is None or height < 2 * needed:
+        return _drawn(view, width, height)
+    sheet = _drawn(view, width, height - needed)
+    used = max((y for y, line in enumerate(sheet.text(), 1) if line.strip()), default=0)
+    sheet.extend(needed)
+    put_rule(sheet, own, view.write, used + 1)
+    return sheet
+
+
+def _drawn(view: View, width: int, height: int) -> Sheet:
     if view.calculation.line.formula is None:
         return draw_batch(view, width, height)
     if view.calculation.product is not None:
@@ -52,6 +65,7 @@ def view_of(
         sources=asked.sources if asked else frozenset(),
         history={name: scene.standing.history(name) for name in _names(rows)},
         edited=scene.standing.edited,
+        misprinted=scene.standing.misprinted,
         replaced=old,
         remarks=remarks_on(calculation, cell, snapshot),
         zeros=reasons_for_zeros(snapshot.program),

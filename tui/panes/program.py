@@ -45,6 +45,8 @@ def shortened(code: str, left: int, width: int) -> str:
 
 
 NEXT, RAN, DONE, PENDING = "▶", WRITTEN, "·", " "
+# Before the code of a line that somebody has put in place of the program's.
+OWN = "≠ "
 # A breakpoint, and one that is not enabled.
 POINTS = {None: " ", True: "*", False: "-"}
 
@@ -135,7 +137,8 @@ class ProgramPane(Pane):
         if not topmost and line and self._labels[line - 1] == label:
             label = " " * len(label)
         instruction = snapshot.program.instructions[line]
-        code = shortened(instruction.code, self._left, self._code_width(width))
+        own = OWN if instruction.rule is not None else ""
+        code = shortened(instruction.code, self._left, self._code_width(width) - len(own))
         if line == snapshot.position and not snapshot.finished:
             mark = NEXT
         elif line in self._ran:
@@ -144,7 +147,7 @@ class ProgramPane(Pane):
             mark = DONE if snapshot.finished or line < snapshot.position else PENDING
         point = POINTS[snapshot.breakpoints.get(line)]
         cursor = self.cursor_style if line == self._chosen else NO_CURSOR
-        return _listed(point, mark, label, code, cursor, width, self.palette)
+        return _listed(point, mark, label, own, code, cursor, width, self.palette)
 
     def action_scroll_lines(self, lines: int) -> None:
         """Move the cursor by lines, and scroll as far as that needs."""
@@ -178,9 +181,16 @@ class ProgramPane(Pane):
 
 @lru_cache(maxsize=512)
 def _listed(
-    point: str, mark: str, label: str, code: str, cursor: Style, width: int, palette: Palette
+    point: str,
+    mark: str,
+    label: str,
+    own: str,
+    code: str,
+    cursor: Style,
+    width: int,
+    palette: Palette,
 ) -> Line:
-    """Paint a line that has just run, is next, is done or is still to come."""
+    """Paint a line that has just run, is next, is done or is still to come; `own` is a person's."""
     if mark == NEXT:
         marks, labels, text, blank = (
             palette.current_accent,
@@ -198,5 +208,11 @@ def _listed(
     else:
         text = palette.muted if mark == DONE else palette.text
         marks, labels, blank = palette.muted, palette.muted, palette.text
-    pieces = [(point, marks), (mark, marks), (f" {label} ", labels), (code, text + cursor)]
+    pieces = [
+        (point, marks),
+        (mark, marks),
+        (f" {label} ", labels),
+        (own, palette.current_accent if mark == NEXT else palette.touched),
+        (code, text + cursor),
+    ]
     return fit(pieces, width, blank)

@@ -51,19 +51,24 @@ def followed(index: Shape, shape: Shape) -> Shape:
 
 WRITTEN, READ = "●", "○"
 STALE, EDITED, FAULTY = "≈", "e", "!"
+MISPRINTED = "?"
 
 # What every iteration makes anew.
 _RENEWED = (Role.DATA, Role.VALUE, Role.LOSS, Role.GRADIENT, Role.SCRATCH)
 
 
 class Standing(Struct, frozen=True, eq=False):
-    """How the tensors of a snapshot stand: written, read, old, stale, edited, at fault."""
+    """How the tensors of a snapshot stand: written, read, old, stale, edited, at fault.
+
+    Of `misprinted` cells another number is printed than they have.
+    """
 
     written: frozenset[str]
     read: frozenset[str]
     old: frozenset[str]
     stale: frozenset[str]
     edited: Mapping[str, frozenset[Shape]]
+    misprinted: Mapping[str, frozenset[Shape]]
     faulty: frozenset[str]
 
     def history(self, name: str) -> str:
@@ -88,6 +93,15 @@ class Scene(Struct, frozen=True, eq=False):
     is_shown: bool = False
     follow: bool = False
     insight: Insight = NO_INSIGHT
+
+
+def _misprinted(snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:
+    """Return the cells whose values are not what is printed of them."""
+    found: dict[str, frozenset[Shape]] = {}
+    for one in snapshot.unmet:
+        name = one.expectation.at
+        found[name] = found.get(name, frozenset()) | {one.cell}
+    return found
 
 
 class Scenes:
@@ -129,6 +143,7 @@ class Scenes:
             old=frozenset(self._old(snapshot) - written),
             stale=snapshot.stale,
             edited=self._edited(snapshot),
+            misprinted=_misprinted(snapshot),
             faulty=frozenset(
                 fault.tensor
                 for fault in snapshot.faults

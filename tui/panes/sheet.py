@@ -40,7 +40,8 @@ class View(Struct, frozen=True, eq=False):
 
     `spot` is the cell in question, if it `is_asked`; `sources` are the stored cells that it was
     computed from. `history` has marks by tensor for what has become of it (`≈`, `e`, `!`), and
-    `edited` the cells that somebody typed in. `replaced` has the values that the line has replaced,
+    `edited` the cells that somebody typed in, `misprinted` those of which another number is printed.
+    `replaced` has the values that the line has replaced,
     for the arrows. `remarks` are sentences to stand below, and so is the `slope` of an activation;
     `zeros` says, by tensor, why a cell of it may be 0. `write` is how a number is written, and what
     is `large` stands farther apart.
@@ -51,6 +52,7 @@ class View(Struct, frozen=True, eq=False):
     sources: frozenset[tuple[str, Shape]] = frozenset()
     history: Mapping[str, str] = {}
     edited: Mapping[str, frozenset[Shape]] = {}
+    misprinted: Mapping[str, frozenset[Shape]] = {}
     replaced: Row | None = None
     remarks: tuple[str, ...] = ()
     zeros: Mapping[str, str] = {}
@@ -158,6 +160,8 @@ class Sheet:
             self.put(start, y, text, FAULT if text in ("NaN", "+inf", "-inf") else TEXT)
         if row.tensor and row.stored(index) in view.edited.get(row.tensor, ()):
             self.put(end + 1, y, "e", TOUCHED)
+        elif row.tensor and row.stored(index) in view.misprinted.get(row.tensor, ()):
+            self.put(end + 1, y, "?", FAULT)
         elif (change := view.change(row, index, value)) != " ":
             self.put(end + 1, y, change, STRONG)
 
@@ -170,6 +174,12 @@ class Sheet:
         name, blank, shape = heading(row).partition(" ") if row.tensor else (row.text, "", "")
         self.put(x + 4, y, name, says if row.written else TEXT)
         self.put(x + 4 + len(name), y, blank + shape, MUTED)
+
+    def extend(self, lines: int) -> None:
+        """Add empty lines at the end."""
+        self.height += lines
+        self._signs += [[" "] * self.width for _ in range(lines)]
+        self._says += [[TEXT] * self.width for _ in range(lines)]
 
     def lines(self) -> Iterator[list[tuple[str, str]]]:
         """Yield each line as pieces of text and what they say."""

@@ -5,7 +5,7 @@ key takes the last of these lines, as many as it needs, until the next key.
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from .scene import Asked, Scene
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation
+    from nnstep.engine.override.comparison import Comparison
 
 RULE = "─"
 # From so many columns on, every line begins with a label.
@@ -110,7 +111,7 @@ class Strip(LineView):
             for text in _large(known):
                 yield fit([(f"   {text}", palette.strong)], width, palette.text)
             return
-        for label, pieces in _lines(known, snapshot, scene.insight.replaced, width, height - 1):
+        for label, pieces in _lines(known, snapshot, scene.insight, width, height - 1):
             labelled = (
                 [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
             )
@@ -171,7 +172,7 @@ def _large(why: "Explanation") -> Iterator[str]:
 
 
 def _lines(
-    why: "Explanation", snapshot: Snapshot, replaced: float | None, width: int, height: int
+    why: "Explanation", snapshot: Snapshot, insight: Insight, width: int, height: int
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield what there is to say of a cell, each with its label, in the order of its importance."""
     wide = width >= WIDE
@@ -184,10 +185,24 @@ def _lines(
     printed = next((each for each in why.printings if len(each) <= room), why.printed)
     yield "numbers", [(printed, "strong")]
     if not wide:
+        if insight.printed:
+            yield "", [(_fitting(_sentences(insight.printed), room), "error")]
+            return
+        if why.comparison is not None:
+            yield "", [(_fitting(_beside_the_rule(why.comparison, why.index), room), "touched")]
+            return
         # A branch or a clamp is said in place of the meaning; zeros can wait for more room.
-        if text := why.sentence if _is_of_zeros(why) else why.special or why.sentence:
-            yield "", [(text, "text")]
+        text = why.sentence if _is_of_zeros(why) else why.special or why.sentence
+        if texts := [each for each in (_rests_on(why), text) if each]:
+            yield "", [(_fitting(texts, room), "text")]
         return
+    if insight.printed:
+        yield "? printed", [(insight.printed, "error")]
+    if why.comparison is not None:
+        for at, text in enumerate(_beside_the_rule(why.comparison, why.index)):
+            yield ("" if at else "≠ yours"), [(text, "touched")]
+    if text := _rests_on(why):
+        yield "≠", [(text, "text")]
     if why.sentence:
         yield "meaning", [(why.sentence, "text")]
     if why.special:
@@ -196,7 +211,7 @@ def _lines(
     if height >= 6:
         if text := _feeds(why, snapshot):
             yield "feeds", [(text, "text")]
-        yield "before", [(_before(replaced, why.value), "text")]
+        yield "before", [(_before(insight.replaced, why.value), "text")]
 
 
 def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]:
@@ -213,6 +228,35 @@ def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]
     if not wide and used + 2 + len(step) <= room:
         pieces.append((step.rjust(room - used), "muted"))
     return pieces
+
+
+def _beside_the_rule(own: "Comparison", index: Shape) -> list[str]:
+    """Return what there is to say of a person's line beside the rule's, the shortest first."""
+    if not own.different:
+        return [own.beside(index)]
+    here = f"The rule gives {own.reference[index]:.6g} here."
+    return [each for each in (here, own.mistake, own.verdict, own.beside(index)) if each]
+
+
+def _fitting(texts: Sequence[str], room: int) -> str:
+    """Return as many sentences as there is room for, the first in any case."""
+    said, *others = texts
+    for each in others:
+        if columns(said) + 1 + columns(each) <= room:
+            said = f"{said} {each}"
+    return said
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of what is printed of a number; the last says which rule gives it."""
+    printed, apart, *rule = re.split(r"(?<=;) |(?<=\.) (?=[-\d])", text)
+    return [f"{printed[:-1]}.", *rule, f"They {apart.removeprefix('they ')}"]
+
+
+def _rests_on(why: "Explanation") -> str:
+    """Name the person's own lines that a value was computed from."""
+    names = ", ".join(f"your {name} (≠)" for name in why.rests_on)
+    return f"It rests on {names}." if names else ""
 
 
 def _is_of_zeros(why: "Explanation") -> bool:

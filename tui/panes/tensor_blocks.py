@@ -253,6 +253,7 @@ class CellPainter(Struct, frozen=True):
             name in standing.read,
             standing.history(name),
             standing.edited.get(name),
+            standing.misprinted.get(name),
             snapshot.iteration if is_old else None,
         )
         rest = (block, first, number, self.width, id(self.palette), self.dtype, marked, states)
@@ -321,13 +322,16 @@ class CellPainter(Struct, frozen=True):
             old = values_of(before, block, row, first, last)
         plain = palette.muted if name in standing.old else palette.text
         edited = standing.edited.get(name, frozenset())
+        misprinted = standing.misprinted.get(name, frozenset())
         asked = self.scene.asked if self.marks_cells else None
         left, pitch = block.left(number), block.pitch(self.width, number)
         for column, (value, earlier) in enumerate(zip(new, old, strict=True), first):
             style, brackets = plain if math.isfinite(value) else palette.error, "  "
             behind, behind_style = direction(earlier, value), palette.text
-            if asked is not None or edited:
+            if asked is not None or edited or misprinted:
                 index = block.cell(row, column)
+                if index in misprinted:
+                    behind, behind_style = MISPRINTED, palette.error
                 if index in edited:
                     style, behind, behind_style = palette.touched, EDITED, palette.touched
                 if asked is not None and asked.cell == (name, index):

@@ -1,0 +1,31 @@
+"""Which tensors a pass has computed from a line that a person wrote, down to a step."""
+
+from typing import TYPE_CHECKING
+
+from nnstep.engine.machine.edit import Override
+
+if TYPE_CHECKING:
+    from nnstep.engine.history.timeline import Timeline
+
+
+def rests_on(timeline: "Timeline", step: int) -> tuple[str, ...]:
+    """Return the tensors of overridden lines that a step's value was computed from, in its pass.
+
+    The step's own line is not among them; a value that an earlier pass left counts for itself.
+    """
+    program = timeline.program
+    start = step - step % len(program)
+    own = {at for at, line in enumerate(timeline.first_program.instructions) if line.rule}
+    own |= {edit.position for edit in timeline.current.edits if isinstance(edit, Override)}
+    here = {at: timeline.line_of(start + at) for at in own if start + at <= step}
+    if not any(line.rule for line in here.values()):
+        return ()
+    rests: dict[str, frozenset[str]] = {}
+    read: frozenset[str] = frozenset()
+    for at in range(min(here), step - start + 1):
+        line = here.get(at, program.instructions[at])
+        read = frozenset[str]().union(*(rests.get(name, frozenset()) for name in line.reads))
+        own_name = {line.writes[0]} if line.rule else frozenset[str]()
+        for name in line.writes:
+            rests[name] = read | own_name
+    return tuple(name for name in program.tensors if name in read)
