@@ -18,6 +18,8 @@ from nnstep.engine.program.program import Phase, Program
 from nnstep.engine.scenario.model import Data, Expectation
 from nnstep.engine.text import cell_name
 
+_FAR = 1000
+"""Beyond so many units of the last digit, numbers do not differ by their digits any more."""
 _TIE = Fraction(1, 10**9)
 """A part of a unit by which rounding errors may take a value beyond a tie."""
 
@@ -45,11 +47,12 @@ class Judgement(Struct, frozen=True):
         return cell_name(self.expectation.at, self.cell)
 
     @property
-    def beside(self) -> str:
-        """What is printed of the value, and how far apart they are."""
+    def beside(self) -> tuple[str, str]:
+        """What is printed of a value that is not `ok`, and how far apart they are."""
         if self.expectation.wrong is not None:
-            return f"Printed is {self.printed}, known as wrong; but they agree."
-        return f"Printed is {self.printed}; {apart(self.printed, self.got)}."
+            return f"Printed is {self.printed}, known to be wrong.", "But the two agree."
+        far = apart(self.printed, self.got)
+        return f"Printed is {self.printed}.", f"{far[0].upper()}{far[1:]}."
 
     def __str__(self) -> str:
         says = f"{self.name} is {self.got!r} {when(self.expectation)}, printed is {self.printed}"
@@ -95,7 +98,10 @@ def apart(printed: str, got: float | int) -> str:
     """Say how far a value is from a printed number."""
     if not (Decimal(printed).is_finite() and math.isfinite(got)):
         return "they differ"
-    units = abs(Fraction(Decimal(str(got))) - Fraction(Decimal(printed))) / unit(printed)
+    difference = abs(Fraction(Decimal(str(got))) - Fraction(Decimal(printed)))
+    units = difference / unit(printed)
+    if units > _FAR:
+        return f"they differ by {float(difference):.3g}"
     return f"they differ by {float(units):.3g} units of its last digit"
 
 

@@ -26,7 +26,7 @@ class Insight(Struct, frozen=True, eq=False):
     why: "Explanation | None" = None
     replaced: float | None = None
     misprint: Judgement | None = None
-    printed: str = ""
+    printed: tuple[str, ...] = ()
 
 
 NO_INSIGHT = Insight()
@@ -47,19 +47,18 @@ def insight_of(
     why = session.explain(*cell) if cell else None
     misprint = next((one for one in unmet if (one.expectation.at, one.cell) == cell), None)
     printed = known.printed if misprint == known.misprint else _printed(session, misprint)
-    return Insight(
-        calculation, why, _replaced(session, why) if why else None, misprint, printed
-    )
+    return Insight(calculation, why, _replaced(session, why) if why else None, misprint, printed)
 
 
-def _printed(session: Session, misprint: Judgement | None) -> str:
-    """Return what is to be said of a value that is not the one printed."""
+def _printed(session: Session, misprint: Judgement | None) -> tuple[str, ...]:
+    """Return the sentences about a value that is not the one printed, the shortest first."""
     if misprint is None:
-        return ""
+        return ()
     from .misprints import explained_here
 
     rule = explained_here(session, misprint)
-    return f"{misprint.beside} {rule}." if rule else misprint.beside
+    printed, apart = misprint.beside
+    return (f"{printed[:-1]}: {rule}.", apart) if rule else (printed, apart)
 
 
 def _replaced(session: Session, why: "Explanation") -> float | None:

@@ -48,7 +48,15 @@ class Rule(Struct, frozen=True):
 def explained(
     scenario: Scenario, failed: Sequence[Judgement], most: int = MOST_INSTRUCTIONS
 ) -> list[str]:
-    """Return, for each printed number that does not agree, which rule gives it; "" if none does.
+    """Return, for each printed number that does not agree, which rule gives it; "" if none does."""
+    found = rules_giving(scenario, failed, most)
+    return [_sentence(one.printed, names) for one, names in zip(failed, found, strict=True)]
+
+
+def rules_giving(
+    scenario: Scenario, failed: Sequence[Judgement], most: int = MOST_INSTRUCTIONS
+) -> list[list[str]]:
+    """Return, for each printed number that does not agree, the names of the rules that give it.
 
     At most so many instructions are executed to try a rule. A number of a single digit, which many
     rules give by chance, is looked for exactly.
@@ -65,16 +73,16 @@ def explained(
                     found[n].append(rule.name)
     for n in tried:
         found[n] = found[n] or list(_factors(scenario, failed[n]))
-    return [_sentence(one.printed, names) for one, names in zip(failed, found, strict=True)]
+    return found
 
 
 def explained_here(session: "Session", failed: Judgement) -> str:
-    """Return which rule gives a number, where the run is that of the file; "" if none is known."""
+    """Name the rules that give a number, where the run is that of the file; "" if none is known."""
     scenario = session.scenario
     if session.snapshot().branch.edits or session.seed != scenario.seed:
         return ""
-    (rule,) = explained(scenario, [failed], AT_ONCE)
-    return rule
+    (rules,) = rules_giving(scenario, [failed], AT_ONCE)
+    return listed(rules, "or") if rules else ""
 
 
 def _sentence(printed: str, names: Sequence[str]) -> str:

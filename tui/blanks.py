@@ -61,7 +61,7 @@ class Blanks:
         try:
             return to_change(self._driver.snapshot.program, line)
         except OverrideError as error:
-            raise TextError(f"{error}.") from None
+            raise TextError(str(error)) from None
 
     def _next_fault(self) -> str:
         """Return the number of the next fault of the branch, after the last of the first."""

@@ -46,8 +46,9 @@ def _expect(session: "Session", text: Typed) -> Answer:
     (found_here,) = judged(expectation, array)
     if found_here.ok:
         return says(f"{said}: right, it is {found_here.got!r}.")
-    rule = explained_here(session, found_here)
-    return says(". ".join(filter(None, (f"NOT RIGHT: {found_here}", rule))) + ".")
+    rules = explained_here(session, found_here)
+    why = f". {found_here.printed} is what {rules} would give" if rules else ""
+    return says(f"NOT RIGHT: {found_here}{why}.")
 
 
 def _listed(session: "Session") -> Answer:

@@ -40,11 +40,11 @@ class View(Struct, frozen=True, eq=False):
 
     `spot` is the cell in question, if it `is_asked`; `sources` are the stored cells that it was
     computed from. `history` has marks by tensor for what has become of it (`≈`, `e`, `!`), and
-    `edited` the cells that somebody typed in, `misprinted` those of which another number is printed.
-    `replaced` has the values that the line has replaced,
-    for the arrows. `remarks` are sentences to stand below, and so is the `slope` of an activation;
-    `zeros` says, by tensor, why a cell of it may be 0. `write` is how a number is written, and what
-    is `large` stands farther apart.
+    `edited` the cells that somebody typed in, `misprinted` those that are printed otherwise.
+    `replaced` has the values that the line has replaced, for the arrows. `remarks` are
+    sentences to stand below, and so is the `slope` of an activation; `zeros` says, by tensor,
+    why a cell of it may be 0. `write` is how a number is written, and what is `large` stands
+    farther apart.
     """
 
     calculation: Calculation

@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
+from nnstep.engine.insight import Insight
 from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
@@ -185,24 +186,11 @@ def _lines(
     printed = next((each for each in why.printings if len(each) <= room), why.printed)
     yield "numbers", [(printed, "strong")]
     if not wide:
-        if insight.printed:
-            yield "", [(_fitting(_sentences(insight.printed), room), "error")]
-            return
-        if why.comparison is not None:
-            yield "", [(_fitting(_beside_the_rule(why.comparison, why.index), room), "touched")]
-            return
-        # A branch or a clamp is said in place of the meaning; zeros can wait for more room.
-        text = why.sentence if _is_of_zeros(why) else why.special or why.sentence
-        if texts := [each for each in (_rests_on(why), text) if each]:
-            yield "", [(_fitting(texts, room), "text")]
+        says, texts = _remark(why, insight)
+        if texts:
+            yield "", [(_fitting(texts, room), says)]
         return
-    if insight.printed:
-        yield "? printed", [(insight.printed, "error")]
-    if why.comparison is not None:
-        for at, text in enumerate(_beside_the_rule(why.comparison, why.index)):
-            yield ("" if at else "≠ yours"), [(text, "touched")]
-    if text := _rests_on(why):
-        yield "≠", [(text, "text")]
+    yield from _of_other_numbers(why, insight)
     if why.sentence:
         yield "meaning", [(why.sentence, "text")]
     if why.special:
@@ -230,6 +218,31 @@ def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]
     return pieces
 
 
+def _remark(why: "Explanation", insight: Insight) -> tuple[str, Sequence[str]]:
+    """Return what is said where there is one line for it, and how: the most particular."""
+    if why.comparison is not None:
+        beside = _beside_the_rule(why.comparison, why.index)
+        return "touched", [*beside, *insight.printed[:1]]
+    if insight.printed:
+        return "error", [each for each in (_rests_on(why), *insight.printed) if each]
+    # A branch or a clamp is said in place of the meaning; zeros can wait for more room.
+    text = why.sentence if _is_of_zeros(why) else why.special or why.sentence
+    return "text", [each for each in (_rests_on(why), text) if each]
+
+
+def _of_other_numbers(
+    why: "Explanation", insight: Insight
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield what is printed of a cell, what the rule gives, and whose lines it rests on."""
+    if insight.printed:
+        yield "? printed", [(" ".join(insight.printed), "error")]
+    if why.comparison is not None:
+        for at, text in enumerate(_beside_the_rule(why.comparison, why.index)):
+            yield ("" if at else "≠ yours"), [(text, "touched")]
+    if text := _rests_on(why):
+        yield "≠", [(text, "text")]
+
+
 def _beside_the_rule(own: "Comparison", index: Shape) -> list[str]:
     """Return what there is to say of a person's line beside the rule's, the shortest first."""
     if not own.different:
@@ -245,12 +258,6 @@ def _fitting(texts: Sequence[str], room: int) -> str:
         if columns(said) + 1 + columns(each) <= room:
             said = f"{said} {each}"
     return said
-
-
-def _sentences(text: str) -> list[str]:
-    """Return the sentences of what is printed of a number; the last says which rule gives it."""
-    printed, apart, *rule = re.split(r"(?<=;) |(?<=\.) (?=[-\d])", text)
-    return [f"{printed[:-1]}.", *rule, f"They {apart.removeprefix('they ')}"]
 
 
 def _rests_on(why: "Explanation") -> str:

@@ -16,7 +16,7 @@ from nnstep.tui.numbers import Number, direction, format_value
 from nnstep.tui.theme import Palette
 
 from .line_view import Piece
-from .scene import EDITED, READ, WRITTEN, Scene
+from .scene import EDITED, MISPRINTED, READ, WRITTEN, Scene
 
 # Before the name: the mark of the last step, that of what has become of the tensor, and a blank.
 GUTTER = 3
