@@ -1,5 +1,7 @@
 """Fixtures of several test modules."""
 
+import os
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,6 +12,9 @@ from scenario_texts import Mistakes
 
 from nnstep.engine.loading import load
 from nnstep.engine.scenario.errors import ScenarioError
+
+# In the processes that tests start: to make a pool of threads takes longer than most of them need.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples in every run, and none kept in a file: a test that passes here passes elsewhere.
 # `pytest --hypothesis-profile explore` looks at others.
@@ -50,3 +55,11 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistakes:
 def failures_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test pass over a failure that the app would survive, in a terminal either."""
     monkeypatch.setenv("NNSTEP_FAILURES", "raise")
+
+
+@pytest.fixture(autouse=True)
+def idle_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Textual look every 5 ms, and not every 20, whether the app is idle after a key."""
+    if "textual._wait" in sys.modules:
+        monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)
+        monkeypatch.setattr("textual._wait.SLEEP_IDLE", 0.00025)
