@@ -14,7 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.machine.machine import LossHistory, Machine, initial_state
+from nnstep.engine.machine.losses import LossHistory
+from nnstep.engine.machine.machine import Machine, initial_state
 from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import CompileError, Instruction, Phase, Program, Role
@@ -222,8 +223,7 @@ def _values(rule: Rule, wanted: Sequence[Expectation], most: int) -> dict[_Key, 
     machine.restore(initial_state(rule.scenario, program, rule.scenario.seed), LossHistory())
     values: dict[_Key, Array] = {}
     for place in sorted(places):
-        for _ in machine.steps(place):
-            pass
+        machine.go(place)
         for expectation in places[place]:
             if expectation.at in machine.tensors:
                 values[_key(expectation)] = machine.tensors[expectation.at]

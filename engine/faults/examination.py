@@ -1,12 +1,13 @@
 """Has what a timeline runs examined, some passes behind the run, and keeps the faults by branch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nnstep.engine.arrays import Array
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.machine import Record
@@ -37,6 +38,8 @@ class Examination:
         self._found: WeakKeyDictionary[Branch, _Found] = WeakKeyDictionary()
         timeline.forgetting.append(self._forget)
         self._records: list[Record] = []
+        # The tensors at the beginning of the first pass that is not examined, and what it is.
+        self._start: tuple[Branch, int, Mapping[str, Array]] | None = None
         # The position up to which the pass under way has been examined.
         self._position = 0
 
@@ -53,6 +56,7 @@ class Examination:
         return self._found[branch]
 
     def _forget(self, branch: Branch, place: int) -> None:
+        self._start = None
         self._found[branch] = self._found_on(branch).until(place, len(self._timeline.program))
 
     def faults_of(self, branch: Branch) -> tuple[Fault, ...]:
@@ -67,13 +71,16 @@ class Examination:
         found = self._found_on(self._timeline.current)
         return [fault for fault in explained(found.faults) if fault.level == "stop"]
 
-    def finished_pass(self, iteration: int, record: Record) -> None:
-        """Take note of the pass just finished; examine when there are enough of them."""
-        if iteration != self._examined + len(self._records):
-            return  # it is run again
-        self._records.append(record)
+    def finished(self, first: int, records: Sequence[Record]) -> None:
+        """Take note of passes just finished; examine when there are enough of them."""
+        known = self._examined + len(self._records) - first
+        if not 0 <= known < len(records):
+            return  # they are run again
+        self._records += records[known:]
         if len(self._records) >= self._monitor.block:
             self._examine_finished()
+            tensors = dict(self._timeline.machine.tensors)
+            self._start = self._timeline.current, first + len(records), tensors
 
     @property
     def _examined(self) -> int:
@@ -88,7 +95,7 @@ class Examination:
         timeline = self._timeline
         iteration, position = divmod(timeline.place, len(timeline.program))
         if iteration == self._examined and position > self._position:
-            self._examine(iteration, [tuple(timeline.machine.written)], self._position)
+            self._examine(iteration, [timeline.machine.written], self._position)
             self._position = position
 
     def leave(self) -> None:
@@ -110,11 +117,23 @@ class Examination:
             self._found[branch] = replace(self._found_on(branch), examined=first + count)
             records = records[count:]
 
+    def _tensors_before(self, iteration: int) -> dict[str, Array]:
+        """Return the tensors at the beginning of a pass, with the edits made there."""
+        timeline, place = self._timeline, iteration * len(self._timeline.program)
+        branch = timeline.current
+        if self._start is None or self._start[:2] != (branch, iteration):
+            return timeline.tensors_at(place)
+        tensors = dict(self._start[2])
+        for edit in branch.edits:
+            if edit.place == place:
+                edit.apply(tensors)
+        return tensors
+
     def _examine(self, first: int, records: Sequence[Record], start: int) -> None:
         """Examine the records of passes from the `first` on, of that from a position on."""
         timeline, branch = self._timeline, self._timeline.current
         steps = len(timeline.program)
-        before = timeline.tensors_at(first * steps)
+        before = self._tensors_before(first)
         for edit in branch.edits:
             # What an update is compared with is what a person has put there meanwhile.
             here = first * steps < edit.place < min(timeline.place, (first + 1) * steps)

@@ -1,7 +1,8 @@
 """A branch is one course of the run: where it left another, and what was edited on it."""
 
 from nnstep.engine.machine.edit import Change, Edit
-from nnstep.engine.machine.machine import LossHistory, State
+from nnstep.engine.machine.losses import LossHistory
+from nnstep.engine.machine.machine import State
 
 
 class Branch:

@@ -1,6 +1,7 @@
-"""What is remembered of a branch: the values of each pass, and keyframes, within a budget.
+"""What is remembered of a branch: keyframes, within a budget, and the values of the last passes.
 
-A record is the tensors that one pass wrote, one an instruction.
+From a keyframe on, the passes up to a place are run again. A record is the tensors that one pass
+wrote, one an instruction.
 """
 
 from bisect import bisect_right
@@ -21,11 +22,11 @@ from .branch import Branch
 # A keyframe holds at least one number for so many that are computed when its passes run again.
 _MOST_SPACING = 64
 _NUMBERS_BETWEEN = 1 << 20
-# The last passes stay, whatever the budget: the next step back needs them.
+# The last passes stay, whatever the budget, as the next step back needs them, and some more as long
+# as they are small: to keep a record costs more than to run its pass again. Memory that is touched
+# for the first time is slow, and what lies in the cache is pushed out of it.
 _LEAST_RECORDS = 2
-# Memory that is touched for the first time is slow: to keep a record larger than this costs as much
-# as to run its pass again. Of such records only so many bytes are kept.
-_LARGE_RECORD, _MOST_OF_LARGE = 1 << 18, 1 << 24
+_RING_BYTES = 1 << 20
 # The place in the dictionary, the tuple, and its pointers.
 _RECORD_BYTES, _POINTER_BYTES = 250, 8
 # What NumPy and the allocator need for an array besides its numbers, and for a block of numbers.
@@ -72,9 +73,7 @@ class Store:
         size = self._footprint(record)
         self._records[branch, iteration] = record, size
         self._bytes_of_records += size
-        most = self._budget_of_records
-        if size > _LARGE_RECORD:
-            most = min(most, _MOST_OF_LARGE)
+        most = min(self._budget_of_records, _RING_BYTES)
         while self._bytes_of_records > most and len(self._records) > _LEAST_RECORDS:
             self._drop(next(iter(self._records)))
 
@@ -95,7 +94,7 @@ class Store:
     def put_keyframe(self, branch: Branch, keyframe: Keyframe) -> None:
         """Keep the tensors at the beginning of a pass."""
         self._keyframes.setdefault(branch, []).append(keyframe)
-        while self._bytes_of_keyframes > self.budget // 2 and self._thin():
+        while self._bytes_of_keyframes > self.budget and self._thin():
             pass
         self._budget_of_records = self.budget - self._bytes_of_keyframes
 

@@ -5,7 +5,7 @@ thinned out, it runs the program again from the last keyframe. Both give the sam
 the past starts a branch, and the old future stays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from nnstep.engine.arrays import Array
@@ -25,8 +25,8 @@ class Timeline:
     """The branches of a run, and the machine, which is at a place of one of them.
 
     At most `budget` bytes of the past are kept; with None nothing is, and going back runs the
-    program from step 0. `finished_pass`, if there is one, is told of every pass that is kept;
-    those `forgetting` are told of a branch and the place after which nothing holds of it any more.
+    program from step 0. `finished`, if there is one, is told of the passes that are kept; those
+    `forgetting` are told of a branch and the place after which nothing holds of it any more.
     """
 
     def __init__(self, scenario: Scenario, program: Program, seed: int, budget: int | None) -> None:
@@ -35,8 +35,8 @@ class Timeline:
         # Whether the past is kept at all.
         self.keeps = budget is not None
         if self.keeps:
-            self.machine.finished_pass = self._keep
-        self.finished_pass: Callable[[int, Record], None] | None = None
+            self.machine.finished = self._keep
+        self.finished: Callable[[int, Sequence[Record]], None] | None = None
         self.forgetting: list[Callable[[Branch, int], None]] = []
         self.scenario = scenario
         self._steps = len(program)
@@ -49,6 +49,7 @@ class Timeline:
         self.branches = [self.current]
         # The branch that was left last: the one to compare with.
         self.left: Branch | None = None
+        self.machine.stride = self.store.spacing
         self.machine.restore(origin, self.current.losses)
 
     @property
@@ -90,8 +91,7 @@ class Timeline:
         iteration, position = divmod(place, len(self.program))
         state = self._recorded(branch, iteration, position) or self._before(branch, iteration)
         machine.restore(state, branch.losses, branch.edits)
-        for _ in machine.steps(place):
-            pass
+        machine.go(place)
 
     def is_near(self, place: int) -> bool:
         """Tell whether a place is reached without running the program again."""
@@ -127,7 +127,7 @@ class Timeline:
         """Return what the pass under way has written, if a place is one that it has come past."""
         start = self.place - self.machine.position
         if branch is self.current and start <= place <= self.place:
-            return tuple(self.machine.written)
+            return self.machine.written
         return None
 
     def _before(self, branch: Branch, iteration: int) -> State:
@@ -148,18 +148,19 @@ class Timeline:
         keyframe = self.store.keyframe(branch, iteration)
         return keyframe.cursor if keyframe else branch.origin.cursor
 
-    def _keep(self, record: Record) -> None:
-        """Remember a pass that the machine has just come to the end of."""
-        machine, steps, branch = self.machine, self._steps, self.current
-        iteration = machine.place // steps
-        self.store.put(branch.owner(iteration - 1, steps), iteration - 1, record)
-        if iteration % self.store.spacing == 0:
+    def _keep(self, first: int, records: Sequence[Record]) -> None:
+        """Remember passes that the machine has just come to the end of."""
+        machine, steps, branch, store = self.machine, self._steps, self.current, self.store
+        for iteration, record in enumerate(records, first):
+            store.put(branch.owner(iteration, steps), iteration, record)
+        iteration = first + len(records)
+        if iteration % store.spacing == 0:
             owner = branch.owner(iteration, steps)
-            if self.store.wants_keyframe(owner, iteration):
+            if store.wants_keyframe(owner, iteration):
                 tensors = {name: machine.tensors[name] for name in owner.origin.tensors}
-                self.store.put_keyframe(owner, Keyframe(iteration, tensors, machine.cursor))
-        if self.finished_pass:
-            self.finished_pass(iteration - 1, record)
+                store.put_keyframe(owner, Keyframe(iteration, tensors, machine.cursor))
+        if self.finished:
+            self.finished(first, records)
 
     # Changing the course
 

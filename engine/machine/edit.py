@@ -1,5 +1,7 @@
 """What a person may change at a place of the run: a cell of a tensor, or a line of the program."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, sealed
@@ -72,3 +74,12 @@ class Override(Struct, frozen=True, eq=False):
 
 
 Change = Edit | Override
+
+
+def lines_of(edits: Sequence[Change]) -> Mapping[int, Instruction]:
+    """Return the lines that edits put in place of others, by position; the last one counts."""
+    lines: dict[int, Instruction] = {}
+    for edit in edits:
+        own = ((edit.position, edit.instruction),) if isinstance(edit, Override) else edit.lines
+        lines.update(own)
+    return lines

@@ -2,53 +2,24 @@
 
 import contextvars
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import accumulate, chain, repeat
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
-from nnstep.engine.arrays import Array, Kernel
+from nnstep.engine.arrays import Array, sealed
+from nnstep.engine.program.code import MOST_TOGETHER, is_made, passes_of, passes_together
 from nnstep.engine.program.program import Instruction, Phase, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .batches import Batches, Cursor
 from .clock import Clock
-from .edit import Change, Override
+from .edit import Change, lines_of
 from .initial import Draws, initial_tensors
-
-
-class LossHistory:
-    """An array that grows by one number an iteration; what was handed out never changes.
-
-    A pass that is run again puts the same number in the same place.
-    """
-
-    def __init__(self, losses: Array | None = None) -> None:
-        self._values = np.empty(1024)
-        self._count = 0
-        if losses is not None:
-            self._values = np.concatenate([losses, self._values])
-            self._count = len(losses)
-
-    def put(self, iteration: int, loss: float) -> None:
-        """Note the loss of an iteration, the next one or one that is known."""
-        if iteration < self._count:
-            return
-        if iteration == len(self._values):
-            self._values = np.concatenate([self._values, np.empty_like(self._values)])
-        self._values[iteration] = loss
-        self._count = iteration + 1
-
-    def view(self, count: int | None = None) -> Array:
-        """Return the first `count` losses, or all, shape `(iterations,)`, read-only."""
-        losses = self._values[: self._count if count is None else min(count, self._count)]
-        losses.setflags(write=False)
-        return losses
-
-    def forget(self, count: int) -> None:
-        """Keep only the first `count` losses."""
-        if count < self._count:
-            self._values, self._count = self._values.copy(), count
+from .losses import LossHistory
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -114,35 +85,85 @@ Record = tuple[Array, ...]
 """All arrays that one pass wrote, in the order of the program's instructions and their writes."""
 
 
+class Look(Protocol):
+    """What looks at the places that a machine comes past.
+
+    `passes` is told of passes that are computed and not gone past yet, from an iteration on, and
+    returns the first place in them at which to stop. `here` tells whether to stop where the machine
+    has come to.
+    """
+
+    def passes(self, first: int, records: Sequence[Record]) -> int | None:
+        """Return the first place at which to stop, None for none."""
+
+    def here(self) -> bool:
+        """Tell whether to stop here."""
+
+
 class Machine:
     """Executes the program of a scenario, pass after pass.
 
     `place` is the number of instructions executed so far, `tensors` holds what is live, `written`
     what the pass under way has written, and `losses` the loss of every iteration. `program` is the
-    one that runs at this place, overrides included. `finished_pass`, if there is one, is handed the
-    record of every pass.
+    one that runs at this place, overrides included. A pass of few numbers is computed as a whole:
+    what lies ahead of the place shows nowhere, and is dropped when something changes.
+
+    `finished`, if there is one, is handed the first iteration and the records of passes that the
+    machine has come to the end of; they never go past a multiple of `stride`.
     """
 
     def __init__(self, scenario: Scenario, program: Program) -> None:
         self.program = self._first_program = program
         self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
-        self.tensors: dict[str, Array] = {}
-        self.written: list[Array] = []
         self.losses = LossHistory()
-        self.finished_pass: Callable[[Record], None] | None = None
+        self.finished: Callable[[int, Sequence[Record]], None] | None = None
+        self.stride = MOST_TOGETHER
         self.place = 0
+        self._live: dict[str, Array] = {}
+        # What the pass under way has written and what is computed ahead, that of so many lines;
+        # how many of these arrays are live; what the last pass wrote; and which program ran last.
+        self._record: list[Array] = []
+        self._computed = 0
+        self._shown = 0
+        self._last_record: Record = ()
+        self._executed = program
         self._edits: Sequence[Change] = ()
         self._moves = 0
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
-        self._prepared = _prepared(program)
+        self._names = [name for line in program.instructions for name in line.writes]
+        self._counts = [0, *accumulate(len(line.writes) for line in program.instructions)]
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
         self._after_loss = loss + 1
+        self._together = passes_together(program)
         self._context = _silent_context()
 
     @property
     def position(self) -> int:
         """The index in the program of the instruction next to run."""
-        return self.clock.position(self.place)
+        return self.place % self.clock.steps_per_iteration
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """What is live at this place."""
+        shown, here = self._shown, self._counts[self.position]
+        if shown != here:
+            self._live.update(zip(self._names[shown:here], self._record[shown:here], strict=True))
+            self._shown = here
+        return self._live
+
+    @property
+    def written(self) -> Record:
+        """What the pass under way has written, in the order of the program."""
+        return tuple(self._record[: self._counts[self.position]])
+
+    @property
+    def last(self) -> Step:
+        """The step that was executed last."""
+        step = self.place - 1
+        position = self.clock.position(step)
+        record = self._record if self.position else self._last_record
+        arrays = record[self._counts[position] : self._counts[position + 1]]
+        return Step(step, self._executed.instructions[position], tuple(arrays), self.clock)
 
     def losses_until(self, place: int) -> int:
         """Return how many losses have been computed at a place."""
@@ -153,19 +174,26 @@ class Machine:
         """Where the shuffling of the data stands, None if they are not shuffled."""
         return self._batches.cursor if self._batches else None
 
+    @property
+    def rows_taken(self) -> tuple[int, ...]:
+        """The numbers of the rows of the data that the last batch line took."""
+        return self._batches.taken if self._batches else ()
+
+    # Going elsewhere
+
     def restore(self, state: State, losses: LossHistory, edits: Sequence[Change] = ()) -> None:
         """Go to another state; `edits` are all of the course, in order of their places.
 
         Those from the state's own place on are still to be made, one there at once.
         """
         self.place = state.place
-        self.tensors.clear()
-        self.tensors.update(state.tensors)
-        self.written = list(state.written)
+        self._live = dict(state.tensors)
+        self._record = list(state.written)
+        self._computed, self._shown = self.position, self._counts[self.position]
         self.losses = losses
         self._edits = [edit for edit in edits if edit.place >= state.place]
         before = [edit for edit in edits if edit.place < state.place]
-        self._run(self._first_program.with_lines(_lines_of(before)))
+        self._run(self._first_program.with_lines(lines_of(before)))
         self._moves += 1
         if self._batches:
             self._batches.restore(state.cursor)
@@ -175,16 +203,26 @@ class Machine:
         """Make an edit here and now; none of those that were to come will be made."""
         self._edits = ()
         self._moves += 1
-        edit.apply(self.tensors)
-        self._run(self.program.with_lines(_lines_of([edit])))
+        self._make(edit)
+
+    def _make(self, edit: Change) -> None:
+        """Make an edit; what was computed ahead is dropped."""
+        tensors = self.tensors
+        del self._record[self._shown :]
+        self._computed = self.position
+        # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
+        if edit.name in tensors:
+            edit.apply(tensors)
+        self._run(self.program.with_lines(lines_of([edit])))
 
     def _run(self, program: Program) -> None:
         """Run a program from here on; one with the very same lines stays the one that it was."""
         pairs = zip(program.instructions, self.program.instructions, strict=True)
         if program is not self.program and any(new is not old for new, old in pairs):
             self.program = program
-            self._prepared = _prepared(program)
             self._moves += 1
+
+    # Going on
 
     def steps(self, end: float) -> Iterator[Step]:
         """Execute instructions, one each time the next step is asked for; the last before `end`.
@@ -192,81 +230,191 @@ class Machine:
         NaN and infinity are values like any other: NumPy's warnings are off while an instruction
         runs, in a context of the machine's own, so the caller's error state is never touched.
         """
-        tensors, clock, run, asarray = self.tensors, self.clock, self._context.run, np.asarray
         while self.place < end:
-            place, moves, record = self.place, self._moves, self.written.append
-            start = place - self.position
-            after_loss, after_pass = start + self._after_loss, start + clock.steps_per_iteration
-            due = self._before_edit(after_loss if place < after_loss else after_pass)
-            last = None if end == math.inf else int(end) - start
-            for instruction, kernel, target in self._prepared[place - start : last]:
-                if kernel is None:
-                    arrays = self._next_batch()
-                else:
-                    array = asarray(run(kernel, tensors))
-                    array.setflags(False)  # type: ignore[call-arg] # half the time of write=False
-                    tensors[target] = array
-                    record(array)
-                    arrays = (array,)
-                self.place = after = place + 1
-                if after == due:
-                    if after == after_loss:
-                        self.losses.put(clock.iteration(start), float(array))
-                    if after == after_pass:
-                        self._finish_pass()
-                    due = after_loss if after < after_loss else after_pass
-                    if self._edits:
-                        self._make_edits()
-                        due = self._before_edit(due)
-                yield Step(place, instruction, arrays, clock)
-                if self.place != after or self._moves != moves:
+            place, moves = self.place, self._moves
+            if self._computed == self.position:
+                self._compute(end)
+            due = self._next_mark(place)
+            for step in self._ahead(end):
+                place += 1
+                self.place = place
+                if place == due:
+                    self._come_to_mark()
+                    due = self._next_mark(place)
+                    moves = self._moves
+                yield step
+                if self.place != place or self._moves != moves:
                     break  # somebody else has moved the machine in the meantime
-                place = after
+
+    def go(
+        self,
+        end: float,
+        look: Look | None = None,
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Execute up to a place, unless `look` stops it; tell whether it has.
+
+        `goes_on` is asked from time to time, and ends it too.
+        """
+        while self.place < end:
+            if self._computed > self.position:
+                stop = self._pass_ahead(end, look)
+            elif count := self._whole_passes(end):
+                stop = self._run_passes(count, look)
+            else:
+                self._compute_line()
+                stop = self._pass_ahead(end, look)
+            if stop:
+                return True
+            if not goes_on():
+                break
+        return False
+
+    def _pass_ahead(self, end: float, look: Look | None) -> bool:
+        """Go past what is computed ahead; tell whether to stop there."""
+        stop = min(self.place - self.position + self._computed, end)
+        while self.place < stop:
+            self._go_to(self.place + 1 if look else int(stop))
+            if look and look.here():
+                return True
+        return False
+
+    def _go_to(self, place: int) -> None:
+        """Go past what is computed ahead, up to a place in the pass or at its end."""
+        self._executed = self.program
+        while self.place < place:
+            mark = self._next_mark(self.place)
+            self.place = min(mark, place)
+            if self.place == mark:
+                self._come_to_mark()
+
+    def _ahead(self, end: float) -> Iterator[Step]:
+        """Return the steps that are computed ahead."""
+        place, position, counts = self.place, self.position, self._counts
+        stop = int(min(place - position + self._computed, end)) - place + position
+        lines = self.program.instructions[position:stop]
+        arrays: Iterator[tuple[Array, ...]] = zip(self._record[counts[position] : counts[stop]])
+        if len(lines[0].writes) > 1:
+            arrays = chain([(next(arrays) + next(arrays))], arrays)
+        return map(Step, range(place, place + len(lines)), lines, arrays, repeat(self.clock))
+
+    def _next_mark(self, place: int) -> int:
+        """Return the next place at which there is more to do: the loss, the end, an edit."""
+        start = place - self.position
+        after = start + self._after_loss
+        mark = after if place < after else start + self.clock.steps_per_iteration
+        return min(mark, self._edits[0].place) if self._edits else mark
+
+    def _come_to_mark(self) -> None:
+        """Do what there is to do besides executing lines."""
+        position = self.position
+        if position == self._after_loss or (not position and self._loss_is_last):
+            at = self._counts[self._after_loss] - 1
+            self.losses.put((self.place - 1) // len(self.program), float(self._record[at]))
+        if not position:
+            self._finish([tuple(self._record)])
+        self._make_edits()
 
     @property
-    def rows_taken(self) -> tuple[int, ...]:
-        """The numbers of the rows of the data that the last batch line took."""
-        return self._batches.taken if self._batches else ()
+    def _loss_is_last(self) -> bool:
+        return self._after_loss == len(self.program)
 
-    def _next_batch(self) -> tuple[Array, ...]:
-        assert self._batches is not None, "a batch instruction is compiled for a scenario with data"
-        x, y = self._batches.batch(self.clock.iteration(self.place))
-        self.tensors["x"], self.tensors["y"] = x, y
-        self.written += (x, y)
-        return x, y
-
-    def _before_edit(self, place: int) -> int:
-        """Return the place, or that of the next edit if it comes before."""
-        return min(place, self._edits[0].place) if self._edits else place
-
-    def _finish_pass(self) -> None:
-        """Hand the record of the pass over, and begin the next one."""
-        record, self.written = tuple(self.written), []
-        if self.finished_pass:
-            self.finished_pass(record)
+    def _finish(self, records: Sequence[Record]) -> None:
+        """Begin the pass after some that the machine has just come to the end of."""
+        self._last_record = last = records[-1]
+        # What is live already may have been edited since.
+        shown = self._shown
+        self._live.update(zip(self._names[shown:], last[shown:], strict=True))
+        self._record, self._computed, self._shown = [], 0, 0
+        if self.finished:
+            self.finished(self.clock.iteration(self.place) - len(records), records)
 
     def _make_edits(self) -> None:
         """Make the edits that belong at this place."""
         while self._edits and self._edits[0].place == self.place:
-            # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
             edit, self._edits = self._edits[0], self._edits[1:]
-            if edit.name in self.tensors:
-                edit.apply(self.tensors)
-            self._run(self.program.with_lines(_lines_of([edit])))
+            self._make(edit)
 
+    # Computing
 
-def _prepared(program: Program) -> list[tuple[Instruction, Kernel | None, str]]:
-    """Return of each line what executing it takes."""
-    return [(line, line.kernel, line.writes[0]) for line in program.instructions]
+    def _whole_passes(self, end: float) -> int:
+        """Return how many passes can be computed together here."""
+        steps = self.clock.steps_per_iteration
+        if not self._together or self.position:
+            return 0
+        # What an edit changes is looked at where it is made: a line before it at the latest.
+        until = min(end, self._edits[0].place - 1) if self._edits else end
+        iteration = self.place // steps
+        within = math.inf if until == math.inf else int(until - self.place) // steps
+        if within < 2 and not is_made(self.program):  # to make it takes longer than it saves
+            return 0
+        return int(min(self._together, self.stride - iteration % self.stride, within))
 
+    def _compute(self, end: float) -> None:
+        """Compute a pass ahead, or else the next line."""
+        if self._whole_passes(end):
+            with suppress(Exception):  # its line will raise it when its turn comes
+                (record,) = self._computed_passes(1)
+                self._record, self._computed = [*record], len(self.program)
+                return
+        self._compute_line()
 
-def _lines_of(edits: Sequence[Change]) -> Mapping[int, Instruction]:
-    """Return the lines that edits put in place of others, by position; the last one counts."""
-    lines: dict[int, Instruction] = {}
-    for edit in edits:
-        own = ((edit.position, edit.instruction),) if isinstance(edit, Override) else edit.lines
-        lines.update(own)
-    return lines
+    def _computed_passes(self, count: int) -> list[Record]:
+        """Compute passes ahead; what an error leaves is in its `records`."""
+        records: list[Record] = []
+        first = self.clock.iteration(self.place)
+        batches: Iterable[Any] = range(count)
+        if self._batches:
+            batches = map(self._batches.batch, range(first, first + count))
+        try:
+            self._context.run(passes_of(self.program), self._live, batches, records.append)
+        except Exception:
+            if not records:
+                raise
+        return records
+
+    def _run_passes(self, count: int, look: Look | None) -> bool:
+        """Compute passes and go past them; tell whether to stop at a place in them."""
+        cursor, steps = self.cursor, self.clock.steps_per_iteration
+        first = self.clock.iteration(self.place)
+        try:
+            records = self._computed_passes(count)
+        except Exception:
+            self._compute_line()  # what follows raises it at its place
+            return self._pass_ahead(self.place + 1, look)
+        stop = look.passes(first, records) if look else None
+        if stop is None:
+            self._go_past(first, records)
+            return False
+        passes = (stop - 1) // steps - first
+        if passes:
+            self._go_past(first, records[:passes])
+        if self._batches and len(records) > passes + 1:
+            self._batches.restore(cursor)
+            self._batches.batch(first + passes)
+        self._record, self._computed = [*records[passes]], steps
+        self._go_to(stop)
+        return True
+
+    def _go_past(self, first: int, records: Sequence[Record]) -> None:
+        """Go past whole passes, from the iteration of this place on."""
+        self._executed = self.program
+        at = self._counts[self._after_loss] - 1
+        for iteration, record in enumerate(records, first):
+            self.losses.put(iteration, float(record[at]))
+        self.place += len(records) * self.clock.steps_per_iteration
+        self._finish(records)
+        self._make_edits()
+
+    def _compute_line(self) -> None:
+        """Compute the next line."""
+        line = self.program.instructions[self.position]
+        if line.kernel is None:
+            assert self._batches is not None, "there is a batch line for a scenario with data"
+            self._record += self._batches.batch(self.clock.iteration(self.place))
+        else:
+            self._record.append(sealed(np.asarray(self._context.run(line.kernel, self.tensors))))
+        self._computed += 1
 
 
 def initial_state(scenario: Scenario, program: Program, seed: int) -> State:

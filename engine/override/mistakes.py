@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.machine.edit import Override
-from nnstep.engine.machine.machine import LossHistory, Machine, initial_state
+from nnstep.engine.machine.losses import LossHistory
+from nnstep.engine.machine.machine import Machine, initial_state
 from nnstep.engine.program.program import Instruction, Phase, Program, Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, listed, quoted
@@ -265,8 +266,7 @@ def _changes_a_number(scenario: Scenario, program: Program, made: Override) -> b
     """Tell whether the line gives something else than the rule's in the first pass."""
     machine = Machine(scenario, program)
     machine.restore(initial_state(scenario, program, scenario.seed), LossHistory())
-    for _ in machine.steps(made.position):
-        pass
+    machine.go(made.position)
     rule = reference(made.instruction, machine.tensors)
     assert made.instruction.kernel is not None, "an override computes"
     with np.errstate(all="ignore"):

@@ -140,7 +140,7 @@ class Instruction(Struct, frozen=True):
     rule: "Instruction | None" = None
 
 
-class Program(Struct, frozen=True):
+class Program(Struct, frozen=True, eq=False, weakref=True):
     """The instructions of one iteration, and the tensors they are about.
 
     `tensors` is in the order in which a reader meets them. `parameters` are those that have a

@@ -82,34 +82,39 @@ class Going:
         end, timeline = self._place_of(target), self._timeline
         scan = self._stops.scan(self._end)
         start, newest = timeline.place, timeline.newest
-        logged: list[Logged] = []
-        stop, done = None, True
-        while stop is None and done and timeline.place < end:
-            due = scan.next_place(timeline.place) if scan else math.inf
-            done = self._execute(
-                min(end, due, self.end_of("iteration"), self._next_alarm), deadline
-            )
-            if scan and timeline.place == due:
-                stop = _looked(scan, logged)
+        stop = None
+        while stop is None and timeline.place < end:
+            done = self._execute(min(end, self._next_alarm), scan, deadline)
+            if scan and scan.stopping:
+                stop = scan.stop
             if stop or not done or timeline.place == end:
                 self._examination.examine()
             if alarm := self._alarm(start, timeline.place):
                 timeline.seek_back(alarm.place, newest)
-                logged = [line for line in logged if line.place <= alarm.place]
                 stop = Stop(alarm.place, "fault", f"{alarm}.")
-        self._log.extend(logged)
-        if stop is None and done:
-            return Stop(timeline.place, "unit")
+            elif not done:
+                break
+        if scan:
+            self._log.extend(line for line in scan.logged if line.place <= timeline.place)
         if stop:
             self._stops.note(stop)
-        return stop
+            return stop
+        return Stop(timeline.place, "unit") if timeline.place >= end else None
 
-    def _execute(self, goal: float, deadline: float) -> bool:
-        """Execute until a place; tell whether it was reached before an interruption."""
-        interrupted = self._interrupted.is_set
-        steps = self._timeline.machine.steps(goal)
-        cut_short = any(interrupted() or time.monotonic() >= deadline for _ in steps)
-        return not cut_short or self._timeline.place >= goal
+    def _execute(self, goal: float, scan: "Scan | None", deadline: float) -> bool:
+        """Execute until a place, a stop or a new alarm; tell whether one of them was reached."""
+        interrupted, alarms = self._interrupted.is_set, len(self._examination.alarms)
+        alarmed = False
+
+        def goes_on() -> bool:
+            nonlocal alarmed
+            alarmed = len(self._examination.alarms) > alarms
+            return not (alarmed or interrupted() or time.monotonic() >= deadline)
+
+        machine = self._timeline.machine
+        # Where there is no time at all, one instruction is executed.
+        first = machine.place + 1 if time.monotonic() >= deadline else goal
+        return machine.go(min(goal, first), scan, goes_on) or alarmed or machine.place >= goal
 
     @property
     def _next_alarm(self) -> float:
@@ -126,16 +131,3 @@ class Going:
         if target == "run":
             return self._end
         return min(self._end, target if isinstance(target, int) else self.end_of(target))
-
-
-def _looked(scan: "Scan", logged: list[Logged]) -> Stop | None:
-    """Note what logpoints print here; return the stop, if anything stops here."""
-    from nnstep.engine.stops.scan import stop_at
-
-    stopping = []
-    for trigger in scan.look():
-        if trigger.is_logging:
-            logged.append(scan.logged(trigger))
-        else:
-            stopping.append(trigger)
-    return stop_at(scan.place, stopping) if stopping else None

@@ -44,8 +44,7 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
         return Series(text, timeline.current.losses.view(count), True)
     machine = timeline.ghost(0)
     for place in range(position, timeline.newest + 1, steps):
-        for _ in machine.steps(place):
-            pass
+        machine.go(place)
         if cancelled():
             break
         named = values_at(timeline.program, machine.clock, place - 1, machine.tensors)
@@ -88,14 +87,11 @@ def first_time(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> 
         return 0
     trigger = Trigger(Breakpoint(when=text), timeline.program)
     scan = Scan(machine, [trigger], timeline.current.edits, None)
-    while (place := scan.next_place(machine.place)) <= timeline.newest and not cancelled():
-        for _ in machine.steps(place):
-            pass
-        if any(scan.look()):
-            if trigger.problem:
-                raise ConditionError(trigger.problem)
-            return int(place)
-    return None
+    if not machine.go(timeline.newest, scan, lambda: not cancelled()):
+        return None
+    if trigger.problem:
+        raise ConditionError(trigger.problem)
+    return machine.place
 
 
 class Change(Struct, frozen=True):

@@ -66,7 +66,7 @@ class Session:
         self.total = total
         self._timeline = Timeline(scenario, program, scenario.seed, history)
         self._examination = Examination(self._timeline, scenario)
-        self._timeline.finished_pass = self._examination.finished_pass
+        self._timeline.finished = self._examination.finished
         self._interrupted = threading.Event()
         self._changes = Changes(self._timeline)
         self.branches = Branches(self._timeline, self._changes, self._examination)

@@ -2,16 +2,20 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import filled
+from nnstep.engine.machine.clock import Clock
 from nnstep.engine.machine.edit import Change
-from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.machine import Machine, Record
 
 from .points import Breakpoint, Logged, Stop
-from .trigger import Trigger, lines_looked_at, values_at
+from .trigger import Trigger, Values, counts_at, lines_looked_at, values_at
 
 
 class Hits:
@@ -46,11 +50,25 @@ class Hits:
 _LONGER = 4
 
 
+class _Glance(Struct, frozen=True, eq=False):
+    """What a trigger reads at a position of a pass: the counts, and tensors by name.
+
+    Each tensor has the index of what the pass has written last before the position, None if it has
+    not yet, and of what the pass before wrote last, None for a tensor that no line writes.
+    """
+
+    number: int
+    trigger: Trigger
+    reads: tuple[tuple[str, str, int | None, int | None], ...]
+
+
 class Scan:
     """Looks at the places of a machine's way where a trigger could fire.
 
     `end` is the place at which the run ends: what would come after it is never about to run.
-    `hits` tells which hits of a breakpoint count; with None all do.
+    `hits` tells which hits of a breakpoint count; with None all do. Logpoints stop nothing if they
+    are `logging`: what they print is in `logged`. `stopping` are the triggers that have stopped the
+    machine where it is.
     """
 
     def __init__(
@@ -60,7 +78,12 @@ class Scan:
         edits: Sequence[Change],
         hits: Hits | None,
         end: float = math.inf,
+        *,
+        logging: bool = True,
     ) -> None:
+        self.stopping: tuple[Trigger, ...] = ()
+        self.logged: list[Logged] = []
+        self._logging = logging
         self._end = end
         self._machine = machine
         self._triggers = triggers
@@ -68,73 +91,144 @@ class Scan:
         self._length = len(machine.program)
         self._lines = lines_looked_at(triggers, self._length)
         reads = frozenset[str]().union(*(trigger.reads for trigger in triggers))
-        self._edits = sorted({edit.place for edit in edits if edit.name in reads})
+        self._edits = {edit.place for edit in edits if edit.name in reads}
         self._seen: list[Any] = [None] * len(triggers)
         for i, trigger in enumerate(triggers):
             if trigger.is_watching:
                 self._seen[i] = trigger.look(self._values(trigger))
 
-    def next_place(self, place: int) -> float:
-        """Return the next place after `place` at which there is something to look at."""
-        edited = bisect_right(self._edits, place)
-        found: list[float] = [*self._edits[edited : edited + 1]]
-        if self._lines:
-            pass_, position = divmod(place, self._length)
-            at = bisect_right(self._lines, position)
-            pass_, at = (pass_, at) if at < len(self._lines) else (pass_ + 1, 0)
-            found.append(pass_ * self._length + self._lines[at])
-        return min(found, default=math.inf)
+    @property
+    def last_place(self) -> float:
+        """The last place at which there is something to look at."""
+        return math.inf if self._lines else max(self._edits, default=0)
 
-    def look(self) -> Iterator[Trigger]:
-        """Yield the triggers that fire at the place of the machine, which has just come there."""
+    @property
+    def stop(self) -> Stop:
+        """The stop that has been made here."""
+        return stop_at(self._machine.place, self.stopping)
+
+    def here(self) -> bool:
+        """Look at the place that the machine has just come to; tell whether to stop there."""
         place, position = self._machine.place, self._machine.position
         edited = place in self._edits
-        for i, trigger in enumerate(self._triggers):
-            before = position in trigger.before and place < self._end
-            due = before or (position - 1) % self._length in trigger.after
-            if not due and not (edited and trigger.is_watching):
-                continue
-            now = trigger.look(self._values(trigger))
-            fired = trigger.fires(self._seen[i], now)
-            self._seen[i] = now
-            if fired and (self._hits is None or self._hits.stops(trigger, place)):
-                yield trigger
+        if not edited and position not in self._lines:
+            return False
+        return self._stops(
+            place,
+            (
+                (i, trigger, self._values(trigger))
+                for i, trigger in enumerate(self._triggers)
+                if self._is_due(trigger, place) or (edited and trigger.is_watching)
+            ),
+        )
 
-    def _values(self, trigger: Trigger) -> Any:
+    def passes(self, first: int, records: Sequence[Record]) -> int | None:
+        """Look at passes that are computed ahead; return the first place at which to stop."""
+        clock, before = self._machine.clock, None
+        for iteration, record in enumerate(records, first):
+            for position, glances in self._glances:
+                place = iteration * self._length + position
+                looks = (
+                    (each.number, each.trigger, self._read(each, clock, place, record, before))
+                    for each in glances
+                    if self._is_due(each.trigger, place)
+                )
+                if self._stops(place, looks):
+                    return place
+            before = record
+        return None
+
+    def _is_due(self, trigger: Trigger, place: int) -> bool:
+        """Tell whether a trigger looks at a place that is not the place of an edit."""
+        position = place % self._length
+        if position in trigger.before and place < self._end:
+            return True
+        return (position - 1) % self._length in trigger.after
+
+    def _stops(self, place: int, looks: Iterable[tuple[int, Trigger, Values]]) -> bool:
+        """Look at a place; tell whether a trigger stops there."""
+        stopping = []
+        for number, trigger, values in looks:
+            now = trigger.look(values)
+            fired = trigger.fires(self._seen[number], now)
+            self._seen[number] = now
+            if not fired or (self._hits is not None and not self._hits.stops(trigger, place)):
+                continue
+            if self._logging and trigger.is_logging:
+                assert isinstance(trigger.point, Breakpoint), "a watchpoint prints nothing"
+                text = filled(trigger.point.log or "", values)
+                self.logged.append(Logged(place, trigger.step_looked_at(place), text))
+            else:
+                stopping.append(trigger)
+        self.stopping = tuple(stopping)
+        return bool(stopping)
+
+    def _values(self, trigger: Trigger) -> Values:
         machine = self._machine
         step = trigger.step_looked_at(machine.place)
         return values_at(machine.program, machine.clock, step, machine.tensors)
 
-    def logged(self, trigger: Trigger) -> Logged:
-        """Return what a logpoint prints here."""
-        point = trigger.point
-        assert isinstance(point, Breakpoint), "a watchpoint prints nothing"
-        step = trigger.step_looked_at(self.place)
-        return Logged(self.place, step, filled(point.log or "", self._values(trigger)))
+    @cached_property
+    def _glances(self) -> list[tuple[int, list[_Glance]]]:
+        """What is looked at in a pass: by the positions that its lines lead to, 1 and on."""
+        return [
+            (
+                position,
+                [
+                    _Glance(i, trigger, self._reads(trigger, position))
+                    for i, trigger in enumerate(self._triggers)
+                    if position % self._length in trigger.before or position - 1 in trigger.after
+                ],
+            )
+            for position in sorted(at or self._length for at in self._lines)
+        ]
 
-    @property
-    def place(self) -> int:
-        """The place of the machine."""
-        return self._machine.place
+    def _reads(
+        self, trigger: Trigger, position: int
+    ) -> tuple[tuple[str, str, int | None, int | None], ...]:
+        program = self._machine.program
+        lines = program.instructions
+        written = [name for line in lines for name in line.writes]
+        count = sum(len(line.writes) for line in lines[:position])
+        last = {name: at for at, name in enumerate(written)}
+        here = {name: at for at, name in enumerate(written[:count])}
+        return tuple(
+            (named, name, here.get(name), last.get(name))
+            for named in trigger.names
+            for name in (program.loss if named not in program.tensors else named,)
+        )
+
+    def _read(
+        self, glance: _Glance, clock: Clock, place: int, record: Record, before: Record | None
+    ) -> Values:
+        """Return what a trigger may name at a place of a pass: as `values_at`, from records."""
+        step = glance.trigger.step_looked_at(place)
+        values: dict[str, Any] = counts_at(clock, step)
+        for named, name, here, last in glance.reads:
+            if here is not None:
+                values[named] = record[here]
+            elif before is not None and last is not None:
+                values[named] = before[last]
+            elif name in (live := self._machine.tensors):
+                values[named] = live[name]
+        return values
 
 
 def stop_places(
     timeline: Timeline,
     triggers: Sequence[Trigger],
     start: int,
-    end: int,
+    end: float,
     hits: Hits | None,
     cancelled: Callable[[], bool],
 ) -> list[tuple[int, tuple[Trigger, ...]]]:
     """Return the places from after `start` up to `end` at which triggers fire, and which."""
     machine = timeline.ghost(start)
-    scan = Scan(machine, triggers, timeline.current.edits, hits)
+    scan = Scan(machine, triggers, timeline.current.edits, hits, logging=False)
     found = []
-    while (place := scan.next_place(machine.place)) <= end and not cancelled():
-        for _ in machine.steps(place):
-            pass
-        if fired := tuple(scan.look()):
-            found.append((machine.place, fired))
+    end = min(end, scan.last_place)
+    while machine.go(end, scan, lambda: not cancelled()):
+        found.append((machine.place, scan.stopping))
     return found
 
 
@@ -168,6 +262,3 @@ def stop_at(place: int, triggers: Sequence[Trigger]) -> Stop:
 def _reason(trigger: Trigger) -> str:
     reason = f"{trigger.point.number}: {trigger.point}"
     return f"{reason}, which cannot be evaluated: {trigger.problem}" if trigger.problem else reason
-
-
-Count = Callable[[Trigger, int], int]

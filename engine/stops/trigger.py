@@ -21,11 +21,15 @@ from .points import Breakpoint, Point, Watchpoint, spans_of
 Values = Mapping[str, Any]
 
 
+def counts_at(clock: Clock, step: int) -> dict[str, int]:
+    """Return the counts of a step."""
+    return {"iteration": clock.iteration(step), "epoch": clock.epoch(step), "step": step}
+
+
 def values_at(program: Program, clock: Clock, step: int, tensors: Mapping[str, Array]) -> Values:
     """Return what conditions may name: the counts of a step, the loss, and the live tensors."""
-    counts = {"iteration": clock.iteration(step), "epoch": clock.epoch(step), "step": step}
     loss = {"loss": tensors[program.loss]} if program.loss in tensors else {}
-    return {**counts, **loss, **tensors}
+    return {**counts_at(clock, step), **loss, **tensors}
 
 
 def names_in(node: Node) -> frozenset[str]:
@@ -52,6 +56,8 @@ class Trigger:
         self.before: frozenset[int] = frozenset()
         self.after: frozenset[int] = frozenset()
         self.reads: frozenset[str] = frozenset()
+        # All names that are read of tensors, as they are written: `loss` too.
+        self.names: frozenset[str] = frozenset()
         # The lines at which the listing shows it.
         self.lines: frozenset[int] = frozenset()
         # Why it cannot be evaluated: its shapes do not fit. Then it stops, to say so.
@@ -102,6 +108,7 @@ class Trigger:
 
     def _tensors_in(self, nodes: Iterable[Node]) -> frozenset[str]:
         names = frozenset[str]().union(*map(names_in, nodes))
+        self.names = frozenset(n for n in names if n in self._program.tensors or n == "loss")
         loss = {self._program.loss} if "loss" in names else set()
         return (names - COUNTS) | loss
 

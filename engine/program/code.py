@@ -1,0 +1,117 @@
+"""A whole pass as one Python function, made from the very trees that its listing prints.
+
+It executes pass after pass:
+
+    def passes(tensors, batches, done):
+        r12, r8 = tensors['W1'], tensors['b1'], …
+        for r0, r1 in batches:
+            r2 = r0 @ r12.T + b8
+            r2.setflags(False)
+            …
+            done((r0, r1, r2, …))
+
+Each array that a pass writes has a variable, and names of tensors stand in it as constants only.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from nnstep.engine.arrays import Array
+from nnstep.engine.operations.formula import NAMESPACE
+
+from .program import Instruction, Phase, Program
+
+# A pass of so many numbers, or lines, is executed line by line: then it can be paused at once.
+_NUMBERS_AT_ONCE, _LINES_AT_ONCE = 1 << 16, 512
+# The passes that are executed together are at most so many, and of at most so many numbers.
+MOST_TOGETHER, _NUMBERS_TOGETHER = 64, 1 << 17
+
+Passes = Callable[[Mapping[str, Array], Iterable[Any], Callable[[tuple[Array, ...]], object]], None]
+"""Runs a pass for each batch, from live tensors on, and hands over what each has written."""
+
+_made: WeakKeyDictionary[Program, Passes] = WeakKeyDictionary()
+
+
+def passes_of(program: Program) -> Passes:
+    """Return the function that executes whole passes of a program, made when first asked for."""
+    passes = _made.get(program)
+    if passes is None:
+        passes = _made[program] = _compiled(program)
+    return passes
+
+
+def passes_together(program: Program) -> int:
+    """Return how many passes to compute together, 0 to compute line by line."""
+    shapes = [program.tensors[name].shape for line in program.instructions for name in line.writes]
+    numbers = sum(map(math.prod, shapes))
+    if numbers > _NUMBERS_AT_ONCE or len(program) > _LINES_AT_ONCE:
+        return 0
+    return max(1, min(MOST_TOGETHER, _NUMBERS_TOGETHER // numbers))
+
+
+def is_made(program: Program) -> bool:
+    """Tell whether there is that function already."""
+    return program in _made
+
+
+def _compiled(program: Program) -> Passes:
+    tree = _function(program)
+    namespace = {**NAMESPACE, "asarray": np.asarray}
+    exec(compile(ast.unparse(tree), "<a pass>", "exec"), namespace)
+    passes: Passes = namespace["passes"]
+    return passes
+
+
+def _function(program: Program) -> ast.Module:
+    """Return the function as a tree."""
+    written = [name for line in program.instructions for name in line.writes]
+    last = {name: f"r{index}" for index, name in enumerate(written)}
+    # Where a tensor stands: in the variable of what was written last, of the pass before at first.
+    stands: dict[str, str] = {}
+    carried: dict[str, str] = {}
+    lines: list[ast.stmt] = []
+    index = 0
+    for line in program.instructions:
+        for name in line.reads:
+            if name not in stands:
+                stands[name] = carried[name] = last.get(name, f"c{len(carried)}")
+        if line.formula is not None:
+            lines += _assigned(program, line, stands, f"r{index}")
+        for name in line.writes:
+            stands[name] = f"r{index}"
+            index += 1
+    first = program.instructions[0]
+    batch = [ast.Name(f"r{at}") for at in range(len(first.writes))]
+    target = ast.Tuple([*batch]) if first.phase is Phase.BATCH else ast.Name("_")
+    record = ast.Tuple([ast.Name(f"r{at}") for at in range(len(written))])
+    done = ast.Expr(ast.Call(ast.Name("done"), [record], []))
+    body: list[ast.stmt] = [_given(variable, name) for name, variable in carried.items()]
+    body.append(ast.For(target, ast.Name("batches"), [*lines, done], [], lineno=1))
+    arguments = [ast.arg(name) for name in ("tensors", "batches", "done")]
+    signature = ast.arguments([], arguments, None, [], [], None, [])
+    function = ast.FunctionDef("passes", signature, body, [])
+    return ast.Module([ast.fix_missing_locations(function)], [])
+
+
+def _given(variable: str, name: str) -> ast.stmt:
+    """Return the statement that takes a tensor that was live before."""
+    value = ast.Subscript(ast.Name("tensors"), ast.Constant(name))
+    return ast.Assign([ast.Name(variable)], value, lineno=1)
+
+
+def _assigned(
+    program: Program, line: Instruction, stands: Mapping[str, str], variable: str
+) -> list[ast.stmt]:
+    """Return the statements that compute a line and mark its result as read-only."""
+    assert line.formula is not None, "the batch line computes nothing"
+    value = line.formula.with_variables({p: stands[line.names[p]] for p in line.formula.parameters})
+    # NumPy makes bare numbers where an array without axes is meant.
+    if line.rule is not None or () in program.tensors[line.writes[0]].shapes:
+        value = ast.Call(ast.Name("asarray"), [value], [])
+    seal = ast.Call(ast.Attribute(ast.Name(variable), "setflags"), [ast.Constant(False)], [])
+    return [ast.Assign([ast.Name(variable)], value, lineno=1), ast.Expr(seal)]

@@ -1,0 +1,108 @@
+"""Every way of executing gives the bits of the listing, run line by line as plain NumPy."""
+
+import random
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from random_programs import DTYPES, random_expression, random_network
+
+from nnstep import scenarios
+from nnstep.engine.arrays import Array
+from nnstep.engine.loading import load
+from nnstep.engine.operations.formula import NAMESPACE
+from nnstep.engine.program.program import Phase
+from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.session.session import Session
+
+PASSES = 3
+
+Live = dict[str, Array]
+
+
+class Plain:
+    """A run of the listing as it stands: `places` has what is live at each place."""
+
+    def __init__(self, session: Session, edits: dict[int, tuple[str, Any, Any]]) -> None:
+        batches = self._batches(session)
+        names: dict[str, Any] = {**NAMESPACE, **session.values(), "batches": batches}
+        tensors = session.program.tensors
+        self.places: list[Live] = []
+        for place in count():
+            if place in edits:
+                name, index, value = edits[place]
+                names[name] = names[name].copy()
+                names[name][index] = value
+            self.places.append({n: names[n] for n in tensors if n in names})
+            if place == session.total:
+                break
+            line = session.program.instructions[place % len(session.program)]
+            with np.errstate(all="ignore"):
+                exec(line.code, names)
+            for name in line.writes:
+                names[name] = np.asarray(names[name])
+
+    @staticmethod
+    def _batches(session: Session) -> Iterator[tuple[Array, Array]]:
+        """Yield the batches of a run of the session's own, stopped at each batch line."""
+        other = Session(session.scenario, iterations=session.clock.iteration(session.total or 0))
+        for step in other.steps():
+            if step.phase is Phase.BATCH:
+                yield step.writes["x"], step.writes["y"]
+
+
+def same(live: Live, values: Any) -> bool:
+    """Tell whether the same tensors have the same bits."""
+    return live.keys() == values.keys() and all(
+        (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+        for a, b in ((live[name], values[name]) for name in live)
+    )
+
+
+def assert_all_ways_agree(scenario: Scenario, seed: int) -> None:
+    """Step, run, seek, and edit a tensor at each place, beside the listing."""
+    choose = random.Random(seed)
+
+    def fresh() -> Session:
+        return Session(scenario, iterations=1 if scenario.optimizer is None else PASSES)
+
+    session = fresh()
+    plain, total = Plain(session, {}).places, session.total or 0
+    assert same(plain[0], session.values())
+    for step in session.steps():
+        assert same(plain[step.index + 1], session.values()), step.code
+    for place in choose.sample(range(total + 1), min(total, 12)):
+        session.seek(place)
+        assert same(plain[place], session.values()), place
+    run = fresh()
+    for place in sorted(choose.sample(range(1, total + 1), min(total, 4))):
+        run.advance(place)
+        if run.place == place:  # a value that is not finite stops it
+            assert same(plain[place], run.values()), place
+    edited = fresh()
+    for place in choose.sample(range(total), min(total, 6)):
+        edited.restart()
+        edited.seek(place)
+        name = choose.choice([n for n, a in edited.values().items() if a.size])
+        index = tuple(choose.randrange(size) for size in edited.value(name).shape)
+        value = 0 if edited.value(name).dtype.kind == "i" else choose.choice([0.5, -0.25, 1.5])
+        edited.edit(name, index, value)
+        changed = Plain(fresh(), {place: (name, index, value)}).places
+        for step in edited.steps():
+            assert same(changed[step.index + 1], edited.values()), (place, name, step.code)
+        edited.seek(choose.randrange(place, total + 1))
+        assert same(changed[edited.place], edited.values()), (place, name)
+
+
+@pytest.mark.parametrize("name", [n for n in scenarios.names() if n != "digits"])
+def test_the_gallery(name: str) -> None:
+    assert_all_ways_agree(load(name), 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(12))
+def test_random_programs(seed: int, dtype: str) -> None:
+    assert_all_ways_agree(random_network(seed, dtype), seed)
+    assert_all_ways_agree(random_expression(seed, dtype), seed)
