@@ -143,4 +143,4 @@ def rounds_to(computed: float, result: str) -> bool:
         return str(computed) == result
     mantissa, _, exponent = result.partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return abs(computed - float(result)) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
+    return abs(computed - float(result)) < 0.5 * 10.0**-decimals * (1 - 1e-8)

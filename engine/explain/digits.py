@@ -177,13 +177,16 @@ def _result(value: Any, decimals: int, digits: int) -> str:
 
 
 def _confirms(calculated: float, result: str) -> bool:
-    """Tell whether a calculator's number, rounded to the digits of a result, is that result."""
+    """Tell whether a calculator's number, rounded to the digits of a result, is that result.
+
+    Between two of them, calculators differ: more digits are printed then.
+    """
     wanted = float(result)
     if not math.isfinite(wanted) or not math.isfinite(calculated):
         return math.isnan(wanted) == math.isnan(calculated) and (
             math.isnan(wanted) or wanted == calculated
         )
-    return abs(calculated - wanted) <= 0.5 * 10.0 ** -_decimals_signed(result) * (1 + 1e-9)
+    return abs(calculated - wanted) < 0.5 * 10.0 ** -_decimals_signed(result) * (1 - 1e-7)
 
 
 def _decimals_signed(text: str) -> int:

@@ -1,8 +1,10 @@
 """The expression of one cell with its numbers: sums written out, branches taken, letters gone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
@@ -20,7 +22,7 @@ from .nodes import (
     applied,
     indices,
     letters_in,
-    value_of,
+    reduced,
 )
 
 Place = tuple[str, Shape]
@@ -42,71 +44,120 @@ class Part(Struct, frozen=True, eq=False):
     aside: tuple["Part", ...] = ()
 
 
+Make = Callable[[dict[Letter, Any]], Part]
+"""Makes the part that an expression is, for numbers in place of letters."""
+
+
 class Expansion:
-    """Writes out one expression; what occurs in it more than once is one part."""
+    """Writes out one expression; what occurs in it more than once is one part.
+
+    Each expression is looked at once, and gives what makes its part for all numbers that the
+    letters stand for, as sums of thousands of terms are written out while somebody waits.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Part] = {}
-        self._letters: dict[int, tuple[Letter, ...]] = {}
+        self._makers: dict[tuple[int, bool], Make] = {}
         self._kept: list[Node] = []
 
     def part(self, node: "int | Node", where: Environment, beside: bool = False) -> Part:
         """Return the part that an expression is; `beside` other parts a maximum is its value."""
-        if isinstance(node, int):
-            return Part(node)
-        if id(node) not in self._letters:
-            own = {letter for each in _reductions(node) for letter in each.letters}
-            self._letters[id(node)] = tuple(
-                letter for letter in dict.fromkeys(letters_in(node)) if letter not in own
-            )
-            self._kept.append(node)
-        key = (id(node), beside, *(where[each] for each in self._letters[id(node)]))
-        if key not in self._known:
-            self._known[key] = self._part(node, where, beside)
-        return self._known[key]
+        return self._maker(node, beside)(dict(where))
 
-    def _part(self, node: Node, where: Environment, beside: bool) -> Part:
+    def _maker(self, node: "int | Node", beside: bool = False) -> Make:
+        if isinstance(node, int):
+            number = Part(node)
+            return lambda where: number
+        if (id(node), beside) not in self._makers:
+            self._kept.append(node)
+            self._makers[id(node), beside] = _remembered(node, self._make(node, beside))
+        return self._makers[id(node), beside]
+
+    def _make(self, node: Node, beside: bool) -> Make:
         match node:
             case Number(value):
-                return Part(value)
+                return lambda where: Part(value)
             case Letter():
-                return Part(where[node])
+                return lambda where: Part(where[node])
             case Cell():
-                return self._cell(node, where)
-            case Choose(test, yes, no):
-                decides = self.part(test, where, True)
-                taken = self.part(yes if decides.value else no, where, beside)
-                aside = (*taken.aside, decides)
-                return Part(taken.value, taken.sign, taken.parts, taken.cell, aside)
+                return self._cell(node)
+            case Choose():
+                return self._choice(node, beside)
             case Apply(sign, operands):
-                parts = tuple(self.part(each, where, True) for each in operands)
-                if sign in CASTS:
-                    return _cast(sign, parts[0])
-                return Part(applied(sign, tuple(part.value for part in parts)), sign, parts)
+                return self._applied(sign, tuple(self._maker(each, True) for each in operands))
             case Reduce():
-                return self._reduced(node, where, beside)
+                return self._reduced(node, beside)
         raise TypeError(node)
 
-    def _cell(self, node: Cell, where: Environment) -> Part:
-        places = [self.part(each, where) for each in node.index]
-        index = tuple(
-            int(place.value) % size for place, size in zip(places, node.array.shape, strict=True)
-        )
-        aside = tuple(place for place in places if place.sign or place.cell)
-        cell = (node.name, index) if node.name else None
-        return Part(node.array[index], cell=cell, aside=aside)
+    def _choice(self, node: Choose, beside: bool) -> Make:
+        test = self._maker(node.test, True)
+        branches = self._maker(node.no, beside), self._maker(node.yes, beside)
 
-    def _reduced(self, node: Reduce, where: Environment, beside: bool) -> Part:
-        parts = tuple(
-            self.part(node.body, {**where, **dict(zip(node.letters, at, strict=True))}, True)
-            for at in indices(node.letters)
-        )
-        value = value_of(node, where)
-        if node.sign == "sum":
-            return Part(value, "sum", parts)
-        if beside:
-            return Part(value, aside=(Part(value, node.sign, parts),))
-        return Part(value, node.sign, parts)
+        def make(where: dict[Letter, Any]) -> Part:
+            decides = test(where)
+            taken = branches[bool(decides.value)](where)
+            aside = (*taken.aside, decides)
+            return Part(taken.value, taken.sign, taken.parts, taken.cell, aside)
+
+        return make
+
+    def _applied(self, sign: str, operands: tuple[Make, ...]) -> Make:
+        def make(where: dict[Letter, Any]) -> Part:
+            parts = tuple([operand(where) for operand in operands])
+            if sign in CASTS:
+                return _cast(sign, parts[0])
+            return Part(applied(sign, tuple([part.value for part in parts])), sign, parts)
+
+        return make
+
+    def _cell(self, node: Cell) -> Make:
+        sizes = node.array.shape
+        makers = [self._maker(each) for each in node.index]
+
+        def make(where: dict[Letter, Any]) -> Part:
+            places = [place(where) for place in makers]
+            index = tuple(
+                [int(place.value) % size for place, size in zip(places, sizes, strict=True)]
+            )
+            aside = tuple([place for place in places if place.sign or place.cell])
+            cell = (node.name, index) if node.name else None
+            return Part(node.array[index], cell=cell, aside=aside)
+
+        return make
+
+    def _reduced(self, node: Reduce, beside: bool) -> Make:
+        body = self._maker(node.body, True)
+        shape = tuple(letter.size for letter in node.letters)
+
+        def make(where: dict[Letter, Any]) -> Part:
+            parts = []
+            for at in indices(node.letters):
+                where.update(zip(node.letters, at, strict=True))
+                parts.append(body(where))
+            value = reduced(node.sign, np.array([part.value for part in parts]).reshape(shape))
+            if node.sign == "sum":
+                return Part(value, "sum", tuple(parts))
+            if beside:
+                return Part(value, aside=(Part(value, node.sign, tuple(parts)),))
+            return Part(value, node.sign, tuple(parts))
+
+        return make
+
+
+def _remembered(node: Node, make: Make) -> Make:
+    """Have a part made once for the numbers of the letters that its expression has left."""
+    own = {letter for each in _reductions(node) for letter in each.letters}
+    letters = tuple(each for each in dict.fromkeys(letters_in(node)) if each not in own)
+    key_of = itemgetter(*letters) if letters else lambda where: ()
+    known: dict[Any, Part] = {}
+
+    def remembered(where: dict[Letter, Any]) -> Part:
+        key = key_of(where)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = make(where)
+        return found
+
+    return remembered
 
 
 def _cast(sign: str, part: Part) -> Part:

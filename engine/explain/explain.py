@@ -27,7 +27,7 @@ from .running import run_in_index_space
 from .sentences import of_edit, of_first, sentence, special
 from .shapes import shapes_text
 from .sums import Sum, summed, summed_at_large
-from .writing import arithmetic, lettered, symbols
+from .writing import lettered, symbols
 
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline
@@ -185,18 +185,17 @@ class Walk:
 
     def _explained(self) -> Explanation:
         shown = self.part
-        definition, exact = "", True
+        exact = True
         if self.opened_part is not None:
-            definition = arithmetic(self.opened_part, self.folds)
             exact = self.gives_the_value(self.opened_part)
             shown = self.opened_part if exact else self.part
         self.total = summed(shown)
         texts = printings(shown, self.value, self.opened_node is not None)
         return replace(
             self._described(exact),
-            arithmetic=arithmetic(self.part, self.folds),
             calculation=self.part,
-            definition=definition,
+            textbook=self.opened_part,
+            folds=self.folds,
             exact=exact,
             printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
             printings=texts,

@@ -53,9 +53,9 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     the data (whose step is the batch line's), a first value and an edit, which have no step.
 
     `rule` is the tensor's rule as mathematics, `general` that of any cell, and `symbolic` that of
-    this one. `arithmetic` is what the code does, in numbers; `calculation` is the same as a tree of
-    its parts. `definition` is the
-    textbook's where a named function is opened, and `exact` whether it gives the value as well.
+    this one. `calculation` is what the code does, as a tree of its parts, and `textbook` what the
+    definition does where a named function is opened; `exact` says whether that gives the value as
+    well. `folds` says that plain numbers are computed in another precision than tensors.
     `printed` is the calculation as a pocket calculator confirms it; `printings` has it from the
     most to the least that there is room for.
 
@@ -81,8 +81,6 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     rule: str = ""
     general: str = ""
     symbolic: str = ""
-    arithmetic: str = ""
-    definition: str = ""
     exact: bool = True
     printed: str = ""
     printings: tuple[str, ...] = ()
@@ -93,12 +91,28 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     cancels: bool = False
     sources: tuple[Source, ...] = ()
     calculation: "Part | None" = None
+    textbook: "Part | None" = None
+    folds: bool = False
     shapes: str = ""
     special: str = ""
     sentence: str = ""
     was: str = ""
     comparison: "Comparison | None" = None
     rests_on: tuple[str, ...] = ()
+
+    @cached_property
+    def arithmetic(self) -> str:
+        """What the code does, in numbers; "" where no step computed the cell, or of too many."""
+        from .writing import arithmetic
+
+        return arithmetic(self.calculation, self.folds) if self.calculation else ""
+
+    @cached_property
+    def definition(self) -> str:
+        """What the textbook's definition does, in numbers; "" where no named function is opened."""
+        from .writing import arithmetic
+
+        return arithmetic(self.textbook, self.folds) if self.textbook else ""
 
     @cached_property
     def reductions(self) -> tuple[str, ...]:

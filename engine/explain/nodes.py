@@ -187,9 +187,13 @@ def _terms(node: Reduce, where: Environment, axes: int) -> Array:
 
 
 def _reduced(node: Reduce, where: Environment, axes: int) -> Any:
-    terms = _terms(node, where, axes)
-    over = tuple(range(-len(node.letters), 0))
-    result = np.asarray(_REDUCTIONS[node.sign](terms, axis=over))
+    return reduced(node.sign, _terms(node, where, axes), len(node.letters))
+
+
+def reduced(sign: str, terms: Array, over: int | None = None) -> Any:
+    """Return the sum, the maximum or the minimum of terms, over all axes or the last so many."""
+    axes = tuple(range(-(terms.ndim if over is None else over), 0))
+    result = np.asarray(_REDUCTIONS[sign](terms, axis=axes))
     return result[(0,) * result.ndim] if all(size == 1 for size in result.shape) else result
 
 
