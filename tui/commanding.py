@@ -45,6 +45,10 @@ class Commanding(Screen[None]):
         """The name and the index of the cell in question."""
 
     @abstractmethod
+    def choose(self, cell: tuple[str, Shape]) -> None:
+        """Have a cell be the one in question."""
+
+    @abstractmethod
     def filled(self, line: str) -> str:
         """Return a line of the prompt with its blanks filled in."""
 
@@ -66,6 +70,8 @@ class Commanding(Screen[None]):
             from .dialogs import Plot
 
             self.app.push_screen(Plot(answer.plot))
+        elif answer.asks is not None:
+            self.choose(answer.asks)
         elif answer.told or answer.moved or len(answer.lines) < 2:
             if message := answer.told or " ".join(() if answer.moved else answer.lines):
                 self.say(message)

@@ -241,6 +241,11 @@ class Debugger(Commanding):
         """The name and the index of the cell in question: that of the step, or one chosen."""
         return self._pointer.cell(self.driver.snapshot)
 
+    def choose(self, cell: Cell) -> None:
+        """Have a cell be the one in question, and its index in what is written next."""
+        self._pointer.choose(cell)
+        self._ask()
+
     def _ask(self) -> None:
         """Show which cell is in question now, in the panes and in the strip."""
         scene = self._scene()
@@ -358,8 +363,7 @@ class Debugger(Commanding):
         """Ask about the cell that somebody has chosen."""
         pane = self.stage.focus
         if isinstance(pane, TensorPane) and pane.view.selected is not None:
-            self._pointer.choose(pane.view.selected)
-            self._ask()
+            self.choose(pane.view.selected)
 
     def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""

@@ -94,7 +94,7 @@ class Prompt(Question):
 
     def show_answer(self, answer: Answer) -> None:
         """Show an answer here, and a curve above; where the run was moved, leave to show that."""
-        if answer.moved or answer.quit:
+        if answer.moved or answer.quit or answer.asks:
             self.dismiss(answer)
             return
         self.query_one(Input).value = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nnstep.engine.arrays import Shape
 from nnstep.engine.language.evaluate import DIGITS, one_line
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.program.program import Instruction
@@ -109,8 +110,8 @@ class Answer(Struct, frozen=True, dict=True):
     lines, or what makes them. `told` is the one sentence to say where the screen shows the rest,
     and `title` what stands above the lines elsewhere. `moved` tells whether the session may be at
     another place or on another branch, and `snapshot` is what there is to show then; `stop` is
-    what the run has stopped for. `interrupted` tells that somebody did not want to wait for the
-    end.
+    what the run has stopped for. `asks` is the cell that is in question from now on. `interrupted`
+    tells that somebody did not want to wait for the end.
     """
 
     text: tuple[str, ...] | Callable[[], Iterable[str]] = ()
@@ -120,6 +121,7 @@ class Answer(Struct, frozen=True, dict=True):
     moved: bool = False
     snapshot: Snapshot | None = None
     stop: Stop | None = None
+    asks: tuple[str, Shape] | None = None
     interrupted: bool = False
     plot: "Series | None" = None
     verification: "Verification | None" = None

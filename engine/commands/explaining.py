@@ -138,7 +138,8 @@ def _readers(session: "Session", text: Typed) -> Answer:
 def _cell(session: "Session", text: Typed) -> Answer:
     name, index = cell(text, session)
     session.question.choose(name, index)
-    return Answer(tuple(strip_lines(session.explain(name, index))))
+    lines = tuple(strip_lines(session.explain(name, index)))
+    return Answer(lines, asks=(name, index))
 
 
 def _narrate(session: "Session", text: Typed) -> Answer:

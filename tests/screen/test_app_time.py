@@ -228,6 +228,15 @@ async def test_a_command_moves_and_the_prompt_closes() -> None:
         assert shown(pilot).place == LENGTH
 
 
+async def test_a_cell_asked_for_at_the_prompt_is_the_one_in_question() -> None:
+    async with app_of().run_test(size=NARROW) as pilot:
+        await pilot.press(*"nnn")
+        await type_command(pilot, "cell W1[1, 0]")
+        assert not at_prompt(pilot)
+        assert debugger(pilot).selected == ("W1", (1, 0))
+        assert "─ W1[1, 0] = " in screen_text(pilot.app)
+
+
 @pytest.mark.parametrize(
     ("command", "line"),
     [

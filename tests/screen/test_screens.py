@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from debugging import NARROW, WIDE, app_of
+from debugging import NARROW, ROOMY, WIDE, app_of
 from screen_text import screen_lines, type_command
 
 from nnstep.engine.loading import load
@@ -18,22 +18,43 @@ from nnstep.scenarios import path
 DOCUMENT = Path(__file__).parents[2] / "docs" / "screens.md"
 UPDATE = "NNSTEP_UPDATE_SCREENS"
 
-_FRAME = r"(### {section} .*?```screen {size}\n)(.*?)(```)"
+_FRAME = r"(```screen {size}\n)(.*?)(```)"
 
-# The section, the size, the example, and the keys, or lines of the prompt, that lead there.
+# The section, which of its frames of a size, the size, the example, and the keys, or lines of the
+# prompt, that lead there.
 FRAMES = [
-    ("5.20", NARROW, "mazur", ["?"]),
-    ("5.22", NARROW, "mazur", [*"sssssssss", "3", ":set a1[0, 1] = 0.9", "pageup", *"jjj", "l"]),
+    ("5.1", 0, NARROW, "mazur", []),
+    ("5.2", 0, NARROW, "mazur", ["s", "s"]),
+    ("5.3", 0, NARROW, "mazur", [*"ssssss"]),
+    ("5.4", 0, NARROW, "mazur", [*"sssssssss", "0", "right"]),
+    ("5.4", 0, WIDE, "mazur", [*"sssssssss", "0", "right"]),
+    ("5.4", 0, ROOMY, "mazur", [*"sssssssss", "0", "right"]),
+    ("5.5", 0, NARROW, "mazur", [*"ssssssssssss"]),
+    ("5.6", 0, NARROW, "two-layer", [":goto 18", "s", "0"]),
+    ("5.7", 0, NARROW, "rows", [*"sssssssss"]),
+    ("5.8", 0, NARROW, "digits", [*"ssssssss", "0", *"jjjjjjjjj", *"lllll"]),
+    ("5.8", 0, WIDE, "digits", [*"ssssssss", "0", *"jjjjjjjjj", *"lllll"]),
+    ("5.19", 0, NARROW, "mazur", [*"sssssssss", "0", "right", "z", "z"]),
+    ("5.20", 0, NARROW, "mazur", ["?"]),
+    ("5.22", 0, NARROW, "mazur", [*"sssssssss", "3", ":set a1[0, 1] = 0.9", "pageup", *"jjj", "l"]),
+    ("5.23", 0, NARROW, "mazur", ["s", "s", "s"]),
+    ("5.23", 1, NARROW, "digits", [":goto 10", "s", "0", *"llll"]),
+    ("5.23", 2, NARROW, "digits", [*"sssssss"]),
 ]
 
 
-def frame_of(section: str, size: tuple[int, int]) -> re.Match[str]:
-    """Find the first frame of a section that has a size."""
+def frame_of(section: str, nth: int, size: tuple[int, int]) -> re.Match[str]:
+    """Find a frame of a section that has a size."""
     columns, lines = size
-    pattern = _FRAME.format(section=re.escape(section), size=f"{columns}x{lines}")
-    found = re.search(pattern, DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None, f"there is no frame {section} at {columns}x{lines}"
-    return found
+    text = DOCUMENT.read_text(encoding="utf-8")
+    start = text.index(f"### {section} ")
+    ends = (text.find(end, start + 1) for end in ("\n### ", "\n## "))
+    end = min(each for each in ends if each >= 0)
+    frames = list(
+        re.compile(_FRAME.format(size=f"{columns}x{lines}"), re.DOTALL).finditer(text, start, end)
+    )
+    assert nth < len(frames), f"{section} has {len(frames)} frames at {columns}x{lines}"
+    return frames[nth]
 
 
 def test_every_frame_has_its_size() -> None:
@@ -44,9 +65,9 @@ def test_every_frame_has_its_size() -> None:
         assert {len(line) for line in drawn} == {int(columns)}
 
 
-@pytest.mark.parametrize(("section", "size", "scenario", "keys"), FRAMES)
+@pytest.mark.parametrize(("section", "nth", "size", "scenario", "keys"), FRAMES)
 async def test_a_frame_of_the_document(
-    section: str, size: tuple[int, int], scenario: str, keys: list[str]
+    section: str, nth: int, size: tuple[int, int], scenario: str, keys: list[str]
 ) -> None:
     async with app_of(load(path(scenario))).run_test(size=size) as pilot:
         for key in keys:
@@ -56,11 +77,11 @@ async def test_a_frame_of_the_document(
                 await pilot.press(key)
         await pilot.pause()
         drawn = "".join(f"{line:<{size[0]}}\n" for line in screen_lines(pilot.app))
-    frame = frame_of(section, size)
+    frame = frame_of(section, nth, size)
     if os.environ.get(UPDATE):
         text = frame.string
         DOCUMENT.write_text(text[: frame.start(2)] + drawn + text[frame.end(2) :], encoding="utf-8")
-        frame = frame_of(section, size)
+        frame = frame_of(section, nth, size)
     assert drawn == frame[2], f"{UPDATE}=1 draws the document's frame anew"
 
 
