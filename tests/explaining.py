@@ -135,7 +135,7 @@ def check_printed(printed: str) -> None:
         computed = float(Evaluation("float64")(as_code(stage).strip()))
         assert rounds_to(computed, result), f"{computed} is not {result}: {printed}"
         checked += 1
-    assert checked or len(stages) == 1, printed
+    assert checked or len(stages) < 2, printed
 
 
 def rounds_to(computed: float, result: str) -> bool:

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.layout import Layout
 
 from nnstep.engine.arrays import Shape
+from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
 from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.limits import HISTORY_BYTES
@@ -36,6 +37,7 @@ from .typeahead import hold
 if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
+    from nnstep.engine.verification.verdict import Verification
 
 
 class Debugger(Commanding):
@@ -74,6 +76,7 @@ class Debugger(Commanding):
         self._place = 0
         self._ran = range(0)
         self._pointer = Pointer()
+        self._verified: dict[tuple[object, ...], Verification] = {}
         self._is_drawn = False
         self._blanks = Blanks(
             self.driver,
@@ -199,7 +202,21 @@ class Debugger(Commanding):
             is_shown=self.stage.here is not row_of(1),
             follow=follow,
             insight=self._insight(cell),
+            verified=self._verified.get(self._pass_shown),
         )
+
+    @property
+    def _pass_shown(self) -> tuple[object, ...]:
+        """The pass through the program that is shown, and the edits that lead there."""
+        snapshot = self.driver.snapshot
+        return snapshot.branch.name, snapshot.branch.edits, snapshot.iteration
+
+    def show_answer(self, answer: Answer | None) -> None:
+        """Show what a command has answered; what came of the gradients, beside them from now on."""
+        if answer is not None and answer.verification is not None:
+            self._verified = {self._pass_shown: answer.verification}
+            self._ask()
+        super().show_answer(answer)
 
     def _insight(self, cell: Cell | None) -> Insight:
         """Return what there is to say of the last line and of a cell, where one can follow.

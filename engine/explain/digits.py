@@ -143,6 +143,8 @@ def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
         (part,) = part.parts
     if part.cell and not part.sign:
         return (f"= {cell_name(*part.cell)} = {shortest(value)}",)
+    if not part.parts:
+        return (f"= {shortest(value)}",)
     if total := summed(part):
         return of_sum(part, total, value)
     return tuple(dict.fromkeys(_of_others(part, value, opened)))

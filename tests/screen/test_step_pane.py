@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from debugging import NARROW, WIDE, app_of, debugger
+from debugging import NARROW, ROOMY, WIDE, app_of, debugger
 from screen_text import screen_lines, screen_text, until
 from textual.pilot import Pilot
 
@@ -147,6 +147,32 @@ async def test_wide_strips_have_labels_and_say_more() -> None:
         assert "kept from the forward pass" in text
         assert "W2[0, 0]               step 15     W2 = W2 - lr * dW2" in text
         assert "no value yet: this is the first iteration" in text
+
+
+async def test_the_tallest_strips_say_what_the_factors_are_and_whether_they_were_checked() -> None:
+    async with app_of(load("mazur")).run_test(size=ROOMY) as pilot:
+        await steps(pilot, 9)
+        text = "\n".join(strip(pilot))
+        assert "the error of output 0, before its activation" in text
+        assert "what neuron 0 of layer 1 gives" in text
+        assert "check     not compared with a difference quotient here yet: v" in text
+        await pilot.press("v")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "Report")
+        await pilot.press("escape")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "Debugger")
+        text = "\n".join(strip(pilot))
+        assert "check     4 of 4 cells compared with difference quotients: pass" in text
+        await pilot.press("i")
+        assert "compared with difference quotients" not in "\n".join(strip(pilot))
+
+
+async def test_what_a_cell_was_computed_from_comes_into_view_in_the_other_panes() -> None:
+    async with app_of(load("digits")).run_test(size=WIDE) as pilot:
+        await steps(pilot, 8)
+        await pilot.press("0", *"jjjjjjjjj", *"lllll")
+        right = [line[81:] for line in screen_lines(pilot.app)[1:11]]
+        assert any("a1 (64, 32)" in line for line in right)
+        assert any(line.startswith("   0") and "‹0.1609›" in line for line in right)
 
 
 async def test_an_edited_cell_says_what_it_was() -> None:

@@ -1,6 +1,7 @@
 """What there is to see around a snapshot: what has just run, and which cell is in question."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,18 +13,23 @@ from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
+if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation
+    from nnstep.engine.verification.verdict import Verification
+
 Cell = tuple[str, Shape]
 
 
 class Asked(Struct, frozen=True):
     """The cell in question, on which keys act and of which the strip speaks.
 
-    `sources` are the cells that it was computed from.
+    `sources` are the cells that it was computed from, and `foremost` those that count most.
     """
 
     name: str
     index: Shape
     sources: frozenset[Cell] = frozenset()
+    foremost: tuple[Cell, ...] = ()
 
     @property
     def cell(self) -> Cell:
@@ -84,7 +90,8 @@ class Scene(Struct, frozen=True, eq=False):
     `ran` are the places of the instructions that have just run, none after a jump. `asked` is the
     cell in question, which all panes of tensors show while `is_shown`. With `follow`, what was
     written is to come into view. `insight` has the line that has just run, laid out, and how the
-    cell in question got its value, where that is known.
+    cell in question got its value, where that is known. `verified` is what came of the gradients
+    of this pass, if somebody has had them verified.
     """
 
     standing: Standing
@@ -93,6 +100,7 @@ class Scene(Struct, frozen=True, eq=False):
     is_shown: bool = False
     follow: bool = False
     insight: Insight = NO_INSIGHT
+    verified: "Verification | None" = None
 
 
 def _misprinted(snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:
@@ -125,12 +133,13 @@ class Scenes:
         is_shown: bool = False,
         follow: bool = False,
         insight: Insight = NO_INSIGHT,
+        verified: "Verification | None" = None,
     ) -> Scene:
         """Return what there is to see around a snapshot."""
         if asked is not None and insight.why is not None:
             cells = frozenset((each.name, each.index) for each in insight.why.sources)
-            asked = replace(asked, sources=cells)
-        return Scene(self._standing(snapshot, ran), ran, asked, is_shown, follow, insight)
+            asked = replace(asked, sources=cells, foremost=_foremost(insight.why))
+        return Scene(self._standing(snapshot, ran), ran, asked, is_shown, follow, insight, verified)
 
     def _standing(self, snapshot: Snapshot, ran: range) -> Standing:
         lines, count = self._program.instructions, len(self._program)
@@ -184,3 +193,16 @@ class Scenes:
             for at in self._writers.get(name, ())
         ]
         return max(0, *places) if places else 0
+
+
+def _foremost(why: "Explanation") -> tuple[Cell, ...]:
+    """Return the factors of the largest term of a sum that has several, else the sources."""
+    known = {source.cell: (source.name, source.index) for source in why.sources}
+    if len(why.terms) > 1:
+        factors = (factor.cell for factor in why.terms[0].factors)
+        return tuple(known[cell] for cell in factors if cell in known)
+    return tuple(known.values())[:_FOREMOST]
+
+
+# Of what is no sum, so many sources are looked at.
+_FOREMOST = 8

@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.insight import Insight
-from nnstep.engine.program.program import Phase, Role
+from nnstep.engine.program.program import Role
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.engine.text import cell_name
 from nnstep.tui.numbers import direction, format_exact, is_same
 
+from .besides import Labelled, besides
 from .line_view import Line, LineView, Piece, columns, empty, fit
 from .scene import Asked, Scene
 
@@ -112,7 +112,7 @@ class Strip(LineView):
             for text in _large(known):
                 yield fit([(f"   {text}", palette.strong)], width, palette.text)
             return
-        for label, pieces in _lines(known, snapshot, scene.insight, width, height - 1):
+        for label, pieces in _lines(known, snapshot, scene, width, height - 1):
             labelled = (
                 [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
             )
@@ -173,8 +173,8 @@ def _large(why: "Explanation") -> Iterator[str]:
 
 
 def _lines(
-    why: "Explanation", snapshot: Snapshot, insight: Insight, width: int, height: int
-) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    why: "Explanation", snapshot: Snapshot, scene: Scene, width: int, height: int
+) -> Iterator[Labelled]:
     """Yield what there is to say of a cell, each with its label, in the order of its importance."""
     wide = width >= WIDE
     room = width - (11 if wide else 1) - 1
@@ -186,20 +186,16 @@ def _lines(
     printed = next((each for each in why.printings if len(each) <= room), why.printed)
     yield "numbers", [(printed, "strong")]
     if not wide:
-        says, texts = _remark(why, insight)
+        says, texts = _remark(why, scene.insight)
         if texts:
             yield "", [(_fitting(texts, room), says)]
         return
-    yield from _of_other_numbers(why, insight)
+    yield from _of_other_numbers(why, scene.insight)
     if why.sentence:
         yield "meaning", [(why.sentence, "text")]
     if why.special:
         yield ("zeros" if _is_of_zeros(why) else "special"), [(why.special, "text")]
-    yield from _sources(why, snapshot)
-    if height >= 6:
-        if text := _feeds(why, snapshot):
-            yield "feeds", [(text, "text")]
-        yield "before", [(_before(insight.replaced, why.value), "text")]
+    yield from besides(why, snapshot, scene, height)
 
 
 def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]:
@@ -282,46 +278,3 @@ def _given(why: "Explanation") -> Iterator[tuple[str, str]]:
         yield "before", why.was
     usual = "Typed in by you." if why.origin == "edit" else "A first value: no step has changed it."
     yield "meaning", why.sentence or usual
-
-
-def _sources(why: "Explanation", snapshot: Snapshot) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the two largest sources, each with the step and the line that wrote it."""
-    largest = sorted(why.sources, key=lambda source: -abs(source.value))[:2]
-    wanted = [source for source in why.sources if source in largest]
-    lines, count = snapshot.program.instructions, len(snapshot.program)
-    here = lines[(why.step or 0) % count].phase
-    for order, source in enumerate(wanted):
-        step = f"step {source.step}" if source.step is not None else _ORIGINS[source.origin]
-        text = f"{source.cell:<11} {source.value:<10.6g} {step:<12}{source.code}"
-        kept = source.step is not None and here is Phase.BACKWARD
-        if kept and lines[(source.step or 0) % count].phase is Phase.FORWARD:
-            text = f"{text:<64} kept from the forward pass"
-        yield ("from" if order == 0 else ""), [(text, "text")]
-
-
-_ORIGINS = {"first": "first value", "edit": "typed in", "data": "data", "step": ""}
-
-
-def _feeds(why: "Explanation", snapshot: Snapshot) -> str:
-    """Say which line reads the tensor next."""
-    lines, count = snapshot.program.instructions, len(snapshot.program)
-    start = (why.step or 0) + 1
-    shape = snapshot.tensors[why.name].shape
-    for place in range(start, start + count):
-        line = lines[place % count]
-        if why.name in line.reads:
-            target = line.writes[0]
-            alike = snapshot.program.tensors[target].shape == shape
-            cell = cell_name(target, why.index) if alike else target
-            run = "" if place < snapshot.place else "not run yet"
-            return f"{cell:<22} {f'step {place}':<12}{line.code:<29} {run}"
-        if why.name in line.writes:
-            return ""
-    return ""
-
-
-def _before(replaced: float | None, value: float) -> str:
-    """Say what the cell was before its step."""
-    if replaced is None:
-        return "no value yet: this is the first iteration"
-    return f"{replaced:.10g}   {direction(replaced, value)} {value - replaced:+.6g}"

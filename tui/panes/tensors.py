@@ -73,10 +73,18 @@ class TensorView:
         self.ask(scene, reveal=scene.follow)
 
     def ask(self, scene: Scene, *, reveal: bool = True) -> None:
-        """Take another cell in question; if it is here, the cursor is on it, and in view."""
+        """Take another cell in question; if it is here, the cursor is on it, and in view.
+
+        If it is not, the foremost of its sources that is here comes into view.
+        """
         self.scene = scene
-        if scene.asked is not None:
+        if scene.asked is None:
+            return
+        if self.has(scene.asked.name):
             self.point_at(*scene.asked.cell, reveal=reveal)
+        elif reveal and (here := [cell for cell in scene.asked.foremost if self.has(cell[0])]):
+            name, index = here[0]
+            self._reveal(Cursor(name, *self._layout.by_name[name].place_of(index)))
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show, in their order."""
@@ -309,14 +317,17 @@ class TensorView:
 
     def reveal_cursor(self) -> None:
         """Scroll as little as shows the cell under the cursor."""
-        if self.cursor is None:
-            return
-        row, column = self.cursor.row, self.cursor.column
-        block = self._layout.by_name[self.cursor.name]
-        y = block.line_of(row)
+        if self.cursor is not None:
+            self._reveal(self.cursor)
+
+    def _reveal(self, cell: Cursor) -> None:
+        block = self._layout.by_name[cell.name]
+        y = block.line_of(cell.row)
         self.scrolled.reveal(y - (not block.beside_title), y + 1)
         first = self._first.get(block.name, 0)
-        self._first[block.name] = min(max(first, column - self._fitting(block) + 1), column)
+        self._first[block.name] = min(
+            max(first, cell.column - self._fitting(block) + 1), cell.column
+        )
         self._measured.pop(block.name, None)
 
 

@@ -1,0 +1,122 @@
+"""What a wide strip says besides rule, numbers and meaning: where it is from, where it goes."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nnstep.engine.program.program import Phase, Role
+from nnstep.engine.session.snapshot import Snapshot
+from nnstep.engine.text import cell_name
+from nnstep.tui.numbers import direction
+
+from .scene import Scene
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation, Source
+    from nnstep.engine.verification.verdict import Verification
+
+Labelled = tuple[str, list[tuple[str, str]]]
+"""A line of the strip: its label, and texts with what each of them says by its colour."""
+
+# So many lines a strip has that says where a value goes, and one that says what its factors are.
+_TALL, _TALLEST = 6, 10
+_ORIGINS = {"first": "first value", "edit": "typed in", "data": "data", "step": ""}
+
+
+def besides(
+    why: "Explanation", snapshot: Snapshot, scene: Scene, height: int
+) -> Iterator[Labelled]:
+    """Yield what a strip of so many lines says below the meaning."""
+    sources = _largest(why)
+    yield from _from(sources, why, snapshot)
+    if height < _TALL:
+        return
+    if text := _feeds(why, snapshot):
+        yield "feeds", [(text, "text")]
+    yield "before", [(_before(scene.insight.replaced, why.value), "text")]
+    if height >= _TALLEST:
+        if text := _factors(sources, snapshot):
+            yield "factors", [(text, "text")]
+        if text := _check(why, snapshot, scene.verified):
+            yield "check", [(text, "text")]
+
+
+def _largest(why: "Explanation") -> list["Source"]:
+    """Return two sources: the factors of the largest term, or else the largest cells."""
+    known = {source.cell: source for source in why.sources}
+    factors = (
+        known[each.cell] for term in why.terms for each in term.factors if each.cell in known
+    )
+    by_size = sorted(why.sources, key=lambda source: -abs(source.value))
+    unique = {source.cell: source for source in (*factors, *(() if why.terms else by_size))}
+    wanted = list(unique)[:2]
+    return [known[cell] for cell in (wanted if why.terms else known) if cell in wanted]
+
+
+def _from(sources: list["Source"], why: "Explanation", snapshot: Snapshot) -> Iterator[Labelled]:
+    """Yield sources, each with the step and the line that wrote it."""
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    here = lines[(why.step or 0) % count].phase
+    shares = {each.cell: term.share for term in why.terms for each in term.factors[::-1]}
+    for order, source in enumerate(sources):
+        step = f"step {source.step}" if source.step is not None else _ORIGINS[source.origin]
+        text = f"{source.cell:<11} {source.value:<10.6g} {step:<12}{source.code:<40}"
+        kept = source.step is not None and here is Phase.BACKWARD
+        if kept and lines[(source.step or 0) % count].phase is Phase.FORWARD:
+            text = f"{text} kept from the forward pass"
+        elif len(why.terms) > 1 and not why.cancels and shares.get(source.cell, 0) >= 0.01:
+            text = f"{text} {shares[source.cell]:.0%} of it".replace("%", " %")
+        yield ("from" if order == 0 else ""), [(text.rstrip(), "text")]
+
+
+def _feeds(why: "Explanation", snapshot: Snapshot) -> str:
+    """Say which line reads the tensor next."""
+    lines, count = snapshot.program.instructions, len(snapshot.program)
+    start = (why.step or 0) + 1
+    shape = snapshot.tensors[why.name].shape
+    for place in range(start, start + count):
+        line = lines[place % count]
+        if why.name in line.reads:
+            target = line.writes[0]
+            alike = snapshot.program.tensors[target].shape == shape
+            cell = cell_name(target, why.index) if alike else target
+            run = "" if place < snapshot.place else "not run yet"
+            return f"{cell:<22} {f'step {place}':<12}{line.code:<40} {run}".rstrip()
+        if why.name in line.writes:
+            return ""
+    return ""
+
+
+def _before(replaced: float | None, value: float) -> str:
+    """Say what the cell was before its step."""
+    if replaced is None:
+        return "no value yet: this is the first iteration"
+    return f"{replaced:.10g}   {direction(replaced, value)} {value - replaced:+.6g}"
+
+
+def _factors(sources: list["Source"], snapshot: Snapshot) -> str:
+    """Say in words what the sources are, where there are plain ones."""
+    from nnstep.engine.explain.words import in_words
+
+    said = [
+        (f"{source.value:.6g}", in_words(source.name, source.index, snapshot.program))
+        for source in sources
+    ]
+    return "      ".join(f"{value}  {words}" for value, words in said if words)
+
+
+def _check(why: "Explanation", snapshot: Snapshot, verified: "Verification | None") -> str:
+    """Say whether a gradient was compared with difference quotients in this pass."""
+    tensor = snapshot.program.tensors[why.name]
+    of = snapshot.program.tensors.get(tensor.of or "")
+    if tensor.role is not Role.GRADIENT or of is None or of.role is not Role.PARAMETER:
+        return ""
+    found = (
+        next((each for each in verified.tensors if each.gradient == why.name), None)
+        if verified
+        else None
+    )
+    if found is None:
+        return "not compared with a difference quotient here yet: v"
+    worst = f"; the worst is {found.cell}, {found.worst.error:.1e} apart" if found.worst else ""
+    compared = f"{found.checked} of {found.size} cells compared with difference quotients"
+    return f"{compared}: {found.verdict}{worst}"
