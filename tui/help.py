@@ -24,10 +24,8 @@ MARKS = (
     ("[0.08]", "the cell in question"),
     ("‹0.59›", "it was computed from this"),
     ("▲ ▼", "went up, went down"),
-    ("≈", "rests on what you edited"),
-    ("e", "edited by you"),
-    ("≠", "before a line: your own"),
-    ("", "behind: changed to or from NaN"),
+    ("e  ≈", "edited by you; rests on it"),
+    ("≠", "your own line; to, from NaN"),
     ("?", "printed is another number"),
     ("!", "first sight of a fault"),
     ("grey", "of the iteration before"),
@@ -220,7 +218,9 @@ def marks_and_words(width: int) -> Iterator[str]:
     if width >= _SIDE_BY_SIDE:
         yield " MARKS".ljust(_MARKS_WIDTH) + "WORDS"
         left = [*marks, *[""] * (len(words) - len(marks) - 1), keys[0]]
-        yield from (f"{mark:<{_MARKS_WIDTH}}{word}" for mark, word in zip_longest(left, words))
+        yield from (
+            f"{mark:<{_MARKS_WIDTH}}{word}" for mark, word in zip_longest(left, words, fillvalue="")
+        )
         yield from keys[1:]
     else:
         yield from (" MARKS", *marks, "", " WORDS", *words, "", *keys)

@@ -1,4 +1,4 @@
-"""What a cell is in the network, in a few words: the weight from neuron 1 to neuron 0."""
+"""What a cell is in the network, in a few words: `the weight from input 1 to neuron 0`."""
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.program.program import Phase, Program, Role
@@ -36,4 +36,5 @@ def _of_weight(name: str, index: Shape, program: Program) -> str:
         f"{name}.T" in line.code for line in program.instructions if line.phase is Phase.FORWARD
     )
     to, start = index if is_turned else index[::-1]
-    return f"the weight from {start} to {to}"
+    before = "input" if program.tensors[name].layer == 1 else "neuron"
+    return f"the weight from {before} {start} to neuron {to}"

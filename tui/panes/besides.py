@@ -94,13 +94,15 @@ def _before(replaced: float | None, value: float) -> str:
 
 
 def _factors(sources: list["Source"], snapshot: Snapshot) -> str:
-    """Say in words what the sources are, where there are plain ones."""
+    """Say in words what the sources are, where there are plain ones that tell them apart."""
     from nnstep.engine.explain.words import in_words
 
     said = [
         (f"{source.value:.6g}", in_words(source.name, source.index, snapshot.program))
         for source in sources
     ]
+    if len({words for _, words in said}) < len(said):
+        return ""
     return "      ".join(f"{value}  {words}" for value, words in said if words)
 
 
