@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -34,9 +35,12 @@ class Printed(Struct, frozen=True):
 
 
 def added(numbers: Sequence[float]) -> float:
-    """Return an exact sum, or what infinities and NaN come to."""
-    finite = all(map(math.isfinite, numbers))
-    return math.fsum(numbers) if finite else float(np.sum(numbers))
+    """Return an exact sum; what infinities and NaN come to, and what is too large on the way."""
+    if all(map(math.isfinite, numbers)):
+        with suppress(OverflowError):
+            return math.fsum(numbers)
+    with np.errstate(all="ignore"):
+        return float(np.sum(numbers))
 
 
 Form = Callable[[Any], str]

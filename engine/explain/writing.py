@@ -170,7 +170,7 @@ def lettered(
     for name, index in cells:
         for axis, letter in enumerate(index):
             if isinstance(letter, Letter) and letter not in names and rows(name, axis):
-                names[letter] = next(batch)
+                names[letter] = next(batch, None) or next(others, "z")
     matrices = [each for each in cells if len(each[1]) > 1 and not rows(each[0], 0)]
     for _, index in (*matrices, *cells):
         for letter in index:

@@ -151,9 +151,26 @@ def _call(node: Call) -> ast.expr:
 def _array(node: Node, function: Function) -> Formula:
     """Return an argument; a number becomes an array where the function calls what arrays have."""
     tree = _tree(node)
-    if isinstance(tree, ast.Constant | ast.UnaryOp) and not function.operation.broadcasts:
-        tree = ast.Call(_of_numpy("float64"), [tree], []) if _number(node) is not None else tree
+    if not function.operation.broadcasts and _is_of_python(node):
+        tree = ast.Call(_of_numpy("float64"), [tree], [])
     return Formula((), tree)
+
+
+def _is_of_python(node: Node) -> bool:
+    """Tell whether the value may be a number of Python: written down, or counted, or of such."""
+    match node:
+        case Number() | Attribute(_, "size"):
+            return True
+        case Call(name):
+            return name in ("int", "len")
+        case Negation(operand):
+            return _is_of_python(operand)
+        case Binary(_, left, right) | Compare(_, left, right):
+            return _is_of_python(left) and _is_of_python(right)
+        case Conditional(value, _, otherwise):
+            return _is_of_python(value) or _is_of_python(otherwise)
+        case _:
+            return False
 
 
 def _settings(node: Call, function: Function) -> dict[str, Constant]:
@@ -166,9 +183,16 @@ def _settings(node: Call, function: Function) -> dict[str, Constant]:
         if any(number is None for number in numbers):
             message = f"'{name}' is a number; the call is {function.usage}"
             raise GrammarError(message, argument.start, argument.end)
-        known = tuple(number for number in numbers if number is not None)
+        known = tuple(_whole(number) for number in numbers if number is not None)
         settings[name] = known if isinstance(argument, Group) else known[0]
+    if problem := function.wrong_setting(settings):
+        raise GrammarError(problem, node.start, node.end)
     return settings
+
+
+def _whole(number: float) -> float:
+    """Return a number as a whole one, if it is that."""
+    return int(number) if float(number).is_integer() else number
 
 
 def _check_size_is_known(node: Call) -> None:

@@ -133,6 +133,8 @@ def _value(node: Node, values: Mapping[str, Any]) -> Any:
             return values[name]
         case Negation(operand):
             value = _value(operand, values)
+            if getattr(value, "dtype", np.dtype(float)).kind == "b":
+                raise ConditionError("- takes numbers; of truth values, 'not' gives the opposite")
             take(np.size(value))
             return -value
         case Not() | Logical() | Conditional():
@@ -183,7 +185,7 @@ def _part(node: Transpose | Index | Attribute, values: Mapping[str, Any]) -> Any
 def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
     """Return what an operator gives, having seen that its operands fit and it is not too large."""
     left, right = _value(node.left, values), _value(node.right, values)
-    if _is_number(left) and _is_number(right):
+    if _is_number(left) and _is_number(right) and node.operator != "@":
         return _of_numbers(node.operator, left, right)
     check_operator(node, np.shape(left), np.shape(right))
     return _BINARY[node.operator](left, right)
@@ -233,6 +235,8 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         check_together(node, [np.shape(argument) for argument in arguments[:count]])
     given = dict(zip(function.settings, arguments[count:], strict=False))
     settings = {name: _setting(name, value) for name, value in given.items()}
+    if problem := function.wrong_setting({**settings, **node.options}):
+        raise ConditionError(problem)
     check_call(node, arguments)
     if function.call is not None:
         return function.call(*arguments[:count], **settings, **node.options)
@@ -240,7 +244,13 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
     given_settings = (*settings.items(), *node.options.items())
     parameters, compute = _compiled(node.function, given_settings, in_half)
     inputs: Mapping[str, Array] = dict(zip(function.inputs, arguments, strict=False))
-    result = compute(*(inputs[parameter] for parameter in parameters))
+    try:
+        result = compute(*(inputs[parameter] for parameter in parameters))
+    except (ValueError, TypeError, IndexError):
+        # What is wrong with the shapes is said in our words, and only looked for where it is.
+        shapes = [np.shape(argument) for argument in arguments[:count]]
+        function.operation.shape(*shapes, **settings, **node.options)
+        raise ConditionError(f"{node.function} cannot be called like this") from None
     return float(result) if of_numbers and np.size(result) == 1 else result
 
 
@@ -250,7 +260,7 @@ def _listed(node: Call, values: Mapping[str, Any]) -> Any:
     check_call(node, arguments)
     try:
         return LISTED[node.function](*arguments, **node.options)
-    except (TypeError, AttributeError):
+    except (TypeError, AttributeError, ValueError, IndexError):
         raise ConditionError(f"{node.function} cannot be called like this") from None
 
 
@@ -272,7 +282,9 @@ def _setting(name: str, value: Any) -> float | tuple[int, ...]:
     """Return a setting that was given by position; an axis is a whole number, or several."""
     if isinstance(value, tuple):
         return tuple(map(int, value))
-    number = float(value)
+    if np.size(value) != 1:
+        raise ConditionError(f"'{name}' is a number, not an array of shape {np.shape(value)}")
+    number = float(np.asarray(value).item())
     if name not in ("axis", "shape"):
         return number
     if not number.is_integer():

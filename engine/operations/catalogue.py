@@ -44,6 +44,21 @@ class Function(Struct, frozen=True):
                 return f"'{name}' is given twice"
         return None
 
+    def wrong_setting(self, settings: Mapping[str, Any]) -> str | None:
+        """Say what is wrong with the values of settings: most take one number."""
+        for name, value in settings.items():
+            kinds: tuple[type, ...] = _KINDS.get(name, (int, float))
+            if type(value) not in kinds:
+                return f"'{name}' is {_WORDS.get(name, 'a number')}; the call is {self.usage}"
+        return None
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "axis": (int, tuple, type(None)),
+    "shape": (int, tuple),
+    "keepdims": (bool,),
+}
+_WORDS = {"axis": "a whole number", "shape": "a whole number", "keepdims": "True or False"}
 
 _UNARY = ("exp", "log", "log1p", "expm1", "sqrt", "abs", "sin", "cos")
 _BINARY = ("maximum", "minimum")

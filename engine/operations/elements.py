@@ -173,18 +173,32 @@ def counted(values: Mapping[str, Kernel], dtype: str) -> Operation:
 
 @listed
 def take(x: Array, places: Array, axis: int = 0) -> Array:
-    """Return the rows (along another axis, its parts) of `x` at some places, counted from 0."""
-    return np.take(x, np.asarray(places).astype(int), axis=axis)
+    """Return the rows (along another axis, its parts) of `x` at some places, counted from 0.
+
+    Those below 0 are counted from the end, and what is at a place that there is not is NaN.
+    """
+    at, known = _places(places, x.shape[axis])
+    if known.all():
+        return np.take(x, at, axis=axis)
+    rows = known.reshape((1,) * axis + known.shape + (1,) * (x.ndim - axis - 1))
+    return np.where(rows, np.take(x, at, axis=axis) if x.shape[axis] else 0, np.nan)
 
 
 @listed
 def put_back(g: Array, places: Array, like: Array, axis: int = 0) -> Array:
     """Return zeros shaped like `like`, with the parts of `g` added where `take` took them from."""
     whole = np.zeros_like(like)
-    places = np.asarray(places).astype(int)
-    rows = np.moveaxis(g, tuple(range(axis, axis + places.ndim)), tuple(range(places.ndim)))
-    np.add.at(np.moveaxis(whole, axis, 0), places, rows)
+    at, known = _places(places, like.shape[axis])
+    rows = np.moveaxis(g, tuple(range(axis, axis + at.ndim)), tuple(range(at.ndim)))
+    np.add.at(np.moveaxis(whole, axis, 0), at[known], rows[known])
     return whole
+
+
+def _places(places: Array, count: int) -> tuple[Array, Array]:
+    """Return places as whole numbers, 0 for those that there are not, and which there are."""
+    given = np.asarray(places)
+    known = (given > -count - 1) & (given < count)
+    return np.where(known, given, 0).astype(int), known
 
 
 def _taken(x: Shape, places: Shape, axis: int = 0) -> Shape:

@@ -25,9 +25,18 @@ def sum_in_float32(
 
 @listed
 def one_hot(y: Array, like: Array) -> Array:
-    """Return an array shaped like `like`, `(rows, classes)`, with a 1 at each row's class `y`."""
+    """Return an array shaped like `like`, `(rows, classes)`, with a 1 at each row's class `y`.
+
+    A row whose class there is not is NaN.
+    """
     rows = np.zeros_like(like)
-    rows[np.arange(len(y)), y.astype(int)] = 1
+    classes = np.broadcast_to(y, len(rows))
+    known = (classes > -1) & (classes < rows.shape[1])
+    if known.all():
+        rows[np.arange(len(rows)), classes.astype(int)] = 1
+        return rows
+    rows[known, classes[known].astype(int)] = 1
+    rows[~known] = np.nan
     return rows
 
 

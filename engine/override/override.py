@@ -14,7 +14,15 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.as_formula import formula_of
 from nnstep.engine.language.evaluate import COUNTS, evaluate, unknown
-from nnstep.engine.language.nodes import ConditionError, GrammarError, Name, Node, descendants
+from nnstep.engine.language.nodes import (
+    Call,
+    Conditional,
+    ConditionError,
+    GrammarError,
+    Name,
+    Node,
+    descendants,
+)
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.machine.edit import Override
@@ -258,7 +266,12 @@ def _fitting(scenario: Scenario, program: Program, rule: Instruction, node: Node
         read = [program.tensors[name] for name in formula.parameters]
         values = {t.name: np.ones(t.shapes[batch], _dtype(scenario, t)) for t in read}
         _tried(node, values)
-        result = _computed(formula, values)
+        _check_branches(node, values)
+        try:
+            result = _computed(formula, values)
+        except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
+            message = f"this cannot be computed as a line: {error}"
+            raise GrammarError(message, node.start, node.end) from None
         if result.shape != wanted:
             size = f" for a batch of {len(values['x'])}" if "x" in values and batch else ""
             message = f"this has shape {result.shape}{size}, and {target.name} has {wanted}"
@@ -276,6 +289,25 @@ def _tried(node: Node, values: Mapping[str, Array]) -> None:
         evaluate(node, values)
     except ConditionError as error:
         raise GrammarError(str(error), node.start, node.end) from None
+
+
+def _check_branches(node: Node, values: Mapping[str, Array]) -> None:
+    """Raise `GrammarError` where the shape, or whether there is a value, hangs on what numbers are.
+
+    They are known to be ones only here.
+    """
+    for part in descendants(node):
+        if isinstance(part, Conditional):
+            shapes = [np.shape(evaluate(each, values)) for each in (part.value, part.otherwise)]
+            if shapes[0] != shapes[1]:
+                message = "the values before 'if' and after 'else' have shapes "
+                raise GrammarError(f"{message}{shapes[0]} and {shapes[1]}", part.start, part.end)
+        elif isinstance(part, Call) and part.function == "int":
+            given = part.arguments[0]
+            has_names = any(isinstance(each, Name) for each in descendants(given))
+            if has_names and np.asarray(evaluate(given, values)).dtype.kind != "i":
+                message = "int takes a count, such as the t of Adam: other numbers may become NaN"
+                raise GrammarError(message, part.start, part.end)
 
 
 def _computed(formula: Formula, values: Mapping[str, Array]) -> Array:

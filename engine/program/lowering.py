@@ -218,7 +218,7 @@ class Lowering:
         """Return a condition as a part of a line; its operands get lines of their own."""
         if not isinstance(node, Binary | Compare) or node.operator not in _COMPARED:
             value = self.value(node)
-            return self._inline(variable("c"), {"c": value})
+            return self._inline(node, variable("c"), {"c": value})
         if isinstance(node, Binary):
             sides = {"a": self._test(node.left), "b": self._test(node.right)}
             parts = {
@@ -226,16 +226,19 @@ class Lowering:
                 for side, part in sides.items()
             }
             names = {f"{side}{p}": n for side, part in sides.items() for p, n in part.names.items()}
-            return self._inline(_COMPARED[node.operator].on(**parts), names)
+            return self._inline(node, _COMPARED[node.operator].on(**parts), names)
         operands = {"a": self.value(node.left), "b": self.value(node.right)}
-        return self._inline(_COMPARED[node.operator], operands)
+        return self._inline(node, _COMPARED[node.operator], operands)
 
-    def _inline(self, part: Formula, operands: Mapping[str, Part]) -> Inline:
+    def _inline(self, node: Node, part: Formula, operands: Mapping[str, Part]) -> Inline:
         """Return a part of a line over tensors and constants, with the shape of its value."""
         names = {p: operand for p, operand in operands.items() if isinstance(operand, str)}
         numbers = {p: number for p, number in operands.items() if isinstance(number, float | int)}
         by_batch = zip(*(self._shapes_of(operand) for operand in operands.values()), strict=True)
-        shapes = tuple(elements.where_shape(*each) for each in by_batch)
+        try:
+            shapes = tuple(elements.where_shape(*each) for each in by_batch)
+        except ShapeError as error:
+            raise CompileError(str(error), node.start, node.end) from None
         return Inline(part.bind(**numbers), names, shapes)
 
     def _concatenated(self, node: Call) -> tuple[Operation, dict[str, Part]]:
@@ -278,11 +281,8 @@ class Lowering:
         extra = node.arguments[len(function.inputs) :]
         for name, argument in zip(function.settings, extra, strict=False):
             settings[name] = self._setting(name, argument, function)
-        for name in ("axis", "shape"):
-            if not isinstance(settings.get(name, 0), int | tuple):
-                raise CompileError(f"'{name}' is a whole number", node.start, node.end)
-        if not isinstance(settings.get("keepdims", False), bool):
-            raise CompileError("'keepdims' is True or False", node.start, node.end)
+        if problem := function.wrong_setting(settings):
+            raise CompileError(problem, node.start, node.end)
         return settings
 
     def _setting(self, name: str, argument: Node, function: Function) -> Constant:
@@ -349,7 +349,12 @@ class Lowering:
         values = operation.value_formula
         with np.errstate(all="ignore"):
             arguments = (np.float64(constants[name]) for name in values.parameters)
-            return self._finite(float(values.function(*arguments)), node)
+            result = np.asarray(values.function(*arguments))
+        if result.ndim:
+            message = f"{operation.name} makes an array of numbers that are written down; let one "
+            message += "of them be an input"
+            raise CompileError(message, node.start, node.end)
+        return self._finite(float(result), node)
 
     def _write(
         self,
