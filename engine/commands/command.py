@@ -14,7 +14,7 @@ from nnstep.engine.language.evaluate import DIGITS, one_line
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot, Watched
-from nnstep.engine.stops.points import Breakpoint, Stop
+from nnstep.engine.stops.points import UNTIL, Breakpoint, Stop
 from nnstep.engine.text import printable
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Is told how much of something long is done, and of how much."""
-
-
-# The condition of `run until` is a breakpoint for as long as the run takes, outside the numbering.
-_UNTIL = -1
 
 
 class Goal(Struct, frozen=True):
@@ -85,14 +81,14 @@ class Goal(Struct, frozen=True):
     ) -> Stop | None:
         if self.until is None:
             return session.advance(target, seconds)
-        point = session.stops.add(Breakpoint(when=self.until, number=_UNTIL))
+        point = session.stops.add(Breakpoint(when=self.until, number=UNTIL))
         try:
             stop = session.advance(target, seconds)
         finally:
-            session.stops.remove(_UNTIL)
+            session.stops.remove(UNTIL)
         if stop is None or stop.kind != "point":
             return stop
-        reason = stop.reason.replace(f"{_UNTIL}: {point}", f"the condition {self.until}")
+        reason = stop.reason.replace(f"{UNTIL}: {point}", f"the condition {self.until}")
         return replace(stop, reason=reason)
 
 
@@ -265,4 +261,5 @@ def _watched(watch: Watched, digits: int) -> str:
         return f"{watch.text}: {watch.problem}"
     now = one_line(watch.value, digits)
     was = now if watch.before is None else one_line(watch.before, digits)
-    return f"{watch.text} = {now}" + (f" (was {was})" if was != now else "")
+    of = f", {watch.of}" if watch.of else ""
+    return f"{watch.text} = {now}{of}" + (f" (was {was})" if was != now else "")

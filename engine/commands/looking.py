@@ -12,7 +12,6 @@ import numpy as np
 from nnstep.engine.arrays import Array
 from nnstep.engine.files import write_whole
 from nnstep.engine.language.evaluate import DIGITS, one_line
-from nnstep.engine.language.nodes import Name, descendants
 from nnstep.engine.language.typed import Typed, expression
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot
@@ -49,13 +48,13 @@ _MOST_DIGITS = 17
 
 
 def _print(session: "Session", text: Typed) -> Answer:
+    from nnstep.engine.stops.trigger import tensors_in
+
     array = value_of(text, session)
+    names = tensors_in([expression(text, session.program.tensors)], session.program)
     lines = array_lines(text.text, array, session.digits)
-    names = {
-        each.name
-        for each in descendants(expression(text, session.program.tensors))
-        if isinstance(each, Name)
-    }
+    if of := session.of_iteration(names):
+        lines[0] += f", {of}"
     if not session.stale.isdisjoint(names):
         lines.append("Stale: it was computed before a change, and not again since.")
     return Answer(tuple(lines))
@@ -176,7 +175,9 @@ def _copy(session: "Session", text: Typed) -> Answer:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "this cannot be a file's name"
         raise into.error(f"it cannot be written: {reason}") from None
-    return says(f"{cell_name(name, index)} = {value} is in {printable(str(path))}.")
+    of = session.of_iteration({name})
+    said = f"{cell_name(name, index)} = {value}{f', {of},' if of else ''}"
+    return says(f"{said} is in {printable(str(path))}.")
 
 
 def _where(session: "Session", text: Typed) -> Answer:
@@ -225,6 +226,8 @@ def _tensors(session: "Session", text: Typed) -> Answer:
     for name, tensor in tensors.items():
         array = values.get(name)
         about = "no value yet" if array is None else f"shape {array.shape}, {array.dtype}"
+        if of := session.of_iteration({name}):
+            about += f", {of}"
         lines.append(f"{name:<{width}}  {tensor.role}, {about}")
     return Answer(tuple(lines))
 

@@ -209,6 +209,13 @@ def _run_until(session: "Session", condition: Typed) -> Answer:
 
 
 def _holds(session: "Session", condition: str) -> bool:
+    """Tell whether a condition holds here, of what this pass has written."""
+    from nnstep.engine.language.parser import parse_condition
+    from nnstep.engine.stops.trigger import tensors_in
+
+    node = parse_condition(condition)
+    if not session.old.isdisjoint(tensors_in([node], session.program)):
+        return False
     try:
         return bool(np.all(session.evaluate(condition)))
     except ConditionError:

@@ -46,7 +46,10 @@ def _add(session: "Session", written: Written) -> Answer:
     for part in {"when", "expression"} & written.parts.keys():
         check_fit(written.parts[part], session)
     point = session.stops.add(written.point)
-    return says(f"{_kind(point)} {point.number}: {point}")
+    said = f"{_kind(point)} {point.number}: {point}"
+    if session.stops.waits(point.number):
+        said += ", looked at once the pass has written what it reads"
+    return says(said)
 
 
 def _breakpoints(session: "Session", text: Typed) -> Answer:

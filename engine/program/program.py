@@ -6,6 +6,7 @@ values, and of which other tensor each is the gradient or a buffer.
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -140,7 +141,10 @@ class Instruction(Struct, frozen=True):
     rule: "Instruction | None" = None
 
 
-class Program(Struct, frozen=True, eq=False, weakref=True):
+_RENEWED = (Role.DATA, Role.VALUE, Role.LOSS, Role.GRADIENT, Role.SCRATCH)
+
+
+class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
     """The instructions of one iteration, and the tensors they are about.
 
     `tensors` is in the order in which a reader meets them. `parameters` are those that have a
@@ -157,6 +161,20 @@ class Program(Struct, frozen=True, eq=False, weakref=True):
 
     def __len__(self) -> int:
         return len(self.instructions)
+
+    @cached_property
+    def renewed(self) -> Mapping[str, int]:
+        """What each pass makes anew, by name, and the position of the line that writes it first."""
+        found: dict[str, int] = {}
+        for position, line in enumerate(self.instructions):
+            for name in line.writes:
+                if name in self.tensors and self.tensors[name].role in _RENEWED:
+                    found.setdefault(name, position)
+        return found
+
+    def old(self, position: int) -> frozenset[str]:
+        """Return what the pass under way has not written before a position: it is of the last."""
+        return frozenset(name for name, first in self.renewed.items() if first >= position)
 
     def with_lines(self, lines: Mapping[int, Instruction]) -> "Program":
         """Return the program with other instructions at some positions; itself if all are there."""

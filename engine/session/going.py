@@ -68,12 +68,17 @@ class Going:
         if callable(until):
             return until
         from nnstep.engine.language.evaluate import holds
-        from nnstep.engine.stops.trigger import parsed, values_at
+        from nnstep.engine.stops.trigger import parsed, tensors_in, values_at, written_at
 
-        condition, machine = parsed(until, self._timeline.program), self._timeline.machine
-        return lambda step: holds(
-            condition, values_at(self._timeline.program, machine.clock, step.index, machine.tensors)
-        )
+        program, machine = self._timeline.program, self._timeline.machine
+        condition = parsed(until, program)
+        first = written_at(tensors_in([condition], program), program)
+
+        def reached(step: Step) -> bool:
+            values = values_at(program, machine.clock, step.index, machine.tensors)
+            return machine.clock.position(step.index) >= first and holds(condition, values)
+
+        return reached
 
     def advance(self, target: Target, budget: float | None) -> Stop | None:
         """Execute towards a target until something stops, as `Session.advance` says."""

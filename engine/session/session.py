@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from nnstep.engine.arrays import Array, Shape, frozen
@@ -24,6 +24,7 @@ from nnstep.engine.stops.stops import Stops
 from .branches import Branches
 from .edits import Changes, EditError, PlaceError, checked_edit, checked_index, checked_tensor
 from .going import Going, Target, Until
+from .old import of_iteration, old_tensors
 from .question import Question
 from .snapshot import Snapshot, snapshot_of
 from .trail import Trail
@@ -143,6 +144,17 @@ class Session:
         return stale_tensors(self.program, self.place, edits)
 
     @property
+    def old(self) -> frozenset[str]:
+        """The live tensors that this iteration has not written yet: they are of the last one."""
+        machine = self._machine
+        position, finished = machine.position, self.finished
+        return old_tensors(self.program, position, machine.tensors, finished=finished)
+
+    def of_iteration(self, names: Collection[str]) -> str:
+        """Say which of some tensors are of the last iteration: `of iteration 0`; "" if none is."""
+        return of_iteration(self._timeline, names, finished=self.finished)
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         """All faults found on the branch, in order of the places where they first show."""
         self._examination.examine()
@@ -200,8 +212,9 @@ class Session:
     def run(self, until: Until | None = None) -> Step | None:
         """Execute until a condition holds after a step, or to the end of the run.
 
-        `until` is a condition such as `"L < 0.1"` or a function of the step. Returns the last step,
-        None if the run was at its end. Nothing else stops it. Raises `GrammarError` for a condition
+        `until` is a condition such as `"L < 0.1"` or a function of the step. A condition is looked
+        at where the pass under way has written all that it reads. Returns the last step, None if
+        the run was at its end. Nothing else stops it. Raises `GrammarError` for a condition
         that does not parse, and `ConditionError` for one that names, calls or combines what there
         is not.
         """

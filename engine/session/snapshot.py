@@ -18,6 +18,8 @@ from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Expectation
 from nnstep.engine.stops.stops import Stops
 
+from .old import of_iteration, old_tensors
+
 
 class BranchView(Struct, frozen=True):
     """A branch of the run, as there is to show of it.
@@ -41,13 +43,15 @@ class BranchView(Struct, frozen=True):
 class Watched(Struct, frozen=True):
     """A watched expression: its value here, and the one that it had when the last command came.
 
-    Without a value, `problem` says why there is none.
+    Without a value, `problem` says why there is none. `of` says which of what it reads is of the
+    last iteration: `of iteration 0`, or `L of iteration 0`.
     """
 
     text: str
     value: Array | None
     before: Array | None
     problem: str = ""
+    of: str = ""
 
 
 class Snapshot(Struct, frozen=True):
@@ -88,6 +92,11 @@ class Snapshot(Struct, frozen=True):
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have shown up to this place."""
         return tuple(fault for fault in self.branch.faults if fault.place <= self.place)
+
+    @property
+    def old(self) -> frozenset[str]:
+        """The live tensors that this iteration has not written yet: they are of the last one."""
+        return old_tensors(self.program, self.position, self.tensors, finished=self.finished)
 
     @property
     def newest(self) -> int:
@@ -141,7 +150,7 @@ def snapshot_of(
         branches=tuple(views.values()),
         left=timeline.left.name if timeline.left else None,
         breakpoints={line: point.enabled for line, point in stops.lines.items()},
-        watches=_watched(timeline, watches, before) if watches else (),
+        watches=_watched(timeline, watches, before, finished=place == total) if watches else (),
         unmet=tuple(_unmet(timeline, expectations)),
     )
 
@@ -171,7 +180,11 @@ def _view(timeline: Timeline, examination: Examination, stops: Stops, branch: Br
 
 
 def _watched(
-    timeline: Timeline, watches: Sequence[str], before: Mapping[str, Array]
+    timeline: Timeline,
+    watches: Sequence[str],
+    before: Mapping[str, Array],
+    *,
+    finished: bool,
 ) -> tuple[Watched, ...]:
     """Evaluate the watched expressions, with the counts of the next step.
 
@@ -181,7 +194,7 @@ def _watched(
     from nnstep.engine.language.nodes import ConditionError
     from nnstep.engine.language.parser import parse_condition
     from nnstep.engine.language.work import Work
-    from nnstep.engine.stops.trigger import values_at
+    from nnstep.engine.stops.trigger import tensors_in, values_at
 
     machine = timeline.machine
     now = values_at(timeline.program, machine.clock, machine.place, machine.tensors)
@@ -197,9 +210,10 @@ def _watched(
             return Watched(text, None, None, f"{error.args[0]} has no value yet")
         except ConditionError as error:
             return Watched(text, None, None, str(error))
+        of = of_iteration(timeline, tensors_in([node], timeline.program), finished=finished)
         try:
-            return Watched(text, value, np.asarray(evaluate(node, then, work)))
+            return Watched(text, value, np.asarray(evaluate(node, then, work)), of=of)
         except (KeyError, ConditionError):
-            return Watched(text, value, None)
+            return Watched(text, value, None, of=of)
 
     return tuple(map(watched, watches))

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from nnstep.engine.scenario.schema import Breakpoint as Table
 
 
+UNTIL = -1
+"""The number of the breakpoint that is set for the condition of `run until`, for as long as that
+runs. It stops where the condition is first seen to hold."""
+
+
 class Breakpoint(Struct, frozen=True, omit_defaults=True):
     """Stop, or print `log` and go on, at a location when a condition holds.
 

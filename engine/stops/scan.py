@@ -2,12 +2,13 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
 
+from nnstep.engine.arrays import Array
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import filled
 from nnstep.engine.machine.clock import Clock
@@ -15,7 +16,7 @@ from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Machine, Record
 
 from .points import Breakpoint, Logged, Stop
-from .trigger import Trigger, Values, counts_at, lines_looked_at, values_at
+from .trigger import Trigger, Values, counts_at, lines_looked_at, values_at, written_at
 
 
 class Hits:
@@ -68,7 +69,7 @@ class Scan:
     `end` is the place at which the run ends: what would come after it is never about to run.
     `hits` tells which hits of a breakpoint count; with None all do. Logpoints stop nothing if they
     are `logging`: what they print is in `logged`. `stopping` are the triggers that have stopped the
-    machine where it is.
+    machine where it is. `tensors_at` gives the tensors at an earlier place.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Scan:
         triggers: Sequence[Trigger],
         edits: Sequence[Change],
         hits: Hits | None,
+        tensors_at: Callable[[int], Mapping[str, Array]],
         end: float = math.inf,
         *,
         logging: bool = True,
@@ -95,7 +97,24 @@ class Scan:
         self._seen: list[Any] = [None] * len(triggers)
         for i, trigger in enumerate(triggers):
             if trigger.is_watching:
-                self._seen[i] = trigger.look(self._values(trigger))
+                self._seen[i] = self._seen_last(trigger, tensors_at)
+
+    def _seen_last(self, trigger: Trigger, tensors_at: Callable[[int], Mapping[str, Array]]) -> Any:
+        """Return what a trigger saw when it looked last, at this place or before it.
+
+        That is what it sees here unless this pass has written a part of what it reads, and not yet
+        all: then it is what it saw when the pass began, or something was edited.
+        """
+        machine = self._machine
+        lines, position = machine.program.instructions, machine.position
+        some = any(not trigger.reads.isdisjoint(line.writes) for line in lines[:position])
+        place = machine.place
+        if some and position <= written_at(trigger.reads, machine.program):
+            begin = place - position
+            place = max((at for at in self._edits if begin <= at <= place), default=begin)
+        tensors = machine.tensors if place == machine.place else tensors_at(place)
+        step = trigger.step_looked_at(place)
+        return trigger.look(values_at(machine.program, machine.clock, step, tensors))
 
     @property
     def last_place(self) -> float:
@@ -224,7 +243,8 @@ def stop_places(
 ) -> list[tuple[int, tuple[Trigger, ...]]]:
     """Return the places from after `start` up to `end` at which triggers fire, and which."""
     machine = timeline.ghost(start)
-    scan = Scan(machine, triggers, timeline.current.edits, hits, logging=False)
+    edits, at = timeline.current.edits, timeline.tensors_at
+    scan = Scan(machine, triggers, edits, hits, at, logging=False)
     found = []
     end = min(end, scan.last_place)
     while machine.go(end, scan, lambda: not cancelled()):

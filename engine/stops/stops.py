@@ -46,6 +46,10 @@ class Stops:
         self._next_number = max(self._next_number, point.number + 1)
         return point
 
+    def waits(self, number: int) -> bool:
+        """Tell whether what a breakpoint reads is written only after the line that it is set at."""
+        return self._triggers[number].waits
+
     def remove(self, number: int) -> Point:
         """Take a breakpoint or watchpoint away; raise `KeyError` if there is none."""
         return self._triggers.pop(number).point
@@ -122,7 +126,8 @@ class Stops:
 
         timeline = self._timeline
         hits = self._hits_here()
-        return Scan(timeline.machine, self._enabled, timeline.current.edits, hits, end)
+        edits, at = timeline.current.edits, timeline.tensors_at
+        return Scan(timeline.machine, self._enabled, edits, hits, at, end)
 
     def previous(self, cancelled: Callable[[], bool]) -> Stop:
         """Return the last stop before this place; the first step is one."""

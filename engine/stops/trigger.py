@@ -1,7 +1,9 @@
 """A trigger is a breakpoint or a watchpoint made ready: at which lines to look, and for what.
 
 A breakpoint stops before its line, or before the first line of its phase or layer. But a condition
-that reads what those lines write is about their result: it is looked at once they have run.
+that reads what those lines write is about their result: it is looked at once they have run. And
+what a pass writes only later would be of the pass before: a condition is looked at where all that
+it reads has been written.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,7 +18,7 @@ from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.machine.clock import Clock
 from nnstep.engine.program.program import Program
 
-from .points import Breakpoint, Point, Watchpoint, spans_of
+from .points import UNTIL, Breakpoint, Point, Watchpoint, spans_of
 
 Values = Mapping[str, Any]
 
@@ -35,6 +37,21 @@ def values_at(program: Program, clock: Clock, step: int, tensors: Mapping[str, A
 def names_in(node: Node) -> frozenset[str]:
     """Return the names that an expression reads."""
     return frozenset(part.name for part in descendants(node) if isinstance(part, Name))
+
+
+def tensors_in(nodes: Iterable[Node], program: Program) -> frozenset[str]:
+    """Return the tensors that expressions read."""
+    names = frozenset[str]().union(*map(names_in, nodes))
+    loss = {program.loss} if "loss" in names else set()
+    return (names - COUNTS) | loss
+
+
+def written_at(names: Collection[str], program: Program) -> int:
+    """Return the position of the line after which a pass has written all of some tensors.
+
+    It is -1 if it writes none of them anew.
+    """
+    return max((program.renewed.get(name, -1) for name in names), default=-1)
 
 
 def parsed(text: str, program: Program) -> Node:
@@ -60,6 +77,8 @@ class Trigger:
         self.names: frozenset[str] = frozenset()
         # The lines at which the listing shows it.
         self.lines: frozenset[int] = frozenset()
+        # Whether what it reads is written only after the line that it is set at.
+        self.waits = False
         # Why it cannot be evaluated: its shapes do not fit. Then it stops, to say so.
         self.problem = ""
         self._program = program
@@ -77,14 +96,17 @@ class Trigger:
         """Look wherever the value of an expression can change."""
         self._condition = node
         self.reads = self._tensors_in([node])
+        first = written_at(self.reads, self._program)
         lines = self._program.instructions
         self.after = frozenset(
-            i for i, line in enumerate(lines) if not self.reads.isdisjoint(line.writes)
+            i
+            for i, line in enumerate(lines)
+            if i >= first and not self.reads.isdisjoint(line.writes)
         )
         names = names_in(node)
         if "step" in names:
-            self.before = frozenset(range(len(lines)))
-        elif names & {"iteration", "epoch"}:
+            self.before = frozenset(range(first + 1, len(lines)))
+        elif names & {"iteration", "epoch"} and first < 0:
             self.before = frozenset({0})
 
     def _look_at(self, point: Breakpoint) -> None:
@@ -100,17 +122,19 @@ class Trigger:
         for first, end in spans:
             lines = self._program.instructions[first:end]
             written = [name for line in lines for name in line.writes]
-            if reads.isdisjoint(written):
+            here = -1 if reads.isdisjoint(written) else end - 1
+            later = written_at(reads, self._program)
+            if max(here, later) < first:
                 before.add(first)
             else:
-                after.add(end - 1)
+                after.add(max(here, later))
+                self.waits |= later >= end
         self.before, self.after = frozenset(before), frozenset(after)
 
-    def _tensors_in(self, nodes: Iterable[Node]) -> frozenset[str]:
+    def _tensors_in(self, nodes: Collection[Node]) -> frozenset[str]:
         names = frozenset[str]().union(*map(names_in, nodes))
         self.names = frozenset(n for n in names if n in self._program.tensors or n == "loss")
-        loss = {self._program.loss} if "loss" in names else set()
-        return (names - COUNTS) | loss
+        return tensors_in(nodes, self._program)
 
     @property
     def is_logging(self) -> bool:
@@ -147,8 +171,8 @@ class Trigger:
         if self.problem:
             return True
         match self.point:
-            case Breakpoint(at=None):
-                return bool(now) and not seen
+            case Breakpoint(at=None, number=number):
+                return bool(now) and (number == UNTIL or not seen)
             case Breakpoint():
                 return bool(now)
             case Watchpoint(mode="changes"):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Shape
 from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.machine.edit import Change, Edit
-from nnstep.engine.program.program import Program, Role
+from nnstep.engine.program.program import Program
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
 
@@ -58,9 +58,6 @@ def followed(index: Shape, shape: Shape) -> Shape:
 WRITTEN, READ = "●", "○"
 STALE, EDITED, FAULTY = "≈", "e", "!"
 MISPRINTED = "?"
-
-# What every iteration makes anew.
-_RENEWED = (Role.DATA, Role.VALUE, Role.LOSS, Role.GRADIENT, Role.SCRATCH)
 
 
 class Standing(Struct, frozen=True, eq=False):
@@ -149,7 +146,7 @@ class Scenes:
         return Standing(
             written=frozenset(written),
             read=frozenset(read - written if len(unit) > 1 else read),
-            old=frozenset(self._old(snapshot) - written),
+            old=snapshot.old - written,
             stale=snapshot.stale,
             edited=self._edited(snapshot),
             misprinted=_misprinted(snapshot),
@@ -159,15 +156,6 @@ class Scenes:
                 if fault.level != "info" and fault.place == self._renewed(fault.tensor, snapshot)
             ),
         )
-
-    def _old(self, snapshot: Snapshot) -> set[str]:
-        """Return the tensors that this iteration makes anew and has not yet."""
-        tensors, position = self._program.tensors, snapshot.position
-        return {
-            name
-            for name, positions in self._writers.items()
-            if positions[0] >= position and name in tensors and tensors[name].role in _RENEWED
-        }
 
     def _edited(self, snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:
         """Return the cells that have the value that somebody gave them."""

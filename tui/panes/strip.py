@@ -105,6 +105,10 @@ class Strip(LineView):
         known = why if why is not None and (why.name, why.index) == asked.cell else None
         value = array[asked.index]
         head = f"{asked.text} = {format_exact(value)}{self._change(asked, value)}"
+        if asked.name in snapshot.old and asked.index not in scene.standing.edited.get(
+            asked.name, ()
+        ):
+            head += f", of iteration {snapshot.iteration - 1}"
         yield self._head(head, _shapes(known, array.shape, width, snapshot.place), width)
         if known is None:
             return

@@ -120,7 +120,11 @@ class WatchPane(Pane):
         if before is None or before.shape != value.shape:
             before = value
         figures = self._array if value.ndim else self._number
-        return fitting(figures(value, before, width), width)
+        of = next(
+            (f" {each}" for each in _shorter(watch.of) if len(each) < width - VALUE_WIDTH), ""
+        )
+        shown = fitting(figures(value, before, width - len(of)), width - len(of))
+        return [*shown, (of, self.palette.muted)] if of else shown
 
     def _array(self, value: Array, before: Array, width: int) -> Iterator[Figure]:
         """Paint several values, and whether any has changed."""
@@ -159,6 +163,13 @@ class WatchPane(Pane):
         if y < self.scrolled.shown:
             self._point_at(self.scrolled.top + y)
             self.redraw()
+
+
+def _shorter(of: str) -> Iterator[str]:
+    """Yield what is of the last iteration in words, and in fewer: none where nothing is."""
+    if of:
+        yield of
+        yield of.replace("of iteration ", "it ")
 
 
 def number_text(value: Array) -> str:
