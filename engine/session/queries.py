@@ -86,7 +86,7 @@ def first_time(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> 
     if names_in(node) <= named.keys() and holds(node, named):
         return 0
     trigger = Trigger(Breakpoint(when=text), timeline.program)
-    scan = Scan(machine, [trigger], timeline.current.edits, None)
+    scan = Scan(machine, [trigger], timeline.current.edits, None, timeline.tensors_at)
     if not machine.go(timeline.newest, scan, lambda: not cancelled()):
         return None
     if trigger.problem:
