@@ -169,7 +169,7 @@ def test_what_is_watched_is_told_at_every_stop() -> None:
     now = session.value("W1")[0, 1]
     assert lines[-2:] == (
         f"Watch: W1[0, 1] = {now:.6g} (was {value:.6g})",
-        f"Watch: L = {session.value('L'):.6g}",
+        f"Watch: L = {session.value('L'):.6g}, of iteration 0",
     )
     assert give(session, "step").lines[-2] == f"Watch: W1[0, 1] = {now:.6g}"
     assert told(session, "unwatch W1[0, 1]") == "W1[0, 1] is no longer watched."
