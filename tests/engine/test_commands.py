@@ -261,7 +261,7 @@ def test_digits_are_set_for_every_answer() -> None:
     assert told(session, "watch lr / 3") == "Watch: lr / 3 = 0.0333"
     give(session, "step iteration")
     loss = session.value("L")
-    assert told(session, "print L") == f"L = {loss:.3g} (float64)"
+    assert told(session, "print L") == f"L = {loss:.3g} (float64), of iteration 0"
     give(session, "unwatch lr / 3", "digits all", "goto 8")
     assert told(session, "where") == before
     for wrong in ("digits 0", "digits 18", "digits x", "digits -1", "digits 3 4"):
