@@ -14,8 +14,11 @@ from .passes import Passes, Written
 from .rule import Rule, nothing
 from .yardstick import LOW, Yardstick, bar
 
-MOST_GROWTH, BAD_EPOCHS = 2.0, 10
-"""How far above its lowest a loss may be, and for how many epochs in a row it has to be so."""
+MOST_GROWTH, BAD_EPOCHS = 2.0, 30
+"""How far above its lowest a loss may be, and for how many epochs in a row it has to be so.
+
+A healthy run that shoots past its lowest in the first epochs needs up to 26 to come back.
+"""
 
 BEYOND = 1000.0
 """So far above its lowest that one epoch is enough."""
@@ -43,7 +46,7 @@ class Epochs:
         return numbers, counts[numbers]
 
     def growth(self, passes: Passes) -> Array:
-        """Return the lowest loss of the last ten epochs over the lowest before them.
+        """Return the lowest loss of the last thirty epochs over the lowest before them.
 
         Where that is not too much, it is the last loss over the lowest before it if that is beyond
         all measure. A lowest that is low counts as a low one: a run that has been there has
@@ -117,7 +120,7 @@ class Epochs:
 
 
 def diverging(written: Written, measured_by: Yardstick) -> Rule:
-    """Return the rule that the loss has been twice its lowest for ten epochs, or is far beyond."""
+    """Return the rule that the loss has been twice its lowest for thirty epochs, or is far beyond."""
     loss = written.program.loss
     position, _ = written.at(loss, Phase.LOSS)
     return Rule(
