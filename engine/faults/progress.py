@@ -120,7 +120,7 @@ class Epochs:
 
 
 def diverging(written: Written, measured_by: Yardstick) -> Rule:
-    """Return the rule that the loss has been twice its lowest for thirty epochs, or is far beyond."""
+    """Return the rule that the loss has been twice its lowest for thirty epochs, or far beyond."""
     loss = written.program.loss
     position, _ = written.at(loss, Phase.LOSS)
     return Rule(

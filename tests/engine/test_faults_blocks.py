@@ -201,7 +201,7 @@ def _of_pass(run: Recorded, iteration: int) -> list[Row]:
 
 
 def _growth(losses: Array, low: float) -> float:
-    for epochs, least in ((10, 2), (1, 1000)):
+    for epochs, least in ((30, 2), (1, 1000)):
         before = losses[:-epochs].min(initial=np.inf)
         growth = losses[-epochs:].min() / max(before, low)
         if 0 < before < np.inf and growth > least:
