@@ -198,4 +198,5 @@ _ALTERNATIVES = {
     Fingerprint.DIVIDED_TWICE: "a division by the rows twice",
     Fingerprint.DOUBLED: "a factor 2, as of a squared error",
     Fingerprint.HALVED: "a missing factor 2, as of a squared error",
+    Fingerprint.ONE_ROW: "dz of one row alone, not summed over the rows",
 }

@@ -466,3 +466,20 @@ def test_any_factor_is_found(factor: float, seed: int) -> None:
     (wrong,) = (one for one in verification.tensors if one.verdict not in GOOD)
     assert (wrong.name, wrong.verdict) == ("W1", Verdict.FAIL)
     assert wrong.ratio == pytest.approx(factor, rel=1e-3, abs=1e-12)
+
+
+def test_one_row_of_a_bias_is_not_mistaken_for_a_factor_where_both_give_the_same_numbers() -> None:
+    """Each row of mae's dz is 1/m or -1/m, so that one row is a simple multiple of their sum."""
+    scenario = network((2, 2), activations=("identity",), rows=3, loss=Loss("mae", "batch_mean"))
+    assert scenario.data is not None
+    below = replace(scenario.data, y=frozen(np.full((3, 2), -100.0)))
+    session = Session(replace(scenario, data=below))
+    session.override("db1 = dz1[1]")
+    session.step("phase")
+    session.step("phase")
+    session.step("phase")
+    session.step("phase")
+    (bias,) = [one for one in session.verify().tensors if one.name == "b1"]
+    assert bias.fingerprint is Fingerprint.MEAN_FOR_SUM
+    assert Fingerprint.ONE_ROW in bias.alternatives
+    assert "It may also be dz of one row alone" in " ".join(explanations(session.verify()))
