@@ -16,8 +16,9 @@ MAX_WORK = 100_000_000
 """Numbers that the operations of one expression take or give."""
 
 MAX_WORK_AT_ONCE = 10_000_000
-"""The same for an expression that a key waits for, and for all watches together: a part of a
-second."""
+"""The same for an expression that a key waits for, and for all watches together.
+
+That is a part of a second."""
 
 MAX_PARAMETERS = 50_000_000
 """Numbers in all weights and biases of a network together."""

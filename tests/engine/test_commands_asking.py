@@ -80,6 +80,8 @@ def test_when_sees_edits() -> None:
 
 def test_explain_why() -> None:
     text = CliRunner().invoke(main, ["explain", "mazur", "dW1[0, 0]", "--why"])
+    assert "" in text.output.splitlines()
+    assert "''" not in text.output
     assert text.exit_code == 0
     assert text.stdout.splitlines()[-1].startswith("cause     b2[0] = 0.6")
     found = CliRunner().invoke(main, ["explain", "mazur", "dW1[0, 0]", "--why", "--format", "json"])

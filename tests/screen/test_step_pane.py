@@ -175,6 +175,14 @@ async def test_what_a_cell_was_computed_from_comes_into_view_in_the_other_panes(
         assert any(line.startswith("   0") and "‹0.1609›" in line for line in right)
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_a_calculation_without_room_has_its_result(size: tuple[int, int]) -> None:
+    async with app_of(load("digits")).run_test(size=size) as pilot:
+        await steps(pilot, 5)
+        (line,) = (line for line in strip(pilot) if "= exp(0.407807) / " in line)
+        assert line.endswith(" … = 0.117203")
+
+
 async def test_an_edited_cell_says_what_it_was() -> None:
     async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 9)

@@ -187,7 +187,8 @@ def _lines(
             yield label, [(text, "touched" if why.origin == "edit" else "text")]
         return
     yield "rule", _rule(why, room, wide=wide)
-    printed = next((each for each in why.printings if len(each) <= room), why.printed)
+    printed = next((each for each in why.printings if len(each) <= room), "")
+    printed = printed or _shortened(why.printed, room)
     yield "numbers", [(printed, "strong")]
     if not wide:
         says, texts = _remark(why, scene.insight)
@@ -200,6 +201,13 @@ def _lines(
     if why.special:
         yield ("zeros" if _is_of_zeros(why) else "special"), [(why.special, "text")]
     yield from besides(why, snapshot, scene, height)
+
+
+def _shortened(printed: str, room: int) -> str:
+    """Leave out the end of a calculation that there is no room for, but not its result."""
+    calculation, equals, result = printed.rpartition(" = ")
+    kept = calculation[: max(0, room - columns(equals + result) - 2)]
+    return f"{kept.rpartition(' ')[0]} …{equals}{result}"
 
 
 def _rule(why: "Explanation", room: int, *, wide: bool) -> list[tuple[str, str]]:

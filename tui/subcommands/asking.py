@@ -65,7 +65,7 @@ def explain(
             click.echo(json.dumps(told, ensure_ascii=False))
             return
         lines = [*explanation_lines(explanation), *(("", *why_lines(why)) if why else ())]
-        click.echo("\n".join(map(shown, lines)))
+        click.echo("\n".join(shown(line) if line else "" for line in lines))
 
 
 @click.command("check")
