@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
 
     from .debugger import Debugger
-    from .gallery import Entry
+    from .entries import Entry
     from .messages import OpenSession
 
 # What these open has letters for itself.
@@ -140,7 +140,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self.push_screen(Gallery(self.actions), self._open)
 
     def _open(self, chosen: "Entry | Leftover | None") -> None:
-        from .gallery import Entry
+        from .entries import Entry
 
         if isinstance(chosen, Entry):
             self.open_scenario(chosen.path)

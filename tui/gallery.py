@@ -1,9 +1,6 @@
 """The gallery: the built-in scenarios by what they teach, and the sessions that were left."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,96 +8,14 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from nnstep import scenarios
 from nnstep.engine.saving.recovery import Leftover, leftovers
 from nnstep.engine.text import printable
 from nnstep.tui.panes.bars import KeyLine
 
 from .actions import Action, bindings
 from .debugger import Debugger
+from .entries import Entry, entries
 from .overlay import Overlay
-
-if TYPE_CHECKING:
-    from nnstep.engine.scenario.model import Scenario
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A scenario of the gallery; a broken one has a `problem` in place of a shape and a summary."""
-
-    name: str
-    path: Path
-    title: str
-    shape: str = ""
-    summary: str = ""
-    facts: str = ""
-    group: str = ""
-    teaches: str = ""
-    problem: str = ""
-
-
-def entries() -> Iterator[Entry]:
-    """Read every built-in scenario; a broken file gives an entry that says so."""
-    from nnstep.engine.loading import read
-    from nnstep.engine.scenario.errors import ScenarioError
-
-    for group, example in scenarios.examples():
-        path = scenarios.path(example.name)
-        try:
-            scenario = read(path)
-        except ScenarioError as error:
-            yield Entry(example.name, path, example.name, group=group, problem=str(error))
-        else:
-            yield Entry(
-                name=example.name,
-                path=path,
-                title=printable(scenario.title),
-                shape=example.formula or shape_of(scenario),
-                summary=summary_of(scenario),
-                facts=facts_of(scenario),
-                group=group,
-                teaches=example.teaches,
-            )
-
-
-_MOST_WIDTHS = 6
-
-
-def shape_of(scenario: "Scenario") -> str:
-    """Write the widths of a network's layers, `2-2-2`, those in the middle of many left out."""
-    network = scenario.network
-    if network is None:
-        return "expression"
-    widths = [str(network.inputs), *(str(layer.units) for layer in network.layers)]
-    if len(widths) > _MOST_WIDTHS:
-        widths = [*widths[:2], "…", *widths[-2:]]
-    return "-".join(widths)
-
-
-def facts_of(scenario: "Scenario") -> str:
-    """Write how much there is of a scenario: inputs, rows, and how long it runs."""
-    facts = []
-    if scenario.network is not None:
-        facts.append(_counted(scenario.network.inputs, "input"))
-    if scenario.data is not None:
-        facts.append(_counted(len(scenario.data.x), "row"))
-    if scenario.optimizer is None:
-        facts.append("one pass")
-    elif scenario.run.iterations is not None:
-        facts.append(_counted(scenario.run.iterations, "iteration"))
-    elif scenario.run.epochs is not None:
-        facts.append(_counted(scenario.run.epochs, "epoch"))
-    return ", ".join(facts)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def summary_of(scenario: "Scenario") -> str:
-    """Return the first line of the description, without Markdown's marks for code."""
-    lines = scenario.description.strip().splitlines()
-    return printable(lines[0].strip()).replace("`", "") if lines else ""
 
 
 class Choices(OptionList):

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.text import cell_name
-
 from .expansion import Part
 from .nodes import CASTS, Apply, Cell, Choose, Letter, Node, Number, Reduce, cells_in, letters_in
 
@@ -234,8 +232,3 @@ def short(text: str) -> str:
     """Write an exponent without leading zeros and plus."""
     mantissa, mark, exponent = text.partition("e")
     return f"{mantissa}e{int(exponent)}" if mark else text
-
-
-def cell_text(name: str, index: tuple[int, ...]) -> str:
-    """Write a cell as a listing does."""
-    return cell_name(name, index)

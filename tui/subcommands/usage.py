@@ -21,7 +21,7 @@ def missing_name(ctx: click.Context) -> NoReturn:
 
 def echo_gallery(*, err: bool = False) -> None:
     """Write the built-in scenarios, a line each."""
-    from ..gallery import entries
+    from ..entries import entries
 
     listed = list(entries())
     names = max(len(entry.name) for entry in listed)
