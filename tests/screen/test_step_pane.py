@@ -5,11 +5,13 @@ import sys
 
 import pytest
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger
+from msgspec.structs import replace
 from screen_text import screen_lines, screen_text, until
 from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
 from nnstep.tui.numbers import format_value
+from nnstep.tui.panes.scene import Asked
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Strip
 
@@ -244,3 +246,20 @@ def test_explaining_is_imported_after_the_first_paint() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_source_may_be_an_operand_that_the_step_does_not_lay_out() -> None:
+    async with app_of().run_test(size=WIDE) as pilot:
+        while not _ran(pilot).startswith("W1 = W1 - lr"):
+            await pilot.press("s")
+        view = debugger(pilot).query_one(StepPane).view
+        assert view.scene is not None
+        assert view.has("lr")
+        view.ask(replace(view.scene, asked=Asked("L", (), foremost=(("lr", ()),))))
+        await pilot.press("s")
+        assert debugger(pilot).focused is debugger(pilot).stage.focus
+
+
+def _ran(pilot: Pilot[None]) -> str:
+    last = debugger(pilot).driver.snapshot.last
+    return last.code if last else ""

@@ -82,9 +82,11 @@ class TensorView:
             return
         if self.has(scene.asked.name):
             self.point_at(*scene.asked.cell, reveal=reveal)
-        elif reveal and (here := [cell for cell in scene.asked.foremost if self.has(cell[0])]):
-            name, index = here[0]
-            self._reveal(Cursor(name, *self._layout.by_name[name].place_of(index)))
+        elif reveal:
+            here = (cell for cell in scene.asked.foremost if self._stands(cell[0]))
+            if cell := next(here, None):
+                name, index = cell
+                self._reveal(Cursor(name, *self._layout.by_name[name].place_of(index)))
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show, in their order."""
@@ -103,6 +105,10 @@ class TensorView:
 
     def has(self, name: str) -> bool:
         """Tell whether there is a cell of a tensor here to point at."""
+        return self._stands(name)
+
+    def _stands(self, name: str) -> bool:
+        """Tell whether a tensor with cells stands among those that are laid out."""
         block = self._layout.by_name.get(name)
         return block is not None and block.rows > 0
 
