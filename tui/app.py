@@ -58,7 +58,8 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self._config = config or Config()
         self.actions = remapped(self._config.keys)
         plain = self._config.ascii
-        if needs_ascii() if plain is None else plain:
+        self.in_ascii = needs_ascii() if plain is None else plain
+        if self.in_ascii:
             self._filters.append(PlainSigns())
         for theme in THEMES:
             self.register_theme(theme)

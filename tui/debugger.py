@@ -31,6 +31,7 @@ from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
 from .commanding import Commanding
 from .pointer import Pointer
+from .spelled import Speller
 from .stage import Stage
 from .typeahead import hold
 
@@ -76,6 +77,7 @@ class Debugger(Commanding):
         self._place = 0
         self._ran = range(0)
         self._pointer = Pointer()
+        self._speller = Speller()
         self._verified: dict[tuple[object, ...], Verification] = {}
         self._is_drawn = False
         self._blanks = Blanks(
@@ -223,7 +225,10 @@ class Debugger(Commanding):
 
         Explaining is imported once the screen is there.
         """
-        return self.driver.look_into(cell) if self._is_drawn and self.driver.is_calm else NO_INSIGHT
+        if not (self._is_drawn and self.driver.is_calm):
+            return NO_INSIGHT
+        insight = self.driver.look_into(cell)
+        return self._speller.spelled(insight) if getattr(self.app, "in_ascii", False) else insight
 
     @property
     def _in_numbers(self) -> bool:

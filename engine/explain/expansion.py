@@ -29,7 +29,7 @@ Place = tuple[str, Shape]
 """A cell by the name of its tensor and its index."""
 
 
-class Part(Struct, frozen=True, eq=False):
+class Part(Struct, frozen=True, eq=False, gc=False):
     """A part of a calculation and its value.
 
     It is a number, of a `cell` or a constant, or what `sign` makes of other parts; `sum`, `max` and

@@ -16,9 +16,12 @@ from random_programs import forms, random_expression, random_network
 from nnstep import scenarios
 from nnstep.engine import EditError, load
 from nnstep.engine.arrays import Array
+from nnstep.engine.explain.expansion import Expansion
 from nnstep.engine.explain.explanation import Explanation
+from nnstep.engine.explain.nodes import Node
 from nnstep.engine.operations.activations import ACTIVATIONS, _activation
 from nnstep.engine.operations.formula import NAMESPACE, listed
+from nnstep.engine.program.program import Phase
 from nnstep.engine.scenario.model import Activation, Scenario
 from nnstep.engine.session.edits import PlaceError
 from nnstep.engine.session.session import Session
@@ -318,6 +321,26 @@ def test_a_sum_of_many_numbers_tells_its_largest_terms() -> None:
     assert total == pytest.approx(explanation.value)
     assert "180,000 numbers" in explanation.printed or "more" in explanation.printed
     assert len(explanation.sources) == 2000
+
+
+@pytest.mark.parametrize("rows", [2, 64])
+def test_each_expression_of_a_cell_is_looked_at_once_whatever_the_number_of_terms(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[object] = []
+    make = Expansion._make
+
+    def counting(self: Expansion, node: Node, beside: bool) -> Any:
+        looked_at.append(node)
+        return make(self, node, beside)
+
+    monkeypatch.setattr(Expansion, "_make", counting)
+    session = Session(network((3, 4, 2), rows=rows))
+    while session.step().phase is not Phase.LOSS:  # type: ignore[union-attr]
+        pass
+    explanation = session.explain(session.program.loss, ())
+    assert explanation.term_count >= rows
+    assert len(looked_at) < 60
 
 
 def test_a_cell_of_a_large_product_costs_its_terms() -> None:

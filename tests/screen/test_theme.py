@@ -5,9 +5,14 @@ import re
 import pytest
 from rich.color import Color, ColorType
 from rich.segment import Segment
+from screen_text import screen_lines
 from textual.color import Color as Rgb
 
+from nnstep.engine.loading import load
+from nnstep.tui.app import NnstepApp
+from nnstep.tui.config import Config
 from nnstep.tui.signs import PLAIN, PlainSigns, in_ascii, needs_ascii
+from nnstep.tui.spelled import spelled
 from nnstep.tui.theme import (
     CONTRAST_DARK,
     CONTRAST_LIGHT,
@@ -122,3 +127,24 @@ def test_marks_in_ascii_keep_their_widths() -> None:
 )
 def test_where_signs_may_be_wide_they_are_ascii(environment: dict[str, str], plain: bool) -> None:
     assert needs_ascii(environment) == plain
+
+
+def test_formulas_are_spelled_in_words_where_there_are_no_signs_for_them() -> None:
+    assert spelled("½ (a2 − y)²") == "1/2 (a2 − y)^2"
+    assert spelled("÷ √v_hat_W1[0, 1] + 1e-8") == "÷ sqrt(v_hat_W1[0, 1]) + 1e-8"
+    assert spelled("= 0.5 / (√0.0968639 + 1e-8)") == "= 0.5 / (sqrt(0.0968639) + 1e-8)"
+    assert spelled("∂L/∂W2 = (∂L/∂z2)ᵀ a1") == "dL/dW2 = (dL/dz2).T a1"
+    assert spelled("dW2[i, j] = Σₙ dz2[n, i]·a1[n, j]") == "dW2[i, j] = sum_n dz2[n, i]*a1[n, j]"
+
+
+async def test_in_ascii_no_formula_has_a_digit_in_the_place_of_a_sign() -> None:
+    app = NnstepApp(load("mazur"), Config(ascii=True))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"ssssss")
+        await pilot.pause()
+        text = "".join(in_ascii(line) + "\n" for line in screen_lines(app))
+    assert text.replace("\n", "").isascii()
+    assert " L = 1/2 sum (a2 - y)^2" in text
+    assert " = 1/2 (0.751365 - 0.01)^2 + 1/2 (0.772928 - 0.99)^2" in text
+    assert "1/2 (a2 - y)^2" in text
+    assert "L = the sum of 2" in text
