@@ -107,6 +107,9 @@ _OWN_LIGHT = Colors(
     current=None,
 )
 
+# Of a colour, Textual would leave a grey, and of that a terminal of 16 colours black.
+_NO_COLORS = Colors(*[None] * 10)
+
 
 def _theme(name: str, colors: Colors, *, dark: bool) -> Theme:
     """Make a theme of our colours; those of dialogs and scrollbars follow from them."""
@@ -236,6 +239,8 @@ def _lent(ours: Colors, text: str, ground: str, bar: str, current: str) -> Color
 
 @lru_cache(maxsize=8)
 def _palette(colors: Colors, no_color: bool) -> Palette:
+    colors = _NO_COLORS if no_color else colors
+
     def style(
         color: str | None, on: str | None = colors.ground, *, bold: bool = False, dim: bool = False
     ) -> Style:

@@ -98,6 +98,8 @@ def test_without_colours_there_are_attributes() -> None:
     assert palette.written.bold
     assert palette.selected.reverse
     assert palette.error.reverse
+    styles = [getattr(palette, name) for name in palette.__slots__]
+    assert all(style.color is None and style.bgcolor is None for style in styles)
 
 
 def test_names_are_there_once() -> None:

@@ -176,6 +176,17 @@ def test_fewer_colours_show_the_same_text(
         plain.wait_for(lambda: plain.text == colourful.text)
 
 
+def test_without_colours_no_colour_is_sent() -> None:
+    with Terminal(*OPEN, "mazur", NO_COLOR="1") as terminal:
+        terminal.wait_for(lambda: "q quit" in terminal.text)
+        for place in (1, 2, 3):
+            terminal.press("s")
+            terminal.wait_for(lambda place=place: f"step {place} of" in terminal.text)  # type: ignore[misc]
+        assert not re.findall(
+            rb"\x1b\[(?:\d+;)*(?:[349][0-7]|[34]8;[\d;]+|10[0-7])m", terminal.sent
+        )
+
+
 def test_the_user_s_configuration_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "nnstep"
     folder.mkdir()
