@@ -51,6 +51,8 @@ GROUPS: Mapping[str, tuple[Example, ...]] = {
         Example("vanishing", "the gradient that is lost"),
         Example("overflow", "the first nan, and before"),
         Example("misprint", "a slope multiplied in twice"),
+        Example("printed", "wrong products that fit"),
+        Example("gradcheck", "two bugs, found by checking"),
     ),
     "Real data": (
         Example("iris", "three classes, a CSV file"),
