@@ -52,11 +52,15 @@ class Item(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def check(path_or_name: str | Path, warn: Callable[[str], None] | None = None) -> Iterator[Item]:
+def check(
+    path_or_name: str | Path,
+    warn: Callable[[str], None] | None = None,
+    changed: Callable[[Scenario], Scenario] = lambda scenario: scenario,
+) -> Iterator[Item]:
     """Yield what there is to say of a scenario, one thing after the other.
 
     A file that does not load gives an item for each of its mistakes. `warn` is told what is
-    doubtful in it.
+    doubtful in it; what is checked is the scenario as it is `changed` first.
     """
     file = printable(str(path_or_name))
     try:
@@ -64,7 +68,7 @@ def check(path_or_name: str | Path, warn: Callable[[str], None] | None = None) -
         for warning in scenario.warnings if warn else ():
             warn(warning)  # type: ignore[misc]
         yield Item(file=file, kind="scenario", ok=True, text=printable(scenario.title))
-        yield from _checked(file, scenario)
+        yield from _checked(file, changed(scenario))
     except ScenarioError as error:
         for problem in error.problems:
             yield Item(file=file, kind="scenario", ok=False, text=str(problem))

@@ -34,6 +34,9 @@ AT_ONCE = 10_000
 """Instructions that may be executed to try a rule while somebody waits for the answer."""
 
 
+_OWN = "the program's own rule, without an override,"
+
+
 class Rule(Struct, frozen=True):
     """Another rule: what it is called, and the scenario and the program that go by it.
 
@@ -69,7 +72,7 @@ def rules_giving(
         for n in tried:
             array = values.get(_key(failed[n].expectation))
             if array is not None and _has(array, failed[n].cell):
-                known = rule.double and found[n]
+                known = found[n] and (rule.double or _OWN in found[n])
                 if not known and _gives(failed[n], array[failed[n].cell]):
                     found[n].append(rule.name)
     for n in tried:
@@ -80,10 +83,11 @@ def rules_giving(
 def explained_here(session: "Session", failed: Judgement) -> str:
     """Name the rules that give a number, where the run is that of the file; "" if none is known."""
     scenario = session.scenario
-    if session.snapshot().branch.edits or session.seed != scenario.seed:
+    hunts = session.hunt is not None and not session.hunt.is_over
+    if hunts or session.snapshot().branch.edits or session.seed != scenario.seed:
         return ""
     (rules,) = rules_giving(scenario, [failed], AT_ONCE)
-    return listed(rules, "or") if rules else ""
+    return listed(rules, "or").rstrip(",") if rules else ""
 
 
 def _sentence(printed: str, names: Sequence[str]) -> str:
@@ -107,7 +111,7 @@ def _has(array: Array, cell: Shape) -> bool:
 def _rules(scenario: Scenario) -> Iterator[Rule]:
     """Yield the rules that can be tried on a scenario, those that are double last."""
     if scenario.overrides:
-        yield Rule("the program's own rule, without an override,", scenario, program_of(scenario))
+        yield Rule(_OWN, scenario, program_of(scenario))
     if early := updated_early(program_of(scenario)):
         yield Rule("updated weights, used too early,", scenario, early)
     if scenario.network is None:

@@ -36,6 +36,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 class NnstepApp(TypeAheadApp, inherit_bindings=False):
     """Opens a scenario in the debugger, or the gallery to choose one.
 
+    A `command` is the first that is executed there.
+
     Textual's own keys are not inherited: every key is in the list of actions.
     """
 
@@ -50,8 +52,10 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         config: Config | None = None,
         opened: "Opened | None" = None,
         taken: "Taken | None" = None,
+        command: str = "",
     ) -> None:
         super().__init__()
+        self._command = command
         self._scenario = scenario
         self._opened = opened
         self._taken = taken
@@ -128,7 +132,10 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
 
         history = self._config.history
         session = Session(scenario, history=history)
-        return Debugger(session, self.actions, history=history, opened=opened, taken=taken)
+        command, self._command = self._command, ""
+        return Debugger(
+            session, self.actions, history=history, opened=opened, taken=taken, command=command
+        )
 
     def on_open_gallery(self) -> None:
         """Do as a screen asks."""

@@ -133,5 +133,6 @@ for _command in (
     copying.copy_built_in,
     copying.new,
     export.export_scenario,
+    opening.hunt,
 ):
     main.add_command(_command)

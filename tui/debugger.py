@@ -46,7 +46,7 @@ class Debugger(Commanding):
 
     `history` is how many bytes of the past are kept. `opened` is a session of the scenario that is
     to be brought back, and `replayed` one that has been. `taken` is the leftover that it goes on
-    in, if it does.
+    in, if it does. A `command` is the first that is executed.
     """
 
     AUTO_FOCUS = "#program"
@@ -64,8 +64,10 @@ class Debugger(Commanding):
         opened: "Opened | None" = None,
         replayed: "Replayed | None" = None,
         taken: "Taken | None" = None,
+        command: str = "",
     ) -> None:
         super().__init__(actions, history)
+        self._command = command
         self.scenario = scenario = session.scenario
         self.driver = Driver(session, self._show, self._start)
         self.autosave = Autosave(
@@ -141,6 +143,8 @@ class Debugger(Commanding):
         self.autosave.note()
         if self._opened is not None:
             hold(self.app, self._bring_back(self._opened, self._taken))
+        elif self._command:
+            self.do(self._command)
         elif (offer := self.autosave.find_offer()) is not None:
             self._offer = printable(offer.offer(self._key_of("copy")))
             self.say(self._offer)

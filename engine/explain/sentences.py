@@ -276,7 +276,7 @@ def holds_for_the_loss(walk: "Walk") -> bool:
     edits = walk.timeline.current.cells_edited_until(walk.step)
     if any(edit.place > start for edit in edits):
         return False
-    if any(line.rule is not None for line in program.instructions):
+    if any(line.rule is not None or line.runs is not None for line in program.instructions):
         return False
     later = program.instructions[walk.step - start + 1 :]
     if any(walk.name in line.writes and line.phase is Phase.BACKWARD for line in later):

@@ -217,6 +217,11 @@ class Timeline:
         """Tell whether another branch leaves this one."""
         return any(each.parent is branch for each in self.branches)
 
+    def begin_with(self, program: Program) -> None:
+        """Have runs begin with another program that looks like this one, or gives its numbers."""
+        self.first_program = program
+        self.machine.begin_with(program)
+
     def begin_again(self, seed: int) -> None:
         """Go to step 0 of the run with this seed that has no edits, made anew if need be."""
         self._leave()

@@ -199,6 +199,15 @@ class Machine:
             self._batches.restore(state.cursor)
         self._make_edits()
 
+    def begin_with(self, program: Program) -> None:
+        """Have another program of the same lines run from step 0 on, and from here."""
+        changed = enumerate(
+            zip(program.instructions, self._first_program.instructions, strict=True)
+        )
+        lines = {at: new for at, (new, old) in changed if new is not old}
+        self._first_program = program
+        self._run(self.program.with_lines(lines))
+
     def edit(self, edit: Change) -> None:
         """Make an edit here and now; none of those that were to come will be made."""
         self._edits = ()

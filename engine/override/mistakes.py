@@ -229,6 +229,11 @@ def fitting(scenario: Scenario) -> list[str]:
     return [name for name, row in MISTAKES.items() if any(True for _ in _made(scenario, row))]
 
 
+def everywhere(scenario: Scenario, row: Mistake) -> list[Override]:
+    """Return a mistake in every line where it fits and changes a number."""
+    return list(_made(scenario, row))
+
+
 def _made(scenario: Scenario, row: Mistake, layer: int | None = None) -> Iterator[Override]:
     """Yield a mistake in every line where it fits and changes a number, from the output on."""
     program = first_program(scenario)

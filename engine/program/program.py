@@ -123,7 +123,8 @@ class Instruction(Struct, frozen=True):
 
     A backward line is the derivative, or a part of it, of the line `source`: in a program of code
     the statement as it was written, in a network the line of phase forward or loss. `rule` is the
-    line in whose place a person has put this one of their own.
+    line in whose place a person has put this one of their own. A line that hides a mistake, for
+    somebody to find, looks like the rule's in all but its `kernel`; what is executed `runs`.
     """
 
     phase: Phase
@@ -139,6 +140,12 @@ class Instruction(Struct, frozen=True):
     sides: Formula | None = None
     source: str = ""
     rule: "Instruction | None" = None
+    runs: "Instruction | None" = None
+
+    @property
+    def executed(self) -> "Instruction":
+        """The line that is executed: itself, or the one that it hides."""
+        return self.runs or self
 
 
 _RENEWED = (Role.DATA, Role.VALUE, Role.LOSS, Role.GRADIENT, Role.SCRATCH)

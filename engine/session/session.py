@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.explain.what_if import WhatIf
     from nnstep.engine.explain.why import Why
+    from nnstep.engine.override.hunt import Hunt
     from nnstep.engine.verification.verdict import Verification
 
     from .queries import Change, Series
@@ -47,9 +48,10 @@ class Session:
     kept, and faults are not looked for.
 
     `total` is the place of its end, `stops` are its breakpoints and watchpoints, `branches` the
-    courses of its run, `watches` the expressions to show, and `expectations` the printed numbers to
-    compare with. `question` says which cell is asked about. Answers to commands write numbers with
-    so many `digits`; with None, `print` writes all.
+    courses of its run, `watches` the expressions to show, and `expectations` the printed
+    numbers to compare with. `hunt` is the mistake that is hidden, if one is. `question` says
+    which cell is asked about. Answers to commands write numbers with so many `digits`; with
+    None, `print` writes all.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Session:
         )
         self.trail = Trail()
         self.digits: int | None = None
+        self.hunt: Hunt | None = None
         self.question = Question()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
@@ -327,6 +330,27 @@ class Session:
 
         return in_force(self.program, self._timeline.current.edits_until(self.place))
 
+    def begin_hunt(self, seed: int) -> None:
+        """Hide a classic mistake, drawn with a seed, in the program; `hunt` knows which it is.
+
+        Raises `ValueError` if anything has run or been changed, or if a mistake is hidden already,
+        and `MistakeError` if none fits.
+        """
+        from nnstep.engine.override.hunt import hunt
+
+        if self.newest or self._timeline.current.edits or len(self._timeline.branches) > 1:
+            raise ValueError("a mistake is hidden before the first step, and nothing was changed")
+        if self.hunt is not None:
+            raise ValueError("a mistake is hidden already")
+        self.hunt = hunt(self.scenario, seed)
+        self._timeline.begin_with(self.hunt.program)
+
+    def end_hunt(self) -> None:
+        """Show the hidden mistake as an override, from step 0 on."""
+        assert self.hunt is not None, "somebody has looked for it"
+        self.hunt.is_over = True
+        self._timeline.begin_with(self.hunt.shown)
+
     def undo(self) -> str:
         """Go back to where the last edit was made, without it; return the cell that it changed.
 
@@ -468,6 +492,8 @@ class Session:
         from nnstep.engine.verification.standing import standing_at
         from nnstep.engine.verification.verify import DEFAULT_CELLS, verify
 
+        if self.hunt is not None and not self.hunt.is_over:
+            self.hunt.looks += 1
         self._interrupted.clear()
         here = standing_at(self._timeline, finished=self.finished)
         tensors = self.program.tensors

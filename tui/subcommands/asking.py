@@ -77,7 +77,8 @@ def explain(
     default="text",
     help="How to write what was found: for people, or as a JSON list.",
 )
-def check_scenarios(scenarios: tuple[str, ...], form: str) -> None:
+@BUG
+def check_scenarios(scenarios: tuple[str, ...], form: str, bug: str | None) -> None:
     """Check scenarios: that they load, their gradients, and their printed numbers.
 
     Each is run to the last iteration that an [[expect]] names. The exit status is 1 if a file does
@@ -86,10 +87,13 @@ def check_scenarios(scenarios: tuple[str, ...], form: str) -> None:
     """
     from nnstep.engine.check import as_json, as_lines, check
 
+    def warn(warning: str) -> None:
+        click.echo(shown(warning), err=True)
+
     found = []
     with quiet_when_closed():
         for name in scenarios:
-            items = list(check(name, lambda warning: click.echo(shown(warning), err=True)))
+            items = list(check(name, warn, lambda scenario: with_bug(scenario, bug)))
             found += items
             if form == "text":
                 for line in as_lines(items):

@@ -9,29 +9,60 @@ from contextlib import contextmanager
 import click
 
 from ..completion import ScenarioName
-from .meant import load_scenario, open_saved
+from .meant import load_scenario, open_saved, planted_line
+from .usage import BUG
 
 
 @click.command("open")
 @click.argument("scenario", metavar="FILE|NAME", type=ScenarioName())
-def open_scenario(scenario: str) -> None:
+@BUG
+def open_scenario(scenario: str, bug: str | None) -> None:
     """Open a scenario."""
-    run_app(scenario)
+    run_app(scenario, bug)
 
 
-def run_app(name: str | None) -> None:
-    """Open a scenario, or the gallery, on the terminal, and exit with the app's status."""
+@click.command("hunt")
+@click.argument("scenario", metavar="[FILE|NAME]", type=ScenarioName(), required=False)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="What the mistake is drawn with, and the scenario if none is named.",
+)
+def hunt(scenario: str | None, seed: int | None) -> None:
+    """Find the classic mistake that is hidden in a scenario.
+
+    Every line is shown as the rule has it; the command accuse says which one is wrong.
+    """
+    import random
+    import secrets
+
+    from nnstep import scenarios
+
+    drawn = secrets.randbelow(10_000) if seed is None else seed
+    named = scenario or random.Random(drawn).choice(scenarios.names())
+    run_app(named, command=f"hunt {drawn}")
+
+
+def run_app(name: str | None, bug: str | None = None, command: str = "") -> None:
+    """Open a scenario, or the gallery, on the terminal, and exit with the app's status.
+
+    A `command` is executed first; a classic mistake is planted by one.
+    """
     with _nothing_collected():
         opened, taken = (None, None) if name is None else open_saved(name)
         scenario = opened.scenario if opened else None if name is None else load_scenario(name)
-
+        if opened is not None and (bug is not None or command):
+            raise click.UsageError("a session has lines of its own; name a scenario")
+        if scenario is not None and bug is not None:
+            command = f"override {planted_line(scenario, bug)}"
         if reason := why_not_here():
             click.echo(reason, err=True)
             sys.exit(2)
         from ..app import NnstepApp
         from ..config import config_path, read_config
 
-        app = NnstepApp(scenario, read_config(config_path()), opened, taken)
+        app = NnstepApp(scenario, read_config(config_path()), opened, taken, command)
     app.run()
     if app.last_words:
         click.echo(app.last_words, err=True)

@@ -1,0 +1,112 @@
+"""A hidden mistake: it runs, nothing that is shown tells it, and an accusation is answered."""
+
+from pathlib import Path
+
+import pytest
+from commanding import give, told
+
+from nnstep import scenarios
+from nnstep.engine import Interpreter, Session, load
+from nnstep.engine.override.hunt import hunt
+from nnstep.engine.override.mistakes import MISTAKES, MistakeError, fitting
+from nnstep.engine.saving.journal import Journal, read_session
+
+
+def hunting(name: str = "mazur", seed: int = 2) -> Session:
+    session = Session(load(name))
+    session.begin_hunt(seed)
+    return session
+
+
+@pytest.mark.parametrize("name", ["mazur", "rows", "blocks", "two-layer", "graph"])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_runs_is_the_mistake_and_what_is_shown_the_rule(name: str, seed: int) -> None:
+    plain, wrong, hidden = Session(load(name)), Session(load(name)), hunting(name, seed)
+    planted = hunt(load(name), seed).planted
+    wrong.override(f"{planted.line} in {planted.phase} {planted.nth}")
+    assert [line.code for line in hidden.program.instructions] == [
+        line.code for line in plain.program.instructions
+    ]
+    assert not hidden.overrides
+    steps = len(plain.program)
+    for session in (plain, wrong, hidden):
+        session.seek(steps)
+    assert {k: v.tobytes() for k, v in hidden.values().items()} == {
+        k: v.tobytes() for k, v in wrong.values().items()
+    }
+    assert hidden.value(planted.name).tobytes() != plain.value(planted.name).tobytes()
+    hidden.seek(planted.position + 1)
+    index = (0,) * hidden.value(planted.name).ndim
+    explained = hidden.explain(planted.name, index)
+    assert explained.comparison is None
+    assert explained.code == plain.program.instructions[planted.position].code
+
+
+def test_seeds_draw_every_mistake_that_fits() -> None:
+    scenario = load("blocks")
+    drawn = {hunt(scenario, seed).mistake.name for seed in range(120)}
+    assert drawn == set(fitting(scenario))
+
+
+def test_an_accusation_is_answered_and_a_right_one_shows_the_override() -> None:
+    session = hunting()
+    assert "is right: it gives what the rule gives. So far 0 verifications and 1 wrong" in told(
+        session, "accuse dW1"
+    )
+    session.seek(8)
+    session.verify()
+    said = told(session, "accuse 8")
+    assert said.startswith(
+        "Yes: dz2 = da2 * z2 * (1 - z2) ran in place of dz2 = da2 * a2 * (1 - a2)."
+    )
+    assert said.endswith("Found with 1 verification and 1 wrong accusation.")
+    assert session.place == 8
+    comparison = session.explain("dz2", (0, 0)).comparison
+    assert comparison is not None
+    assert comparison.mistake == "z2 stands where a2 belongs."
+    with pytest.raises(ValueError, match="it is found already"):
+        give(session, "accuse 8")
+
+
+def test_showing_it_changes_no_number_and_restart_keeps_it() -> None:
+    session = hunting()
+    session.seek(40)
+    before = {name: array.tobytes() for name, array in session.values().items()}
+    give(session, "accuse dz2")
+    session.seek(40)
+    assert {name: array.tobytes() for name, array in session.values().items()} == before
+    session.restart()
+    session.seek(40)
+    assert {name: array.tobytes() for name, array in session.values().items()} == before
+
+
+def test_it_is_hidden_at_the_start_alone_and_once() -> None:
+    session = Session(load("mazur"))
+    session.step()
+    with pytest.raises(ValueError, match="before the first step"):
+        session.begin_hunt(1)
+    with pytest.raises(ValueError, match="hidden already"):
+        hunting().begin_hunt(1)
+    with pytest.raises(ValueError, match="no mistake is hidden here"):
+        give(session, "accuse dW1")
+
+
+def test_where_no_mistake_fits_it_says_so() -> None:
+    unfit = [name for name in scenarios.names() if not fitting(load(name))]
+    for name in unfit:
+        with pytest.raises(MistakeError, match="no classic mistake"):
+            hunt(load(name), 0)
+    assert len(unfit) < 5
+
+
+def test_a_session_file_names_the_seed_only(tmp_path: Path) -> None:
+    session = Session(load("mazur"))
+    interpreter = Interpreter(session, Journal(session))
+    path = tmp_path / "own.session"
+    for line in ("hunt 2", "step 9", f'save "{path}"'):
+        interpreter.execute(line)
+    text = path.read_text(encoding="utf-8")
+    assert "hunt 2" in text
+    assert not any(name in text for name in MISTAKES)
+    assert "z2 * (1 - z2)" not in text
+    assert [line.text for line in read_session(path).lines][:1] == ["hunt 2"]
