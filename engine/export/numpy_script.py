@@ -19,12 +19,11 @@ from .script import (
     is_random,
     is_single,
     iterations_of,
-    loading,
     named,
     parts,
     shown_gradients,
-    write_batches,
     write_data,
+    write_sources,
 )
 from .sources import Sources, called_by
 
@@ -64,14 +63,11 @@ class _Writer:
 
     def text(self, iterations: int) -> str:
         """Return the whole script."""
-        data = list(self._data())  # before the imports, which depend on what is stored
+        data = write_data(self.scenario, self.arrays)
         first = ["# First values.", *self._first_values(), ""]
         loop = [f"for iteration in range({iterations}):", *self._iteration()]
-        sources = [loading(self.arrays)] if self.arrays.stored else []
-        if is_random(self.scenario, self.program):
-            sources.append(f"rng = np.random.default_rng({self.scenario.seed})")
-        if sources:
-            sources.append("")
+        sources = write_sources(self.scenario, self.program, self.arrays)
+        # The imports of the head depend on what all else has stored.
         return "\n".join([self._head(), "", "", *sources, *data, *first, *loop, ""])
 
     def _taken(self) -> set[str]:
@@ -106,12 +102,6 @@ class _Writer:
             f'def show(name, tensor):\n    """Print a tensor with all its digits{of}."""\n'
             f'    print(name, "=", np.asarray(tensor){digits}.tolist())'
         )
-
-    def _data(self) -> Iterator[str]:
-        if self.scenario.data:
-            yield "# The data, a sample a row."
-            yield write_data(self.scenario.data, self.arrays)
-            yield f"\n\n{write_batches(self.scenario.data)}\n"
 
     def _first_values(self) -> Iterator[str]:
         for tensor, start in first_values(self.program):

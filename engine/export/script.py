@@ -69,9 +69,14 @@ def comment(*texts: str) -> str:
     return "\n".join(f"# {line}".rstrip() for line in lines)
 
 
-def loading(arrays: Arrays) -> str:
-    """Return the line that loads the file beside the script."""
-    return f"stored = np.load(Path(__file__).with_name({json.dumps(arrays.beside)}))"
+def write_sources(scenario: Scenario, program: Program, arrays: Arrays) -> list[str]:
+    """Return what a script takes numbers from: the file beside it, and a random generator."""
+    sources = []
+    if arrays.stored:
+        sources.append(f"stored = np.load(Path(__file__).with_name({json.dumps(arrays.beside)}))")
+    if is_random(scenario, program):
+        sources.append(f"rng = np.random.default_rng({scenario.seed})")
+    return [*sources, ""] if sources else []
 
 
 # Data and batches
@@ -84,16 +89,22 @@ def is_random(scenario: Scenario, program: Program) -> bool:
     return any(drawn) or bool(scenario.data and scenario.data.shuffle)
 
 
-def write_data(data: Data, arrays: Arrays) -> str:
-    """Return the lines that give X and Y, a row a sample."""
-    return f"X = {arrays.text('X', data.x)}\nY = {arrays.text('Y', data.y)}"
-
-
-def write_batches(data: Data, permuted: str = "rng.permutation(len(X))") -> str:
-    """Return the generator of the batches, in the order in which the run has them.
+def write_data(
+    scenario: Scenario, arrays: Arrays, permuted: str = "rng.permutation(len(X))"
+) -> list[str]:
+    """Return the lines that give X and Y, a row a sample, and the batches; none without data.
 
     `permuted` gives the rows in a new order, as what the library takes for indices.
     """
+    data = scenario.data
+    if data is None:
+        return []
+    numbers = f"X = {arrays.text('X', data.x)}\nY = {arrays.text('Y', data.y)}"
+    return ["# The data, a sample a row.", numbers, f"\n\n{_batches(data, permuted)}\n"]
+
+
+def _batches(data: Data, permuted: str) -> str:
+    """Return the generator of the batches, in the order in which the run has them."""
     size = data.batch_size
     body: tuple[str, ...]
     if data.batches is not None:

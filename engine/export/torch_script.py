@@ -17,11 +17,10 @@ from .script import (
     heading,
     is_random,
     iterations_of,
-    loading,
     named,
     shown_gradients,
-    write_batches,
     write_data,
+    write_sources,
 )
 from .torch_network import Layers
 from .torch_program import Statements
@@ -103,14 +102,11 @@ class _Writer:
 
     def text(self, iterations: int) -> str:
         """Return the whole script."""
-        data = list(self._data())  # before the imports, which depend on what is stored
+        data = write_data(self.scenario, self.arrays, "torch.from_numpy(rng.permutation(len(X)))")
         first = [*self.body.first_values(), *self._optimizer(), ""]
         loop = [f"for iteration in range({iterations}):", *self._iteration(iterations)]
-        sources = [loading(self.arrays)] if self.arrays.stored else []
-        if is_random(self.scenario, self.program):
-            sources.append(f"rng = np.random.default_rng({self.scenario.seed})")
-        if sources:
-            sources.append("")
+        sources = write_sources(self.scenario, self.program, self.arrays)
+        # The imports of the head depend on what all else has stored.
         return "\n".join([self._head(), "", "", *sources, *data, *first, *loop, ""])
 
     def first_value(self, tensor: Tensor, *, as_leaf: bool = False) -> str:
@@ -144,13 +140,6 @@ class _Writer:
     @property
     def _draws(self) -> bool:
         return any(isinstance(tensor.start, Drawn) for tensor in self.program.tensors.values())
-
-    def _data(self) -> Iterator[str]:
-        if self.scenario.data:
-            yield "# The data, a sample a row."
-            yield write_data(self.scenario.data, self.arrays)
-            order = "torch.from_numpy(rng.permutation(len(X)))"
-            yield f"\n\n{write_batches(self.scenario.data, order)}\n"
 
     @property
     def _trained(self) -> Sequence[str]:
