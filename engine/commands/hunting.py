@@ -1,6 +1,5 @@
 """The commands of a hunt: a mistake is hidden in the program, and somebody accuses a line."""
 
-import secrets
 from typing import TYPE_CHECKING
 
 from nnstep.engine.language.typed import Typed
@@ -11,13 +10,11 @@ from .command import Answer, Command, says
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
 
-_MOST_SEED = 10_000
-
 
 def _hunt(session: "Session", text: Typed) -> Answer:
     from nnstep.engine.override.mistakes import MistakeError
 
-    seed = text.number("a seed") if text else secrets.randbelow(_MOST_SEED)
+    seed = text.number("a seed")
     try:
         session.begin_hunt(seed)
     except (MistakeError, ValueError) as error:
@@ -69,12 +66,12 @@ def _accused(session: "Session", text: Typed) -> tuple[int, ...]:
 COMMANDS = (
     Command(
         "hunt",
-        "[SEED]",
+        "SEED",
         "hide a classic mistake in the program, to be found",
         "hunt 7",
         _hunt,
         (),
-        "It is drawn with the seed, or at random, and runs from the first step on; every line is "
+        "It is drawn with the seed, a number, and runs from the first step on; every line is "
         "shown as the rule has it. A run that has begun, or was changed, is restarted first: use "
         "restart. What you verify is counted, and told at the end.",
         kept=True,

@@ -76,7 +76,7 @@ def _function(program: Program) -> ast.Module:
     carried: dict[str, str] = {}
     lines: list[ast.stmt] = []
     index = 0
-    for line in program.instructions:
+    for line in (each.executed for each in program.instructions):
         for name in line.reads:
             if name not in stands:
                 stands[name] = carried[name] = last.get(name, f"c{len(carried)}")

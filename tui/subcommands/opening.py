@@ -38,9 +38,12 @@ def hunt(scenario: str | None, seed: int | None) -> None:
     import secrets
 
     from nnstep import scenarios
+    from nnstep.engine.override.mistakes import fitting
 
     drawn = secrets.randbelow(10_000) if seed is None else seed
-    named = scenario or random.Random(drawn).choice(scenarios.names())
+    names = list(scenarios.names())
+    random.Random(drawn).shuffle(names)
+    named = scenario or next(name for name in names if fitting(load_scenario(name)))
     run_app(named, command=f"hunt {drawn}")
 
 
