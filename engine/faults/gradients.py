@@ -44,9 +44,18 @@ class Gradient(Struct, frozen=True, eq=False):
 
     def of(self, passes: Passes) -> Array:
         """Return it, stacked; 0 where it is no more than the rounding of the penalty."""
-        whole = passes.array(self.index)
         if not self.l2:
-            return whole
+            return passes.array(self.index)
+        return passes.once(("gradient", self.index), self._without_penalty)
+
+    def size(self, passes: Passes) -> Array:
+        """Return its mean absolute value."""
+        return passes.once(
+            ("size", self.index, self.l2), lambda passes: means_of_absolute(self.of(passes))
+        )
+
+    def _without_penalty(self, passes: Passes) -> Array:
+        whole = passes.array(self.index)
         penalty = self.l2 * passes.tensor(self.parameter)
         rest = whole - penalty
         rounding = ROUNDED * np.finfo(passes.records[0][self.index].dtype).eps
@@ -70,7 +79,7 @@ def lost_or_exploded(one: Gradient, has_optimizer: bool) -> Iterator[Rule]:
         tensor=one.name,
         position=one.position,
         indices=(one.index,),
-        measure=lambda passes: means_of_absolute(one.of(passes)),
+        measure=one.size,
         threshold=NO_GRADIENT,
         below=True,
         quantity=f"mean|{one.name}|",
@@ -86,7 +95,7 @@ def lost_or_exploded(one: Gradient, has_optimizer: bool) -> Iterator[Rule]:
         tensor=one.name,
         position=one.position,
         indices=(one.index,),
-        measure=lambda passes: means_of_absolute(one.of(passes)),
+        measure=one.size,
         threshold=EXPLODING,
         quantity=f"mean|{one.name}|",
         gated=True,

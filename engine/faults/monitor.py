@@ -19,7 +19,7 @@ from .sample import Sample
 from .yardstick import Recent, yardstick
 
 # More passes at a time make less work, as long as what was written is still in the cache.
-_MOST_IN_BLOCK, _NUMBERS_IN_CACHE = 64, 1 << 19
+_MOST_IN_BLOCK, _NUMBERS_IN_CACHE = 128, 1 << 18
 # Some are worth that even of large passes, as long as these and the one before are remembered.
 _SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 8, 1_900_000
 
@@ -45,7 +45,7 @@ class Monitor:
 
     @property
     def block(self) -> int:
-        """How many passes are best examined together, 1 to 64: the more, the smaller they are.
+        """How many passes are best examined together, 1 to 128: the more, the smaller they are.
 
         It is 1 until the first pass has shown how large they are.
         """
@@ -143,18 +143,15 @@ class Monitor:
         self, rule: Rule, groups: Sequence[tuple[list[int], Passes]], recent: Recent, count: int
     ) -> Fault | None:
         """Return the fault of a rule in the first suspected pass that has it."""
+        may = self._open(rule, recent, count)
+        if not may.any():
+            return None
         suspects = np.zeros(count, dtype=bool)
         for numbers, passes in groups:
             suspects[numbers] = rule.suspects(passes)
+        suspects &= may
         if not suspects.any():
             return None
-        known_losses = int(rule.position > self._written.loss)
-        if rule.gated:
-            suspects = suspects & ~recent.is_low(known_losses, count)
-        if rule.until_learned:
-            suspects = suspects & ~recent.has_fallen(known_losses, count)
-        if rule.until_seen:
-            suspects = suspects & ~recent.has_seen(known_losses, count)
         where = {n: (passes, at) for numbers, passes in groups for at, n in enumerate(numbers)}
         for number in np.flatnonzero(suspects):
             passes, at = where[int(number)]
@@ -163,6 +160,18 @@ class Monitor:
             if value is not None and self._is_confirmed(rule, single):
                 return self._fault(rule, int(single.iterations[0]), value)
         return None
+
+    def _open(self, rule: Rule, recent: Recent, count: int) -> Array:
+        """Tell for which passes a rule is judged at all."""
+        known_losses = int(rule.position > self._written.loss)
+        may = np.ones(count, dtype=bool)
+        if rule.gated:
+            may &= ~recent.is_low(known_losses, count)
+        if rule.until_learned:
+            may &= ~recent.has_fallen(known_losses, count)
+        if rule.until_seen:
+            may &= ~recent.has_seen(known_losses, count)
+        return may
 
     def _is_confirmed(self, rule: Rule, single: Passes) -> bool:
         """Tell whether a rule holds for a sample too, where it does for a batch of few rows."""

@@ -105,6 +105,7 @@ class Passes:
         self.losses = losses
         self.whole = whole
         self._stacks: dict[int | str, Array] = {}
+        self._measured: dict[object, Array] = {}
 
     def __len__(self) -> int:
         return len(self.records)
@@ -120,6 +121,12 @@ class Passes:
         if name not in self._stacks:
             self._stacks[name] = self._stacked([before[name] for before in self.before])
         return self._stacks[name]
+
+    def once(self, key: object, measure: "Measure") -> Array:
+        """Return what several rules measure, which is done once."""
+        if key not in self._measured:
+            self._measured[key] = measure(self)
+        return self._measured[key]
 
     def one(self, number: int) -> "Passes":
         """Return one of the passes, counted from 0, its arrays whole."""

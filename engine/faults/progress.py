@@ -3,8 +3,6 @@
 Both are asked for persistence: one bad epoch is none, and a run that is slow learns.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from nnstep.engine.arrays import Array
@@ -67,12 +65,13 @@ class Epochs:
         with np.errstate(all="ignore"):
             growth = _above(now, lowest[at], low)
             growth[growth < BEYOND] = np.nan
-            for here, count in enumerate(counts):
-                since = count - BAD_EPOCHS - first
-                if count > BAD_EPOCHS:
-                    lately = losses[since : count - first].min(keepdims=True)
-                    bad = _above(lately, lowest[since : since + 1], low)[0]
-                    growth[here] = bad if bad > MOST_GROWTH else growth[here]
+            since = counts[counts > BAD_EPOCHS] - BAD_EPOCHS - first
+            if len(since):
+                windows = np.lib.stride_tricks.sliding_window_view(losses, BAD_EPOCHS)
+                lately = windows.min(axis=1)[since]
+                bad = _above(lately, lowest[since], low)
+                late = counts > BAD_EPOCHS
+                growth[late] = np.where(bad > MOST_GROWTH, bad, growth[late])
         result[numbers] = np.where(now < np.inf, growth, np.nan)
         return result
 
@@ -80,10 +79,16 @@ class Epochs:
         """Return by how much, relatively, the loss has changed in the second half of the run."""
         result = nothing(passes)
         numbers, counts = self.ended(passes)
-        for number, count in zip(numbers, counts, strict=True):
-            if count > STALLED_EPOCHS:
-                now, before = self._half(passes.losses, int(count), [-1, 0])
-                result[number] = _relative(now, before)
+        late = counts > STALLED_EPOCHS
+        if late.any():
+            ends = counts[late] - 1
+            firsts = ends - np.maximum(STALLED_EPOCHS, counts[late] // 2)
+            now, before = self._at(passes.losses, ends), self._at(passes.losses, firsts)
+            with np.errstate(all="ignore"):
+                change = np.abs(now - before) / np.abs(before)
+            change[before == 0] = np.nan
+            change[now == before] = 0.0
+            result[numbers[late]] = change
         return result
 
     def stays(self, single: Passes) -> bool:
@@ -92,13 +97,17 @@ class Epochs:
         losses = self._half(single.losses, int(count))
         return _relative(float(losses.max()), float(losses.min())) < STALLED_CHANGE
 
-    def _half(self, losses: Array, count: int, which: Sequence[int] | None = None) -> Array:
-        """Return the losses of the second half of so many epochs, or some of them."""
-        first = count - 1 - max(STALLED_EPOCHS, count // 2)
-        if which is None:
-            return self._of(losses, first, count)
-        ends = {0: first, -1: count - 1}
-        return np.array([self._of(losses, ends[at], ends[at] + 1)[0] for at in which])
+    def _half(self, losses: Array, count: int) -> Array:
+        """Return the losses of the second half of so many epochs."""
+        return self._of(losses, count - 1 - max(STALLED_EPOCHS, count // 2), count)
+
+    def _at(self, losses: Array, epochs: Array) -> Array:
+        """Return the losses of some epochs, by their numbers."""
+        if self._iterations == 1:
+            return losses[epochs]
+        whole = len(losses) // self._iterations * self._iterations
+        rows: Array = losses[:whole].reshape(-1, self._iterations)[epochs].mean(axis=1)
+        return rows
 
     def _of(self, losses: Array, first: int, last: int) -> Array:
         """Return the losses of the epochs from the `first` up to, and without, the `last`."""

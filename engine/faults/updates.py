@@ -9,7 +9,7 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.program.program import Phase, run
 
 from .gradients import NO_GRADIENT, Gradient
-from .passes import Passes, Written, means_of_absolute, norms
+from .passes import Passes, Written, norms
 from .rule import Rule
 
 SMALLEST, LARGEST = 1e-4, 1.0
@@ -43,7 +43,20 @@ class Updated(Struct, frozen=True, eq=False):
 
     def moves(self, passes: Passes) -> Array:
         """Return what all instructions of an update do to it, stacked."""
-        return passes.array(self.index) - passes.tensor(self.parameter)
+        return passes.once(
+            ("moves", self.index),
+            lambda passes: passes.array(self.index) - passes.tensor(self.parameter),
+        )
+
+    def length(self, passes: Passes) -> Array:
+        """Return the norm of what they do to it."""
+        return passes.once(("length", self.index), lambda passes: norms(self.moves(passes)))
+
+    def length_before(self, passes: Passes) -> Array:
+        """Return the norm of the parameter before the pass."""
+        return passes.once(
+            ("before", self.index), lambda passes: norms(passes.tensor(self.parameter))
+        )
 
 
 def updated(written: Written, gradient: Gradient) -> Updated:
@@ -60,7 +73,7 @@ def too_large(one: Updated, settled: int) -> Rule:
     """
 
     def ratio(passes: Passes) -> Array:
-        move, before = norms(one.moves(passes)), norms(passes.tensor(one.parameter))
+        move, before = one.length(passes), one.length_before(passes)
         with np.errstate(all="ignore"):
             return np.where(before >= NOTHING, move / before, np.nan)
 
@@ -94,9 +107,9 @@ def too_small(all_weights: Sequence[Updated], settled: int) -> Rule:
     """
 
     def ratio(passes: Passes) -> Array:
-        moves = [norms(one.moves(passes)) for one in all_weights]
-        before = [norms(passes.tensor(one.parameter)) for one in all_weights]
-        gradients = [means_of_absolute(one.gradient.of(passes)) for one in all_weights]
+        moves = [one.length(passes) for one in all_weights]
+        before = [one.length_before(passes) for one in all_weights]
+        gradients = [one.gradient.size(passes) for one in all_weights]
         move, weights = norms(np.array(moves).T), norms(np.array(before).T)
         telling = (np.max(gradients, axis=0) >= NO_GRADIENT) & (weights >= NOTHING)
         with np.errstate(all="ignore"):
@@ -179,7 +192,7 @@ def lost(one: Updated, dtype: str, rate: str) -> Rule:
         gradients = one.gradient.of(passes).reshape(len(passes), -1)
         slopes = gradients != 0
         still = slopes & (one.moves(passes) == 0).reshape(len(passes), -1)
-        telling = means_of_absolute(gradients) >= NO_GRADIENT
+        telling = one.gradient.size(passes) >= NO_GRADIENT
         telling &= np.array([float(before[rate]) != 0 for before in passes.before])
         with np.errstate(all="ignore"):
             return np.where(telling, still.sum(axis=1) / slopes.sum(axis=1), np.nan)

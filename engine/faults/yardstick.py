@@ -116,6 +116,7 @@ class Recent:
         self._first = first
         self._window = min(measured_by.epoch, MOST_PASSES)
         self._by = measured_by
+        self._known: dict[tuple[float, int, int, Yardstick], Array] = {}
 
     @cached_property
     def _means(self) -> Array:
@@ -154,6 +155,12 @@ class Recent:
         return self._below(LEARNED, start, count, self._by)
 
     def _below(self, left: float, start: int, count: int, by: Yardstick) -> Array:
+        key = left, start, count, by
+        if key not in self._known:
+            self._known[key] = self._judged(left, start, count, by)
+        return self._known[key]
+
+    def _judged(self, left: float, start: int, count: int, by: Yardstick) -> Array:
         part = slice(start, start + count)
         bars = self._bars(left, len(self._means), by)[part]
         return (self._means[part] < bars) & (bars > 0)

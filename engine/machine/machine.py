@@ -391,6 +391,10 @@ class Machine:
         except Exception:
             self._compute_line()  # what follows raises it at its place
             return self._pass_ahead(self.place + 1, look)
+        except BaseException:
+            if self._batches:
+                self._batches.restore(cursor)
+            raise
         stop = look.passes(first, records) if look else None
         if stop is None:
             self._go_past(first, records)

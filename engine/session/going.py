@@ -49,8 +49,12 @@ class Going:
 
     def run(self, until: Until | None) -> Step | None:
         """Execute until a condition holds after a step, or to the end of the run."""
-        reached = self._reached(until)
-        step = None
+        machine = self._timeline.machine
+        if until is None:
+            start = machine.place
+            machine.go(self._end)
+            return machine.last if machine.place > start else None
+        reached, step = self._reached(until), None
         for step in self.steps():
             if reached(step):
                 break
@@ -62,9 +66,7 @@ class Going:
             unit, self._timeline.program, self._timeline.machine.clock, self._timeline.place
         )
 
-    def _reached(self, until: Until | None) -> Callable[[Step], bool]:
-        if until is None:
-            return lambda step: False
+    def _reached(self, until: Until) -> Callable[[Step], bool]:
         if callable(until):
             return until
         from nnstep.engine.language.evaluate import holds

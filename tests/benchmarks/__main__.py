@@ -4,7 +4,10 @@ cd tests && python -m benchmarks
 """
 
 import compileall
+import os
 from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 
 from benchmarks import engine, history, screen
 
