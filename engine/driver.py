@@ -127,22 +127,30 @@ class Driver:
         """Return what the last word of a line could be."""
         return complete(text, self._session)
 
-    def look_into(self, cell: tuple[str, Shape] | None) -> Insight:
-        """Return what there is to say of the snapshot, and of a cell of it.
+    def look_into(self, cell: tuple[str, Shape] | None, place: int | None = None) -> Insight:
+        """Return what there is to say of the snapshot, and of a cell of it, or of another place.
 
         It is made when it is first asked for. While another thread is at work with the session,
         there is no more than was known before.
         """
         snapshot, known_cell, known = self._looked
-        if snapshot is self.snapshot and known_cell == cell and known is not NO_INSIGHT:
+        if snapshot is self.snapshot and known_cell == (cell, place) and known is not NO_INSIGHT:
             return known
         if self._is_away or self._session.place != self.snapshot.place:
             return NO_INSIGHT
         same = snapshot is self.snapshot and known is not NO_INSIGHT
         calculation = known.calculation if same else self._session.calculation()
-        insight = insight_of(self._session, calculation, cell, self.snapshot.unmet, known)
-        self._looked = self.snapshot, cell, insight
+        insight = insight_of(self._session, calculation, cell, self.snapshot.unmet, known, place)
+        self._looked = self.snapshot, (cell, place), insight
         return insight
+
+    def consult(self, ask: Callable[[Session], Result]) -> Result | None:
+        """Ask the session something that takes no time and changes nothing.
+
+        None while another thread is at work with it.
+        """
+        is_here = not self._is_away and self._session.place == self.snapshot.place
+        return ask(self._session) if is_here else None
 
     # What can be asked for
 

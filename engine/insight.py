@@ -38,13 +38,18 @@ def insight_of(
     cell: tuple[str, Shape] | None,
     unmet: Sequence[Judgement],
     known: Insight,
+    place: int | None = None,
 ) -> Insight:
     """Return what there is to say of a cell, if there is one, at the place of a session.
 
     `unmet` are the printed numbers that tensors do not have there. Which rule gives one of them
-    takes some time to find out: if it is that of what was `known` before, so is the rule.
+    takes some time to find out: if it is that of what was `known` before, so is the rule. With a
+    place from 1 on, what is said is of the value that the cell has there.
     """
-    why = session.explain(*cell) if cell else None
+    at = place - 1 if place and place != session.place else None
+    why = session.explain(*cell, at=at) if cell else None
+    if at is not None:
+        return Insight(calculation, why, _replaced(session, why) if why else None)
     misprint = next((one for one in unmet if (one.expectation.at, one.cell) == cell), None)
     printed = known.printed if misprint == known.misprint else _printed(session, misprint)
     return Insight(calculation, why, _replaced(session, why) if why else None, misprint, printed)

@@ -59,7 +59,7 @@ class Action:
 
 STEP, BACK, RUN, CHANGE, ASK, LOOK = "Step", "Back", "Run", "Change", "Ask", "Look around"
 IN_PROGRAM, IN_TENSORS, PROGRAM = "In the program pane", "In a tensor pane", "nnstep"
-IN_WATCHES, IN_TIMELINE = "In the watch pane", "In the timeline"
+IN_WATCHES, IN_TIMELINE, IN_TREE = "In the watch pane", "In the timeline", "In the tree"
 
 
 def _about(pane: Row) -> str:
@@ -119,6 +119,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("jump-back", "comma", "Jump back",
            "back to where one was before enter, ! or goto", ASK, ":jump back"),
     Action("jump-on", "full_stop", "Jump on", "forward again", ASK, ":jump on"),
+    Action("sources", "p", "Where from",
+           "the tree of what the cell in question was computed from", ASK, "tree('sources')"),
+    Action("readers", "P", "Where to",
+           "the tree of what is computed from it", ASK, "tree('readers')"),
+    Action("why", "W", "Why", "follow the cell in question to the cause of its value", ASK,
+           ":why {asked}"),
+    Action("what-if", "x", "What if",
+           "see what the loss would be if the cell in question were another", ASK, "what_if"),
     Action("verify", "v", "Verify",
            "verify the gradients here", ASK, ":verify"),
     Action("fault", "exclamation_mark", "Fault",
@@ -137,7 +145,7 @@ ACTIONS: tuple[Action, ...] = (
         Action(f"pane-{pane.digit}", str(pane.digit), f"Pane {pane.digit}: {pane.title}",
                _about(pane), LOOK, f"pane({pane.digit})")
         for pane in PANES
-        if pane.shown != "with room"
+        if pane.shown != "with room" and pane.digit is not None
     ),
     Action("step-arrow", "right,l", "Step",
            "run one operation", IN_PROGRAM, ":step", "program"),
@@ -194,6 +202,17 @@ ACTIONS: tuple[Action, ...] = (
            "a branch down", IN_TIMELINE, "branch(1)", "timeline"),
     Action("branch-go", "enter", "Switch",
            "go to the branch selected", IN_TIMELINE, "enter", "timeline"),
+    Action("tree-open", "right,l", "Open",
+           "open a node, or go to the first below it", IN_TREE, "open_node", "tree"),
+    Action("tree-close", "left,h", "Close",
+           "close a node, or go to the one above it", IN_TREE, "close_node", "tree"),
+    Action("tree-up", "up,k", "Up", "a node up", IN_TREE, "node(-1)", "tree"),
+    Action("tree-down", "down,j", "Down", "a node down", IN_TREE, "node(1)", "tree"),
+    Action("tree-go", "enter", "Go there",
+           "go to the step that wrote the node; jump back comes back into the tree",
+           IN_TREE, "go_there", "tree"),
+    Action("tree-leave", "escape", "Close the tree",
+           "close the tree", IN_TREE, "leave", "tree"),
     Action("find", "slash", "Find", "find an example", PROGRAM, "find", "gallery"),
     Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
     Action("help", "question_mark,f1", "Help",
@@ -260,6 +279,18 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("branch-go", "switch"),
         ("timeline", "close"),
         ("help", "help"),
+        ("quit", "quit"),
+    ),
+    "tree": (
+        ("tree-open", "open"),
+        ("tree-close", "close"),
+        ("tree-go", "go there"),
+        ("jump-back", "back"),
+        ("sources readers", "turn round"),
+        ("tree-leave", "close"),
+        ("help", "help"),
+        ("why", "why"),
+        ("prompt", "prompt"),
         ("quit", "quit"),
     ),
     "": (

@@ -22,7 +22,8 @@ class Blanks:
     """Fills in the blanks of a line of the prompt.
 
     `line` gives the position of the line of the program under the cursor, `cell` the cell in
-    question, and `watched` the expression under the cursor of the watch pane, if that has the keys.
+    question, `asked` the same with a step if it is a value of another time, and `watched` the
+    expression under the cursor of the watch pane, if that has the keys.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Blanks:
         *,
         line: Callable[[], int],
         cell: Callable[[], str | None],
+        asked: Callable[[], str | None],
         watched: Callable[[], str | None],
     ) -> None:
         self._driver = driver
@@ -39,6 +41,7 @@ class Blanks:
             "line": lambda: str(line() + 1),
             "code": lambda: self._to_change(line()),
             "cell": cell,
+            "asked": asked,
             "watched": lambda: watched() or cell(),
             "seed": lambda: str(secrets.randbelow(10_000)),
             "fault": self._next_fault,

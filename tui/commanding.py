@@ -144,6 +144,17 @@ class Commanding(Screen[None]):
         cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
         self.app.push_screen(EditValue(self.driver, cell, str(current)), self.show_answer)
 
+    def action_what_if(self) -> None:
+        """Ask what the loss would be if the cell in question were another."""
+        from .what_if import WhatIfValue
+
+        if self.selected is None:
+            self.say(NO_VALUE)
+            return
+        name, index = self.selected
+        current = self.driver.snapshot.tensors[name][index]
+        self.app.push_screen(WhatIfValue(self.driver, name, index, current))
+
     def action_run(self) -> None:
         """Run at the speed of the moment, or pause."""
         self.autosave.begin()

@@ -3,6 +3,7 @@
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec.structs import replace
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -33,9 +34,11 @@ from .commanding import Commanding
 from .pointer import Pointer
 from .spelled import Speller
 from .stage import Stage
+from .trees import Trees
 from .typeahead import hold
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.tree import Direction
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.verification.verdict import Verification
@@ -74,6 +77,7 @@ class Debugger(Commanding):
             session, self.driver, self._start, self._show_status, replayed=replayed, taken=taken
         )
         self.stage = Stage(actions, network=scenario.network is not None)
+        self._trees = Trees(self.stage, self.driver, self._go_to, self._ask)
         self._opened = opened
         self._taken = taken
         self._place = 0
@@ -86,6 +90,7 @@ class Debugger(Commanding):
             self.driver,
             line=lambda: self.query_one(ProgramPane).selected_line,
             cell=lambda: cell_name(*self.selected) if self.selected else None,
+            asked=lambda: self._trees.asked or self.filled("{cell}"),
             watched=lambda: self.selected_watch,
         )
         self._scenes = Scenes(session.program)
@@ -175,6 +180,7 @@ class Debugger(Commanding):
         moved = snapshot.place != self._place and not driver.is_on_the_way
         if moved:
             self._take_note(snapshot.place)
+            self._trees.follow()
         # What a run passes too fast to be read is not followed.
         scene = self._scene(follow=moved and bool(snapshot.written) and driver.is_calm)
         self._show_status()
@@ -200,14 +206,14 @@ class Debugger(Commanding):
     def _scene(self, *, follow: bool = False) -> Scene:
         """Return what there is to see around the snapshot; on the way, no cell is in question."""
         snapshot = self.driver.snapshot
-        cell = None if self.driver.is_on_the_way else self._pointer.cell(snapshot)
+        cell = None if self.driver.is_on_the_way else self.selected
         return self._scenes.scene(
             snapshot,
             self._ran,
             Asked(*cell) if cell else None,
             is_shown=self.stage.here is not row_of(1),
             follow=follow,
-            insight=self._insight(cell),
+            insight=self._insight(cell, self._trees.place),
             verified=self._verified.get(self._pass_shown),
         )
 
@@ -224,14 +230,18 @@ class Debugger(Commanding):
             self._ask()
         super().show_answer(answer)
 
-    def _insight(self, cell: Cell | None) -> Insight:
+    def _insight(self, cell: Cell | None, place: int | None) -> Insight:
         """Return what there is to say of the last line and of a cell, where one can follow.
+
+        With a place, it is the value that the cell has there.
 
         Explaining is imported once the screen is there.
         """
         if not (self._is_drawn and self.driver.is_calm):
             return NO_INSIGHT
-        insight = self.driver.look_into(cell)
+        insight = self.driver.look_into(cell, place)
+        if insight.why is not None and not insight.why.sentence and (said := self._trees.feeds):
+            insight = replace(insight, why=replace(insight.why, sentence=said))
         return self._speller.spelled(insight) if getattr(self.app, "in_ascii", False) else insight
 
     @property
@@ -264,7 +274,12 @@ class Debugger(Commanding):
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
-        """The name and the index of the cell in question: that of the step, or one chosen."""
+        """The name and the index of the cell in question: that of the step, or one chosen.
+
+        While there is a tree, it is that of the node in brackets.
+        """
+        if self._trees.is_open:
+            return self._trees.cell
         return self._pointer.cell(self.driver.snapshot)
 
     def choose(self, cell: Cell) -> None:
@@ -407,9 +422,37 @@ class Debugger(Commanding):
         """Pause whatever is under way; else let the cell in question follow the step again."""
         if self.driver.is_busy:
             self.driver.pause()
+        elif self._trees.is_open:
+            self._trees.close()
         else:
             self._pointer.let_follow()
             self._ask()
+
+    def action_tree(self, direction: "Direction") -> None:
+        """Open the tree on the cell in question, turn it round, or close it again."""
+        if self.selected is None:
+            self.say(NO_VALUE)
+        else:
+            self._trees.turn(self.selected, direction)
+
+    def on_tree_pane_node_asked(self) -> None:
+        """Explain the node in brackets."""
+        self._ask()
+
+    def on_tree_pane_leave(self) -> None:
+        """Close the tree, unless there is something to pause."""
+        self.action_give_up()
+
+    def on_tree_pane_go_there(self) -> None:
+        """Go to the step that wrote the node in brackets."""
+        cell = self._trees.cell
+        place = self._trees.leave_for_step()
+        if isinstance(place, str):
+            self.say(place)
+        else:
+            if cell is not None:
+                self._pointer.choose(cell)
+            self.do(f"goto {place}")
 
     def action_copy(self) -> None:
         """Copy the cell in question; while an earlier session is offered, take that up."""

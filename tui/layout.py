@@ -38,7 +38,7 @@ class Needs:
 
     That is the height of all there is in the panes of weights, of values and of gradients, title
     included; how many lines go below the step, and whether anything is at the bottom. A `large`
-    strip has twice the lines.
+    strip has twice the lines, and a `tree` takes the place of the listing and of the step.
     """
 
     weights: int = 0
@@ -47,6 +47,7 @@ class Needs:
     below: int = 0
     bottom: bool = False
     large: bool = False
+    tree: bool = False
 
 
 def strip_lines(height: int, *, large: bool = False) -> int:
@@ -75,7 +76,12 @@ def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str,
     if needs.bottom:
         body, bottom = body.split_horizontal(body.height - _bottom_height(body.height))
         lines["bottom"] = bottom
-    return lines | _panes(body, needs)
+    panes = _panes(body, needs)
+    if needs.tree:
+        width = MAIN_END if width >= THIRD_COLUMN else width
+        beside = {name: region for name, region in panes.items() if region.x >= width}
+        panes = {**beside, "tree": Region(0, body.y, width, body.height)}
+    return lines | panes
 
 
 def _panes(body: Region, needs: Needs) -> dict[str, Region]:

@@ -132,6 +132,7 @@ class Stage:
             below=self._wanted("below").height,
             bottom=any(row.region == "bottom" and self.is_open(row) for row in PANES),
             large=self.is_large,
+            tree=any(row.region == "tree" and self.is_open(row) for row in PANES),
         )
         there = regions_of(self._size, needs)
         self._regions = {row: row.region for row in PANES if self.is_open(row)}

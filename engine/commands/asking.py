@@ -30,7 +30,8 @@ def _why(session: "Session", text: Typed) -> Answer:
 
     def follow(_: object) -> Answer:
         found = session.why(name, index, step)
-        return Answer(why_lines(found), told=found.sentence, title=f"Why {found.hops[0].cell}?")
+        hop = found.hops[0]
+        return Answer(why_lines(found), title=f"Why is {hop.cell} = {plain_number(hop.value)}?")
 
     return takes_long(text, follow, "asking why")
 

@@ -167,6 +167,19 @@ class Walk:
         return None if node is None else Expansion().part(node, self.where)
 
     @property
+    def shown(self) -> tuple[Sum | None, Part]:
+        """The calculation that is written out, the textbook's where it is exact, and as a sum."""
+        if numbers_in(self.node) > MOST_NUMBERS and (total := self.at_large()):
+            return total, Part(self.value, "sum", tuple(term.part for term in total.terms))
+        opened = self.opened_part
+        part = opened if opened is not None and self.gives_the_value(opened) else self.part
+        return summed(part), part
+
+    def at_large(self) -> Sum | None:
+        """Return the largest terms of a sum of more numbers than are written out."""
+        return summed_at_large(self.node, self.where)
+
+    @property
     def is_network(self) -> bool:
         """Whether the program is that of a network, whose lines belong to layers."""
         return any(line.layer is not None for line in self.program.instructions)
@@ -207,7 +220,7 @@ class Walk:
 
     def _explained_at_large(self) -> Explanation:
         """Explain a cell of more numbers than are written out."""
-        total = self.total = summed_at_large(self.node, self.where)
+        total = self.total = self.at_large()
         numbers = f"{numbers_in(self.node):,} numbers"
         if total is None:
             text = f"computed from {numbers}: = {shortest(self.value)}"

@@ -277,15 +277,16 @@ def _share(node: Node, where: Environment, value: float, total: float, count: in
         return ""
     letters: dict[Letter, str | int] = dict.fromkeys(letters_in(node), "k")
     text = symbols(node, letters | {letter: int(at) for letter, at in where.items()})
+    terms = f"{count:,} terms"
     if len(text) > _LONGEST_TERM:
-        text = "the largest"
+        text = f"the largest of {terms}"
     if total == 0:
-        return f"all {count:,} terms are 0, {text} is followed; "
-    if not math.isfinite(value):
-        return f"{text} of {count:,} terms is {value}; "
-    if not math.isfinite(total):
-        return f"{text} of {count:,} terms, the others more than a number holds; "
-    return f"{text} of {count:,} terms, {percent(abs(value) / total)}; "
+        return f"all {terms} are 0, {text} is followed; "
+    if not math.isfinite(value) or not math.isfinite(total):
+        return f"{text} is {to_digits(value, 4)}; "
+    return f"{text} is {percent(abs(value) / total)} of {terms}; ".replace(
+        f"the largest of {terms} is", "the largest is"
+    )
 
 
 def is_constant(node: "int | Node") -> bool:

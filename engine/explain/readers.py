@@ -25,24 +25,32 @@ MOST_READERS = 1000
 
 
 def readers_of(
-    timeline: "Timeline", data: Data | None, total: int | None, name: str, index: Shape
+    timeline: "Timeline",
+    data: Data | None,
+    total: int | None,
+    name: str,
+    index: Shape,
+    at: int | None = None,
 ) -> tuple[Reader, ...]:
     """Return the cells computed from the value that a cell has here, in the order of the run.
+
+    With a place `at` that the branch has reached, it is the value that the cell has there.
 
     Those that the run has not come to are among them, up to where the tensor is written again; of
     one that no line writes, to the end of the pass.
     """
     found: list[Reader] = []
-    for step in _steps(timeline, total, name, index):
+    place = timeline.place if at is None else at
+    for step in _steps(timeline, total, name, index, place):
         line = timeline.line_of(step)
         if name in line.reads:
             found += _of_line(timeline, data, line, step, name, index)
     return tuple(found)
 
 
-def _steps(timeline: "Timeline", total: int | None, name: str, index: Shape) -> range:
-    """Return the steps at which the present value of a cell is there to be read."""
-    place, length = timeline.place, len(timeline.program)
+def _steps(timeline: "Timeline", total: int | None, name: str, index: Shape, place: int) -> range:
+    """Return the steps at which the value that a cell has at a place is there to be read."""
+    length = len(timeline.program)
     written = origin_of(timeline, name, index, place)
     start = place // length * length if written.step is None else written.step + 1
     end = start + length

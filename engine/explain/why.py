@@ -151,8 +151,8 @@ class _Chain:
         if written.step is None:
             return self._first(name, index, value)
         if written.origin == "data":
-            self._hop(name, index, value, written.step, self._row(index, written.step))
             of = self._row(index, written.step)
+            self._hop(name, index, value, written.step, of)
             text = f"{cell_name(name, index)} = {_short(value)} is {of}."
             return self._cause("data", name, index, written.step, text)
         line = self._timeline.line_of(written.step)
@@ -182,8 +182,8 @@ class _Chain:
 
     def _row(self, index: Shape, step: int) -> str:
         """Say which row of the data a value of a batch is from."""
-        row = row_of(self._timeline, index, step)
-        return "from the data" if row is None else f"from row {row} of the data"
+        row = row_of(index, rows_taken(self._timeline, step))
+        return f"from {row} of the data" if row else "from the data"
 
     def _overridden_at(self, step: int) -> int:
         """Return the place from which on the line of a step is a person's own; 0 for the file's."""
@@ -314,17 +314,20 @@ def slope_at(walk: Walk) -> float | None:
     return slope if math.isfinite(slope) else None
 
 
-def row_of(timeline: "Timeline", index: Shape, step: int) -> int | None:
-    """Return the row of the data that a cell of a batch is from, None where it has no rows."""
+def rows_taken(timeline: "Timeline", step: int) -> tuple[int, ...]:
+    """Return the rows of the data that a batch line took, by their numbers."""
     machine = timeline.ghost(step)
     next(iter(machine.steps(step + 1)))
-    rows = machine.rows_taken
-    return rows[index[0]] if index and index[0] < len(rows) else None
+    return machine.rows_taken
+
+
+def row_of(index: Shape, rows: tuple[int, ...]) -> str:
+    """Say which row of the data a cell of a batch is from; nothing where it has no rows."""
+    return f"row {rows[index[0]]}" if index and index[0] < len(rows) else ""
 
 
 def _then(found: Followed) -> str:
-    said = found.why.strip().removesuffix(";")
-    return f"{said}; on with {found.cell}" if said else ""
+    return found.why.strip().removesuffix(";")
 
 
 def _short(value: Any) -> str:

@@ -32,6 +32,7 @@ from .trail import Trail
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
     from nnstep.engine.explain.explanation import Explanation, Reader
+    from nnstep.engine.explain.tree import Tree
     from nnstep.engine.explain.what_if import WhatIf
     from nnstep.engine.explain.why import Why
     from nnstep.engine.override.hunt import Hunt
@@ -445,6 +446,13 @@ class Session:
         from nnstep.engine.explain.just_run import calculation_at
 
         return calculation_at(self._timeline, self.place) if self.place else None
+
+    @property
+    def tree(self) -> "Tree":
+        """What finds the nodes of trees over this branch: where from, and where to."""
+        from nnstep.engine.explain.tree import Tree
+
+        return Tree(self._timeline, self.scenario.data, self.total)
 
     def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
         """Return the cells that are computed from the value that a cell has here, and will be.

@@ -25,7 +25,7 @@ def test_why(mazur: Session) -> None:
     assert first.startswith("dW1[0, 0] = 0.000438568")
     assert "step 12" in first
     assert last == f"cause     {mazur.why('dW1', (0, 0)).cause.text}"
-    assert answer.told == mazur.why("dW1", (0, 0)).sentence
+    assert answer.title == "Why is dW1[0, 0] = 0.000438568?"
     assert "step 4" in told(mazur, "why a2[0, 0] at a2")
     with pytest.raises(TextError, match="no tensor"):
         give(mazur, "why dW9[0, 0]")

@@ -116,8 +116,8 @@ def test_without_a_home_nothing_is_different(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_freed_key_can_be_taken(tmp_path: Path) -> None:
-    config = read(tmp_path, '[keys]\nquit = "x"\nstep-op = "q"')
-    assert config.keys == {"quit": "x", "step-op": "q"}
+    config = read(tmp_path, '[keys]\nquit = "X"\nstep-op = "q"')
+    assert config.keys == {"quit": "X", "step-op": "q"}
 
 
 def test_bindings_carry_the_ids_of_the_actions() -> None:

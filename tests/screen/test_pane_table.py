@@ -45,7 +45,9 @@ def test_a_row_makes_its_pane(row: Row) -> None:
     pane = row.make(network=True, actions=ACTIONS)
     assert (pane.id, pane.tab.digit, pane.tab.title) == (row.id, row.digit, row.title)
     assert list(type(pane).BINDINGS) == bindings(row.scope)
-    assert row.region in regions_of(Size(*ROOMY), Needs(6, 6, 6, below=1, bottom=True))
+    assert row.region in regions_of(
+        Size(*ROOMY), Needs(6, 6, 6, below=1, bottom=True, tree=row.region == "tree")
+    )
 
 
 def test_every_scope_is_that_of_a_pane_or_listened_to_everywhere() -> None:

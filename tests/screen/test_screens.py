@@ -20,6 +20,11 @@ UPDATE = "NNSTEP_UPDATE_SCREENS"
 
 _FRAME = r"(```screen {size}\n)(.*?)(```)"
 
+# From the first cell of the pane of values to a1[0, 1].
+TO_A1 = ["pageup", *"jjj", "l"]
+TO_DA1 = ["p", *["right"] * 6, *["down"] * 6, *["right"] * 3, *["up"] * 8]
+FROM_A1 = ["P", *["right"] * 4, *["down"] * 7, *["right"] * 3, *["up"] * 10]
+
 # The section, which of its frames of a size, the size, the example, and the keys, or lines of the
 # prompt, that lead there.
 FRAMES = [
@@ -34,6 +39,8 @@ FRAMES = [
     ("5.7", 0, NARROW, "rows", [*"sssssssss"]),
     ("5.8", 0, NARROW, "digits", [*"ssssssss", "0", *"jjjjjjjjj", *"lllll"]),
     ("5.8", 0, WIDE, "digits", [*"ssssssss", "0", *"jjjjjjjjj", *"lllll"]),
+    ("5.9", 0, NARROW, "mazur", [*"s" * 13, *TO_DA1]),
+    ("5.10", 0, NARROW, "mazur", [*"s" * 13, "3", *TO_A1, *FROM_A1]),
     ("5.19", 0, NARROW, "mazur", [*"sssssssss", "0", "right", "z", "z"]),
     ("5.20", 0, NARROW, "mazur", ["?"]),
     ("5.22", 0, NARROW, "mazur", [*"sssssssss", "3", ":set a1[0, 1] = 0.9", "pageup", *"jjj", "l"]),

@@ -22,6 +22,8 @@ SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x60": (200, 60)}
         ("digits", "digits", "iiffff"),
         ("expression", "graph", "ssss"),
         ("overflow", "overflow", "iiiiiiiiiii"),
+        ("where-from", "mazur", "sssssssssssssplll"),
+        ("where-to", "mazur", "sssPll"),
     ],
 )
 async def test_the_debugger(name: str, scenario: str, keys: str, size: str) -> None:

@@ -13,7 +13,7 @@ from nnstep.tui.panes import PANES, Row
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.stage import Stage
 
-PROGRAM, STEP, WEIGHTS, VALUES, GRADIENTS, LOSS, WATCH, TIMELINE = (
+PROGRAM, STEP, WEIGHTS, VALUES, GRADIENTS, LOSS, WATCH, TIMELINE, TREE = (
     row for row in PANES if row.shown != "with room"
 )
 SIZES = [Size(*size) for size in (NARROW, WIDE, ROOMY, (40, 10), (20, 4))]

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 # The regions of the screen, by what they are for: `main` has the step, and those of the three kinds
 # of numbers that were asked for in its place; where there is room, these kinds also have regions of
 # their own. `below` takes the last lines of another one, as many as its panes want; `bottom` has
-# the whole width.
+# the whole width, and `tree` takes the place of the listing and of the step.
 RegionName = Literal[
-    "listing", "main", "weights", "values", "gradients", "curve", "below", "bottom"
+    "listing", "main", "weights", "values", "gradients", "curve", "below", "bottom", "tree"
 ]
 Shown = Literal["always", "when asked for", "when filled", "with room"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A pane: its digit is its key, and `kind` the file in this folder and the class.
+    """A pane: its digit, if it has one, is its key; `kind` is its file in this folder and class.
 
     It stands in its `region`; panes that stand in one region take turns. One that is there only
     `with room` shows what another one of its digit shows, beside it: the digit goes to the other.
@@ -35,7 +35,7 @@ class Row:
     """
 
     id: str
-    digit: int
+    digit: int | None
     title: str
     kind: str
     region: RegionName
@@ -81,6 +81,7 @@ PANES: tuple[Row, ...] = (
     Row("watch", 6, "watch", "watch.WatchPane", "below", shown="when filled", scope="watches"),
     Row("timeline", 7, "timeline", "timeline.TimelinePane", "bottom",
         shown="when asked for", scope="timeline"),
+    Row("tree", None, "tree", "tree.TreePane", "tree", shown="when asked for", scope="tree"),
 )
 # fmt: on
 
@@ -88,3 +89,6 @@ PANES: tuple[Row, ...] = (
 def row_of(digit: int | None) -> Row:
     """Return the row of the table that a digit stands for."""
     return next(row for row in PANES if row.digit == digit)
+
+
+TREE = row_of(None)

@@ -104,10 +104,12 @@ class Strip(LineView):
         why = scene.insight.why
         known = why if why is not None and (why.name, why.index) == asked.cell else None
         value = array[asked.index]
-        head = f"{asked.text} = {format_exact(value)}{self._change(asked, value)}"
-        if asked.name in snapshot.old and asked.index not in scene.standing.edited.get(
-            asked.name, ()
-        ):
+        change, is_now = self._change(asked, value), True
+        if known is not None and not is_same(known.value, value.item()):
+            value, change, is_now = array.dtype.type(known.value), "", False
+        head = f"{asked.text} = {format_exact(value)}{change}"
+        edited = scene.standing.edited.get(asked.name, ())
+        if is_now and asked.name in snapshot.old and asked.index not in edited:
             head += f", of iteration {snapshot.iteration - 1}"
         yield self._head(head, _shapes(known, array.shape, width, snapshot.place), width)
         if known is None:

@@ -1,0 +1,156 @@
+"""The tree on the screen: opened on the cell in question, turned round, left and come back into."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.driver import Driver
+from nnstep.engine.machine.edit import Change
+from nnstep.engine.session.session import Session
+from nnstep.tui.panes import TREE, Row, row_of
+from nnstep.tui.panes.scene import Cell
+from nnstep.tui.panes.tree import TreePane
+
+from .stage import Stage
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.tree import Direction, TreeNode
+
+
+class Trees:
+    """Grows a tree in the pane that the stage has for it.
+
+    `go_to` gives a pane the keys, and `ask` shows which cell is in question now.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        driver: Driver,
+        go_to: Callable[[Row], None],
+        ask: Callable[[], None],
+    ) -> None:
+        pane = stage.panes[TREE]
+        assert isinstance(pane, TreePane), "the table says so"
+        self._pane, self._stage, self._driver = pane, stage, driver
+        self._go_to, self._ask = go_to, ask
+        # Which pane had the keys before, and where the tree was left by a jump.
+        self._before = row_of(1)
+        self._left: tuple[int, str, tuple[Change, ...]] | None = None
+        pane.below = self._below
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a tree on the screen."""
+        return self._stage.is_open(TREE)
+
+    @property
+    def node(self) -> "TreeNode | None":
+        """The node in brackets, None if there is no tree on the screen."""
+        return self._pane.selected if self.is_open else None
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell of the node in brackets, if it has a value."""
+        node, tensors = self.node, self._driver.snapshot.tensors
+        if node is None or node.name not in tensors:
+            return None
+        fits = zip(node.index, tensors[node.name].shape, strict=True)
+        return (node.name, node.index) if all(at < size for at, size in fits) else None
+
+    @property
+    def place(self) -> int | None:
+        """The place at which the node in brackets has its value, None for what it is now."""
+        node = self.node
+        return node.place if node is not None and node.has_run else None
+
+    @property
+    def asked(self) -> str | None:
+        """The node in brackets as a command has it: with the step that wrote it."""
+        node = self.node
+        if node is None:
+            return None
+        return (
+            f"{node.cell} at {node.step}" if node.step is not None and node.has_run else node.cell
+        )
+
+    @property
+    def feeds(self) -> str:
+        """Say how many cells of which pass the node in brackets goes into; empty if not known."""
+        shape = self._pane.shape
+        if not self.is_open or shape is None or shape.direction == "sources":
+            return ""
+        found = shape.opened.get(shape.cursor, ())
+        back = sum(node.kept for node in found)
+        ahead = len(found) - back
+        if not back or not ahead:
+            return ""
+        cells = "1 cell" if ahead == 1 else f"{ahead} cells"
+        return f"Feeds {cells} of the forward pass and {back} of the backward pass, which kept it."
+
+    def _below(self, node: "TreeNode", direction: "Direction") -> tuple["TreeNode", ...]:
+        return self._driver.consult(lambda session: session.tree.below(node, direction)) or ()
+
+    def turn(self, cell: Cell, direction: "Direction") -> None:
+        """Open the tree of a cell; turn one round that is open, or close it if it goes that way."""
+        shape = self._pane.shape
+        if self.is_open and shape is not None:
+            if shape.direction == direction:
+                self.close()
+            else:
+                self._grow(shape.root.name, shape.root.index, direction)
+            return
+        self._before = self._stage.here
+        if self._grow(*cell, direction):
+            self._go_to(TREE)
+
+    def _grow(self, name: str, index: Shape, direction: "Direction") -> bool:
+        """Have the tree of a cell drawn; tell whether that could be done."""
+        place = self._driver.snapshot.place
+
+        def find(session: Session) -> "tuple[TreeNode, tuple[str, ...]]":
+            tree = session.tree
+            return tree.root(name, index, place), tree.stale(name, place)
+
+        if (found := self._driver.consult(find)) is None:
+            return False
+        root, stale = found
+        self._pane.grow(root, direction, stale)
+        if self.is_open:
+            self._ask()
+        return True
+
+    def follow(self) -> None:
+        """After a move, have the tree be of the present value; or come back into one that was left.
+
+        One that was left by a jump to a step is there again when that jump is taken back.
+        """
+        snapshot, shape = self._driver.snapshot, self._pane.shape
+        if self.is_open and shape is not None:
+            root = shape.root
+            if root.name in snapshot.tensors:
+                self._grow(root.name, root.index, shape.direction)
+        elif self._left == (snapshot.place, snapshot.branch.name, snapshot.branch.edits):
+            self._left = None
+            self._go_to(TREE)
+
+    def leave_for_step(self) -> int | str:
+        """Close the tree for the step that wrote the node; return its place, or why there is none.
+
+        The tree stays as it is until the jump is taken back.
+        """
+        node, snapshot = self.node, self._driver.snapshot
+        if node is None or not node.has_run:
+            return "This step has not run yet."
+        if node.step is None:
+            return f"{node.cell}: {node.what}."
+        if node.step + 1 == snapshot.place:
+            return f"{node.cell} was written by this step."
+        self._left = snapshot.place, snapshot.branch.name, snapshot.branch.edits
+        self.close()
+        return node.step + 1
+
+    def close(self) -> None:
+        """Give the panes back that were there before."""
+        self._stage.close(TREE)
+        self._go_to(self._before)

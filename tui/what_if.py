@@ -1,0 +1,107 @@
+"""What if a cell were another: its value under the arrow keys, and what the loss would be."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from nnstep.engine.arrays import Shape
+from nnstep.engine.driver import Driver
+from nnstep.engine.text import cell_name
+
+from .overlay import Dialog
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.what_if import WhatIf
+
+# A key changes a value by so much of its size, and of 1 where it is 0.
+_SHARE = 0.1
+
+
+class WhatIfValue(Dialog[None]):
+    """Shows the loss as it is, as the gradient predicts it, and as it comes out."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter,x", "dismiss", show=False),
+        Binding("up,k", "change(1)", show=False),
+        Binding("down,j", "change(-1)", show=False),
+        Binding("right,l", "change(10)", show=False),
+        Binding("left,h", "change(-10)", show=False),
+    ]
+    DEFAULT_CSS = """
+    WhatIfValue {
+        align: left bottom;
+        background: transparent;
+        Vertical { height: auto; background: $panel; padding: 0 1; }
+        #title { color: $primary; text-style: bold; }
+        #close { color: $muted; }
+    }
+    """
+
+    def __init__(self, driver: Driver, name: str, index: Shape, value: np.generic) -> None:
+        super().__init__()
+        self._driver = driver
+        self._tensor, self._index = name, index
+        self._first: Any = value.item()
+        self._steps = 0
+
+    def compose(self) -> ComposeResult:
+        """Show the value and the three losses."""
+        with Vertical():
+            yield Static(id="title")
+            yield Static(id="losses")
+            yield Static(
+                Content("↑ ↓ change the value, ← → by much. Escape leaves: the run is untouched."),
+                id="close",
+            )
+
+    def on_mount(self) -> None:
+        """Begin with the value as it is."""
+        self._ask()
+
+    @property
+    def value(self) -> float:
+        """The value that is asked about."""
+        if isinstance(self._first, int):
+            return max(0, self._first + self._steps)
+        size = _SHARE * (abs(self._first) if self._first and np.isfinite(self._first) else 1.0)
+        return float(f"{self._first + self._steps * size:.12g}") if self._steps else self._first
+
+    def action_change(self, steps: int) -> None:
+        """Change the value up or down."""
+        self._steps += steps
+        self._ask()
+
+    def _ask(self) -> None:
+        self.query_one("#title", Static).update(
+            Content(f"What if {cell_name(self._tensor, self._index)} = {self.value:.6g}?")
+        )
+        self.query_one("#losses", Static).update(Content("\n".join(self._told())))
+
+    def _told(self) -> list[str]:
+        try:
+            found = self._driver.consult(
+                lambda session: session.what_if(self._tensor, self._index, self.value)
+            )
+        except ValueError as error:
+            return [str(error)]
+        return ["Something is under way."] if found is None else _lines(found)
+
+
+def _lines(found: "WhatIf") -> list[str]:
+    predicted = "–  no derivative by a class"
+    if found.predicted is not None:
+        change = found.predicted - found.before
+        predicted = f"{found.predicted:.8g}   {change:+.4g}"
+        if found.slope:
+            predicted += f" = {found.slope:.4g} × ({found.value - found.old:+.4g})"
+    return [
+        f"loss as it is             {found.before:.8g}",
+        f"as the gradient predicts  {predicted}",
+        f"as it comes out           {found.exact:.8g}   {found.exact - found.before:+.4g}",
+        found.sentence,
+    ]
