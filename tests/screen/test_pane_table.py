@@ -112,14 +112,14 @@ async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("zoom", [[], ["z"]])
 async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: list[str]) -> None:
-    async with app_of(keys={"watch": "W"}).run_test(size=size) as pilot:
+    async with app_of(keys={"watch": "D"}).run_test(size=size) as pilot:
         await pilot.press("6")
         assert at(pilot) == "program"
-        assert said(pilot) == "Nothing is watched: W watches a cell."
+        assert said(pilot) == "Nothing is watched: D watches a cell."
         await type_command(pilot, "watch L")
         await pilot.press("escape", "6", *zoom)
         assert at(pilot) == "watch"
-        await pilot.press("W")
+        await pilot.press("D")
         await until(pilot, lambda: not debugger(pilot).driver.snapshot.watches)
         await pilot.pause()
         assert at(pilot) == "program"
