@@ -125,14 +125,23 @@ class Given(Struct, frozen=True):
 
 
 class Walk:
-    """A line in index space, and the cell of what it wrote that is asked for."""
+    """A line in index space, and the cell of what it wrote that is asked for.
+
+    `before` are the tensors before its step, where somebody has them already.
+    """
 
     def __init__(
-        self, timeline: "Timeline", name: str, index: Shape, value: Any, step: int
+        self,
+        timeline: "Timeline",
+        name: str,
+        index: Shape,
+        value: Any,
+        step: int,
+        before: Mapping[str, Array] | None = None,
     ) -> None:
         self.timeline = timeline
         self.name, self.index, self.value, self.step = name, index, value, step
-        self.before: Mapping[str, Array] = timeline.tensors_at(step)
+        self.before = timeline.tensors_at(step) if before is None else before
         self.program = timeline.program
         self.line: Instruction = timeline.line_of(step)
         assert self.line.formula is not None, "only the batch line has none"

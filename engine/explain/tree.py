@@ -4,14 +4,14 @@ A node is a cell at the place where it had a value. What is below one is found w
 and costs no more than the line that wrote it, however far back that ran.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.scenario.model import Data
@@ -68,15 +68,18 @@ class Tree:
         self._data = data
         self._total = total
         self._rows: dict[int, tuple[int, ...]] = {}
+        self._tensors: dict[int, Mapping[str, Array]] = {}
 
     def root(self, name: str, index: Shape, place: int) -> TreeNode:
         """Return a cell with the value that it has at a place."""
+        self._tensors.clear()
         return self._node(name, index, place)
 
     def below(self, node: TreeNode, direction: Direction) -> tuple[TreeNode, ...]:
         """Return the nodes below one: its sources, the largest term first, or its readers."""
         if node.is_leaf:
             return ()
+        self._tensors.clear()
         return tuple(self._sources(node) if direction == "sources" else self._readers(node))
 
     def stale(self, name: str, place: int) -> tuple[str, ...]:
@@ -89,12 +92,18 @@ class Tree:
         order = [written[step % length].writes[0] for step in range(max(0, place - length), place)]
         return tuple(dict.fromkeys(each for each in order if each in names))
 
+    def _tensors_at(self, place: int) -> Mapping[str, Array]:
+        """Return the tensors at a place; those of far back are put together once for a node."""
+        if place not in self._tensors:
+            self._tensors[place] = self._timeline.tensors_at(place)
+        return self._tensors[place]
+
     # Where from
 
     def _node(self, name: str, index: Shape, place: int) -> TreeNode:
         timeline = self._timeline
         written = origin_of(timeline, name, index, place)
-        value = timeline.tensors_at(place)[name][index].item()
+        value = self._tensors_at(place)[name][index].item()
         step = written.step
         if written.origin == "step" and step is not None:
             line = timeline.line_of(step)
@@ -118,8 +127,9 @@ class Tree:
 
     def _sources(self, node: TreeNode) -> Iterator[TreeNode]:
         assert node.step is not None, "what no step has written has nothing below it"
-        value = self._timeline.tensors_at(node.place)[node.name][node.index]
-        walk = Walk(self._timeline, node.name, node.index, value, node.step)
+        value = self._tensors_at(node.place)[node.name][node.index]
+        before = self._tensors_at(node.step)
+        walk = Walk(self._timeline, node.name, node.index, value, node.step, before)
         for name, index, share in cells_in_order(walk):
             source = self._past_copies(name, index, node.step)
             yield replace(self._node(*source), share=share)
@@ -134,8 +144,8 @@ class Tree:
             if line.formula is None or not line.formula.is_variable or line.rule is not None:
                 return name, index, place
             source = line.names[line.formula.parameters[0]]
-            if self._timeline.tensors_at(written.step)[source].shape != (
-                self._timeline.tensors_at(place)[name].shape
+            if self._tensors_at(written.step)[source].shape != (
+                self._tensors_at(place)[name].shape
             ):
                 return name, index, place
             name, place = source, written.step
@@ -173,8 +183,8 @@ class Tree:
 
     def _share(self, node: TreeNode, name: str, index: Shape, step: int) -> float | None:
         """Return the share of the terms with a cell in the sum that another one is."""
-        value = self._timeline.tensors_at(step + 1)[name][index]
-        walk = Walk(self._timeline, name, index, value, step)
+        value = self._tensors_at(step + 1)[name][index]
+        walk = Walk(self._timeline, name, index, value, step, self._tensors_at(step))
         shares = [
             share
             for one, at, share in cells_in_order(walk, all_of_a_term=True)

@@ -148,7 +148,7 @@ def test_what_no_line_computes_from_anything() -> None:
 
 
 def test_a_node_costs_its_line_however_far_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the batch line is run again, once, to tell which rows it took."""
+    """What is not kept is put together for a few places of a node, and nowhere else."""
     session = Session(load("mazur"), iterations=2000)
     session.seek(16 * 2000)
     ran: list[int] = []
@@ -166,4 +166,5 @@ def test_a_node_costs_its_line_however_far_back(monkeypatch: pytest.MonkeyPatch)
         node = tree.root("dW1", (0, 0), place)
         for _ in range(3):
             node = tree.below(node, "sources")[0]
-        assert ran == [place // 16 * 16]
+        assert len(ran) <= 12
+        assert all(place - 16 <= each <= place for each in ran)
