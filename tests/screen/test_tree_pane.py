@@ -1,7 +1,7 @@
 """The tree on the screen, what one asks from it, and what if."""
 
 from debugging import NARROW, WIDE, app_of, debugger, focused, place, said, shows
-from screen_text import screen_lines, type_command
+from screen_text import screen_lines, type_command, until
 from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
@@ -18,27 +18,27 @@ async def test_opening_walking_and_closing() -> None:
     async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p")
         assert focused(pilot) == "tree"
-        assert shows(pilot, "[p where from]")
+        await until(pilot, lambda: shows(pilot, "[p where from]"))
         assert brackets(pilot) == "dW1[0, 0]"
         await pilot.press("right", "right", "right")
         assert brackets(pilot) == "da1[0, 0]"
-        assert shows(pilot, "∂L/∂a1 = ∂L/∂z2 W2")
+        await until(pilot, lambda: shows(pilot, "∂L/∂a1 = ∂L/∂z2 W2"))
         await pilot.press("left")
         assert brackets(pilot) == "dz1[0, 0]"
         await pilot.press("left", "down")
         assert brackets(pilot) == "x[0, 0]"
-        assert shows(pilot, "data, row 0")
+        await until(pilot, lambda: shows(pilot, "data, row 0"))
         await pilot.press("escape")
         assert focused(pilot) == "program"
-        assert not shows(pilot, "where from")
+        await until(pilot, lambda: not shows(pilot, "where from"))
 
 
 async def test_the_other_key_turns_it_round_and_the_same_closes() -> None:
     async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "P")
-        assert shows(pilot, "[P where to]")
+        await until(pilot, lambda: shows(pilot, "[P where to]"))
         await pilot.press("P")
-        assert not shows(pilot, "where to")
+        await until(pilot, lambda: not shows(pilot, "where to"))
 
 
 async def test_enter_goes_there_and_comma_comes_back_to_the_same_node() -> None:
@@ -46,10 +46,10 @@ async def test_enter_goes_there_and_comma_comes_back_to_the_same_node() -> None:
         await pilot.press(*"s" * 13, "p", "right", "right", "right", "right", "right")
         assert brackets(pilot) == "dz2[0, 0]"
         await pilot.press("enter")
-        assert place(pilot) == 8
-        assert not shows(pilot, "where from")
+        await until(pilot, lambda: place(pilot) == 8)
+        await until(pilot, lambda: not shows(pilot, "where from"))
         await pilot.press("comma")
-        assert place(pilot) == 13
+        await until(pilot, lambda: place(pilot) == 13)
         assert brackets(pilot) == "dz2[0, 0]"
         assert focused(pilot) == "tree"
 
@@ -77,16 +77,16 @@ async def test_a_value_of_an_earlier_iteration() -> None:
         node = debugger(pilot)._trees.node
         assert node is not None
         assert node.cell == "W1[0, 0]"
-        assert shows(pilot, f"W1[0, 0] = {node.value}")
-        assert shows(pilot, "it 1 step 30")
+        await until(pilot, lambda: shows(pilot, f"W1[0, 0] = {node.value}"))
+        await until(pilot, lambda: shows(pilot, "it 1 step 30"))
 
 
 async def test_stepping_keeps_the_question() -> None:
     async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "i", "i")
-        assert shows(pilot, "[p where from]")
+        await until(pilot, lambda: shows(pilot, "[p where from]"))
         assert brackets(pilot) == "dW1[0, 0]"
-        assert shows(pilot, "step 28")
+        await until(pilot, lambda: shows(pilot, "step 28"))
 
 
 async def test_before_the_first_step_there_is_nothing() -> None:
@@ -100,12 +100,12 @@ async def test_before_the_first_step_there_is_nothing() -> None:
 async def test_on_a_wide_screen_the_panes_at_the_right_stay() -> None:
     async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
         await pilot.press(*"s" * 13, "p")
+        await until(pilot, lambda: "where from" in screen_lines(pilot.app)[1][:80])
         lines = screen_lines(pilot.app)
-        assert "where from" in lines[1][:80]
         assert "gradients" in "\n".join(line[80:] for line in lines)
         await pilot.press("tab")
         assert focused(pilot) != "tree"
-        assert shows(pilot, "where from")
+        await until(pilot, lambda: shows(pilot, "where from"))
 
 
 async def test_why_is_told_over_the_panes() -> None:
@@ -113,10 +113,10 @@ async def test_why_is_told_over_the_panes() -> None:
         await pilot.press(*"s" * 13, "W")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        assert shows(pilot, "Why is dW1[0, 0] = 0.000438568?")
-        assert shows(pilot, "b2[0] = 0.6 is a first value, and frozen")
+        await until(pilot, lambda: shows(pilot, "Why is dW1[0, 0] = 0.000438568?"))
+        await until(pilot, lambda: shows(pilot, "b2[0] = 0.6 is a first value, and frozen"))
         await pilot.press("escape")
-        assert not shows(pilot, "Why is")
+        await until(pilot, lambda: not shows(pilot, "Why is"))
 
 
 async def test_what_if_and_the_run_is_untouched() -> None:
@@ -127,14 +127,14 @@ async def test_what_if_and_the_run_is_untouched() -> None:
         screen = debugger(pilot)
         before = screen.driver.snapshot
         await pilot.press("2", "x")
-        assert shows(pilot, "What if W1[0, 0] = 0.15?")
+        await until(pilot, lambda: shows(pilot, "What if W1[0, 0] = 0.15?"))
         await pilot.press("up", "up", "down", "right")
         found = screen.driver.consult(lambda session: session.what_if("W1", (0, 0), 0.315))
         assert found is not None
-        assert shows(pilot, "What if W1[0, 0] = 0.315?")
-        assert shows(pilot, f"as it comes out           {found.exact:.8g}")
-        assert shows(pilot, f"as the gradient predicts  {found.predicted:.8g}")
-        assert shows(pilot, f"loss as it is             {found.before:.8g}")
+        await until(pilot, lambda: shows(pilot, "What if W1[0, 0] = 0.315?"))
+        await until(pilot, lambda: shows(pilot, f"as it comes out           {found.exact:.8g}"))
+        await until(pilot, lambda: shows(pilot, f"as the gradient predicts  {found.predicted:.8g}"))
+        await until(pilot, lambda: shows(pilot, f"loss as it is             {found.before:.8g}"))
         await pilot.press("escape")
         after = screen.driver.snapshot
         assert after.tensors["W1"] is before.tensors["W1"]
