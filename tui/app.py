@@ -77,6 +77,10 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         """Tell whether a letter is text, where it would be answered after these keys."""
         return super().is_text(before) or not self._keys_of(*_ASKING).isdisjoint(before)
 
+    def is_bound(self, key: str) -> bool:
+        """Tell whether somebody has given a key a meaning of its own."""
+        return key in self._keys_of(*(each.id for each in self.actions))
+
     def _keys_of(self, *ids: str) -> set[str]:
         return {key for each in self.actions if each.id in ids for key in each.keys.split(",")}
 

@@ -12,20 +12,23 @@ from collections.abc import Iterable, Iterator
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.message import Message
 
 from .styles_sent import shortened
+from .typeahead import ESCAPE, EscapedKey
 
 _MOST_CELLS = 1_000
 """Columns or lines that a report of the terminal's size is believed up to."""
 
-ESCAPE, PASTE_BEGINS, PASTE_ENDS = "\x1b", "\x1b[200~", "\x1b[201~"
+PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 _BEGUN = re.compile(r"\x1b(\[[0-?]*[ -/]*)?")
 _FINAL = re.compile(r"[@-~]")
 # A key of the Linux console, a click in the old form, and what follows Esc and another letter.
 _GOES_ON = re.compile(r"\x1b\[[\[M]|\x1b[^\[]")
 _LONGEST = 30
+# What Esc may begin a sequence with; before anything else it is a key.
+_BEGINNINGS = (ESCAPE, "[", "O")
 
 _CHUNK = 4096
 _PATIENCE = 0.1
@@ -47,13 +50,20 @@ class SteadyParser:
         for character in text:
             if self._is_long_enough(character):
                 continue
+            if self._sequence == ESCAPE and not self._pasting and character not in _BEGINNINGS:
+                self._begin_again()
+                self._sequence = ""
+                yield from map(_escaped, self._survived(self._parser.feed(character)))
+                continue
             yield from self._survived(self._parser.feed(character))
             if self._ends_unknown_sequence(character):
                 self._begin_again()
 
     def tick(self) -> Iterator[Message]:
         """Yield what is certain now that nothing has followed for a while, such as a bare Esc."""
-        yield from self._survived(self._parser.tick())
+        events = self._survived(self._parser.tick())
+        is_key_after_escape = len(self._sequence) == len(ESCAPE) + 1
+        yield from map(_escaped, events) if is_key_after_escape else events
         if self._parser._awaiting.timeout is None:
             self._sequence = ""
 
@@ -102,6 +112,11 @@ class SteadyParser:
             self._pasting = ended == PASTE_BEGINS
         waits = self._parser._awaiting.timeout is not None  # there is no public way to ask
         return waits and not self._pasting and not _GOES_ON.fullmatch(ended)
+
+
+def _escaped(event: Message) -> Message:
+    """Return a key as one that came right behind Esc."""
+    return EscapedKey(event) if isinstance(event, Key) else event
 
 
 def _is_size(event: Resize) -> bool:

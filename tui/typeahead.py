@@ -20,6 +20,8 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from .failures import FailsafeApp
 
+ESCAPE = "\x1b"
+
 PATIENCE = 0.4
 """So many seconds Esc, Ctrl+C and the key that quits wait for what was typed before them."""
 
@@ -28,6 +30,30 @@ _LEAST_ROUNDS, _MOST_ROUNDS = 2, 12
 
 # How often to look whether what is waited for is still there.
 _LOOK = 0.1
+
+# What Esc and a letter mean where text is typed, for terminals that send them for words.
+_IN_TEXT = {"alt+b": "ctrl+left", "alt+f": "ctrl+right"}
+
+
+class EscapedKey(events.Key):
+    """A key that came right behind Esc: typed fast one after the other, or together with Alt.
+
+    A terminal sends the same bytes for both.
+    """
+
+    def __init__(self, key: events.Key) -> None:
+        letter = key.character or ""
+        is_capital = letter.isupper() and key.key == letter
+        named = f"shift+{letter.lower()}" if is_capital else key.key.removeprefix("alt+")
+        super().__init__(f"alt+{named.removeprefix('alt+')}", key.character)
+
+    @property
+    def apart(self) -> tuple[events.Key, events.Key]:
+        """Esc, and the key behind it."""
+        name = self.key.removeprefix("alt+")
+        if name.startswith("shift+") and self.character:
+            name = self.character
+        return events.Key("escape", ESCAPE), events.Key(name, self.character)
 
 
 class TypeAheadApp(FailsafeApp, inherit_bindings=False):
@@ -51,6 +77,10 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         """Tell whether a letter is text, where it would be answered after these keys."""
         return isinstance(self.focused, Input)
 
+    def is_bound(self, key: str) -> bool:
+        """Tell whether somebody has given a key a meaning of its own."""
+        return False
+
     @property
     def is_behind(self) -> bool:
         """Whether something that was typed is not answered yet."""
@@ -71,7 +101,10 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """Hand a key or a paste over when it is its turn, anything else at once."""
         is_in_turn = event is self._due or event.is_forwarded
-        if is_in_turn or not isinstance(event, events.Key | events.Paste):
+        if isinstance(event, EscapedKey):
+            for key in self._meant_by(event):
+                await self.on_event(key)
+        elif is_in_turn or not isinstance(event, events.Key | events.Paste):
             await self._take(event)
         elif self.is_behind or self.is_held:
             self._wait_in_line(event)
@@ -79,11 +112,28 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
             self._begin_to_hand_over()
             await self._take(event)
 
+    def _meant_by(self, event: EscapedKey) -> tuple[events.Key, ...]:
+        """Return one key with Alt, where it has a meaning, else Esc and the key behind it."""
+        if isinstance(self.focused, Input) and event.key in _IN_TEXT:
+            return (events.Key(_IN_TEXT[event.key], None),)
+        in_text = isinstance(self.focused, Input) and event.key == "alt+backspace"
+        if in_text or self.is_bound(event.key):
+            return (events.Key(event.key, event.character),)
+        return event.apart
+
     async def _take(self, event: events.Event) -> None:
         """Answer an event; what is pasted where nothing is asked for is dropped."""
         is_pasted = isinstance(event, events.Paste) and not event.is_forwarded
-        if not is_pasted or isinstance(self.focused, Input):
+        is_lost = is_pasted and not isinstance(self.focused, Input)
+        if not is_lost and not (isinstance(event, events.MouseDown) and self._is_on_removed(event)):
             await super().on_event(event)
+
+    def _is_on_removed(self, event: events.MouseDown) -> bool:
+        """Tell whether a click is on a widget that is drawn still, and gone already."""
+        if not self.screen_stack:
+            return False
+        widget, _ = self.screen.get_widget_and_offset_at(event.x, event.y)
+        return widget is not None and widget.parent is None
 
     def _wait_in_line(self, event: "events.Key | events.Paste") -> None:
         self._typed.append(event)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from textual import events
 
 from nnstep.tui.terminal import SteadyParser
+from nnstep.tui.typeahead import EscapedKey
 
 
 def keys(parser: SteadyParser, text: str) -> list[str]:
@@ -84,3 +85,31 @@ def test_a_paste_may_hold_anything() -> None:
     (paste,) = (event for event in pasted if isinstance(event, events.Paste))
     assert paste.text.startswith("a")
     assert [event.key for event in pasted if isinstance(event, events.Key)][-1] == "s"
+
+
+@pytest.mark.parametrize("pieces", [("\x1bq",), ("\x1b", "q"), ("\x1b[", "<0;3;4Mq\x1bq")])
+def test_a_key_right_behind_escape_is_both(pieces: tuple[str, ...]) -> None:
+    parser = SteadyParser()
+    *_, last = (event for piece in pieces for event in parser.feed(piece))
+    assert isinstance(last, EscapedKey)
+    assert [key.key for key in last.apart] == ["escape", "q"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "name"),
+    [("S", "S"), (":", "colon"), ("5", "5"), ("\r", "enter"), ("b", "b"), ("é", "é")],
+)
+def test_what_is_typed_behind_escape_is_itself(behind: str, name: str) -> None:
+    (event,) = SteadyParser().feed("\x1b" + behind)
+    assert isinstance(event, EscapedKey)
+    escape, key = event.apart
+    assert (escape.key, key.key, key.character) == ("escape", name, behind)
+
+
+def test_a_beginning_that_nothing_follows_is_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = SteadyParser()
+    list(parser.feed("\x1b["))
+    monkeypatch.setattr("textual._parser.get_time", lambda: float("inf"))
+    (event,) = parser.tick()
+    assert isinstance(event, EscapedKey)
+    assert [key.key for key in event.apart] == ["escape", "left_square_bracket"]

@@ -8,7 +8,7 @@ from screen_text import screen_text, until
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
-from typing_ahead import send
+from typing_ahead import key, send
 
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
@@ -19,8 +19,9 @@ from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import EditValue, Report
 from nnstep.tui.gallery import Choices, Gallery
 from nnstep.tui.overlay import Palette
+from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.prompt import Prompt
-from nnstep.tui.typeahead import PATIENCE
+from nnstep.tui.typeahead import PATIENCE, EscapedKey
 
 
 def mazur() -> NnstepApp:
@@ -244,3 +245,25 @@ async def test_an_editor_opens_once_a_run_has_ended_and_has_what_was_typed() -> 
         await until(pilot, lambda: at(pilot, Debugger))
         assert not at(pilot, EditValue)
         assert value(pilot, "W1", 0, 0) == 0.75
+
+
+async def test_words_are_passed_with_escape_and_a_letter_where_text_is_typed() -> None:
+    async with mazur().run_test(size=NARROW) as pilot:
+        send(pilot, ":print lr")
+        await quiet(pilot)
+        asked = pilot.app.screen.query_one(Input)
+        pilot.app.post_message(EscapedKey(key("b")))
+        await until(pilot, lambda: asked.cursor_position == len("print "))
+        assert asked.value == "print lr"
+
+
+async def test_a_click_on_what_has_gone_and_is_drawn_still() -> None:
+    async with mazur().run_test(size=NARROW) as pilot:
+        await quiet(pilot)
+        pane = pilot.app.screen.query_one(ProgramPane)
+        x, y = pane.region.offset + (5, 3)
+        parent, pane._parent = pane._parent, None
+        await pilot.app.on_event(events.MouseDown(None, x, y, 0, 0, 1, False, False, False, x, y))
+        pane._parent = parent
+        await pilot.press("s")
+        await until(pilot, lambda: place(pilot) == 1)

@@ -19,6 +19,8 @@ def opened() -> Terminal:
         (":goto 5\rss", "step 7 of"),
         ("\x1b[200~sss\x1b[201~s", "step 1 of"),
         (":\x1b[200~goto 9\x1b[201~\r", "step 9 of"),
+        ("g\x1bs", "step 1 of"),
+        (":goto 5\rsg\x1bn\x1bn", "step 3 of"),
     ],
 )
 def test_what_is_written_at_once_is_answered_in_order(typed: str, shown: str) -> None:
@@ -39,4 +41,11 @@ def test_q_comes_through_a_burst_of_keys(size: tuple[int, int]) -> None:
     with Terminal("-m", "nnstep.tui", "mazur", columns=columns, lines=lines) as terminal:
         terminal.wait_for_text("q quit")
         terminal.press("sstn" * 500 + "q")
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("typed", ["\x1bq", ":print L\x1bq", "\x1b\x1bq"])
+def test_q_right_behind_escape_quits(typed: str) -> None:
+    with opened() as terminal:
+        terminal.press(typed)
         assert terminal.end() == 0
