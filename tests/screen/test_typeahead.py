@@ -6,6 +6,7 @@ import pytest
 from debugging import NARROW, app_of, debugger, place, said
 from screen_text import screen_text, until
 from textual import events
+from textual.geometry import Offset
 from textual.pilot import Pilot
 from textual.widgets import Input
 from typing_ahead import key, send
@@ -261,7 +262,7 @@ async def test_a_click_on_what_has_gone_and_is_drawn_still() -> None:
     async with mazur().run_test(size=NARROW) as pilot:
         await quiet(pilot)
         pane = pilot.app.screen.query_one(ProgramPane)
-        x, y = pane.region.offset + (5, 3)
+        x, y = pane.region.offset + Offset(5, 3)
         parent, pane._parent = pane._parent, None
         await pilot.app.on_event(events.MouseDown(None, x, y, 0, 0, 1, False, False, False, x, y))
         pane._parent = parent
