@@ -25,6 +25,8 @@ from .turns import Turn, Turns, always, never, resolve
 if TYPE_CHECKING:
     import concurrent.futures
 
+    from .survey.layers import Survey, Surveyor
+
 
 Result = TypeVar("Result")
 
@@ -77,6 +79,8 @@ class Driver:
         # Whether another thread is at work with the session; what was looked into last.
         self._is_away = False
         self._looked: tuple[Snapshot, object, Insight] = self.snapshot, None, NO_INSIGHT
+        self._surveyor: Surveyor | None = None
+        self._surveyed: tuple[Snapshot | None, Survey | None] = None, None
 
     @property
     def journal(self) -> Journal | None:
@@ -151,6 +155,19 @@ class Driver:
         """
         is_here = not self._is_away and self._session.place == self.snapshot.place
         return ask(self._session) if is_here else None
+
+    def survey(self) -> "Survey | None":
+        """Return the layers of the snapshot in numbers, as far as they are known.
+
+        They are found when they are first asked for, and not while another thread is at work.
+        """
+        if self._surveyed[0] is not self.snapshot and not self._is_away:
+            from .survey.layers import Surveyor
+
+            self._surveyor = self._surveyor or Surveyor(self._session)
+            if self._session.place == self.snapshot.place:
+                self._surveyed = self.snapshot, self._surveyor.survey(self.snapshot)
+        return self._surveyed[1]
 
     # What can be asked for
 

@@ -18,6 +18,7 @@ from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
 from nnstep.tui.panes import Row, row_of
 from nnstep.tui.panes.bars import KeyLine, StatusLine
+from nnstep.tui.panes.map import MapPane
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.verification.verdict import Verification
+
+
+MAP = row_of(8)
 
 
 class Debugger(Commanding):
@@ -85,6 +89,8 @@ class Debugger(Commanding):
         self._pointer = Pointer()
         self._speller = Speller()
         self._verified: dict[tuple[object, ...], Verification] = {}
+        # Which pane had the keys before the map.
+        self._before_map = row_of(1)
         self._is_drawn = False
         self._blanks = Blanks(
             self.driver,
@@ -113,6 +119,8 @@ class Debugger(Commanding):
         self._is_offered = False
         self._keys = KeyLine(tuple(a for a in actions if a.scope != "gallery"), id="keys")
         for pane in self.stage.panes.values():
+            if isinstance(pane, MapPane):
+                pane.subject = printable(scenario.title)
             pane.show(self.driver.snapshot, self._scene())
 
     def compose(self) -> ComposeResult:
@@ -187,6 +195,7 @@ class Debugger(Commanding):
         # The hidden ones first: one that is seen may show what belongs to one that is not.
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.show(snapshot, scene)
+        self._strip.topic = focus.topic
         self._strip.show(snapshot, scene)
         self._place_cursor()
         self.autosave.note()
@@ -215,6 +224,7 @@ class Debugger(Commanding):
             follow=follow,
             insight=self._insight(cell, self._trees.place),
             verified=self._verified.get(self._pass_shown),
+            survey=self.driver.survey() if self._shows_map else None,
         )
 
     @property
@@ -229,6 +239,12 @@ class Debugger(Commanding):
             self._verified = {self._pass_shown: answer.verification}
             self._ask()
         super().show_answer(answer)
+
+    @property
+    def _shows_map(self) -> bool:
+        """Whether a map is seen: what it shows is not found out otherwise."""
+        panes = self.stage.panes.values()
+        return self._is_drawn and any(isinstance(p, MapPane) and p.display for p in panes)
 
     def _insight(self, cell: Cell | None, place: int | None) -> Insight:
         """Return what there is to say of the last line and of a cell, where one can follow.
@@ -292,6 +308,7 @@ class Debugger(Commanding):
         scene = self._scene()
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.ask(scene)
+        self._strip.topic = self.stage.focus.topic
         self._strip.show(self.driver.snapshot, scene)
         self._place_cursor()
 
@@ -304,7 +321,7 @@ class Debugger(Commanding):
 
     def _visit(self) -> None:
         """Ask about the cell that the pane with the keys points at, while it has them."""
-        scope = self.stage.here.scope
+        scope = self.stage.focus.footer or self.stage.here.scope
         self._keys.show(scope if scope in FOOTERS else "")
         self._pointer.visited = None
         pane, cell = self.stage.focus, self.selected
@@ -372,8 +389,12 @@ class Debugger(Commanding):
         row = row_of(digit)
         if row.shown == "when filled" and (reason := self.stage.panes[row].nothing):
             self.say(reason)
-        else:
-            self._go_to(row)
+            return
+        pane = self.stage.panes[row]
+        if isinstance(pane, MapPane) and self.stage.here is not row:
+            self._before_map = self.stage.here
+            pane.begin()
+        self._go_to(row)
 
     def action_next_pane(self, direction: int) -> None:
         """Go to the next pane of those that there is room for, or to the one before."""
@@ -406,6 +427,28 @@ class Debugger(Commanding):
         if isinstance(pane, TensorPane) and pane.view.selected is not None:
             self.choose(pane.view.selected)
 
+    def action_map(self) -> None:
+        """Show the map; then its layers; then what was there before."""
+        pane = self.stage.panes[MAP]
+        assert isinstance(pane, MapPane), "the table says so"
+        if self.stage.here is not MAP:
+            self.action_pane(8)
+        elif pane.turn():
+            self._visit()
+        else:
+            self._close_map()
+
+    def _close_map(self) -> None:
+        self._go_to(self._before_map)
+
+    def on_map_pane_chosen(self, message: MapPane.Chosen) -> None:
+        """Ask about the cell that somebody has chosen on the map, or go where it was written."""
+        if message.name in self.driver.snapshot.tensors:
+            self._pointer.choose((message.name, message.index))
+        self._ask()
+        if message.goes:
+            self.action_do("who {cell}")
+
     def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
         """Go to the pane whose tab was clicked."""
         self.action_pane(message.digit)
@@ -422,6 +465,8 @@ class Debugger(Commanding):
         """Pause whatever is under way; else let the cell in question follow the step again."""
         if self.driver.is_busy:
             self.driver.pause()
+        elif self.stage.here is MAP:
+            self._close_map()
         elif self._trees.is_open:
             self._trees.close()
         else:

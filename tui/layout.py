@@ -22,6 +22,8 @@ THIRD_COLUMN, FOURTH_COLUMN = 120, 200
 # The lines of the step's pane at 80 by 24, and what there has to be below it to stand there.
 MAIN_LINES, LOWER_LINES = 18, 8
 MOST_CURVE = 16
+# The lines of a map beside other panes, its title included.
+MAP_LINES = 19
 # How many lines the strip has, by the height of the terminal from which on it has them.
 STRIP_LINES = ((56, 12), (36, 8), (30, 6), (0, 4))
 # The strip yields before the panes have fewer lines than this, down to a head and a line.
@@ -39,6 +41,7 @@ class Needs:
     That is the height of all there is in the panes of weights, of values and of gradients, title
     included; how many lines go below the step, and whether anything is at the bottom. A `large`
     strip has twice the lines, and a `tree` takes the place of the listing and of the step.
+    With `whole`, one pane takes the place of all others.
     """
 
     weights: int = 0
@@ -48,6 +51,7 @@ class Needs:
     bottom: bool = False
     large: bool = False
     tree: bool = False
+    whole: bool = False
 
 
 def strip_lines(height: int, *, large: bool = False) -> int:
@@ -73,6 +77,8 @@ def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str,
     }
     if zoomed is not None:
         return lines | {zoomed: body}
+    if needs.whole:
+        return lines | {"whole": body}
     if needs.bottom:
         body, bottom = body.split_horizontal(body.height - _bottom_height(body.height))
         lines["bottom"] = bottom
@@ -120,9 +126,16 @@ def _one_column(region: Region, needs: Needs) -> dict[str, Region]:
 
 
 def _two_columns(region: Region, needs: Needs) -> dict[str, Region]:
-    """Put the weights over the values, what is watched below them, the gradients beside them."""
+    """Put the weights over the values, what is watched below them, the gradients beside them.
+
+    Below the gradients there is room for the map.
+    """
     left, gradients = region.split_vertical(region.width // 2)
-    regions = {"gradients": gradients}
+    regions = {}
+    if gradients.height >= LOWER_LINES + MAP_LINES:
+        lines = min(max(LOWER_LINES, needs.gradients), gradients.height - MAP_LINES)
+        gradients, regions["map"] = gradients.split_horizontal(lines)
+    regions["gradients"] = gradients
     if needs.below:
         left, regions["below"] = _with_below(left, needs)
     weights = min(needs.weights, max(left.height // 2, left.height - needs.values))

@@ -13,13 +13,14 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-_SIGNS = "●○▶▲▼‹›≈×÷−·⊙→←↑↓◀▸▾━┃▏▎▍▌▋▊▉█✓Σ∂σ√½…–≠′▁⏎■□ₙᵢⱼₖ²ᵀ⁻"
-_OTHERS = "#o>^v{}~*/-.*><^v<>v=|..-==###vSdsq5~-x'_<*-nijk2T-"
+_SIGNS = "●○▶▲▼‹›≈×÷−·⊙→←↑↓◀▸▾━┃▏▎▍▌▋▊▉█✓Σ∂σ√½…–≠′▁⏎■□ₙᵢⱼₖ²ᵀ⁻Δ"
+_OTHERS = "#o>^v{}~*/-.*><^v<>v=|..-==###vSdsq5~-x'_<*-nijk2T-D"
 PLAIN = {
     **dict(zip(_SIGNS, _OTHERS, strict=True)),
-    **dict.fromkeys("─═", "-"),
-    **dict.fromkeys("│║", "|"),
-    **dict.fromkeys("┌┐└┘├┤┬┴┼╔╗╚╝", "+"),
+    "─": "-",
+    "│": "|",
+    **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
+    **dict.fromkeys("╔═╗║╚╝╤", "#"),
 }
 """A sign of ASCII for each sign that may be shown wrongly."""
 

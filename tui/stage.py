@@ -96,10 +96,12 @@ class Stage:
     def go_to(self, row: Row) -> None:
         """Give a pane that has something to show the keys, and bring it into view."""
         self._here = row
+        left = {each for each in self._asked if each.region == "whole" and each is not row}
+        self._asked -= left
         if row.shown == "when asked for":
             self._asked.add(row)
         self._look_at(row)
-        if self._regions[row] not in self.layout.shown.values():
+        if left or self._regions[row] not in self.layout.shown.values():
             self._arrange()
 
     def close(self, row: Row) -> None:
@@ -133,6 +135,7 @@ class Stage:
             bottom=any(row.region == "bottom" and self.is_open(row) for row in PANES),
             large=self.is_large,
             tree=any(row.region == "tree" and self.is_open(row) for row in PANES),
+            whole=any(row.region == "whole" and self.is_open(row) for row in PANES),
         )
         there = regions_of(self._size, needs)
         self._regions = {row: row.region for row in PANES if self.is_open(row)}

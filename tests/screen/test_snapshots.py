@@ -24,6 +24,9 @@ SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x60": (200, 60)}
         ("overflow", "overflow", "iiiiiiiiiii"),
         ("where-from", "mazur", "sssssssssssssplll"),
         ("where-to", "mazur", "sssPll"),
+        ("map", "blocks", "iffssssm"),
+        ("graph", "graph", "sssssm"),
+        ("layers", "vanishing", "iiim"),
     ],
 )
 async def test_the_debugger(name: str, scenario: str, keys: str, size: str) -> None:

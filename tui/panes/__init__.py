@@ -17,9 +17,21 @@ if TYPE_CHECKING:
 # The regions of the screen, by what they are for: `main` has the step, and those of the three kinds
 # of numbers that were asked for in its place; where there is room, these kinds also have regions of
 # their own. `below` takes the last lines of another one, as many as its panes want; `bottom` has
-# the whole width, and `tree` takes the place of the listing and of the step.
+# the whole width, and `tree` takes the place of the listing and of the step. What is in `whole`
+# takes the place of all others while it has the keys; on a wide screen its blocks also stand in
+# `map`.
 RegionName = Literal[
-    "listing", "main", "weights", "values", "gradients", "curve", "below", "bottom", "tree"
+    "listing",
+    "main",
+    "weights",
+    "values",
+    "gradients",
+    "curve",
+    "below",
+    "bottom",
+    "tree",
+    "whole",
+    "map",
 ]
 Shown = Literal["always", "when asked for", "when filled", "with room"]
 
@@ -77,18 +89,20 @@ PANES: tuple[Row, ...] = (
         scope="tensors", roles=VALUES, expression_title="values"),
     Row("more-gradients", 4, "gradients", "tensors.TensorPane", "gradients", shown="with room",
         scope="tensors", roles=GRADIENTS),
+    Row("more-map", 8, "map", "map.MapPane", "map", shown="with room", scope="map"),
     Row("loss", 5, "loss", "curves.LossPane", "curve"),
     Row("watch", 6, "watch", "watch.WatchPane", "below", shown="when filled", scope="watches"),
     Row("timeline", 7, "timeline", "timeline.TimelinePane", "bottom",
         shown="when asked for", scope="timeline"),
     Row("tree", None, "tree", "tree.TreePane", "tree", shown="when asked for", scope="tree"),
+    Row("map", 8, "map", "map.MapPane", "whole", shown="when asked for", scope="map"),
 )
 # fmt: on
 
 
 def row_of(digit: int | None) -> Row:
     """Return the row of the table that a digit stands for."""
-    return next(row for row in PANES if row.digit == digit)
+    return next(row for row in PANES if row.digit == digit and row.shown != "with room")
 
 
 TREE = row_of(None)

@@ -15,7 +15,7 @@ from nnstep.tui.actions import Action
 
 from . import Row
 from .line_view import Line, LineView, Piece, empty, fit
-from .scene import Scene
+from .scene import Scene, Topic
 
 CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
@@ -123,6 +123,16 @@ class Pane(LineView, can_focus=True):
     @property
     def nothing(self) -> str:
         """A sentence that says why there is nothing to show; empty if there is something."""
+        return ""
+
+    @property
+    def topic(self) -> Topic | None:
+        """What the strip has to say in place of the cell in question, while this has the keys."""
+        return None
+
+    @property
+    def footer(self) -> str:
+        """Which keys the last line tells of; empty for those of the pane's own scope."""
         return ""
 
     def holds(self, tensor: Tensor) -> bool:

@@ -15,6 +15,7 @@ from nnstep.engine.text import cell_name
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation
+    from nnstep.engine.survey.layers import Survey
     from nnstep.engine.verification.verdict import Verification
 
 Cell = tuple[str, Shape]
@@ -89,6 +90,8 @@ class Scene(Struct, frozen=True, eq=False):
     written is to come into view. `insight` has the line that has just run, laid out, and how the
     cell in question got its value, where that is known. `verified` is what came of the gradients
     of this pass, if somebody has had them verified.
+    cell in question got its value, where that is known. `survey` has the layers in numbers, if
+    there is a pane that shows them.
     """
 
     standing: Standing
@@ -98,6 +101,16 @@ class Scene(Struct, frozen=True, eq=False):
     follow: bool = False
     insight: Insight = NO_INSIGHT
     verified: "Verification | None" = None
+    survey: "Survey | None" = None
+
+
+class Topic(Struct, frozen=True):
+    """What the strip has to say of something that is no cell: in few columns, and with labels."""
+
+    head: str
+    right: str
+    narrow: tuple[str, ...]
+    wide: tuple[tuple[str, str], ...]
 
 
 def _misprinted(snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:
@@ -131,12 +144,14 @@ class Scenes:
         follow: bool = False,
         insight: Insight = NO_INSIGHT,
         verified: "Verification | None" = None,
+        survey: "Survey | None" = None,
     ) -> Scene:
         """Return what there is to see around a snapshot."""
         if asked is not None and insight.why is not None:
             cells = frozenset((each.name, each.index) for each in insight.why.sources)
             asked = replace(asked, sources=cells, foremost=_foremost(insight.why))
-        return Scene(self._standing(snapshot, ran), ran, asked, is_shown, follow, insight, verified)
+        standing = self._standing(snapshot, ran)
+        return Scene(standing, ran, asked, is_shown, follow, insight, verified, survey)
 
     def _standing(self, snapshot: Snapshot, ran: range) -> Standing:
         lines, count = self._program.instructions, len(self._program)

@@ -19,7 +19,7 @@ from nnstep.tui.numbers import direction, format_exact, is_same
 
 from .besides import Labelled, besides
 from .line_view import Line, LineView, Piece, columns, empty, fit
-from .scene import Asked, Scene
+from .scene import Asked, Scene, Topic
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation
@@ -47,6 +47,8 @@ class Strip(LineView):
         self._snapshot: Snapshot | None = None
         self._scene: Scene | None = None
         self._message = ""
+        # What to speak of in place of the cell, None for nothing.
+        self.topic: Topic | None = None
         # Whether there is a blank line after each.
         self.large = False
 
@@ -91,6 +93,9 @@ class Strip(LineView):
     def _about_the_cell(self, width: int, height: int) -> Iterator[Line]:
         """Paint the head, and below it how the cell got its value."""
         palette, snapshot, scene = self.palette, self._snapshot, self._scene
+        if self.topic is not None:
+            yield from self._about_the_topic(self.topic, width)
+            return
         asked = scene.asked if scene else None
         array = snapshot.tensors.get(asked.name) if snapshot and asked else None
         if snapshot is None or scene is None or asked is None or array is None:
@@ -124,6 +129,18 @@ class Strip(LineView):
             )
             styled = [(text, getattr(palette, says)) for text, says in pieces]
             yield fit([*labelled, *styled], width, palette.text)
+
+    def _about_the_topic(self, topic: Topic, width: int) -> Iterator[Line]:
+        """Paint the head and what there is to say of something that is no cell."""
+        palette = self.palette
+        yield self._head(topic.head, topic.right, width)
+        if width < WIDE:
+            for text in topic.narrow:
+                yield fit([(f" {text}", palette.text)], width, palette.text)
+            return
+        for label, text in topic.wide:
+            pieces = [(f" {label:<10}", palette.muted), (text, palette.text)]
+            yield fit(pieces, width, palette.text)
 
     def _head(self, left: str, right: str, width: int) -> Line:
         """Paint a rule with the cell at its left and the shapes at its right, if both fit."""
