@@ -21,7 +21,7 @@ from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.map import MapPane
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
-from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes
+from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
@@ -32,6 +32,7 @@ from .actions import FOOTERS, Action, bindings, key_of
 from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
 from .commanding import Commanding
+from .inside import Inside
 from .pointer import Pointer
 from .spelled import Speller
 from .stage import Stage
@@ -89,6 +90,7 @@ class Debugger(Commanding):
         self._pointer = Pointer()
         self._speller = Speller()
         self._verified: dict[tuple[object, ...], Verification] = {}
+        self._inside: Inside | None = None
         # Which pane had the keys before the map.
         self._before_map = row_of(1)
         self._is_drawn = False
@@ -195,8 +197,9 @@ class Debugger(Commanding):
         # The hidden ones first: one that is seen may show what belongs to one that is not.
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.show(snapshot, scene)
-        self._strip.topic = focus.topic
+        self._strip.topic = self._topic
         self._strip.show(snapshot, scene)
+        self._show_keys()
         self._place_cursor()
         self.autosave.note()
         self.stage.update()
@@ -308,9 +311,49 @@ class Debugger(Commanding):
         scene = self._scene()
         for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
             pane.ask(scene)
-        self._strip.topic = self.stage.focus.topic
+        self._strip.topic = self._topic
         self._strip.show(self.driver.snapshot, scene)
+        self._show_keys()
         self._place_cursor()
+
+    @property
+    def _topic(self) -> Topic | None:
+        """What the strip speaks of in place of the cell in question: its inside, or a layer.
+
+        One is inside a cell until it is another that is in question, or another place.
+        """
+        inside = self._inside
+        if inside is not None and (self.selected, self.driver.snapshot.place) != inside.at:
+            inside = self._inside = None
+        return inside.topic(self.app.size.width) if inside else self.stage.focus.topic
+
+    def _show_keys(self) -> None:
+        """Show the keys of what has the focus; inside a cell, those of that."""
+        scope = self.stage.focus.footer or self.stage.here.scope
+        self._keys.show("inside" if self._inside else scope if scope in FOOTERS else "")
+
+    def action_inside(self) -> None:
+        """Go inside the cell in question; there, have the next part become its value."""
+        if self._inside is not None:
+            if not self._inside.go_on():
+                self.say(f"{self._key_of('jump-back')} leaves the cell.")
+        elif self.selected is None:
+            self.say(NO_VALUE)
+        else:
+            why = self.driver.look_into(self.selected).why
+            if why is None or why.calculation is None or not why.calculation.parts:
+                self.say("There is nothing to calculate in this cell.")
+                return
+            self._inside = Inside(why, self.driver.snapshot.place)
+        self._ask()
+
+    def action_out(self) -> None:
+        """Leave the inside of a cell, or else go back to where one was."""
+        if self._inside is None:
+            self.action_do("jump back")
+        else:
+            self._inside = None
+            self._ask()
 
     def _place_cursor(self) -> None:
         """Have the terminal's own cursor stand on the cell in question, for those who feel it."""
@@ -321,8 +364,6 @@ class Debugger(Commanding):
 
     def _visit(self) -> None:
         """Ask about the cell that the pane with the keys points at, while it has them."""
-        scope = self.stage.focus.footer or self.stage.here.scope
-        self._keys.show(scope if scope in FOOTERS else "")
         self._pointer.visited = None
         pane, cell = self.stage.focus, self.selected
         if self._in_numbers and isinstance(pane, TensorPane):
@@ -465,6 +506,8 @@ class Debugger(Commanding):
         """Pause whatever is under way; else let the cell in question follow the step again."""
         if self.driver.is_busy:
             self.driver.pause()
+        elif self._inside is not None:
+            self.action_out()
         elif self.stage.here is MAP:
             self._close_map()
         elif self._trees.is_open:

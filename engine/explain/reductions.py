@@ -17,31 +17,32 @@ def reductions(calculation: Part) -> tuple[str, ...]:
     texts = [arithmetic(calculation, folds)]
     part = calculation
     while part.parts:
-        part = _all_at_once(part) if _steps(part) > MOST_STEPS else _next(part)
+        part = all_at_once(part) if steps(part) > MOST_STEPS else replaced(part)
         text = arithmetic(part, folds)
         if text != texts[-1]:
             texts.append(text)
     return tuple(texts)
 
 
-def _steps(part: Part) -> int:
-    return bool(part.parts) + sum(map(_steps, part.parts))
+def steps(part: Part) -> int:
+    """Return how many parts there are to be replaced by their values."""
+    return bool(part.parts) + sum(map(steps, part.parts))
 
 
-def _next(part: Part) -> Part:
+def replaced(part: Part) -> Part:
     """Replace the first part, from the left, whose own parts are numbers."""
     for place, each in enumerate(part.parts):
         if each.parts:
-            parts = (*part.parts[:place], _next(each), *part.parts[place + 1 :])
+            parts = (*part.parts[:place], replaced(each), *part.parts[place + 1 :])
             return Part(part.value, part.sign, parts)
     return Part(part.value)
 
 
-def _all_at_once(part: Part) -> Part:
+def all_at_once(part: Part) -> Part:
     """Replace all parts of the longest list in a calculation by their values."""
     if len(part.parts) > 2:
         return Part(part.value, part.sign, tuple(Part(each.value) for each in part.parts))
     parts = tuple(
-        _all_at_once(each) if _steps(each) > MOST_STEPS / 2 else each for each in part.parts
+        all_at_once(each) if steps(each) > MOST_STEPS / 2 else each for each in part.parts
     )
     return Part(part.value, part.sign, parts)

@@ -51,6 +51,7 @@ FRAMES = [
     ("5.23", 0, NARROW, "mazur", ["s", "s", "s"]),
     ("5.23", 1, NARROW, "digits", [":goto 10", "s", "0", *"llll"]),
     ("5.23", 2, NARROW, "digits", [*"sssssss"]),
+    ("5.24", 0, NARROW, "mazur", ["s", "s", "semicolon", "semicolon"]),
 ]
 
 

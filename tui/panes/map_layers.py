@@ -206,8 +206,8 @@ def topic(survey: Survey, chosen: int, snapshot: Snapshot) -> Topic:
     return Topic(
         head=line.title,
         right=f"{line.gradient_name} {shape}",
-        narrow=tuple(text for text in (numbers, short, said) if text),
-        wide=tuple((label, text) for label, text in wide if text),
+        narrow=tuple(((text, "text"),) for text in (numbers, short, said) if text),
+        wide=tuple((label, ((text, "text"),)) for label, text in wide if text),
     )
 
 

@@ -104,13 +104,20 @@ class Scene(Struct, frozen=True, eq=False):
     survey: "Survey | None" = None
 
 
+Pieces = tuple[tuple[str, str], ...]
+"""Texts, each with the name of its style in a palette."""
+
+
 class Topic(Struct, frozen=True):
-    """What the strip has to say of something that is no cell: in few columns, and with labels."""
+    """What the strip has to say in place of a cell's explanation.
+
+    On a narrow screen these are lines, on a wide one each has a label.
+    """
 
     head: str
     right: str
-    narrow: tuple[str, ...]
-    wide: tuple[tuple[str, str], ...]
+    narrow: tuple[Pieces, ...]
+    wide: tuple[tuple[str, Pieces], ...]
 
 
 def _misprinted(snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:

@@ -135,11 +135,11 @@ class Strip(LineView):
         palette = self.palette
         yield self._head(topic.head, topic.right, width)
         if width < WIDE:
-            for text in topic.narrow:
-                yield fit([(f" {text}", palette.text)], width, palette.text)
-            return
-        for label, text in topic.wide:
-            pieces = [(f" {label:<10}", palette.muted), (text, palette.text)]
+            labelled = [("   " if self.large else " ", line) for line in topic.narrow]
+        else:
+            labelled = [(f" {label:<10}", line) for label, line in topic.wide]
+        for label, line in labelled:
+            pieces = [(label, palette.muted), *((t, getattr(palette, s)) for t, s in line)]
             yield fit(pieces, width, palette.text)
 
     def _head(self, left: str, right: str, width: int) -> Line:

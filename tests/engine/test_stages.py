@@ -1,0 +1,89 @@
+"""Inside a cell: every part becomes its value in turn, and each text is the calculation so far."""
+
+import numpy as np
+import pytest
+
+from nnstep.engine.explain.reductions import MOST_STEPS
+from nnstep.engine.explain.stages import Stage, Stages, window
+from nnstep.engine.loading import load
+from nnstep.engine.session.session import Session
+
+
+def stages(name: str, place: int, tensor: str, index: tuple[int, ...]) -> list[Stage]:
+    session = Session(load(name))
+    session.seek(place)
+    calculation = session.explain(tensor, index).calculation
+    assert calculation is not None
+    found: list[Stage] = []
+    all_of = Stages(calculation)
+    while (stage := all_of.stage(len(found))) is not None:
+        found.append(stage)
+    return found
+
+
+def test_a_weighted_sum() -> None:
+    found = stages("mazur", 2, "z1", (0, 0))
+    assert [(stage.text, stage.next, stage.becomes) for stage in found] == [
+        ("0.05 × 0.15 + 0.1 × 0.2 + 0.35", "0.05 × 0.15", "0.0075"),
+        ("0.0075 + 0.1 × 0.2 + 0.35", "0.1 × 0.2", "0.02"),
+        ("0.0075 + 0.02 + 0.35", "0.0075 + 0.02", "0.0275"),
+        ("0.0275 + 0.35", "0.0275 + 0.35", "0.3775"),
+        ("0.3775", "", ""),
+    ]
+
+
+def test_what_is_in_parentheses_is_marked_without_them() -> None:
+    found = stages("mazur", 12, "dz1", (0, 0))
+    assert [stage.next for stage in found] == [
+        "0.0363503 × 0.593270", "1 − 0.593270", "0.0215655 × 0.406730", ""
+    ]  # fmt: skip
+    assert found[1].text == "0.0215655 × (1 − 0.593270)"
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("mazur", 16), ("blocks", 41), ("two-layer", 34), ("graph", 7)]
+)
+def test_there_are_as_many_as_parts_and_the_last_is_the_value(name: str, place: int) -> None:
+    session = Session(load(name))
+    session.seek(place)
+    for tensor, array in session.values().items():
+        for index in list(np.ndindex(array.shape))[:4]:
+            why = session.explain(tensor, index)
+            if why.calculation is None:
+                continue
+            made = Stages(why.calculation)
+            assert made.count is not None
+            last = made.stage(made.count)
+            assert last is not None
+            assert made.stage(made.count + 1) is None
+            assert float(last.text) == pytest.approx(why.value, rel=1e-10)
+            before = [made.stage(number) for number in range(made.count)]
+            assert all(stage is not None and stage.next in stage.text for stage in before)
+
+
+def test_many_terms_become_their_values_at_once() -> None:
+    session = Session(load("digits"))
+    session.seek(12)
+    calculation = session.explain("dW1", (0, 2)).calculation
+    assert calculation is not None
+    many = type(calculation)(calculation.value, "sum", calculation.parts * 20)
+    made = Stages(many)
+    assert made.count is None
+    second = made.stage(1)
+    assert second is not None
+    assert "×" not in second.text
+    assert len(calculation.parts) * 20 > MOST_STEPS
+
+
+def test_what_does_not_fit_is_cut_around_the_next_part() -> None:
+    text = "".join(f"{n} × 1 + " for n in range(10, 60)) + "1"
+    start = text.index("30 × 1")
+    cut = window(Stage(text, start, start + 6, "30"), 40)
+    assert len(cut.text) == 40
+    assert cut.next == "30 × 1"
+    assert cut.text[0] == cut.text[-1] == "…"
+    first = window(Stage(text, 0, 6, "10"), 40)
+    assert first.next == "10 × 1"
+    assert first.text[-1] == "…"
+    whole = Stage("1 + 2", 0, 5, "3")
+    assert window(whole, 40) is whole
