@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Kernel
 from nnstep.engine.explain.slope import largest_slope
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.operation import same_shape
@@ -101,6 +101,7 @@ class Surveyor:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._first: tuple[object, Mapping[str, float]] = None, {}
+        self._ways: tuple[Program | None, Mapping[int, Way]] = None, {}
 
     def survey(self, snapshot: Snapshot) -> Survey:
         """Return the numbers of every layer at the place of a snapshot of the present branch."""
@@ -109,6 +110,9 @@ class Surveyor:
         first = self._first_norms(snapshot, measured)
         before, after = self._around_update(snapshot)
         gradients = self._gradients(snapshot)
+        if self._ways[0] is not program:
+            self._ways = program, _ways(program)
+        ways = self._ways[1]
         passed = program.instructions[: snapshot.position]
         written = {name for line in passed for name in line.writes}
 
@@ -116,8 +120,8 @@ class Surveyor:
             name, layer = program.gradients[weights.name], weights.layer
             gradient, factor, off, slope = gradients.get(name), None, None, None
             if layer is not None:
-                factor = _factor(program, layer, gradients, written)
-                off, slope = _units(program, layer, tensors)
+                factor = _factor(ways.get(layer), ways.get(layer + 1), gradients, written)
+                off, slope = _units(ways.get(layer), tensors)
             is_moved = weights.name in program.trained and weights.name in before
             return Measures(
                 layer=layer,
@@ -187,18 +191,49 @@ def _measured(program: Program) -> tuple[Tensor, ...]:
     return tuple(max(own, key=lambda tensor: len(tensor.shape)) for own in of_layer)
 
 
+class Way(Struct, frozen=True, eq=False):
+    """The line that computes the output of a layer, the derivative by what it takes, and its line.
+
+    Either of the latter is None where the program has none. `kernel` computes that line from arrays
+    in the order of its formula's parameters.
+    """
+
+    forward: Instruction
+    dz: str | None
+    back: Instruction | None
+    kernel: Kernel | None
+
+
+def _ways(program: Program) -> Mapping[int, Way]:
+    """Return how the gradient passes the activation of every layer."""
+    writers = {
+        name: line.rule or line
+        for line in program.instructions
+        if line.phase is Phase.BACKWARD
+        for name in line.writes
+    }
+    gradients = program.gradients
+    found: dict[int, Way] = {}
+    for line in program.instructions:
+        if line.layer is not None and line.phase is Phase.FORWARD:
+            own = line.rule or line
+            dz = gradients.get(own.reads[0])
+            back = writers.get(dz) if dz else None
+            kernel = back.formula.function if back and back.formula else None
+            found[line.layer] = Way(own, dz, back, kernel)
+    return found
+
+
 def _factor(
-    program: Program, layer: int, gradients: Mapping[str, Array], written: set[str]
+    way: Way | None, above: Way | None, gradients: Mapping[str, Array], written: set[str]
 ) -> float | None:
     """Return the factor of a layer, if its dz and that of the layer above are of one pass."""
-    dz, above = _dz(program, layer), _dz(program, layer + 1)
-    if dz is None or above is None or dz not in gradients or above not in gradients:
+    if way is None or above is None or way.dz is None or above.dz is None:
         return None
-    return (
-        factor_of(gradients[dz], gradients[above])
-        if (dz in written) == (above in written)
-        else None
-    )
+    if way.dz not in gradients or above.dz not in gradients:
+        return None
+    is_of_one_pass = (way.dz in written) == (above.dz in written)
+    return factor_of(gradients[way.dz], gradients[above.dz]) if is_of_one_pass else None
 
 
 def _update_of(program: Program) -> int:
@@ -207,42 +242,19 @@ def _update_of(program: Program) -> int:
     return next((at for at, line in lines if line.phase is Phase.UPDATE), len(program))
 
 
-def _activation_of(program: Program, layer: int) -> Instruction | None:
-    """Return the last forward line of a layer, which computes its output."""
-    lines = [
-        line for line in program.instructions if line.layer == layer and line.phase is Phase.FORWARD
-    ]
-    return (lines[-1].rule or lines[-1]) if lines else None
-
-
-def _dz(program: Program, layer: int) -> str | None:
-    """Return the derivative by what the activation of a layer takes."""
-    line = _activation_of(program, layer)
-    return program.gradients.get(line.reads[0]) if line else None
-
-
-def _units(
-    program: Program, layer: int, tensors: Mapping[str, Array]
-) -> tuple[float | None, float | None]:
+def _units(way: Way | None, tensors: Mapping[str, Array]) -> tuple[float | None, float | None]:
     """Return the share of a layer's units that are off, and the largest slope they can have.
 
     Both are None where the gradient does not pass through a slope of each unit: an output that is
     fused with its loss, an identity, a softmax.
     """
-    line = _activation_of(program, layer)
-    dz = _dz(program, layer)
-    back = next(
-        (
-            each.rule or each
-            for each in program.instructions
-            if each.phase is Phase.BACKWARD and dz in each.writes
-        ),
-        None,
-    )
-    row = ACTIVATIONS.get(line.operation) if line else None
-    if line is None or row is None or back is None or row.operation.shape is not same_shape:
+    if way is None or way.back is None:
         return None, None
-    if back.formula is None or "da" not in back.names or len(back.names) == 1:
+    line, back = way.forward, way.back
+    row = ACTIVATIONS.get(line.operation)
+    if row is None or row.operation.shape is not same_shape:
+        return None, None
+    if back.formula is None or way.kernel is None or "da" not in back.names or len(back.names) == 1:
         return None, None
     largest = largest_slope(line.operation) or 1.0
     a = tensors.get(line.writes[0])
@@ -252,5 +264,5 @@ def _units(
     if any(name not in known for name in back.names.values()):
         return None, largest
     with np.errstate(all="ignore"):
-        slope = back.formula.function(*(known[back.names[p]] for p in back.formula.parameters))
+        slope = way.kernel(*(known[back.names[p]] for p in back.formula.parameters))
     return share_off(np.asarray(slope), largest), largest

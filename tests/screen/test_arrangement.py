@@ -49,7 +49,7 @@ NARROW = {"listing": Region(0, 1, 36, 18), "main": Region(36, 1, 44, 18)}
         ((132, 43), {"curve", "weights", "values", "gradients"}),
         ((160, 50), {"curve", "weights", "values", "gradients"}),
         ((200, 24), {"weights", "values", "gradients"}),
-        ((200, 60), {"curve", "weights", "values", "gradients"}),
+        ((200, 60), {"curve", "weights", "values", "gradients", "map"}),
     ],
 )
 def test_a_larger_screen_only_adds_panes(size: tuple[int, int], more: set[str]) -> None:

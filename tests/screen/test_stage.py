@@ -9,13 +9,14 @@ from textual.geometry import Size
 
 from nnstep.tui.actions import ACTIONS
 from nnstep.tui.layout import regions_of
-from nnstep.tui.panes import PANES, Row
+from nnstep.tui.panes import PANES, Row, row_of
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.stage import Stage
 
 PROGRAM, STEP, WEIGHTS, VALUES, GRADIENTS, LOSS, WATCH, TIMELINE, TREE = (
-    row for row in PANES if row.shown != "with room"
+    row for row in PANES if row.shown != "with room" and row.id != "map"
 )
+MAP = row_of(8)
 SIZES = [Size(*size) for size in (NARROW, WIDE, ROOMY, (40, 10), (20, 4))]
 ALL = {"program", "step", "weights", "z/a", "gradients", "loss"}
 
@@ -41,7 +42,8 @@ def at(stage: Stage) -> str:
 
 
 def test_each_has_its_region_where_there_is_room_and_else_they_take_turns() -> None:
-    assert seen(stage_at(WIDE)) == seen(stage_at(ROOMY)) == ALL
+    assert seen(stage_at(WIDE)) == ALL
+    assert seen(stage_at(ROOMY)) == {*ALL, "map"}
     narrow = stage_at(NARROW)
     assert seen(narrow) == {"program", "step"}
     narrow.go_to(GRADIENTS)
@@ -173,3 +175,15 @@ def test_whatever_is_done_the_keys_go_to_a_pane_that_is_seen(
         assert not stage.is_zoomed or len(displayed(stage)) == 1
         if what == "go to" and stage.is_open(row) and row.shown != "with room":
             assert stage.focus.tab == stage.panes[row].own_tab
+
+
+def test_the_map_takes_the_place_of_all_others_while_it_has_the_keys() -> None:
+    for size in (NARROW, WIDE, ROOMY):
+        stage = stage_at(size)
+        before = seen(stage)
+        stage.go_to(MAP)
+        assert seen(stage) == {"map"}
+        assert not stage.is_zoomed
+        stage.go_to(PROGRAM)
+        assert seen(stage) == before
+        assert not stage.is_open(MAP)

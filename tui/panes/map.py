@@ -47,6 +47,8 @@ class MapPane(Pane):
         # The layer that is chosen, by its line from the top; None for the last line.
         self._layer: int | None = None
         self._drawn: Drawing | None = None
+        # Whether all blocks of a program fit in so many columns.
+        self._fits: tuple[object, int, bool] = None, 0, True
 
     def show(self, snapshot: Snapshot, scene: Scene) -> None:
         """Draw a snapshot."""
@@ -87,7 +89,10 @@ class MapPane(Pane):
             return True
         from .map_drawing import all_fit
 
-        return all_fit(self._snapshot, self.app.size.width)
+        program, width = self._snapshot.program, self.app.size.width
+        if self._fits[:2] != (program, width):
+            self._fits = program, width, all_fit(self._snapshot, width)
+        return self._fits[2]
 
     @property
     def footer(self) -> str:
