@@ -340,7 +340,7 @@ class Debugger(Commanding):
         elif self.selected is None:
             self.say(NO_VALUE)
         else:
-            why = self.driver.look_into(self.selected).why
+            why = self._insight(self.selected, self._trees.place).why
             if why is None or why.calculation is None or not why.calculation.parts:
                 self.say("There is nothing to calculate in this cell.")
                 return
@@ -433,6 +433,8 @@ class Debugger(Commanding):
             return
         pane = self.stage.panes[row]
         if isinstance(pane, MapPane) and self.stage.here is not row:
+            if self._trees.is_open:
+                self._trees.close()
             self._before_map = self.stage.here
             pane.begin()
         self._go_to(row)

@@ -110,6 +110,7 @@ async def test_ten_layers_open_as_layers_and_arrows_choose_one() -> None:
 async def test_the_bars_follow_the_iterations() -> None:
     async with app_of(load(path("vanishing"))).run_test(size=WIDE) as pilot:
         await pilot.press("i", "m")
+        await until(pilot, lambda: "━━" in screen_text(pilot.app))
         first = [line.count("━") for line in screen_lines(pilot.app)]
         await pilot.press(*"i" * 9)
         await until(pilot, lambda: place(pilot) == 820)
@@ -191,9 +192,7 @@ def test_nothing_stands_beside_nothing() -> None:
     assert beside({}, None, 1, 0) is None
 
 
-@pytest.mark.parametrize(
-    ("scenario", "keys"), [("blocks", "sssm"), ("graph", "sm"), ("xor", "imm")]
-)
+@pytest.mark.parametrize(("scenario", "keys"), [("blocks", "sssm"), ("graph", "sm"), ("xor", "im")])
 async def test_in_ascii_every_line_keeps_its_width(scenario: str, keys: str) -> None:
     shown = []
     for ascii_only in (False, True):
@@ -206,3 +205,19 @@ async def test_in_ascii_every_line_keeps_its_width(scenario: str, keys: str) -> 
     assert all(line.isascii() for line in plain)
     assert [in_ascii(line) for line in marks] == plain
     assert any("#" in line for line in plain)
+
+
+async def test_the_map_and_the_tree_take_turns() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press(*"sssssssss", "p", "m")
+        await pilot.pause()
+        assert "[m map]" in screen_text(pilot.app)
+        await pilot.press("p")
+        await pilot.pause()
+        assert "[p where from]" in screen_text(pilot.app)
+        await pilot.press("p")
+        await pilot.pause()
+        assert "[m map]" in screen_text(pilot.app)
+        await pilot.press("m", "m")
+        await pilot.pause()
+        assert "1 program" in screen_text(pilot.app)
