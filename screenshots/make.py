@@ -15,21 +15,28 @@ from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.prompt import Prompt
 
-# Each key is pressed; what begins with a colon is typed at the prompt.
 SIZES = ((80, 24), (120, 36), (200, 60))
+# Of each picture the scenario, and what is done there: each key is pressed; what begins with a
+# colon is typed at the prompt.
 SCENES = {
-    "mazur": ["f", "f", "f", "s", "s", "s"],
-    "digits": ["i", "i", "i", "f", "f", "f", "n"],
-    "xor": [
-        ":run",
-        ":goto iteration 100",
-        ":set W1[0, 0] = 3",
-        ":run",
-        ":goto iteration 200",
-        ":break dW1 if norm(dW1) > 1",
-        ":watch norm(dW1)",
-        "t",
-    ],
+    "mazur": ("mazur", ["f", "f", "f", "s", "s", "s"]),
+    "digits": ("digits", ["i", "i", "i", "f", "f", "f", "n"]),
+    "tree": ("mazur", ["f", "f", "f", "n", "s", "s", "s", "p", "down", "right", "down", "right"]),
+    "map": ("blocks", ["f", "f", "f", "n", "n", "s", "m"]),
+    "layers": ("vanishing", [":goto iteration 10", "f", "f", "f", "f", "m"]),
+    "xor": (
+        "xor",
+        [
+            ":run",
+            ":goto iteration 100",
+            ":set W1[0, 0] = 3",
+            ":run",
+            ":goto iteration 200",
+            ":break dW1 if norm(dW1) > 1",
+            ":watch norm(dW1)",
+            "t",
+        ],
+    ),
 }
 
 
@@ -46,15 +53,16 @@ async def command(pilot: Pilot[None], text: str) -> None:
 
 async def picture(name: str, size: tuple[int, int], theme: str) -> str:
     """Return the screen as SVG after a scene's keys have been pressed."""
-    app = NnstepApp(load(name), Config(theme=theme))
+    scenario, keys = SCENES[name]
+    app = NnstepApp(load(scenario), Config(theme=theme))
     async with app.run_test(size=size) as pilot:
-        for key in SCENES[name]:
+        for key in keys:
             if key.startswith(":"):
                 await command(pilot, key[1:])
             else:
                 await pilot.press(key)
         await pilot.pause()
-        return app.export_screenshot(title=f"nnstep {name}")
+        return app.export_screenshot(title=f"nnstep {scenario}")
 
 
 def main(folder: Path) -> None:
