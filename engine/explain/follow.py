@@ -171,6 +171,7 @@ class Follower:
             total = sum(float(np.abs(group.values).sum()) for group in groups)
         count = sum(len(group.values) for group in groups)
         tried = [group for group in groups if not group.is_constant]
+        is_only = self._lead_to_one_cell(tried)
         sizes = [np.where(np.isnan(g.values), np.inf, np.abs(g.values)) for g in tried]
         first_nan = [np.isnan(group.values) for group in tried]
         order = sorted(
@@ -182,10 +183,27 @@ class Follower:
         for group, at in order:
             term, inner = tried[group].term(at)
             found = self.follow(term, inner)
+            if found and is_only:
+                return replace(found, why=_last(found) or f"on with {found.cell}; ")
             if found:
                 value = float(tried[group].values[at])
                 return replace(found, why=_share(term, inner, value, total, count) + _last(found))
         return None
+
+    def _lead_to_one_cell(self, groups: list[_Terms]) -> bool:
+        """Tell whether all terms read the same cell: which of them is larger says nothing then."""
+        if any(len(group.values) != 1 for group in groups):
+            return False
+        places = set()
+        for term, where in (group.term(0) for group in groups):
+            for cell in cells_in(term):
+                if not cell.name:
+                    continue
+                if any(letter not in where for letter in letters_in(cell)):
+                    return False
+                found = self._cell(cell, where)
+                places.add((found.name, found.index) if found else None)
+        return len(places) == 1
 
     # Products
 

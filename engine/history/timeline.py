@@ -10,7 +10,7 @@ from itertools import count
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Change, Override
+from nnstep.engine.machine.edit import Change, lines_of
 from nnstep.engine.machine.machine import Machine, Record, State, initial_state
 from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
@@ -63,11 +63,8 @@ class Timeline:
     def line_of(self, step: int) -> Instruction:
         """Return the instruction that a step of the present branch executes, or has executed."""
         position = step % self._steps
-        line = self.first_program.instructions[position]
-        for edit in self.current.edits:
-            if isinstance(edit, Override) and edit.position == position and edit.place <= step:
-                line = edit.instruction
-        return line
+        lines = lines_of(self.current.edits_until(step))
+        return lines.get(position, self.first_program.instructions[position])
 
     @property
     def place(self) -> int:

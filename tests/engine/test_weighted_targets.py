@@ -111,3 +111,26 @@ def test_running_again_gives_the_same_bits() -> None:
     assert codes(kept) == codes(again)
     for name, array in kept.values().items():
         assert array.tobytes() == again.value(name).tobytes(), name
+
+
+def test_the_line_that_the_edit_put_in_place_is_explained() -> None:
+    session = begun(classes())
+    session.edit("y", (0, 1), 0.7)
+    session.run(until="iteration == 1")
+    length = len(session.program)
+    position = codes(session).index(GENERAL)
+    for step in (position, position + length):
+        if step >= session.newest:
+            session.seek(step + 1)
+        told_of = session.explain("dz2", (0, 1), at=step)
+        assert f"dz2 = {GENERAL.partition(' = ')[2]}" == told_of.code
+        np.testing.assert_allclose(eval_of(told_of.arithmetic), told_of.value, rtol=1e-12)
+        why = session.why("dz2", (0, 1), at=step)
+        assert "y.sum" in why.hops[0].text
+    before = Session(classes(), iterations=20)
+    before.seek(position + 1)
+    assert before.explain("dz2", (0, 1)).code == FUSED
+
+
+def eval_of(arithmetic: str) -> float:
+    return float(eval(arithmetic, {"exp": np.exp, "log": np.log}))

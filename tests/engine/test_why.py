@@ -200,6 +200,33 @@ def test_a_line_of_ones_own(seed: int) -> None:
     assert without.why("dW2", cell).cause.kind != "override"
 
 
+@pytest.mark.parametrize("kind", ["sgd", "adam", "rmsprop", "adagrad"])
+def test_a_learning_rate_of_zero_by_an_edit(kind: str) -> None:
+    """The cause is that somebody set it, not that it is 0."""
+    session = Session(small(1, optimized=optimizer(kind, 0.1)))
+    session.step("iteration")
+    session.edit("lr", (), 0.0)
+    place = session.place
+    session.step("iteration")
+    session.step("iteration")
+    found = session.why("W1", (1, 0))
+    is_true(session, found)
+    assert (found.cause.kind, found.cause.cell, found.cause.step) == ("edit", "lr", place)
+    assert found.hops[0].text.endswith("lr is 0")
+    assert found.cause.text == f"lr was set to 0 before step {place}."
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_no_share_is_told_where_all_terms_read_the_same_cell(activation: str) -> None:
+    session = after_backward(small(2, activation))
+    hop = session.why("a1", (0, 1)).hops[0]
+    assert " %" not in hop.text
+    z = session.why("z1", (0, 1)).hops[0]
+    assert "% of 3 terms" in z.text
+    if activation == "sigmoid":
+        assert hop.text == "sigmoid(z1): on with z1[0, 1]"
+
+
 # Chains of whole runs
 
 

@@ -18,13 +18,13 @@ from nnstep.tui.panes.pane import Pane
 SIZES = [NARROW, WIDE, ROOMY]
 
 
-def at(pilot: Pilot[None]) -> str:
-    """The title of the pane that has the keys, which is seen on the screen."""
+async def at(pilot: Pilot[None]) -> str:
+    """The title of the pane that has the keys, once it is seen on the screen."""
     pane = debugger(pilot).focused
     assert isinstance(pane, Pane)
     assert pane.display
-    assert pane.region
-    assert pane.tab.title in screen_text(pilot.app)
+    await until(pilot, lambda: bool(pane.region))
+    await until(pilot, lambda: pane.tab.title in screen_text(pilot.app))
     return pane.tab.title
 
 
@@ -63,18 +63,18 @@ def test_every_tensor_is_in_one_pane() -> None:
 async def test_a_pane_without_room_beside_the_others_is_shown_alone() -> None:
     async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("t", "5")
-        assert at(pilot) == "loss"
+        assert await at(pilot) == "loss"
         assert seen(pilot) == {"loss"}
         assert said(pilot) == "There is room for this pane alone: z shows all."
         await pilot.press("tab")
-        assert at(pilot) == "timeline"
+        assert await at(pilot) == "timeline"
         await pilot.press("z")
         assert seen(pilot) == {"program", "step", "timeline"}
         await pilot.press("5", "z")
-        assert at(pilot) == "program"
+        assert await at(pilot) == "program"
         assert seen(pilot) == {"program", "step", "timeline"}
         await pilot.press("t", "5")
-        assert at(pilot) == "loss"
+        assert await at(pilot) == "loss"
         assert seen(pilot) == {"loss"}
 
 
@@ -91,21 +91,21 @@ async def test_tab_goes_on_from_the_pane_that_has_the_keys(size: tuple[int, int]
             ("0 1 tab", "step"),
         ):
             await pilot.press(*keys.split())
-            assert at(pilot) == there, keys
+            assert await at(pilot) == there, keys
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
     async with app_of().run_test(size=size) as pilot:
         await pilot.press("2", "z", "1")
-        assert at(pilot) == "program"
+        assert await at(pilot) == "program"
         assert seen(pilot) == {"program"}
         await pilot.press("tab")
-        assert at(pilot) == "weights"
+        assert await at(pilot) == "weights"
         assert seen(pilot) == {"weights"}
         await pilot.press("z")
         assert {"program", "weights"} <= seen(pilot)
-        assert at(pilot) == "weights"
+        assert await at(pilot) == "weights"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -113,17 +113,17 @@ async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
 async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: list[str]) -> None:
     async with app_of(keys={"watch": "D"}).run_test(size=size) as pilot:
         await pilot.press("6")
-        assert at(pilot) == "program"
+        assert await at(pilot) == "program"
         assert said(pilot) == "Nothing is watched: D watches a cell."
         await type_command(pilot, "watch L")
         await pilot.press("escape", "6", *zoom)
-        assert at(pilot) == "watch"
+        assert await at(pilot) == "watch"
         await pilot.press("D")
         await until(pilot, lambda: not debugger(pilot).driver.snapshot.watches)
         await pilot.pause()
-        assert at(pilot) == "program"
+        assert await at(pilot) == "program"
         await pilot.press("tab")
-        assert at(pilot) == "step"
+        assert await at(pilot) == "step"
 
 
 @pytest.mark.slow
@@ -134,18 +134,18 @@ async def test_the_keys_stay_with_what_was_looked_at_at_every_size() -> None:
             for size in (NARROW, ROOMY, (40, 10), WIDE):
                 await pilot.resize_terminal(*size)
                 await pilot.pause()
-                assert at(pilot) == title
+                assert await at(pilot) == title
 
 
 async def test_a_click_on_a_pane_or_its_tab_brings_the_keys_there() -> None:
     async with app_of().run_test(size=NARROW) as pilot:
         left = debugger(pilot).query_one("#step").region.x
         await pilot.click(offset=(left + len("│[0 step] 2 weights  3"), 1))
-        assert at(pilot) == "z/a"
+        assert await at(pilot) == "z/a"
         await pilot.click(offset=(3, 5))
-        assert at(pilot) == "program"
+        assert await at(pilot) == "program"
         await pilot.press("tab")
-        assert at(pilot) == "z/a"
+        assert await at(pilot) == "z/a"
 
 
 KEYS = [
@@ -179,4 +179,4 @@ async def test_the_keys_always_go_to_a_pane_that_is_seen(
                 await pilot.press(key)
             await until(pilot, lambda: not debugger(pilot).driver.is_busy)
             await pilot.pause()
-            at(pilot)
+            await at(pilot)

@@ -223,7 +223,8 @@ class TreePane(Pane):
         on_path = shape.cursor[: len(row.path)] == row.path
         style = palette.strong if is_asked else palette.text if on_path else palette.muted
         style = style if node.has_run else palette.muted
-        sign = "·" if node.is_leaf else "▾" if row.path in shape.opened else "▸"
+        leaf = "-" if getattr(self.app, "in_ascii", False) else "·"
+        sign = leaf if node.is_leaf else "▾" if row.path in shape.opened else "▸"
         yield " " * (2 + min(2 * len(row.path), MOST_INDENT)), palette.text
         yield sign, style
         name = f"[{node.cell}]" if is_asked else f" {node.cell} "
