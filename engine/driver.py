@@ -214,7 +214,7 @@ class Driver:
         return None
 
     def pause(self) -> None:
-        """Have all that is under way, or was asked for meanwhile, end after this instruction."""
+        """Have all that is under way, or was asked for meanwhile, end soon."""
         self._turns.give_up(INTERRUPTED)
 
     def change_pace(self, faster: int) -> None:
@@ -271,8 +271,9 @@ class Driver:
         self, text: str, goal: Goal | Work, paced: bool, done: "asyncio.Future[Answer]"
     ) -> None:
         if isinstance(goal, Work):
-            # What only looks is given up for a change; a change is not.
-            self._turns.leave_for(never if is_kept(text) else _interrupts)
+            # What only looks is given up for a change; a change is not. One that waits already was
+            # asked for by somebody who had asked for the look before, and has seen nothing of it.
+            self._turns.leave_for(never if is_kept(text) else _interrupts, waiting=False)
             answer = await self._on_a_thread(lambda: goal.do(self._progress), goal.activity)
         else:
             answer = await self._reach(goal, paced)
@@ -295,7 +296,8 @@ class Driver:
         Where a reader can follow, changes are those of the step; else, those since it began.
         """
         self._running, self._activity = paced, goal.activity
-        self._turns.leave_for(always if paced else _interrupts if goal.is_open else never)
+        leaves = always if paced else _interrupts if goal.is_open else never
+        self._turns.leave_for(leaves, waiting=True)
         self._changed()
         beginning, stop = self.snapshot.tensors, None
         while stop is None and not self._turns.is_stopping:

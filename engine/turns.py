@@ -83,10 +83,10 @@ class Turns:
                 turn.done.cancel()
         self.stop()
 
-    def leave_for(self, leaves: Callable[[Turn], bool]) -> None:
-        """Have what begins now given up for those turns, one that waits already included."""
+    def leave_for(self, leaves: Callable[[Turn], bool], *, waiting: bool) -> None:
+        """Have what begins now given up for those turns that come, or that are `waiting` too."""
         self._is_left_for = leaves
-        self.is_stopping = self.is_stopping or any(map(leaves, self._queue))
+        self.is_stopping = self.is_stopping or (waiting and any(map(leaves, self._queue)))
 
     def stop(self) -> None:
         """Have what is under way end soon."""

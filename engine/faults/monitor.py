@@ -19,7 +19,8 @@ from .sample import Sample
 from .yardstick import Recent, yardstick
 
 # More passes at a time make less work, as long as what was written is still in the cache.
-_MOST_IN_BLOCK, _NUMBERS_IN_CACHE = 128, 1 << 18
+# A pause waits for a block to be examined: it has no more lines than so many.
+_MOST_IN_BLOCK, _NUMBERS_IN_CACHE, _LINES_IN_BLOCK = 128, 1 << 18, 1 << 12
 # Some are worth that even of large passes, as long as these and the one before are remembered.
 _SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 8, 1_900_000
 
@@ -53,7 +54,9 @@ class Monitor:
         if not numbers:
             return 1
         some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
-        return max(1, some, min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers))
+        lines = len(self._rules)
+        most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, _LINES_IN_BLOCK // lines)
+        return max(1, some, most)
 
     def examine(
         self,

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.batches import Cursor
 from nnstep.engine.machine.edit import Change, lines_of
 from nnstep.engine.machine.machine import Machine, Record, State, initial_state
+from nnstep.engine.program.code import work_of
 from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
 
@@ -91,8 +93,12 @@ class Timeline:
         machine.go(place)
 
     def is_near(self, place: int) -> bool:
-        """Tell whether a place is reached without running the program again."""
-        return self._recorded(self.current, *divmod(place, len(self.program))) is not None
+        """Tell whether a place is reached at once: little or nothing has to be run again for it."""
+        iteration, position = divmod(place, self._steps)
+        if self._recorded(self.current, iteration, position) is not None:
+            return True
+        again = place - self._before(self.current, iteration).place
+        return again * work_of(self.program) <= MAX_WORK_AT_ONCE * self._steps
 
     def seek_back(self, place: int, newest: int) -> None:
         """Go back to a place as if the run had not gone on from there further than `newest`."""

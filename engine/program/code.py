@@ -28,8 +28,11 @@ from .program import Instruction, Phase, Program
 
 # A pass of so many numbers, or lines, is executed line by line: then it can be paused at once.
 _NUMBERS_AT_ONCE, _LINES_AT_ONCE = 1 << 16, 512
-# The passes that are executed together are at most so many, and of at most so many numbers.
-MOST_TOGETHER, _NUMBERS_TOGETHER = 64, 1 << 17
+# The passes that are executed together are at most so many, and of at most so many numbers and
+# lines: that takes some hundredths of a second, and a pause waits no longer for it.
+MOST_TOGETHER, _NUMBERS_TOGETHER, _LINES_TOGETHER = 64, 1 << 17, 1 << 11
+# A call of NumPy takes as long as so many numbers, and so many products of two take as long as one.
+_LINE_COSTS, _PRODUCTS_COST_ONE = 1000, 4
 
 Passes = Callable[[Mapping[str, Array], Iterable[Any], Callable[[tuple[Array, ...]], object]], None]
 """Runs a pass for each batch, from live tensors on, and hands over what each has written."""
@@ -51,7 +54,26 @@ def passes_together(program: Program) -> int:
     numbers = sum(map(math.prod, shapes))
     if numbers > _NUMBERS_AT_ONCE or len(program) > _LINES_AT_ONCE:
         return 0
-    return max(1, min(MOST_TOGETHER, _NUMBERS_TOGETHER // numbers))
+    most = min(_NUMBERS_TOGETHER // numbers, _LINES_TOGETHER // len(program))
+    return max(1, min(MOST_TOGETHER, most))
+
+
+def work_of(program: Program) -> int:
+    """Return how long a pass takes, about, in the time that one number takes.
+
+    A product of matrices of a·b and b·c numbers adds up a·b·c products, the root of the product of
+    their sizes and that of the result.
+    """
+    sizes = {name: math.prod(tensor.shape) for name, tensor in program.tensors.items()}
+    work = 0
+    for line in (each.executed for each in program.instructions):
+        numbers = sum(sizes[name] for name in line.writes)
+        work += _LINE_COSTS + numbers
+        nodes = ast.walk(line.formula.tree) if line.formula else ()
+        if any(isinstance(node, ast.MatMult) for node in nodes):
+            largest = sorted(sizes[name] for name in line.reads)[-2:]
+            work += math.isqrt(math.prod(largest) * numbers) // _PRODUCTS_COST_ONE
+    return work
 
 
 def is_made(program: Program) -> bool:

@@ -16,8 +16,9 @@ from nnstep.engine.stops.stops import Stops
 
 if TYPE_CHECKING:
     from nnstep.engine.stops.scan import Scan
+    from nnstep.engine.stops.until import Until
 
-Until = str | Callable[[Step], bool]
+Condition = str | Callable[[Step], bool]
 Target = Unit | Literal["run"] | int
 
 
@@ -47,40 +48,32 @@ class Going:
         """Execute to the end of the run, one step each time the next is asked for."""
         return self._timeline.machine.steps(self._end)
 
-    def run(self, until: Until | None) -> Step | None:
+    def run(self, until: Condition | None) -> Step | None:
         """Execute until a condition holds after a step, or to the end of the run."""
+        if callable(until):
+            step = None
+            for step in self.steps():
+                if until(step):
+                    break
+            return step
+        look = self._until(until) if until is not None else None
         machine = self._timeline.machine
-        if until is None:
-            start = machine.place
-            machine.go(self._end)
-            return machine.last if machine.place > start else None
-        reached, step = self._reached(until), None
-        for step in self.steps():
-            if reached(step):
-                break
-        return step
+        start = machine.place
+        machine.go(self._end, look)
+        if look and look.error:
+            raise look.error
+        return machine.last if machine.place > start else None
+
+    def _until(self, condition: str) -> "Until":
+        from nnstep.engine.stops.until import Until
+
+        return Until(condition, self._timeline.program, self._timeline.machine)
 
     def end_of(self, unit: Unit) -> int:
         """Return the place at which a unit that goes on here ends."""
         return end_of(
             unit, self._timeline.program, self._timeline.machine.clock, self._timeline.place
         )
-
-    def _reached(self, until: Until) -> Callable[[Step], bool]:
-        if callable(until):
-            return until
-        from nnstep.engine.language.evaluate import holds
-        from nnstep.engine.stops.trigger import parsed, tensors_in, values_at, written_at
-
-        program, machine = self._timeline.program, self._timeline.machine
-        condition = parsed(until, program)
-        first = written_at(tensors_in([condition], program), program)
-
-        def reached(step: Step) -> bool:
-            values = values_at(program, machine.clock, step.index, machine.tensors)
-            return machine.clock.position(step.index) >= first and holds(condition, values)
-
-        return reached
 
     def advance(self, target: Target, budget: float | None) -> Stop | None:
         """Execute towards a target until something stops, as `Session.advance` says."""

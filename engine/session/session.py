@@ -23,7 +23,7 @@ from nnstep.engine.stops.stops import Stops
 
 from .branches import Branches
 from .edits import Changes, EditError, PlaceError, checked_edit, checked_index, checked_tensor
-from .going import Going, Target, Until
+from .going import Condition, Going, Target
 from .old import of_iteration, old_tensors
 from .question import Question
 from .snapshot import Snapshot, snapshot_of
@@ -182,7 +182,7 @@ class Session:
         return self._timeline.store.bytes
 
     def is_near(self, place: int) -> bool:
-        """Tell whether a place is reached at once, without running anything again."""
+        """Tell whether a place is reached at once: little or nothing has to be run again for it."""
         return self._timeline.is_near(place)
 
     def evaluate(self, expression: str) -> Array:
@@ -213,7 +213,7 @@ class Session:
         end = self._going.end_of(unit)
         return self.run(lambda step: self.place >= end)
 
-    def run(self, until: Until | None = None) -> Step | None:
+    def run(self, until: Condition | None = None) -> Step | None:
         """Execute until a condition holds after a step, or to the end of the run.
 
         `until` is a condition such as `"L < 0.1"` or a function of the step. A condition is looked
@@ -235,7 +235,11 @@ class Session:
         return self._going.advance(target, budget)
 
     def interrupt(self) -> None:
-        """Make what was called from another thread return after its present instruction."""
+        """Make what was called from another thread return soon.
+
+        That is after the present instruction, or after the few small passes that are computed
+        together: some hundredths of a second, unless one instruction takes longer by itself.
+        """
         self._interrupted.set()
 
     # Going back

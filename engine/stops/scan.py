@@ -16,6 +16,7 @@ from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Machine, Record
 
 from .points import Breakpoint, Logged, Stop
+from .records import Read, reads_at, values_of
 from .trigger import Trigger, Values, counts_at, lines_looked_at, values_at, written_at
 
 
@@ -52,15 +53,11 @@ _LONGER = 4
 
 
 class _Glance(Struct, frozen=True, eq=False):
-    """What a trigger reads at a position of a pass: the counts, and tensors by name.
-
-    Each tensor has the index of what the pass has written last before the position, None if it has
-    not yet, and of what the pass before wrote last, None for a tensor that no line writes.
-    """
+    """A trigger that looks at a position of a pass, its number, and what it reads there."""
 
     number: int
     trigger: Trigger
-    reads: tuple[tuple[str, str, int | None, int | None], ...]
+    reads: tuple[Read, ...]
 
 
 class Scan:
@@ -194,7 +191,7 @@ class Scan:
             (
                 position,
                 [
-                    _Glance(i, trigger, self._reads(trigger, position))
+                    _Glance(i, trigger, reads_at(trigger.names, self._machine.program, position))
                     for i, trigger in enumerate(self._triggers)
                     if position % self._length in trigger.before or position - 1 in trigger.after
                 ],
@@ -202,35 +199,12 @@ class Scan:
             for position in sorted(at or self._length for at in self._lines)
         ]
 
-    def _reads(
-        self, trigger: Trigger, position: int
-    ) -> tuple[tuple[str, str, int | None, int | None], ...]:
-        program = self._machine.program
-        lines = program.instructions
-        written = [name for line in lines for name in line.writes]
-        count = sum(len(line.writes) for line in lines[:position])
-        last = {name: at for at, name in enumerate(written)}
-        here = {name: at for at, name in enumerate(written[:count])}
-        return tuple(
-            (named, name, here.get(name), last.get(name))
-            for named in trigger.names
-            for name in (program.loss if named not in program.tensors else named,)
-        )
-
     def _read(
         self, glance: _Glance, clock: Clock, place: int, record: Record, before: Record | None
     ) -> Values:
         """Return what a trigger may name at a place of a pass: as `values_at`, from records."""
-        step = glance.trigger.step_looked_at(place)
-        values: dict[str, Any] = counts_at(clock, step)
-        for named, name, here, last in glance.reads:
-            if here is not None:
-                values[named] = record[here]
-            elif before is not None and last is not None:
-                values[named] = before[last]
-            elif name in (live := self._machine.tensors):
-                values[named] = live[name]
-        return values
+        counts = counts_at(clock, glance.trigger.step_looked_at(place))
+        return counts | values_of(glance.reads, record, before, self._machine.tensors)
 
 
 def stop_places(

@@ -39,6 +39,11 @@ def names_in(node: Node) -> frozenset[str]:
     return frozenset(part.name for part in descendants(node) if isinstance(part, Name))
 
 
+def loss_named(name: str, program: Program) -> str:
+    """Return the tensor that a name means: `loss` is the loss, unless a tensor is called so."""
+    return name if name in program.tensors else program.loss
+
+
 def tensors_in(nodes: Iterable[Node], program: Program) -> frozenset[str]:
     """Return the tensors that expressions read."""
     names = frozenset[str]().union(*map(names_in, nodes))

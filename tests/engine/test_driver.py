@@ -3,9 +3,11 @@
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from subprocess import run
+from typing import Any
 
 import pytest
 from commanding import give, small
@@ -15,6 +17,7 @@ from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.interpreter import COMMANDS, Interpreter
 from nnstep.engine.driver import PACES, Driver
 from nnstep.engine.language.typed import TextError, Typed
+from nnstep.engine.loading import load
 from nnstep.engine.session.going import Target
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Stop
@@ -116,6 +119,54 @@ async def test_lines_come_in_order_and_none_is_lost(monkeypatch: pytest.MonkeyPa
     assert session.place == other.place
     await driver.settle()
     assert not driver.is_busy
+
+
+async def test_a_look_that_a_change_waits_behind_is_not_given_up_for_it(
+    monkeypatch: pytest.MonkeyPatch, gate: Gate
+) -> None:
+    stopping: list[bool] = []
+    driver, last_change = Driver(small()), Session.last_change
+
+    def watched(self: Session, *cell: Any) -> Any:
+        stopping.append(driver.is_stopping)
+        return last_change(self, *cell)
+
+    monkeypatch.setattr(Session, "last_change", watched)
+    monkeypatch.setattr(driving, "AT_ONCE", 0.0)
+    lines = ("step iteration", "who lr", "set lr = 0.2", "who lr")
+    answers = [driver.do(line) for line in lines]
+    gate.open.set()
+    assert ["Interrupted." in (await answer).lines for answer in answers] == [False] * 4
+    assert stopping == [False, False]
+
+
+async def test_a_look_is_given_up_for_a_change_that_comes_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    under_way = threading.Event()
+
+    def endless(self: Session, *cell: Any) -> None:
+        under_way.set()
+        while not self.interrupted:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(Session, "last_change", endless)
+    driver = Driver(small())
+    look = driver.do("who lr")
+    while not under_way.is_set():
+        await asyncio.sleep(0.001)
+    change = driver.do("set lr = 0.2")
+    assert (await look).interrupted
+    assert (await change).told.startswith("lr = 0.2")
+
+
+async def test_a_short_way_back_is_gone_at_once_though_its_passes_are_computed_again() -> None:
+    session = Session(load("mazur"), iterations=5000)
+    session.advance("run")
+    driver, steps = Driver(session), len(session.program)
+    for iteration in (2000, 17, 4321):
+        assert driver.do(f"goto {iteration * steps + 3}").done()
+        assert driver.snapshot.place == iteration * steps + 3
 
 
 async def test_a_wrong_line_says_so_and_the_next_is_done(gate: Gate) -> None:

@@ -4,6 +4,7 @@ import random
 import tracemalloc
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -462,7 +463,7 @@ def test_the_curve_of_the_loss_is_read_from_what_is_kept(monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 def test_the_budget_holds_and_any_place_can_be_reached() -> None:
-    budget = 10_000_000
+    budget = 800_000
     case = network((2, 8, 8, 1), rows=4)
     session = Session(case, iterations=3000, history=budget)
     tracemalloc.start()
@@ -508,3 +509,35 @@ def test_the_loss_of_every_iteration_is_kept_whole() -> None:
     session.seek(5)
     assert session.snapshot().branch.losses.tolist() == losses
     assert session.snapshot().losses.tolist() == losses[:0]
+
+
+def test_a_place_is_near_if_little_is_to_be_computed_again() -> None:
+    """The fewer passes there are from the keyframe on, and the smaller they are, the nearer."""
+    small, large = (
+        Session(network(units, rows=rows, batch_size=rows), iterations=140)
+        for units, rows in (((2, 2, 1), 1), ((60, 400, 400, 1), 16))
+    )
+    small.run()
+    assert all(small.is_near(place) for place in range(small.newest + 1))
+    large.run()
+    steps, spacing = len(large.program), large._timeline.store.spacing
+    assert large.is_near(large.newest)
+    assert large.is_near(steps * spacing)
+    assert not large.is_near(steps * (2 * spacing - 1) + 1)
+
+
+@pytest.mark.parametrize("hidden", [1, 12, 60])
+def test_a_pause_waits_for_few_lines_only(hidden: int) -> None:
+    """However many lines a pass has, no more are executed between two looks at a pause."""
+    session = Session(network((1, *[1] * hidden, 1)), iterations=500)
+    machine = session._timeline.machine
+    places = [0]
+
+    def goes_on() -> bool:
+        places.append(machine.place)
+        return True
+
+    machine.go(session.total or 0, goes_on=goes_on)
+    most = max(later - earlier for earlier, later in pairwise(places))
+    assert most <= max(2048, len(session.program))
+    assert session._examination._monitor.block * len(session.program) <= 4096
