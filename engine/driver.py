@@ -78,6 +78,7 @@ class Driver:
         self._logged = len(session.log)
         # Whether another thread is at work with the session; what was looked into last.
         self._is_away = False
+        self._is_over = False
         self._looked: tuple[Snapshot, object, Insight] = self.snapshot, None, NO_INSIGHT
         self._surveyor: Surveyor | None = None
         self._surveyed: tuple[Snapshot | None, Survey | None] = None, None
@@ -339,12 +340,22 @@ class Driver:
                 if self.activity != shown:
                     shown = self.activity
                     self._changed()
+        except asyncio.CancelledError:
+            self._is_over = True
+            self._session.interrupt()
+            raise
         finally:
             self._is_away = False
         return task.result()
 
     def _progress(self, done: int, of: int) -> None:
-        """Take note of how far something long has come; called from its thread."""
+        """Take note of how far something long has come; called from its thread.
+
+        An interrupt that came before the work began is given again: when the app ends, nobody else
+        would do so, and its end would wait for that of the work.
+        """
+        if self._turns.is_stopping or self._is_over:
+            self._session.interrupt()
         self._activity = f"{self._activity.partition(':')[0]}: {done} of {of}"
 
     # Showing

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from subprocess import run
 from typing import Any
@@ -271,6 +271,34 @@ async def test_long_work_goes_on_beside_the_loop_and_tells_how_far_it_is() -> No
     assert await result == "done"
     await step
     assert driver.snapshot.place == 1
+
+
+async def test_long_work_ends_early_when_the_loop_does() -> None:
+    session = small()
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+    tasks: list[asyncio.Task[None]] = []
+
+    def start(rest: Coroutine[Any, Any, None]) -> None:
+        tasks.append(asyncio.create_task(rest))
+
+    def work(progress: Callable[[int, int], None]) -> None:
+        begun.set()
+        go_on.wait(10)
+        session._interrupted.clear()  # as what can be interrupted begins
+        progress(0, 9)
+        if session._interrupted.is_set():
+            ended.set()
+
+    driver = Driver(session, lambda: None, start)
+    driver.do_long(work, "verifying")
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    driver.pause()
+    (task,) = tasks
+    task.cancel()
+    await asyncio.wait({task})
+    go_on.set()
+    assert await asyncio.to_thread(ended.wait, 10)
 
 
 async def test_what_a_logpoint_prints_and_what_goes_wrong_is_there_to_say() -> None:
