@@ -61,6 +61,8 @@ class Lines:
             "FILE": lambda: choose.choice(["kept", '"a b"', "", "none/kept"]),
             "LINE": lambda: f"{self._cell()} = {self._expression(1)}",
             "STEP": self._number,
+            "SEED": self._number,
+            "TENSOR": self._name,
             "PATH": lambda: choose.choice(["kept", '"a b"', "", '""', "none/kept", "x" * 300]),
         }
 

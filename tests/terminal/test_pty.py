@@ -190,12 +190,12 @@ def test_without_colours_no_colour_is_sent() -> None:
 def test_the_user_s_configuration_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "nnstep"
     folder.mkdir()
-    (folder / "config.toml").write_text('[keys]\nstep-op = "X"\nquit = "x"\n', encoding="utf-8")
+    (folder / "config.toml").write_text('[keys]\nstep-op = "X"\nquit = "Q"\n', encoding="utf-8")
     with Terminal(*OPEN, "mazur", XDG_CONFIG_HOME=str(tmp_path)) as terminal:
-        terminal.wait_for(lambda: "x quit" in terminal.text)
+        terminal.wait_for(lambda: "Q quit" in terminal.text)
         terminal.press("X")
         terminal.wait_for(lambda: "step 1 of" in terminal.text)
-        terminal.press("x")
+        terminal.press("Q")
         assert terminal.end() == 0
 
 
