@@ -471,7 +471,9 @@ def test_the_budget_holds_and_any_place_can_be_reached() -> None:
         pass
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert 0.5 * budget < used < 1.15 * budget
+    assert 0.5 * budget < session.memory <= budget
+    # What is not examined yet, and what executes the passes, takes as much whatever the budget.
+    assert used < session.memory + 1_500_000
     assert len(session.snapshot().losses) == 3000
     choose = random.Random(0)
     for _ in range(5):
@@ -522,8 +524,9 @@ def test_a_place_is_near_if_little_is_to_be_computed_again() -> None:
     large.run()
     steps, spacing = len(large.program), large._timeline.store.spacing
     assert large.is_near(large.newest)
-    assert large.is_near(steps * spacing)
-    assert not large.is_near(steps * (2 * spacing - 1) + 1)
+    # What the pass before has written is live in a pass, so that it is computed again too.
+    assert large.is_near(steps * (spacing + 1))
+    assert not large.is_near(steps * 2 * spacing)
 
 
 @pytest.mark.parametrize("hidden", [1, 12, 60])
