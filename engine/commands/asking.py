@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnstep.engine.language.typed import Typed, blaming, expression
+from nnstep.engine.program.program import Role
 from nnstep.engine.text import cell_name
 from nnstep.engine.trace import plain
 
@@ -51,6 +52,41 @@ def why_lines(found: "Why") -> tuple[str, ...]:
 def plain_number(number: float) -> str:
     """Write a number with six digits at most."""
     return f"{number:.6g}"
+
+
+def _questions(session: "Session", text: Typed) -> Answer:
+    name, index = cell(text, session)
+    offered = session.questions(name, index)
+    width = max(len(each.text) for each in offered)
+    lines = tuple(f"{each.text:<{width}}  {each.command}" for each in offered)
+    return Answer(lines, title=f"What can be asked about {cell_name(name, index)}")
+
+
+def _unchanged(session: "Session", text: Typed) -> Answer:
+    name, index = cell(text, session)
+    found = session.unchanged(name, index)
+    if found is None:
+        if session.program.tensors[name].role is not Role.PARAMETER:
+            raise text.error(f"{name} is no parameter: each pass computes it, or leaves it, anew")
+        return says(f"The last update, if there was one, has changed {cell_name(name, index)}.")
+    return says(f"{found.cell} is as it was before the last update: {found.text}")
+
+
+def _factors(session: "Session", text: Typed) -> Answer:
+    name, index = cell(text, session)
+    if session.program.tensors[name].role not in (Role.GRADIENT, Role.VALUE, Role.LOSS):
+        raise text.error(f"{name} is no gradient, and no value of the forward pass")
+    found = session.factors(name, index)
+    width = max(len(hop.cell) for hop in found.hops)
+    lines = []
+    for hop in found.hops:
+        step = "" if hop.step is None else f"step {hop.step}"
+        factor = "" if hop.factor is None else f"{plain_number(hop.factor)} times the next"
+        number = plain_number(hop.value)
+        lines.append(f"{hop.cell:<{width}} = {number:<12}  {step:<9} {factor}".rstrip())
+    lines += [f"layer {layer}: {plain_number(factor)} times" for layer, factor in found.layers]
+    title = f"What makes {cell_name(name, index)} so small or large?"
+    return Answer((*lines, found.sentence), title=title)
 
 
 def _what_if(session: "Session", text: Typed) -> Answer:
@@ -107,6 +143,33 @@ COMMANDS = (
         "Of what a cell was computed from, the largest term and the telling factor are followed: "
         "to an edit, a line of your own, the step that made a NaN, a ReLU that is off, a saturated "
         "unit, a frozen parameter, a learning rate of 0, the data, or a first value.",
+    ),
+    Command(
+        "questions",
+        "CELL",
+        "list what can be asked about a cell, and the commands that answer it",
+        "questions W1[0, 1]",
+        _questions,
+    ),
+    Command(
+        "unchanged",
+        "CELL",
+        "say why the last update left a weight as it was",
+        "unchanged W1[0, 1]",
+        _unchanged,
+        (),
+        "It may be frozen, its gradient or the learning rate 0, the gradient clipped, or the "
+        "change too small for the digits that a number has.",
+    ),
+    Command(
+        "factors",
+        "CELL",
+        "say what makes a gradient or a value so small or large, layer by layer",
+        "factors dW1[0, 1]",
+        _factors,
+        (),
+        "The cells that it was computed from are followed; each is a factor times the next, and "
+        "the factors of a layer are multiplied.",
     ),
     Command(
         "whatif",

@@ -118,9 +118,8 @@ class Follower:
     def _cell(self, cell: Cell, where: Environment) -> Followed | None:
         if not cell.name:
             return None
-        places = tuple(int(value_of(each, where)) for each in cell.index)
-        index = tuple(at % size for at, size in zip(places, cell.array.shape, strict=True))
-        return Followed(cell.name, index, cell.array[index])
+        name, index = _place_of(cell, where)
+        return Followed(name, index, cell.array[index])
 
     def _chosen(self, node: Choose, where: Environment) -> Followed | None:
         """Follow the branch taken; of one that is a constant, what has decided for it."""
@@ -305,6 +304,27 @@ def _share(node: Node, where: Environment, value: float, total: float, count: in
     return f"{text} is {percent(abs(value) / total)} of {terms}; ".replace(
         f"the largest of {terms} is", "the largest is"
     )
+
+
+def change_in(node: Node, where: Environment, own: Place) -> float:
+    """Return what an update adds to a cell: the sum of its terms without the cell itself.
+
+    NaN if the cell itself is none of the terms.
+    """
+    change, has_own = 0.0, False
+    for group in _terms(node, where, 1.0):
+        if len(group.values) == 1:
+            term, inner = group.term(0)
+            if isinstance(term, Cell) and _place_of(term, inner) == own:
+                has_own = True
+                continue
+        change += float(group.values.sum())
+    return change if has_own else math.nan
+
+
+def _place_of(cell: Cell, where: Environment) -> Place:
+    places = (int(value_of(each, where)) for each in cell.index)
+    return cell.name, tuple(at % size for at, size in zip(places, cell.array.shape, strict=True))
 
 
 def is_constant(node: "int | Node") -> bool:

@@ -196,7 +196,7 @@ class _Chain:
 
     def _next(self, walk: Walk) -> Followed | Cause:
         """Note the hop of a cell that a line has computed; return the next cell, or the cause."""
-        found = self._follower(walk).follow(_read(walk), walk.where)
+        found = self._follower(walk).follow(expression_followed(walk), walk.where)
         finite = bool(np.isfinite(walk.value))
         if finite and (rate := self._rate(walk)):
             self._hop_of(walk, "lr is 0")
@@ -225,14 +225,7 @@ class _Chain:
         self._hop(walk.name, walk.index, walk.value, walk.step, said)
 
     def _follower(self, walk: Walk) -> Follower:
-        def touched(place: tuple[str, Shape]) -> str:
-            written = origin_of(self._timeline, *place, walk.step)
-            if written.edit is not None:
-                return "edited"
-            is_own = written.step is not None and self._timeline.line_of(written.step).rule
-            return "overridden" if is_own else ""
-
-        return Follower(self._program, walk.before, touched)
+        return follower_of(self._timeline, walk)
 
     def _rate(self, walk: Walk) -> Followed | None:
         """Return the learning rate, where an update has it and it is 0."""
@@ -286,7 +279,20 @@ class _Chain:
         return place
 
 
-def _read(walk: Walk) -> Node:
+def follower_of(timeline: "Timeline", walk: Walk) -> Follower:
+    """Return what follows the expression of a cell, knowing what somebody has changed."""
+
+    def touched(place: tuple[str, Shape]) -> str:
+        written = origin_of(timeline, *place, walk.step)
+        if written.edit is not None:
+            return "edited"
+        is_own = written.step is not None and timeline.line_of(written.step).rule
+        return "overridden" if is_own else ""
+
+    return Follower(timeline.program, walk.before, touched)
+
+
+def expression_followed(walk: Walk) -> Node:
     """Return the expression to follow: the textbook's, where it gives the value too."""
     node = walk.opened_node
     if node is None or not np.isfinite(walk.value):

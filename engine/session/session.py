@@ -32,7 +32,10 @@ from .trail import Trail
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
     from nnstep.engine.explain.explanation import Explanation, Reader
+    from nnstep.engine.explain.factors import Factors
+    from nnstep.engine.explain.questions import Offered
     from nnstep.engine.explain.tree import Tree
+    from nnstep.engine.explain.unchanged import Unchanged
     from nnstep.engine.explain.what_if import WhatIf
     from nnstep.engine.explain.why import Why
     from nnstep.engine.override.hunt import Hunt
@@ -424,6 +427,37 @@ class Session:
         place = self._place_after(at)
         array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
         return why(self._timeline, name, checked_index(array, name, index), place)
+
+    def questions(self, name: str, index: Shape) -> "tuple[Offered, ...]":
+        """Return the questions that apply to a cell here, each with the command that answers it.
+
+        Raises `EditError` for a tensor or a cell that there is not, or that has no value here.
+        """
+        from nnstep.engine.explain.questions import questions_about
+
+        return questions_about(self._timeline, name, self._index(name, index), self.place)
+
+    def unchanged(self, name: str, index: Shape) -> "Unchanged | None":
+        """Return why the last update left a parameter's cell as it was; None if it did not.
+
+        Raises as `questions` does.
+        """
+        from nnstep.engine.explain.unchanged import unchanged
+
+        return unchanged(self._timeline, name, self._index(name, index), self.place)
+
+    def factors(self, name: str, index: Shape) -> "Factors":
+        """Return what a gradient or a value is multiplied by on its way, cell by cell.
+
+        Raises as `questions` does.
+        """
+        from nnstep.engine.explain.factors import factors_of
+
+        return factors_of(self._timeline, name, self._index(name, index), self.place)
+
+    def _index(self, name: str, index: Shape) -> Shape:
+        array = checked_tensor(name, self.program, self._timeline.machine.tensors)
+        return checked_index(array, name, index)
 
     def what_if(self, name: str, index: Shape, value: float) -> "WhatIf":
         """Return what another value of a cell does to the loss of the pass under way.
