@@ -79,7 +79,7 @@ def test_rounded(dtype: str) -> None:
 
 @pytest.mark.parametrize("kind", ["value", "norm"])
 def test_clipped(kind: str) -> None:
-    clip = Clip(kind, 1e-18)
+    clip = Clip("norm" if kind == "norm" else "value", 1e-18)
     session = after_update(planted(optimized=optimizer("sgd", 0.5, clip)))
     assert reason(session, "W1", (0, 1)) == "clipped"
     assert reason(after_update(planted()), "W1", (0, 1)) is None
