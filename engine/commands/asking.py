@@ -147,7 +147,7 @@ COMMANDS = (
     Command(
         "questions",
         "CELL",
-        "list what can be asked about a cell, and the commands that answer it",
+        "list what can be asked of a cell, and which command answers it",
         "questions W1[0, 1]",
         _questions,
     ),
@@ -164,7 +164,7 @@ COMMANDS = (
     Command(
         "factors",
         "CELL",
-        "say what makes a gradient or a value so small or large, layer by layer",
+        "say what makes a value so small or large, layer by layer",
         "factors dW1[0, 1]",
         _factors,
         (),
