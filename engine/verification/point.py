@@ -65,13 +65,13 @@ class Point:
         """Return the lines through which a tensor has an influence on the loss, as probed."""
         influenced, lines = {name}, []
         for line in self.forward if name == self._fused else self.probed:
-            if name not in line.writes and influenced.intersection(line.reads):
+            if name not in line.writes and influenced.intersection(line.executed.reads):
                 influenced.update(line.writes)
                 lines.append(line)
         needed, leading = {self.program.loss}, []
         for line in reversed(lines):
             if needed.intersection(line.writes):
-                needed.update(line.reads)
+                needed.update(line.executed.reads)
                 leading.append(line)
         return tuple(reversed(leading))
 
@@ -150,7 +150,8 @@ def _copied(
     names = dict.fromkeys(parameters)
     written: set[str] = set()
     for line in lines:
-        names |= dict.fromkeys(name for name in line.reads if name not in written)
+        reads = line.executed.reads
+        names |= dict.fromkeys(name for name in reads if name not in written)
         written.update(line.writes)
     copies = {name: as_float64(given[name]) for name in names}
     for line in lines:

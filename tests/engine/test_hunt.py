@@ -110,3 +110,12 @@ def test_a_session_file_names_the_seed_only(tmp_path: Path) -> None:
     assert not any(name in text for name in MISTAKES)
     assert "z2 * (1 - z2)" not in text
     assert [line.text for line in read_session(path).lines][:1] == ["hunt 2"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_hidden_is_verified_whatever_it_reads(seed: int) -> None:
+    session = Session(load(scenarios.path("iris")))
+    session.begin_hunt(seed)
+    session.step("iteration")
+    verification = session.verify(sample=20)
+    assert verification.tried
