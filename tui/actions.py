@@ -48,7 +48,7 @@ class Action:
     def shown_keys(self) -> tuple[str, ...]:
         """The keys as they are written on the keyboard."""
         keys = self.keys.split(",") if self.keys else []
-        return tuple(_shown(key) for key in keys)
+        return tuple(shown_key(key) for key in keys)
 
     @property
     def runs(self) -> str:
@@ -382,7 +382,7 @@ def bindings(scope: str) -> list[BindingType]:
     ]
 
 
-def _shown(key: str) -> str:
+def shown_key(key: str) -> str:
     """Write a key as it stands on the keyboard."""
     if key in _SHOWN:
         return _SHOWN[key]
@@ -394,6 +394,11 @@ def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
     return tuple(
         replace(action, keys=keys[action.id]) if action.id in keys else action for action in ACTIONS
     )
+
+
+def of_id(action_id: str) -> Action:
+    """Return an action, with the keys that it has by itself."""
+    return next(action for action in ACTIONS if action.id == action_id)
 
 
 def key_of(actions: Sequence[Action], action_id: str) -> str:

@@ -69,7 +69,7 @@ class Commanding(Screen[None]):
         elif answer.plot is not None:
             from .dialogs import Plot
 
-            self.app.push_screen(Plot(answer.plot))
+            self.app.push_screen(Plot(answer.plot), self._go_on)
         elif answer.asks is not None:
             self.choose(answer.asks)
         elif answer.told or answer.moved or len(answer.lines) < 2:
@@ -78,7 +78,12 @@ class Commanding(Screen[None]):
         else:
             from .dialogs import Report
 
-            self.app.push_screen(Report(answer.title, answer.lines))
+            self.app.push_screen(Report(answer.title, answer.lines), self._go_on)
+
+    def _go_on(self, to_prompt: bool | None) -> None:
+        """Ask for a command, if that is why what was shown has been closed."""
+        if to_prompt:
+            self.action_prompt()
 
     def action_do(self, line: str) -> None:
         """Execute a line of the prompt, its blanks filled in with what the cursor is on by then."""

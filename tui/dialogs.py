@@ -14,6 +14,7 @@ from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 from nnstep.tui.panes.curves import PlotPane
 
+from .actions import of_id, shown_key
 from .overlay import Dialog, Question
 
 if TYPE_CHECKING:
@@ -75,12 +76,27 @@ class EditValue(Question):
         reason.add_class("-error")
 
 
-class Report(Dialog[None]):
-    """Shows lines under a title."""
+class Shown(Dialog[bool]):
+    """Shows what was asked for. The result tells whether the prompt's key has closed it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,v", "dismiss", show=False),
+        Binding("escape,q,enter", "dismiss", show=False),
+        Binding(of_id("verify").keys, "dismiss", show=False, id="verify"),
+        Binding(of_id("prompt").keys, "dismiss(True)", show=False, id="prompt"),
     ]
+
+    @property
+    def ways_out(self) -> str:
+        """How one goes on."""
+        keys = self.active_bindings
+        prompt = next((key for key, each in keys.items() if each.binding.id == "prompt"), "")
+        begins = f" {shown_key(prompt)} begins a command." if prompt else ""
+        return f"Escape closes this.{begins}"
+
+
+class Report(Shown):
+    """Shows lines under a title."""
+
     DEFAULT_CSS = """
     Report {
         align: left bottom;
@@ -104,13 +120,12 @@ class Report(Dialog[None]):
         with VerticalScroll():
             yield Static(Content(self._title), id="title")
             yield Static(Content("\n".join(self._lines)))
-        yield Static(Content("Escape closes this."), id="close")
+        yield Static(Content(self.ways_out), id="close")
 
 
-class Plot(Dialog[None]):
+class Plot(Shown):
     """Shows the values of an expression over the history of a branch."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", show=False)]
     DEFAULT_CSS = """
     Plot {
         align: left bottom;
@@ -130,4 +145,4 @@ class Plot(Dialog[None]):
         with Vertical():
             yield PlotPane(self._series.text, self._series.values)
             end = "" if self._series.complete else " It was interrupted: the end is missing."
-            yield Static(Content(f"Escape closes this.{end}"), id="close")
+            yield Static(Content(f"{self.ways_out}{end}"), id="close")

@@ -107,10 +107,15 @@ def printed(part: Part, form: Form) -> Printed:
         )
         return Printed(Written(text, -1 if text.startswith("-") else 4), _number(text))
     parts = [printed(each, form) for each in part.parts]
+    if part.sign in ("sum", "+", "-"):
+        parts = [_ZERO if each.text == "-0" else each for each in parts]
     return Printed(
         combined(part.sign, [each.written for each in parts], NUMBERS),
         _calculated(part.sign, [each.value for each in parts]),
     )
+
+
+_ZERO = Printed(Written("0"), 0.0)
 
 
 def _is_plain(value: Any) -> bool:
@@ -258,7 +263,7 @@ class _SumPrinter:
         return self.is_rounding or _confirms(calculated, result)
 
     def _result(self, decimals: int) -> str:
-        return ROUNDING if self.is_rounding else to_decimals(self.value, decimals)
+        return ROUNDING if self.is_rounding else _unsigned_zero(to_decimals(self.value, decimals))
 
     def _whole(self, staged: bool, decimals: int) -> tuple[str, bool]:
         """Print a sum as it is calculated; then, if its terms are calculated, as their values."""
@@ -273,7 +278,8 @@ class _SumPrinter:
             values = [to_decimals(term.value, decimals) for term in terms]
             again = added([*map(float, values)])
             confirmed = confirmed and self._confirms(again, result)
-            stages.append(_plus(values))
+            if (added_up := _plus(values)) != result:
+                stages.append(added_up)
         return "= " + " = ".join([*stages, result]), confirmed
 
     def _listed(self, most: int, counts_zeros: bool, decimals: int) -> tuple[str, bool]:
@@ -297,4 +303,10 @@ class _SumPrinter:
 
 
 def _plus(values: Sequence[str]) -> str:
-    return " + ".join(f"({each})" if each.startswith("-") else each for each in values)
+    texts = map(_unsigned_zero, values)
+    return " + ".join(f"({each})" if each.startswith("-") else each for each in texts)
+
+
+def _unsigned_zero(text: str) -> str:
+    """Write a zero without the sign that a product has left on it: on paper there is one zero."""
+    return "0" if text == "-0" else text

@@ -367,6 +367,28 @@ def test_terms_that_nearly_cancel_and_what_only_rounding_leaves() -> None:
     assert "rounding" in explanation.sentence
 
 
+def test_a_product_that_is_zero_has_no_sign() -> None:
+    session = Session(expression("L = sum(A * B)", "L", A=[-0.25, 0.75, -1.0], B=[0.0, 0.1, 0.3]))
+    session.seek(2)
+    for text in session.explain("L", ()).printings:
+        assert "-0)" not in text
+        assert not text.endswith("= -0")
+    session = Session(load("xor"))
+    for _ in range(6):
+        session.seek(session.place + len(session.program))
+        for index in np.ndindex(2, 2):
+            assert "(-0)" not in session.explain("dW1", index).printed
+
+
+def test_a_sum_of_one_term_is_not_printed_twice() -> None:
+    session = Session(load("mazur"))
+    session.override("dW1 = dz1.T @ x * 3")
+    session.seek(13)
+    for index in ((0, 0), (1, 1)):
+        parts = session.explain("dW1", index).printed.split(" = ")
+        assert len(parts) == len({*parts})
+
+
 def test_zeros_are_counted_and_explained() -> None:
     session = Session(load("digits"))
     session.seek(8)

@@ -12,6 +12,7 @@ from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.scenario.schema import Breakpoint
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.app import NnstepApp
+from nnstep.tui.config import Config
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import Plot, Report
 from nnstep.tui.panes.strip import Strip
@@ -177,6 +178,20 @@ async def test_the_gradients_are_verified() -> None:
         await pilot.press("escape")
         assert pilot.app.screen is debugger(pilot)
         assert shown(pilot).place == 1
+
+
+@pytest.mark.parametrize(("key", "as_written"), [("colon", ":"), ("f6", "F6")])
+async def test_the_prompt_s_key_leads_from_what_is_shown_to_the_prompt(
+    key: str, as_written: str
+) -> None:
+    async with NnstepApp(small(), Config(keys={"prompt": key})).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "v")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Report))
+        assert f"{as_written} begins a command" in screen_text(pilot.app)
+        await pilot.press(key, *"print")
+        await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+        assert pilot.app.screen.query_one(Input).value == "print"
+        assert not any(isinstance(screen, Report) for screen in pilot.app.screen_stack)
 
 
 async def test_a_fault_is_gone_to_and_said() -> None:

@@ -137,6 +137,22 @@ async def test_a_click_chooses_a_cell() -> None:
         assert strip(pilot)[0].startswith("─ dW2[1, 1] = ")
 
 
+async def test_names_that_are_long_are_not_cut() -> None:
+    """They have a line of their own, or stand beside several lines, or take from the bars."""
+    async with app_of(load("two-layer")).run_test(size=NARROW) as pilot:
+        await steps(pilot, 6)
+        assert "    −(y·log(a2) + (1 − y)·log(1 − a2))" in step(pilot)
+    async with app_of(load("rows")).run_test(size=NARROW) as pilot:
+        await steps(pilot, 6)
+        text = "\n".join(step(pilot))
+        assert "    −(y·log(a2) + (1" in text
+        assert "    − y)·log(1 − a2)" in text
+        assert "…" not in text
+    async with app_of(load("xor")).run_test(size=NARROW) as pilot:
+        await steps(pilot, 8)
+        assert any("dz2[0,0]·a1[0,0] -0.151081 ██" in line for line in step(pilot))
+
+
 async def test_wide_strips_have_labels_and_say_more() -> None:
     async with app_of(load("mazur")).run_test(size=WIDE) as pilot:
         await steps(pilot, 9)

@@ -3,9 +3,11 @@
 Where a row has more numbers than fit, they are a window around the cell in question.
 """
 
+import textwrap
 from collections.abc import Iterator
 
 import numpy as np
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.explain.calculation import SUM, Row, Rule
@@ -94,7 +96,8 @@ class _Stack:
         several = any(places.lines_of(row) > 1 for row in view.rows)
         if (windowed or (several and not self.whole)) and len(rows) < height:
             self._head(hidden_lines=several and not self.whole)
-        self._draw(self._fitting_rows(height - self.line))
+        room = height - self.line
+        self._draw(self._fitting_rows(room), room)
         if self.line + 1 < height and not view.large:
             self._below()
 
@@ -193,8 +196,11 @@ class _Stack:
                     rows.remove(row)
         return rows
 
-    def _draw(self, rows: list[Row | Rule]) -> None:
+    def _draw(self, rows: list[Row | Rule], room: int) -> None:
+        """Draw rows one below the other; long names on lines of their own, as far as there are."""
         taken = self._taken()
+        used = sum(len(self._lines(row)) if isinstance(row, Row) else 1 for row in rows)
+        spare = room - used
         for row in rows:
             if isinstance(row, Rule):
                 last = max((len(c) for c in self.columns.values()), default=1)
@@ -202,19 +208,36 @@ class _Stack:
                 self.sheet.rule(self.start, end, self.line)
                 self.line += 1
                 continue
-            self._title(row, taken)
+            label = _label(row, short=self.short)
+            is_long = 4 + len(label) > self.names
+            parts = textwrap.wrap(label, self.names - 4) if is_long else []
+            if 0 < len(parts) <= len(self._lines(row)) and not (row.tensor or row.branch):
+                self._title_on_lines(row, parts)
+            elif is_long and spare > 0:
+                spare -= 1
+                self._title(row, taken, self.sheet.width)
+                self.line += 1
+            else:
+                self._title(row, taken, self.names)
             self._draw_numbers(row)
 
-    def _title(self, row: Row, taken: str) -> None:
+    def _title_on_lines(self, row: Row, parts: list[str]) -> None:
+        """Write the name of a part beside its lines of numbers."""
+        self.sheet.title(self.view, replace(row, text=parts[0]), 0, self.line)
+        for below, text in enumerate(parts[1:], 1):
+            self.sheet.put(4, self.line + below, text)
+
+    def _title(self, row: Row, taken: str, end: int) -> None:
+        """Write a row's sign, marks and name before a column; where that cuts it, it ends in …."""
         sign = "→" if row.branch and row.branch == taken else row.sign
         self.sheet.title(self.view, row, 0, self.line, sign)
         label = _label(row, short=self.short)
         if row.branch:
             behind = 4 + len(label) - len(f"  if {row.branch}")
             self.sheet.put(behind, self.line, f"  if {row.branch}", MUTED)
-        if 4 + len(label) > self.names:
-            self.sheet.put(self.names - 1, self.line, "…")
-        self.sheet.put(min(self.names, 4 + len(label)), self.line, " " * self.sheet.width)
+        if 4 + len(label) > end:
+            self.sheet.put(end - 1, self.line, "…")
+        self.sheet.put(min(end, 4 + len(label)), self.line, " " * self.sheet.width)
         if sign == "→":
             self.sheet.put(0, self.line, sign, STRONG)
 

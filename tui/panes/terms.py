@@ -11,6 +11,9 @@ from nnstep.tui.numbers import format_value
 from .sheet import MUTED, Sheet
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
+# The columns of a bar, and of the share behind it; a long name takes columns of the bar.
+BAR, SHARE = 9, 5
+LEAST_BAR = 4
 # Under this share of the sum of absolute values, the terms nearly cancel.
 CANCELLING = 0.05
 
@@ -85,44 +88,55 @@ def put_terms(
     if end - y < 2:
         return y
     sheet.put(1, y, title)
-    terms = _named_to_fit(terms, sheet.width)
+    terms, bars = _named_to_fit(terms, sheet.width)
     kept = [at for at in shares.order.tolist() if terms[at].value != 0] or shares.order.tolist()
     room = end - y - 1
     zero_line = 1 if 0 < shares.zeros < len(terms) else 0
     fitting = room - zero_line if len(kept) + zero_line <= room else room - zero_line - 1
     for at in kept[: max(0, fitting)]:
         y += 1
-        _put_term(sheet, y, terms[at], shares, at)
+        _put_term(sheet, y, terms[at], shares, at, bars)
     if rest := kept[max(0, fitting) :]:
         y += 1
         left = Term(f"{len(rest)} more", float(shares.values[rest].sum()))
-        _put_name(sheet, y, left)
+        _put_name(sheet, y, left, bars)
     if zero_line:
         y += 1
         sheet.put(3, y, f"{shares.zeros} of {len(terms)} are 0", MUTED)
     return y + 1
 
 
-def _named_to_fit(terms: Sequence[Term], width: int) -> Sequence[Term]:
-    """Leave the blanks out of long names, so that they stand beside their values."""
-    room = width - 15 - 4 - max(len(six_digits(term.value)) for term in terms)
-    if all(len(term.name) <= room for term in terms):
-        return terms
-    return [Term(term.name.replace(", ", ","), term.value) for term in terms]
+def _named_to_fit(terms: Sequence[Term], width: int) -> tuple[Sequence[Term], int]:
+    """Leave the blanks out of long names, then columns out of the bars; return how many are left.
+
+    Names stand beside their values then.
+    """
+    number = max(len(six_digits(term.value)) for term in terms)
+
+    def lacking(terms: Sequence[Term]) -> int:
+        return max(len(term.name) for term in terms) - _room(width, number, BAR)
+
+    if lacking(terms) > 0:
+        terms = [Term(term.name.replace(", ", ","), term.value) for term in terms]
+    return terms, max(LEAST_BAR, BAR - max(0, lacking(terms)))
 
 
-def _put_name(sheet: Sheet, y: int, term: Term) -> None:
+def _room(width: int, number: int, bars: int) -> int:
+    """Return how many columns there are for a name before a number of so many."""
+    return max(0, width - SHARE - bars - 1 - number - 4)
+
+
+def _put_name(sheet: Sheet, y: int, term: Term, bars: int) -> None:
     number = six_digits(term.value)
-    end = sheet.width - 15
-    room = max(0, end - len(number) - 4)
+    room = _room(sheet.width, len(number), bars)
     sheet.put(3, y, term.name if len(term.name) <= room else f"{term.name[: room - 1]}…")
-    sheet.put(end - len(number), y, number)
+    sheet.put(sheet.width - SHARE - bars - 1 - len(number), y, number)
 
 
-def _put_term(sheet: Sheet, y: int, term: Term, shares: Shares, at: int) -> None:
-    _put_name(sheet, y, term)
+def _put_term(sheet: Sheet, y: int, term: Term, shares: Shares, at: int, bars: int) -> None:
+    _put_name(sheet, y, term, bars)
     share = shares.share(at)
     if not shares.nearly_cancel:
-        sheet.put(sheet.width - 14, y, bar(share, 9), MUTED)
+        sheet.put(sheet.width - SHARE - bars, y, bar(share, bars), MUTED)
     text = percent(share).replace("%", " %") if share >= 0.005 else percent(share)
     sheet.put(sheet.width - len(text), y, text)
