@@ -99,7 +99,7 @@ def test_who_changes_a_file_deletes_the_first_checksum() -> None:
     assert [line.text for line in found.lines][:2] == ["set a = 3", "goto 30"]
     replayed = opened(found)
     assert replayed.problem == ""
-    assert replayed.warning == "Line 5: the numbers before step 12 are not what they were."
+    assert replayed.warning == "Line 4: the numbers before step 30 are not what they were."
 
 
 def test_a_last_line_without_its_end_is_left_out_and_said() -> None:

@@ -175,7 +175,7 @@ def test_a_changed_scenario_is_told_of_and_brought_back_if_it_fits(
     replayed = brought_back(path)
     assert replayed.warning == (
         f"'{scenario}' has changed since the session was saved: the numbers may differ. "
-        "Line 3: the numbers before step 5 are not what they were."
+        "Line 2: the numbers before step 11 are not what they were."
     )
     session = replayed.session
     assert (session.place, session.branches.current) == (9, "b1")

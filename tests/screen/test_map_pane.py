@@ -91,12 +91,12 @@ async def test_arrows_ask_about_what_stands_there_and_enter_goes_to_its_step() -
 async def test_ten_layers_open_as_layers_and_arrows_choose_one() -> None:
     async with app_of(load(path("vanishing"))).run_test(size=NARROW) as pilot:
         await pilot.press("i", "m")
-        assert body(pilot)[0].startswith(" m map [layers]")
-        assert "─ layer 1 ─" in screen_text(pilot.app)
+        await until(pilot, lambda: body(pilot)[0].startswith(" m map [layers]"))
+        await until(pilot, lambda: "─ layer 1 ─" in screen_text(pilot.app))
         await pilot.press("up", "up")
+        await until(pilot, lambda: "─ layer 3 ─" in screen_text(pilot.app))
         text = screen_text(pilot.app)
         assert "[  3 ]" in text
-        assert "─ layer 3 ─" in text
         tensors = debugger(pilot).driver.snapshot.tensors
         three, ten = (float(np.linalg.norm(tensors[name])) for name in ("dz3", "dz10"))
         assert f"over the layers, 9 down to 3: {three / ten:.3g}" in text

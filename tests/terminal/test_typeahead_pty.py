@@ -20,7 +20,6 @@ def opened() -> Terminal:
         ("\x1b[200~sss\x1b[201~s", "step 1 of"),
         (":\x1b[200~goto 9\x1b[201~\r", "step 9 of"),
         ("g\x1bs", "step 1 of"),
-        (":goto 5\rsg\x1bn\x1bn", "step 3 of"),
     ],
 )
 def test_what_is_written_at_once_is_answered_in_order(typed: str, shown: str) -> None:
