@@ -24,9 +24,17 @@ class _Found(Struct, frozen=True):
     examined: int = 0
 
     def until(self, place: int, steps_per_iteration: int) -> "_Found":
-        """Return what of this holds where only what comes before a place is the same."""
-        faults = tuple(fault for fault in self.faults if fault.place <= place)
-        return _Found(faults, min(self.examined, place // steps_per_iteration))
+        """Return what of this holds where only what comes before a place is the same.
+
+        How many lines of the pass under way there pass a fault on is counted again.
+        """
+        iteration = place // steps_per_iteration
+        faults = tuple(
+            replace(fault, passed_on=0) if fault.iteration == iteration else fault
+            for fault in self.faults
+            if fault.place <= place
+        )
+        return _Found(faults, min(self.examined, iteration))
 
 
 class Examination:
@@ -56,7 +64,7 @@ class Examination:
         return self._found[branch]
 
     def _forget(self, branch: Branch, place: int) -> None:
-        self._start = None
+        self._start, self._position = None, 0
         self._found[branch] = self._found_on(branch).until(place, len(self._timeline.program))
 
     def faults_of(self, branch: Branch) -> tuple[Fault, ...]:

@@ -129,7 +129,7 @@ class NonFinite:
             fault = self._fault(made, iteration, place, record, before)
             old = by_key.get(fault.key)
             if old is not None:
-                if old.place == place and old.passed_on != fault.passed_on:
+                if old.place == place and old.passed_on < fault.passed_on:
                     yield fault
             elif made.position >= start and not (made.is_read and before_this):
                 yield fault

@@ -104,6 +104,7 @@ class Timeline:
         """Go back to a place as if the run had not gone on from there further than `newest`."""
         if place < self.place:
             self.seek(place)
+            self._forget(max(newest, place))
         self.current.newest = max(newest, place)
 
     def _leave(self) -> None:
@@ -201,8 +202,12 @@ class Timeline:
         """Forget what was computed after this place, with other edits than there are now."""
         self.current.cut(self.place, self.machine.losses_until(self.place))
         self.store.forget(self.current, self.place // self._steps)
+        self._forget(self.place)
+
+    def _forget(self, place: int) -> None:
+        """Have what was found out about the branch after a place forgotten."""
         for forget in self.forgetting:
-            forget(self.current, self.place)
+            forget(self.current, place)
 
     def switch(self, branch: Branch, place: int | None = None) -> None:
         """Go to a branch, to a place or else to where it was left."""

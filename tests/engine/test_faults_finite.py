@@ -198,6 +198,28 @@ def test_the_count_grows_as_the_pass_goes_on() -> None:
     assert len(session.faults) == 1
 
 
+def test_the_count_is_that_of_the_furthest_place_however_it_was_come_to() -> None:
+    def begun() -> Session:
+        session = Session(network((2, 2, 1), rows=4, loss=MEAN))
+        session.step()
+        session.edit("W1", (0, 0), float("nan"))
+        return session
+
+    def counts(session: Session) -> list[int]:
+        return [each.passed_on for each in session.faults if each.level == "stop"]
+
+    ran, stepped = begun(), begun()
+    ran.advance("run")  # the pass is computed whole, and the run taken back to the fault
+    stepped.step()
+    assert (ran.place, ran.newest) == (stepped.place, stepped.newest) == (2, 2)
+    assert counts(ran) == counts(stepped) == [0]
+    for session in (ran, stepped):
+        session.seek(5)
+        before = counts(session)
+        session.back()
+        assert counts(session) == before == [3]
+
+
 def test_a_harmless_infinity_does_not_use_up_the_alarm() -> None:
     session = Session(load(FIELD / "24_naive_sigmoid_overflow.toml"))
     places = []
