@@ -6,6 +6,7 @@ index space; they have a rule here instead, which says what stands at an index.
 
 import ast
 import functools
+import math
 import sys
 from collections.abc import Callable, Mapping
 from types import FunctionType
@@ -16,7 +17,7 @@ import numpy as np
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.formula import NAMESPACE, Formula
 
-from .nodes import Apply, Choose, Letter, Node, Number, Reduce
+from .nodes import Apply, Choose, Letter, Node, Number, Reduce, value_of
 from .walk import Indexed, Place, as_node, indexed, plus, tensor, where
 
 
@@ -119,10 +120,11 @@ def _whole(number: Any) -> Any:
 
 def _one_hot(y: Any, like: Any) -> Indexed:
     y = indexed(y)
+    given = _given(y, -1, like.shape[1], math.nan)
 
     def cell(at: Place) -> Node:
         wanted = Apply("==", (y.astype(int).cell(at[:1]), as_node(at[1])))
-        return Choose(wanted, Number(1), Number(0))
+        return given(y.cell(at[:1]), Choose(wanted, Number(1), Number(0)))
 
     return Indexed(like.shape, cell, like.dtype)
 
@@ -177,11 +179,13 @@ def _stretch(g: Any, start: int, stop: int, axis: int) -> Indexed:
 
 def _take(x: Any, places: Any, axis: int = 0) -> Indexed:
     x, places = indexed(x), indexed(places)
-    count = places.ndim
+    count, size = places.ndim, x.shape[axis]
+    given = _given(places, -size - 1, size, math.nan)
 
     def cell(at: Place) -> Node:
-        place = places.astype(int).cell(at[axis : axis + count])
-        return x.cell((*at[:axis], place, *at[axis + count :]))
+        here = at[axis : axis + count]
+        place = places.astype(int).cell(here)
+        return given(places.cell(here), x.cell((*at[:axis], place, *at[axis + count :])))
 
     shape: Shape = (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
     return Indexed(shape, cell, x.dtype)
@@ -190,15 +194,38 @@ def _take(x: Any, places: Any, axis: int = 0) -> Indexed:
 def _put_back(g: Any, places: Any, like: Any, axis: int = 0) -> Indexed:
     g, places = indexed(g), indexed(places)
     size = like.shape[axis]
+    given = _given(places, -size - 1, size, 0)
 
     def cell(at: Place) -> Node:
         letters = tuple(Letter(each) for each in places.shape)
         place = Apply("%", (places.astype(int).cell(letters), Number(size)))
         part = g.cell((*at[:axis], *letters, *at[axis + 1 :]))
-        from_here = Choose(Apply("==", (place, as_node(at[axis]))), part, Number(0))
+        here = Choose(Apply("==", (place, as_node(at[axis]))), part, Number(0))
+        from_here = given(places.cell(letters), here)
         return Reduce("sum", letters, from_here) if letters else from_here
 
     return Indexed(like.shape, cell, like.dtype)
+
+
+def _given(
+    places: Indexed, above: int, below: int, otherwise: float
+) -> Callable[[Node, Node], Node]:
+    """Return what makes a cell one that is `otherwise` where its place is not between two numbers.
+
+    Where all places are there, as usual, nothing is asked.
+    """
+    letters = tuple(Letter(size) for size in places.shape)
+    numbers = dict(zip(letters, np.ogrid[tuple(slice(size) for size in places.shape)], strict=True))
+    every = value_of(places.cell(letters), numbers, places.ndim)
+    if np.all((every > above) & (every < below)):
+        return lambda place, cell: cell
+
+    def guarded(place: Node, cell: Node) -> Node:
+        is_above = Apply(">", (place, Number(above)))
+        is_below = Apply("<", (place, Number(below)))
+        return Choose(Apply("&", (is_above, is_below)), cell, Number(otherwise))
+
+    return guarded
 
 
 RULES: Mapping[str, Callable[..., Any]] = {

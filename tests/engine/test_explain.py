@@ -157,6 +157,24 @@ def of_form(form: str, dtype: str) -> Scenario:
     return expression(code, "L", dtype=dtype, inputs={"k": 1.3}, **given)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_places_and_classes_that_there_are_not(dtype: str) -> None:
+    code = """
+    t = take(x, p * 1)
+    u = take(m, log(k) + p, axis=1)
+    L = sum(t * 3) + sum(one_hot(c, m) * m) + sum(u)
+    """
+    scenario = expression(
+        code,
+        "L",
+        dtype=dtype,
+        x=[1.0, 2.0],
+        m=[[1.0, 2.0], [3.0, 4.0]],
+        inputs={"p": [0.0, 5.0, 7.5, -1.0], "c": [1.0, 7.0], "k": -1.0},
+    )
+    check(scenario, cells=None, iterations=1)
+
+
 # Sources
 
 
