@@ -220,7 +220,9 @@ class Journey:
             yield from values
             yield from (f"Log, step {line.step}: {line.text}" for line in logged)
             new = (fault for fault in snapshot.faults if fault.place > self._newest)
-            yield from (f"Fault: {fault}." for fault in new if not quiet and f"{fault}." != why)
+            # The sentence of the stop may count lines, still to come, that pass its fault on.
+            told = (f"Fault: {fault}." for fault in new if not why.startswith(str(fault)))
+            yield from () if quiet else told
             yield from watch_lines(snapshot.watches, digits)
 
         return Answer(
