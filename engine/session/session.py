@@ -1,50 +1,34 @@
 """A session, what every front end talks to: a run with a history, stops, watches and checks."""
 
-import math
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
 
-from nnstep.engine.arrays import Array, Shape, frozen
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
-from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_AT_ONCE
+from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine.clock import Clock, Unit, start_of
 from nnstep.engine.machine.edit import Override
-from nnstep.engine.machine.machine import Machine, Step, run_length
+from nnstep.engine.machine.machine import Step, run_length
 from nnstep.engine.program.compile import program_of
-from nnstep.engine.program.program import Instruction, Program
+from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Expectation, Scenario
 from nnstep.engine.stops.points import Logged, Stop, breakpoint_of
 from nnstep.engine.stops.stops import Stops
 
+from .asked import Asked
 from .branches import Branches
-from .edits import Changes, EditError, PlaceError, checked_edit, checked_index, checked_tensor
+from .edits import Changes, PlaceError, checked_edit
 from .going import Condition, Going, Target
 from .old import of_iteration, old_tensors
 from .question import Question
 from .snapshot import Snapshot, snapshot_of
 from .trail import Trail
 
-if TYPE_CHECKING:
-    from nnstep.engine.explain.calculation import Calculation
-    from nnstep.engine.explain.explanation import Explanation, Reader
-    from nnstep.engine.explain.factors import Factors
-    from nnstep.engine.explain.questions import Offered
-    from nnstep.engine.explain.tree import Tree
-    from nnstep.engine.explain.unchanged import Unchanged
-    from nnstep.engine.explain.what_if import WhatIf
-    from nnstep.engine.explain.why import Why
-    from nnstep.engine.override.hunt import Hunt
-    from nnstep.engine.verification.verdict import Verification
 
-    from .queries import Change, Series
-
-
-class Session:
+class Session(Asked):
     """A scenario being stepped. The scenario itself never changes.
 
     `iterations` overrides the scenario's own end of the run, and `history` is how many bytes of the
@@ -69,12 +53,9 @@ class Session:
             raise ValueError(f"iterations is a whole number from 0, not {iterations!r}")
         program, length = _first_program(scenario), run_length(scenario, iterations)
         total = None if length is None else length * len(program)
-        self.scenario = scenario
-        self.total = total
-        self._timeline = Timeline(scenario, program, scenario.seed, history)
+        super().__init__(scenario, Timeline(scenario, program, scenario.seed, history), total)
         self._examination = Examination(self._timeline, scenario)
         self._timeline.finished = self._examination.finished
-        self._interrupted = threading.Event()
         self._changes = Changes(self._timeline)
         self.branches = Branches(self._timeline, self._changes, self._examination)
         self.stops = Stops(self._timeline)
@@ -88,7 +69,6 @@ class Session:
         )
         self.trail = Trail()
         self.digits: int | None = None
-        self.hunt: Hunt | None = None
         self.question = Question()
 
     def snapshot(self, before: Mapping[str, Array] | None = None) -> Snapshot:
@@ -105,23 +85,9 @@ class Session:
         )
 
     @property
-    def program(self) -> Program:
-        """The program that runs here, overrides included."""
-        return self._timeline.program
-
-    @property
     def first_program(self) -> Program:
         """The program that the run begins with: only the overrides of the file are in it."""
         return self._timeline.first_program
-
-    @property
-    def _machine(self) -> Machine:
-        return self._timeline.machine
-
-    @property
-    def place(self) -> int:
-        """The number of instructions executed so far."""
-        return self._timeline.place
 
     @property
     def clock(self) -> Clock:
@@ -137,11 +103,6 @@ class Session:
     def seed(self) -> int:
         """What parameters and batches are drawn from."""
         return self._timeline.current.seed
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run has come to its end."""
-        return self.total is not None and self.place >= self.total
 
     @property
     def stale(self) -> frozenset[str]:
@@ -187,23 +148,6 @@ class Session:
     def is_near(self, place: int) -> bool:
         """Tell whether a place is reached at once: little or nothing has to be run again for it."""
         return self._timeline.is_near(place)
-
-    def evaluate(self, expression: str) -> Array:
-        """Return the value of an expression over the live tensors and the counts of the next step.
-
-        Raises `GrammarError` or `ConditionError` for one that does not fit.
-        """
-        from nnstep.engine.language.evaluate import evaluate
-        from nnstep.engine.language.nodes import ConditionError
-        from nnstep.engine.language.work import Work
-        from nnstep.engine.stops.trigger import parsed, values_at
-
-        node, machine = parsed(expression, self.program), self._machine
-        try:
-            values = values_at(self.program, machine.clock, self.place, machine.tensors)
-            return frozen(evaluate(node, values, Work(MAX_WORK_AT_ONCE)))
-        except KeyError as error:
-            raise ConditionError(f"{error.args[0]} has no value yet") from None
 
     # Going on
 
@@ -375,186 +319,10 @@ class Session:
         self._examination.leave()
         return self._changes.redo().cell
 
-    # Asking
-
     @property
     def interrupted(self) -> bool:
         """Whether the last call that can be interrupted was."""
         return self._interrupted.is_set()
-
-    def last_change(self, name: str, index: Shape) -> "Change | None":
-        """Return what gave a cell its value; None if it is as at step 0, or if interrupted."""
-        from .queries import last_change
-
-        self._interrupted.clear()
-        return last_change(self._timeline, name, index, self._interrupted.is_set)
-
-    def first_time(self, condition: str) -> int | None:
-        """Return the first place of the branch at which a condition holds, None if nowhere so far.
-
-        None also if interrupted. Raises as `run` does for a condition that does not fit.
-        """
-        from .queries import first_time
-
-        self._interrupted.clear()
-        return first_time(self._timeline, condition, self._interrupted.is_set)
-
-    def line_of(self, step: int) -> Instruction:
-        """Return the line that a step of the branch executes, or has executed."""
-        return self._timeline.line_of(step)
-
-    def explain(self, name: str, index: Shape, at: int | None = None) -> "Explanation":
-        """Return how a cell got the value that it has here, or just after the step `at`.
-
-        Neither the place nor any branch changes by it. Raises `EditError` for a tensor or a cell
-        that there is not, or that has no value there, and `PlaceError` for a step that the run does
-        not have.
-        """
-        from nnstep.engine.explain.explain import explained
-
-        place = self._place_after(at)
-        array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
-        return explained(self._timeline, name, checked_index(array, name, index), place)
-
-    def why(self, name: str, index: Shape, at: int | None = None) -> "Why":
-        """Return why a cell has the value that it has here, or just after the step `at`.
-
-        What it was computed from is followed, a cell a hop, to the cause: `Why` says how. Neither
-        the place nor any branch changes by it. Raises as `explain` does.
-        """
-        from nnstep.engine.explain.why import why
-
-        place = self._place_after(at)
-        array = checked_tensor(name, self.program, self._timeline.tensors_at(place))
-        return why(self._timeline, name, checked_index(array, name, index), place)
-
-    def questions(self, name: str, index: Shape) -> "tuple[Offered, ...]":
-        """Return the questions that apply to a cell here, each with the command that answers it.
-
-        Raises `EditError` for a tensor or a cell that there is not, or that has no value here.
-        """
-        from nnstep.engine.explain.questions import questions_about
-
-        return questions_about(self._timeline, name, self._index(name, index), self.place)
-
-    def unchanged(self, name: str, index: Shape) -> "Unchanged | None":
-        """Return why the last update left a parameter's cell as it was; None if it did not.
-
-        Raises as `questions` does.
-        """
-        from nnstep.engine.explain.unchanged import unchanged
-
-        return unchanged(self._timeline, name, self._index(name, index), self.place)
-
-    def factors(self, name: str, index: Shape) -> "Factors":
-        """Return what a gradient or a value is multiplied by on its way, cell by cell.
-
-        Raises as `questions` does.
-        """
-        from nnstep.engine.explain.factors import factors_of
-
-        return factors_of(self._timeline, name, self._index(name, index), self.place)
-
-    def _index(self, name: str, index: Shape) -> Shape:
-        array = checked_tensor(name, self.program, self._timeline.machine.tensors)
-        return checked_index(array, name, index)
-
-    def what_if(self, name: str, index: Shape, value: float) -> "WhatIf":
-        """Return what another value of a cell does to the loss of the pass under way.
-
-        That is the pass of the line next to run. A parameter, a buffer or `lr` changes at its
-        start, any other tensor as its line writes it. Neither the run nor any branch changes by it.
-        Raises `EditError` as `edit` does, and for a tensor that the pass has not written yet.
-        """
-        from nnstep.engine.explain.what_if import NotYetError, Pass, what_if
-
-        tensors = self._machine.tensors
-        edit = checked_edit(self.scenario, self.program, tensors, self.place, name, index, value)
-        passed = Pass(self._timeline, self.finished)
-        try:
-            moment = passed.moment(name, edit.index)
-        except NotYetError as error:
-            raise EditError(str(error)) from None
-        array = moment.tensors[name]
-        checked_index(array, name, edit.index)
-        return what_if(passed, moment, edit)
-
-    def calculation(self) -> "Calculation | None":
-        """Return the line that has just run, laid out as on paper; None at the start."""
-        from nnstep.engine.explain.just_run import calculation_at
-
-        return calculation_at(self._timeline, self.place) if self.place else None
-
-    @property
-    def tree(self) -> "Tree":
-        """What finds the nodes of trees over this branch: where from, and where to."""
-        from nnstep.engine.explain.tree import Tree
-
-        return Tree(self._timeline, self.scenario.data, self.total)
-
-    def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
-        """Return the cells that are computed from the value that a cell has here, and will be.
-
-        Raises `EditError` for a tensor or a cell that there is not.
-        """
-        from nnstep.engine.explain.readers import readers_of
-
-        array = checked_tensor(name, self.program, self._machine.tensors)
-        index = checked_index(array, name, index)
-        return readers_of(self._timeline, self.scenario.data, self.total, name, index)
-
-    def _place_after(self, step: int | None) -> int:
-        """Return the place just after a step, this one for None."""
-        if step is None:
-            return self.place
-        if type(step) is not int or step < 0 or (self.total is not None and step >= self.total):
-            last = "" if self.total is None else f" to {self.total - 1}"
-            raise PlaceError(f"the steps are counted from 0{last}, not {step!r}")
-        return step + 1
-
-    def series(self, expression: str) -> "Series":
-        """Return the value of an expression in every iteration of the branch, up to the newest.
-
-        Raises `GrammarError` or `ConditionError` for one that does not fit or is not one number. An
-        interrupted series is not complete.
-        """
-        from .queries import series_of
-
-        self._interrupted.clear()
-        return series_of(self._timeline, expression, self._interrupted.is_set)
-
-    def verify(
-        self, progress: Callable[[int, int], None] | None = None, *, sample: int | None = None
-    ) -> "Verification":
-        """Compare the gradients of the loss at this place with difference quotients.
-
-        They are those of the parameters as they are here, for the batch of the pass under way; at
-        the beginning of a pass, for its batch, which is next. Gradients that this pass has written
-        count as they stand, before they are clipped; those that do not belong to these parameters
-        and this batch are computed anew. `progress` is told how many cells are done, and of how
-        many. Where there are so many cells that not all are tried, it is as many as usual, or
-        `sample`. What is interrupted is not complete.
-        """
-        from nnstep.engine.verification.standing import standing_at
-        from nnstep.engine.verification.verify import DEFAULT_CELLS, verify
-
-        if self.hunt is not None and not self.hunt.is_over:
-            self.hunt.looks += 1
-        self._interrupted.clear()
-        here = standing_at(self._timeline, finished=self.finished)
-        tensors = self.program.tensors
-        size = sum(math.prod(tensors[name].shape) for name in self.program.parameters)
-        return verify(
-            self.program,
-            here.tensors,
-            standing=here.gradients,
-            earlier=here.before,
-            anew=here.anew,
-            edited=here.edited,
-            cells=sample if sample is not None and size > DEFAULT_CELLS else DEFAULT_CELLS,
-            progress=progress,
-            cancelled=self._interrupted.is_set,
-        )
 
     # Watching
 
