@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .language.evaluate import parse_value
     from .language.nodes import ConditionError, GrammarError
     from .loading import load
-    from .machine.machine import Step
+    from .machine.step import Step
     from .override.override import OverrideError
     from .scenario.errors import ScenarioError
     from .scenario.model import Scenario

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.machine import Step
+from nnstep.engine.machine.step import Step
 from nnstep.engine.program.program import Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.faults.fault import Fault, merged
 from nnstep.engine.faults.monitor import Monitor
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.scenario.model import Initializer, Layer, Loss, Scenario
 from nnstep.engine.session.session import Session
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.scenario.model import Scenario
 
 from .fault import Fault, explained, merged

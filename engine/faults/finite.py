@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.text import cell_name
 
 from .fault import NON_FINITE, Fault, Key

@@ -6,7 +6,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 

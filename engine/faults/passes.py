@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Phase, Program, Role
 
 LARGE = 8192

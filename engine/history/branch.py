@@ -2,7 +2,7 @@
 
 from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.machine.losses import LossHistory
-from nnstep.engine.machine.machine import State
+from nnstep.engine.machine.step import State
 
 
 class Branch:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
 from nnstep.engine.machine.edit import Change
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
 from .branch import Branch

@@ -12,7 +12,8 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.batches import Cursor
 from nnstep.engine.machine.edit import Change, lines_of
-from nnstep.engine.machine.machine import Machine, Record, State, initial_state
+from nnstep.engine.machine.machine import Machine, initial_state
+from nnstep.engine.machine.step import Record, State
 from nnstep.engine.program.code import work_of
 from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario

@@ -2,17 +2,16 @@
 
 import contextvars
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, chain, repeat
 from typing import Any, Protocol
 
-import msgspec
 import numpy as np
 
 from nnstep.engine.arrays import Array, sealed
 from nnstep.engine.program.code import MOST_TOGETHER, is_made, passes_of, passes_together
-from nnstep.engine.program.program import Instruction, Phase, Program
+from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 
 from .batches import Batches, Cursor
@@ -20,69 +19,7 @@ from .clock import Clock
 from .edit import Change, lines_of
 from .initial import Draws, initial_tensors
 from .losses import LossHistory
-
-
-class Step(msgspec.Struct, frozen=True, gc=False):
-    """One executed instruction; `index` counts all steps of the run from 0.
-
-    `arrays` are those written, in the order of the instruction's `writes`.
-    """
-
-    index: int
-    instruction: Instruction
-    arrays: tuple[Array, ...]
-    clock: Clock
-
-    @property
-    def iteration(self) -> int:
-        """The pass through the program, counted from 0."""
-        return self.clock.iteration(self.index)
-
-    @property
-    def epoch(self) -> int:
-        """The pass through the data, counted from 0."""
-        return self.clock.epoch(self.index)
-
-    @property
-    def phase(self) -> Phase:
-        """The part of the iteration: batch, forward, loss, backward or update."""
-        return self.instruction.phase
-
-    @property
-    def layer(self) -> int | None:
-        """The layer, counted from 1; None for what belongs to no layer."""
-        return self.instruction.layer
-
-    @property
-    def code(self) -> str:
-        """The line of the listing."""
-        return self.instruction.code
-
-    @property
-    def writes(self) -> Mapping[str, Array]:
-        """The arrays written, by name."""
-        return dict(zip(self.instruction.writes, self.arrays, strict=True))
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The names of the tensors read."""
-        return self.instruction.reads
-
-
-class State(msgspec.Struct, frozen=True):
-    """Where a run is, and all that going on from there depends on.
-
-    `written` are the arrays written in the pass under way, in the order of the program.
-    """
-
-    place: int
-    tensors: Mapping[str, Array]
-    written: Sequence[Array] = ()
-    cursor: Cursor | None = None
-
-
-Record = tuple[Array, ...]
-"""All arrays that one pass wrote, in the order of the program's instructions and their writes."""
+from .step import Record, State, Step
 
 
 class Look(Protocol):

@@ -10,7 +10,7 @@ from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.clock import Unit, end_of
-from nnstep.engine.machine.machine import Step
+from nnstep.engine.machine.step import Step
 from nnstep.engine.stops.points import Logged, Stop
 from nnstep.engine.stops.stops import Stops
 

@@ -11,7 +11,8 @@ from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.machine.clock import Clock, Unit, start_of
 from nnstep.engine.machine.edit import Override
-from nnstep.engine.machine.machine import Step, run_length
+from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.step import Step
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Expectation, Scenario

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.machine import Record
+from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
 from .trigger import loss_named

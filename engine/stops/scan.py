@@ -13,7 +13,8 @@ from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import filled
 from nnstep.engine.machine.clock import Clock
 from nnstep.engine.machine.edit import Change
-from nnstep.engine.machine.machine import Machine, Record
+from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.step import Record
 
 from .points import Breakpoint, Logged, Stop
 from .records import Read, reads_at, values_of

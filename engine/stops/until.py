@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from nnstep.engine.language.evaluate import holds
 from nnstep.engine.language.nodes import ConditionError
-from nnstep.engine.machine.machine import Machine, Record
+from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
 from .records import reads_at, values_of

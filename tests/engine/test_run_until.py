@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from nnstep.engine.language.evaluate import holds
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.loading import load
-from nnstep.engine.machine.machine import Step
+from nnstep.engine.machine.step import Step
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.trigger import parsed, tensors_in, values_at, written_at

@@ -9,7 +9,7 @@ from building import expression, network, optimizer
 
 from nnstep.engine.language.evaluate import NumberError, parse_value
 from nnstep.engine.language.nodes import ConditionError, GrammarError
-from nnstep.engine.machine.machine import Step
+from nnstep.engine.machine.step import Step
 from nnstep.engine.scenario.model import Data, Run, Scenario
 from nnstep.engine.session.edits import EditError, UndoError
 from nnstep.engine.session.session import Session
