@@ -4,10 +4,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec.structs import replace
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.layout import Layout
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.commands.command import Answer
@@ -16,10 +14,9 @@ from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
-from nnstep.tui.panes import Row, row_of
+from nnstep.tui.panes import row_of
 from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.map import MapPane
-from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
 from nnstep.tui.panes.step import StepPane
@@ -29,9 +26,9 @@ from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
 from .actions import FOOTERS, Action, bindings, key_of
+from .arranging import MAP, Arranging
 from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
-from .commanding import Commanding
 from .inside import Inside
 from .pointer import Pointer
 from .spelled import Speller
@@ -40,16 +37,12 @@ from .trees import Trees
 from .typeahead import hold
 
 if TYPE_CHECKING:
-    from nnstep.engine.explain.tree import Direction
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.verification.verdict import Verification
 
 
-MAP = row_of(8)
-
-
-class Debugger(Commanding):
+class Debugger(Arranging):
     """Shows one scenario being run.
 
     `history` is how many bytes of the past are kept. `opened` is a session of the scenario that is
@@ -91,8 +84,6 @@ class Debugger(Commanding):
         self._speller = Speller()
         self._verified: dict[tuple[object, ...], Verification] = {}
         self._inside: Inside | None = None
-        # Which pane had the keys before the map.
-        self._before_map = row_of(1)
         self._is_drawn = False
         self._blanks = Blanks(
             self.driver,
@@ -287,11 +278,6 @@ class Debugger(Commanding):
     # Looking around
 
     @property
-    def layout(self) -> Layout:
-        """What places the panes."""
-        return self.stage.layout
-
-    @property
     def selected(self) -> tuple[str, Shape] | None:
         """The name and the index of the cell in question: that of the step, or one chosen.
 
@@ -389,100 +375,11 @@ class Debugger(Commanding):
             pane.view.reveal_cursor()
             pane.redraw()
 
-    def _fit(self) -> None:
-        self.stage.fit(self.app.size)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Arrange the panes for another size; what was looked at stays in view."""
-        self._fit()
-        self._focus()
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember which pane has the keys, and which tensors were looked at last.
-
-        The first that Textual gives them to may be one that there is no room for.
-        """
-        if isinstance(event.widget, Pane) and event.widget is self.focused:
-            row = self.stage.row_at(event.widget)
-            if row is None:
-                self._focus()
-            else:
-                self.stage.go_to(row)
-                self._visit()
-
-    def _focus(self) -> None:
-        """Give the keys to the pane that is to have them, and show the cell under the cursor."""
-        self.set_focus(self.stage.focus)
-        self._visit()
-
-    def _go_to(self, row: Row) -> None:
-        """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
-        was_zoomed = self.stage.is_zoomed
-        self.stage.go_to(row)
-        if self._strip.large != self.stage.is_large:
-            self._enlarge()
-        self._focus()
-        if self.stage.is_zoomed and not was_zoomed:
-            self.say(f"There is room for this pane alone: {self._key_of('zoom')} shows all.")
-
-    def action_pane(self, digit: int) -> None:
-        """Go to a pane by its digit."""
-        row = row_of(digit)
-        if row.shown == "when filled" and (reason := self.stage.panes[row].nothing):
-            self.say(reason)
-            return
-        pane = self.stage.panes[row]
-        if isinstance(pane, MapPane) and self.stage.here is not row:
-            if self._trees.is_open:
-                self._trees.close()
-            self._before_map = self.stage.here
-            pane.begin()
-        self._go_to(row)
-
-    def action_next_pane(self, direction: int) -> None:
-        """Go to the next pane of those that there is room for, or to the one before."""
-        self._go_to(self.stage.next(direction))
-
-    def action_toggle_pane(self, digit: int) -> None:
-        """Show a pane and go to it, or hide it."""
-        row = row_of(digit)
-        if self.stage.is_open(row):
-            self.stage.close(row)
-            self._focus()
-        else:
-            self._go_to(row)
-
-    def action_zoom(self) -> None:
-        """Show the focused pane alone, or all panes again."""
-        self.stage.zoom()
-        self._enlarge()
-        self._focus()
-
-    def _enlarge(self) -> None:
-        """Draw the step and the strip large, or as usual."""
-        self.query_one(StepPane).large = self._strip.large = self.stage.is_large
-        self.query_one(StepPane).repaint()
-        self._strip.repaint()
-
     def on_tensor_pane_cursor_moved(self) -> None:
         """Ask about the cell that somebody has chosen."""
         pane = self.stage.focus
         if isinstance(pane, TensorPane) and pane.view.selected is not None:
             self.choose(pane.view.selected)
-
-    def action_map(self) -> None:
-        """Show the map; then its layers; then what was there before."""
-        pane = self.stage.panes[MAP]
-        assert isinstance(pane, MapPane), "the table says so"
-        if self.stage.here is not MAP:
-            self.action_pane(8)
-        elif pane.turn():
-            self._visit()
-        else:
-            self._close_map()
-
-    def _close_map(self) -> None:
-        self._go_to(self._before_map)
 
     def on_map_pane_chosen(self, message: MapPane.Chosen) -> None:
         """Ask about the cell that somebody has chosen on the map, or go where it was written."""
@@ -491,10 +388,6 @@ class Debugger(Commanding):
         self._ask()
         if message.goes:
             self.action_do("who {cell}")
-
-    def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
-        """Go to the pane whose tab was clicked."""
-        self.action_pane(message.digit)
 
     def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
         """Go to a place chosen on the timeline."""
@@ -517,13 +410,6 @@ class Debugger(Commanding):
         else:
             self._pointer.let_follow()
             self._ask()
-
-    def action_tree(self, direction: "Direction") -> None:
-        """Open the tree on the cell in question, turn it round, or close it again."""
-        if self.selected is None:
-            self.say(NO_VALUE)
-        else:
-            self._trees.turn(self.selected, direction)
 
     def on_tree_pane_node_asked(self) -> None:
         """Explain the node in brackets."""

@@ -1,0 +1,146 @@
+"""Which panes are seen and which has the keys: by digit, tab and zoom; tree and map over others."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.layout import Layout
+
+from nnstep.tui.panes import Row, row_of
+from nnstep.tui.panes.map import MapPane
+from nnstep.tui.panes.pane import Pane
+from nnstep.tui.panes.step import StepPane
+from nnstep.tui.panes.strip import Strip
+
+from .actions import Action
+from .blanks import NO_VALUE
+from .commanding import Commanding
+from .stage import Stage
+from .trees import Trees
+
+if TYPE_CHECKING:
+    from nnstep.engine.explain.tree import Direction
+
+MAP = row_of(8)
+
+
+class Arranging(Commanding):
+    """Has a stage show the panes that are asked for; what is said of them, a screen of its own."""
+
+    stage: Stage
+    _trees: Trees
+    _strip: Strip
+
+    def __init__(self, actions: tuple[Action, ...], history: int) -> None:
+        super().__init__(actions, history)
+        # Which pane had the keys before the map.
+        self._before_map = row_of(1)
+
+    @abstractmethod
+    def _visit(self) -> None:
+        """Ask about the cell that the pane with the keys points at."""
+
+    @property
+    def layout(self) -> Layout:
+        """What places the panes."""
+        return self.stage.layout
+
+    def _fit(self) -> None:
+        self.stage.fit(self.app.size)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Arrange the panes for another size; what was looked at stays in view."""
+        self._fit()
+        self._focus()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Remember which pane has the keys, and which tensors were looked at last.
+
+        The first that Textual gives them to may be one that there is no room for.
+        """
+        if isinstance(event.widget, Pane) and event.widget is self.focused:
+            row = self.stage.row_at(event.widget)
+            if row is None:
+                self._focus()
+            else:
+                self.stage.go_to(row)
+                self._visit()
+
+    def _focus(self) -> None:
+        """Give the keys to the pane that is to have them, and show the cell under the cursor."""
+        self.set_focus(self.stage.focus)
+        self._visit()
+
+    def _go_to(self, row: Row) -> None:
+        """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
+        was_zoomed = self.stage.is_zoomed
+        self.stage.go_to(row)
+        if self._strip.large != self.stage.is_large:
+            self._enlarge()
+        self._focus()
+        if self.stage.is_zoomed and not was_zoomed:
+            self.say(f"There is room for this pane alone: {self._key_of('zoom')} shows all.")
+
+    def action_pane(self, digit: int) -> None:
+        """Go to a pane by its digit."""
+        row = row_of(digit)
+        if row.shown == "when filled" and (reason := self.stage.panes[row].nothing):
+            self.say(reason)
+            return
+        pane = self.stage.panes[row]
+        if isinstance(pane, MapPane) and self.stage.here is not row:
+            if self._trees.is_open:
+                self._trees.close()
+            self._before_map = self.stage.here
+            pane.begin()
+        self._go_to(row)
+
+    def action_next_pane(self, direction: int) -> None:
+        """Go to the next pane of those that there is room for, or to the one before."""
+        self._go_to(self.stage.next(direction))
+
+    def action_toggle_pane(self, digit: int) -> None:
+        """Show a pane and go to it, or hide it."""
+        row = row_of(digit)
+        if self.stage.is_open(row):
+            self.stage.close(row)
+            self._focus()
+        else:
+            self._go_to(row)
+
+    def action_zoom(self) -> None:
+        """Show the focused pane alone, or all panes again."""
+        self.stage.zoom()
+        self._enlarge()
+        self._focus()
+
+    def _enlarge(self) -> None:
+        """Draw the step and the strip large, or as usual."""
+        self.query_one(StepPane).large = self._strip.large = self.stage.is_large
+        self.query_one(StepPane).repaint()
+        self._strip.repaint()
+
+    def action_map(self) -> None:
+        """Show the map; then its layers; then what was there before."""
+        pane = self.stage.panes[MAP]
+        assert isinstance(pane, MapPane), "the table says so"
+        if self.stage.here is not MAP:
+            self.action_pane(8)
+        elif pane.turn():
+            self._visit()
+        else:
+            self._close_map()
+
+    def _close_map(self) -> None:
+        self._go_to(self._before_map)
+
+    def on_pane_tab_clicked(self, message: Pane.TabClicked) -> None:
+        """Go to the pane whose tab was clicked."""
+        self.action_pane(message.digit)
+
+    def action_tree(self, direction: "Direction") -> None:
+        """Open the tree on the cell in question, turn it round, or close it again."""
+        if self.selected is None:
+            self.say(NO_VALUE)
+        else:
+            self._trees.turn(self.selected, direction)
