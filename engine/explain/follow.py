@@ -44,7 +44,8 @@ class Followed(Struct, frozen=True, eq=False):
     """A cell to go on with, its value, and in a few words why this one.
 
     `is_off` says that the calculation is the 0 of a branch, and that this is the cell that has
-    decided for it, as the `z` of a ReLU does.
+    decided for it, as the `z` of a ReLU does. `is_share` says that `why` tells how much of a sum a
+    term is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Followed(Struct, frozen=True, eq=False):
     value: Any
     why: str = ""
     is_off: bool = False
+    is_share: bool = False
 
     @property
     def cell(self) -> str:
@@ -169,24 +171,18 @@ class Follower:
         with np.errstate(all="ignore"):
             total = sum(float(np.abs(group.values).sum()) for group in groups)
         count = sum(len(group.values) for group in groups)
-        tried = [group for group in groups if not group.is_constant]
+        tried = [group for group in groups if not group.is_constant and len(group.values)]
         is_only = self._lead_to_one_cell(tried)
-        sizes = [np.where(np.isnan(g.values), np.inf, np.abs(g.values)) for g in tried]
-        first_nan = [np.isnan(group.values) for group in tried]
-        order = sorted(
-            ((at, int(np.argmax(nan if nan.any() else size))) for at, (size, nan) in
-             enumerate(zip(sizes, first_nan, strict=True)) if len(size)),
-            key=lambda pair: (bool(first_nan[pair[0]].any()), float(sizes[pair[0]][pair[1]])),
-            reverse=True,
-        )  # fmt: skip
-        for group, at in order:
-            term, inner = tried[group].term(at)
+        for _, at, group in sorted(map(_largest, tried), key=lambda found: found[0], reverse=True):
+            term, inner = group.term(at)
             found = self.follow(term, inner)
-            if found and is_only:
-                return replace(found, why=_last(found) or f"on with {found.cell}; ")
-            if found:
-                value = float(tried[group].values[at])
-                return replace(found, why=_share(term, inner, value, total, count) + _last(found))
+            if found is None:
+                continue
+            within = "" if found.is_share else found.why
+            if is_only:
+                return replace(found, why=within or f"on with {found.cell}; ", is_share=False)
+            share = _share(term, inner, float(group.values[at]), total, count)
+            return replace(found, why=share + within, is_share=bool(share))
         return None
 
     def _lead_to_one_cell(self, groups: list[_Terms]) -> bool:
@@ -279,9 +275,13 @@ def _telling(factors: list[_Factor], value: float) -> tuple[list[_Factor], str]:
     return factors, ""
 
 
-def _last(found: Followed) -> str:
-    """Return what was said of a cell within a term, without the shares of sums in it."""
-    return "" if " terms" in found.why else found.why
+def _largest(group: _Terms) -> tuple[tuple[bool, float], int, _Terms]:
+    """Return how large the largest term of a group is, to compare it by, and where it stands."""
+    nan = np.isnan(group.values)
+    if nan.any():
+        return (True, 0.0), int(np.argmax(nan)), group
+    at = int(np.argmax(np.abs(group.values)))
+    return (False, float(np.abs(group.values[at]))), at, group
 
 
 def _decided(found: "Followed | None") -> str:
@@ -295,15 +295,15 @@ def _share(node: Node, where: Environment, value: float, total: float, count: in
     letters: dict[Letter, str | int] = dict.fromkeys(letters_in(node), "k")
     text = symbols(node, letters | {letter: int(at) for letter, at in where.items()})
     terms = f"{count:,} terms"
-    if len(text) > _LONGEST_TERM:
+    is_long = len(text) > _LONGEST_TERM
+    if total and math.isfinite(value) and math.isfinite(total):
+        share = percent(abs(value) / total)
+        return f"{'the largest' if is_long else text} is {share} of {terms}; "
+    if is_long:
         text = f"the largest of {terms}"
     if total == 0:
         return f"all {terms} are 0, {text} is followed; "
-    if not math.isfinite(value) or not math.isfinite(total):
-        return f"{text} is {to_digits(value, 4)}; "
-    return f"{text} is {percent(abs(value) / total)} of {terms}; ".replace(
-        f"the largest of {terms} is", "the largest is"
-    )
+    return f"{text} is {to_digits(value, 4)}; "
 
 
 def change_in(node: Node, where: Environment, own: Place) -> float:

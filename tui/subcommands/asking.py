@@ -7,11 +7,11 @@ import click
 from ..completion import ScenarioName
 from .meant import load_and_warn, shown, with_bug
 from .output import quiet_when_closed
-from .usage import BUG
+from .usage import BUG, TEXT_OR_JSON
 
 
 @click.command()
-@click.argument("scenario", metavar="FILE|NAME")
+@click.argument("scenario", metavar="FILE|NAME", type=ScenarioName())
 @click.argument("cell", metavar="CELL")
 @click.option(
     "--at",
@@ -19,13 +19,7 @@ from .usage import BUG
     help="Just after this step, or after the line that writes a tensor in iteration 0 or another; "
     "by default after the last line of phase backward of iteration 0.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="How to write it; by default as text.",
-)
+@TEXT_OR_JSON
 @click.option("--why", "asks_why", is_flag=True, help="Also follow it to the cause of its value.")
 @BUG
 def explain(
@@ -70,13 +64,7 @@ def explain(
 
 @click.command("check")
 @click.argument("scenarios", metavar="FILE|NAME...", type=ScenarioName(), nargs=-1, required=True)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="How to write what was found: for people, or as a JSON list.",
-)
+@TEXT_OR_JSON
 @BUG
 def check_scenarios(scenarios: tuple[str, ...], form: str, bug: str | None) -> None:
     """Check scenarios: that they load, their gradients, and their printed numbers.

@@ -9,7 +9,7 @@ import click
 from ..completion import ScenarioName
 from .meant import load_and_warn, shown
 from .output import quiet_when_closed
-from .usage import missing_name
+from .usage import ITERATIONS, missing_name
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Write to a file; large arrays of a script go into an NPZ file beside it.",
 )
-@click.option(
-    "--iterations",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="How many iterations to run, whatever the scenario says.",
-)
+@ITERATIONS
 @click.option("--force", is_flag=True, help="Overwrite files that are there already.")
 @click.pass_context
 def export_scenario(

@@ -9,7 +9,7 @@ import click
 from ..completion import ScenarioName
 from .meant import bring_back, load_and_warn, open_saved, planted_line, shown, with_bug
 from .output import quiet_when_closed
-from .usage import BUG, missing_name
+from .usage import BUG, ITERATIONS, missing_name
 
 if TYPE_CHECKING:
     from nnstep.engine.scenario.model import Scenario
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
     help="Execute the commands in a file, one a line, before those.",
 )
 @click.option("--plain", is_flag=True, help="Then read commands line by line, in plain text.")
-@click.option(
-    "--iterations",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="How many iterations the run has, whatever the scenario says.",
-)
+@ITERATIONS
 @BUG
 @click.pass_context
 def run_scenario(
@@ -94,12 +89,7 @@ def run_scenario(
     type=click.Choice(["table", "jsonl"]),
     help="How to write the steps; by default a table on a terminal, else JSON lines.",
 )
-@click.option(
-    "--iterations",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="How many iterations to run, whatever the scenario says.",
-)
+@ITERATIONS
 @click.option("--output", type=click.Path(dir_okay=False), metavar="PATH", help="Write to a file.")
 @BUG
 @click.pass_context

@@ -1,4 +1,4 @@
-"""What several subcommands share: an option, and what is said where a scenario is missing."""
+"""What several subcommands share: options, and what is said where a scenario is missing."""
 
 import sys
 from typing import NoReturn
@@ -9,6 +9,21 @@ BUG = click.option(
     "--bug",
     metavar="NAME[@LAYER]",
     help="Plant a classic mistake, such as missing-derivative@1, as an override.",
+)
+
+ITERATIONS = click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many iterations to run, whatever the scenario says.",
+)
+
+TEXT_OR_JSON = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write it: for people, the default, or as JSON.",
 )
 
 
