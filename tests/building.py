@@ -103,3 +103,22 @@ def expression(
         data=data,
         run=run,
     )
+
+
+def shuffled(kind: int, dtype: str = "float64", run: Run = Run()) -> Scenario:  # noqa: B008
+    """A small network with shuffled batches of unequal size, one of several optimizers."""
+    kinds = [
+        optimizer("sgd", 0.5, momentum=0.9),
+        optimizer("adam", 0.1),
+        optimizer("rmsprop", 0.05),
+        optimizer("adagrad", 0.2, lr_decay=0.1),
+    ]
+    return network(
+        (2, 3, 1),
+        rows=5,
+        batch_size=2,
+        shuffle=True,
+        dtype=dtype,
+        optimized=kinds[kind % len(kinds)],
+        run=run,
+    )

@@ -136,3 +136,9 @@ class Terminal:
     def is_as_found(self) -> bool:
         """Whether the terminal's settings are those from before the program started."""
         return termios.tcgetattr(self._terminal) == self.found
+
+
+def to_first_weight(terminal: Terminal) -> None:
+    """Put the cursor of the app on W1[0, 0]."""
+    terminal.press("2\x1b[1;5H")
+    terminal.wait_for_text("W1[0, 0] = ")

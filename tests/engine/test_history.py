@@ -2,7 +2,6 @@
 
 import random
 import tracemalloc
-from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -10,57 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network, optimizer
+from fresh_runs import NOTHING_KEPT, UNLIMITED, assert_same, fresh, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from nnstep.engine.arrays import Array
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS, Unit
-from nnstep.engine.machine.edit import Change, Edit
-from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.session.branches import BranchError
 from nnstep.engine.session.edits import EditError, PlaceError, UndoError
 from nnstep.engine.session.session import Session
-
-NOTHING_KEPT = 0
-UNLIMITED = 1 << 40
-
-
-def scenario(seed: int) -> Scenario:
-    """A small network with shuffled batches of unequal size, one of several optimizers."""
-    kinds = [
-        optimizer("sgd", 0.5, momentum=0.9),
-        optimizer("adam", 0.1),
-        optimizer("rmsprop", 0.05),
-        optimizer("adagrad", 0.2, lr_decay=0.1),
-    ]
-    case = network((2, 3, 1), rows=5, batch_size=2, shuffle=True, optimized=kinds[seed % 4])
-    return replace(case, seed=seed)
-
-
-def fresh(case: Scenario, seed: int, edits: tuple[Change, ...], place: int) -> Mapping[str, Array]:
-    """Run from step 0 to a place with nothing but steps and edits."""
-    session = Session(case)
-    session.restart(seed)
-    for edit in edits:
-        if edit.place <= place:
-            while session.place < edit.place:
-                session.step()
-            assert isinstance(edit, Edit)
-            session.edit(edit.name, edit.index, edit.value)
-    while session.place < place:
-        session.step()
-    return session.values()
-
-
-def assert_same(one: Mapping[str, Array], other: Mapping[str, Array]) -> None:
-    assert one.keys() == other.keys()
-    for name, array in one.items():
-        assert array.dtype == other[name].dtype, name
-        assert array.tobytes() == other[name].tobytes(), name
 
 
 def random_edit(session: Session, choose: random.Random) -> None:
@@ -181,216 +139,6 @@ def test_a_place_not_reached_yet_is_run_to() -> None:
     assert (session.place, session.newest) == (3, 40)
     assert len(session.snapshot().losses) == 0
     assert len(session.snapshot().branch.losses) == 2
-
-
-# Edits and branches
-
-
-def edited_at(place: int, *, newest: int) -> Session:
-    """Return a session that went on to a newest place and was edited at one in the past."""
-    session = Session(network((2, 2, 1)))
-    session.seek(newest)
-    session.seek(place)
-    session.edit("W1", (0, 1), 0.5)
-    return session
-
-
-def test_an_edit_in_the_past_starts_a_branch_and_the_old_future_stays() -> None:
-    session = edited_at(5, newest=40)
-    assert session.branches.names == ("main", "b1")
-    assert session.branches.current == "b1"
-    assert session.newest == 5
-    session.step("iteration")
-    session.branches.switch("main")
-    assert (session.place, session.newest) == (5, 40)
-    session.seek(40)
-    assert_same(session.values(), fresh(session.scenario, 0, (), 40))
-
-
-def test_an_edit_at_the_newest_place_goes_on_with_the_branch() -> None:
-    session = Session(network((2, 2, 1)))
-    session.seek(7)
-    session.edit("W1", (0, 1), 0.5)
-    session.edit("W1", (0, 0), 0.5)
-    assert session.branches.names == ("main",)
-
-
-def test_an_edit_far_back_holds_until_it_is_computed_again() -> None:
-    session = Session(network((2, 2, 1), optimized=optimizer(momentum=0.5)))
-    session.seek(3)
-    session.edit("lr", (), 0.0)
-    session.edit("z1", (0, 0), 9.0)
-    session.seek(100)
-    for place in (4, 40, 99, 3):
-        session.seek(place)
-        assert session.value("lr") == 0.0
-    assert session.value("z1")[0, 0] == 9.0
-    session.seek(2)
-    assert session.value("lr") == 0.5
-
-
-def test_undo_returns_to_the_edit_and_redo_to_what_came_of_it() -> None:
-    session = edited_at(5, newest=40)
-    session.seek(9)
-    with_edit = session.values()
-    assert session.undo() == "W1[0, 1]"
-    assert (session.place, session.newest, session.branches.current) == (5, 40, "main")
-    assert_same(session.values(), fresh(session.scenario, 0, (), 5))
-    assert session.redo() == "W1[0, 1]"
-    assert (session.place, session.branches.current) == (9, "b1")
-    assert_same(session.values(), with_edit)
-    assert session.undo() == "W1[0, 1]"
-
-
-def test_undo_of_an_edit_from_which_nothing_came_leaves_no_branch() -> None:
-    session = edited_at(5, newest=40)
-    session.undo()
-    assert list(session.branches.names) == ["main"]
-    session.redo()
-    assert list(session.branches.names) == ["main", "b1"]
-    assert session.value("W1")[0, 1] == 0.5
-
-
-def test_undo_at_the_newest_place_keeps_what_was_run_since_as_a_branch() -> None:
-    session = Session(network((2, 2, 1)))
-    session.seek(4)
-    session.edit("W1", (0, 1), 0.5)
-    session.seek(20)
-    session.undo()
-    assert (session.place, session.newest, session.branches.current) == (4, 4, "b1")
-    assert_same(session.values(), fresh(session.scenario, 0, (), 4))
-    session.branches.switch("main")
-    assert (session.place, session.newest) == (20, 20)
-
-
-def test_a_new_edit_ends_what_could_be_made_again() -> None:
-    session = edited_at(5, newest=5)
-    session.undo()
-    session.edit("W2", (0, 0), 1.0)
-    with pytest.raises(UndoError, match="there is no edit to make again"):
-        session.redo()
-
-
-def test_branches_are_renamed_and_deleted() -> None:
-    session = edited_at(5, newest=40)
-    branches = session.branches
-    branches.rename("b1", "bold")
-    for wrong in ("main", "two words", "", "a\x1bb", "n" * 41):
-        with pytest.raises(BranchError):
-            branches.rename("bold", wrong)
-    with pytest.raises(BranchError, match="'bold' is the present branch"):
-        branches.delete("bold")
-    branches.switch("main")
-    with pytest.raises(BranchError, match=r"no branch 'bald' \(did you mean 'bold'"):
-        branches.delete("bald")
-    branches.delete("bold")
-    assert branches.names == ("main",)
-    with pytest.raises(UndoError):
-        session.undo()
-
-
-def test_a_branch_that_others_have_left_is_not_deleted() -> None:
-    session = edited_at(5, newest=40)
-    with pytest.raises(BranchError, match="'main' has been left by 'b1'; delete that one first"):
-        session.branches.delete("main")
-
-
-def test_branches_are_compared_where_both_have_been() -> None:
-    session = edited_at(5, newest=40)
-    assert session.branches.diff("main", "b1")[0] == 5
-    place, found = session.branches.diff("main", "b1")
-    assert (place, [(d.name, d.cells, d.index) for d in found]) == (5, [("W1", 1, (0, 1))])
-    assert found[0].second == 0.5
-    session.seek(60)
-    place, found = session.branches.diff("main", "b1")
-    assert place == 40
-    main = fresh(session.scenario, 0, (), 40)
-    branch = fresh(session.scenario, 0, session.snapshot().branch.edits, 40)
-    differing = {name for name in main if not np.array_equal(main[name], branch[name])}
-    assert {d.name for d in found} == differing
-    largest = {name: np.abs(main[name] - branch[name]).max() for name in differing}
-    for d in found:
-        assert abs(d.second - d.first) == largest[d.name]
-        assert d.cells == np.sum(main[d.name] != branch[d.name])
-    assert [largest[d.name] for d in found] == sorted(largest.values(), reverse=True)
-
-
-def test_starting_again_keeps_what_cannot_be_had_again_by_running() -> None:
-    session = Session(network((2, 2, 1)))
-    session.seek(30)
-    session.restart()
-    assert (session.branches.names, session.newest) == (("main",), 0)
-    session.edit("W1", (0, 0), 0.5)
-    session.seek(30)
-    session.restart()
-    assert session.branches.names == ("main", "run1")
-    assert_same(session.values(), fresh(session.scenario, 0, (), 0))
-    session.restart(seed=5)
-    assert (session.seed, session.branches.current) == (5, "run2")
-    session.branches.switch("main")
-    assert (session.seed, session.place, session.value("W1").shape) == (0, 30, (2, 2))
-
-
-def test_generators_that_take_turns_execute_every_instruction_once() -> None:
-    session = Session(network((2, 2, 1)), iterations=2)
-    seen = []
-    for step in session.steps():
-        seen.append(step.index)
-        if other := session.step():
-            seen.append(other.index)
-    assert seen == list(range(2 * len(session.program)))
-
-
-def test_edits_that_were_undone_together_are_made_again_together() -> None:
-    for place, newest in ((5, 40), (5, 5)):
-        session = Session(network((2, 2, 1)))
-        session.seek(newest)
-        session.seek(place)
-        session.edit("W1", (0, 0), 7.0)
-        session.edit("W1", (0, 1), 8.0)
-        session.undo()
-        session.undo()
-        if newest == place:
-            session.step()
-        session.redo()
-        session.redo()
-        assert session.value("W1")[0].tolist() == [7.0, 8.0]
-        assert session.snapshot().branch.name in session.branches.names
-
-
-def test_undo_and_redo_in_turns_make_no_more_branches() -> None:
-    session = Session(network((2, 2, 1)))
-    session.seek(4)
-    session.edit("W1", (0, 1), 0.5)
-    session.seek(20)
-    for _ in range(5):
-        session.undo()
-        session.redo()
-    assert len(session.branches.names) == 2
-
-
-def test_an_edit_of_a_value_that_a_keyframe_does_not_have_is_no_trouble() -> None:
-    case = network((2, 8, 8, 1))
-    session = Session(case, history=NOTHING_KEPT)
-    length = len(session.program)
-    session.seek(64 * length)
-    session.edit("z1", (0, 0), 1.0)
-    session.seek(200 * length)
-    session.seek(70 * length)
-    edits = session.snapshot().branch.edits
-    assert_same(session.values(), fresh(case, 0, edits, 70 * length))
-
-
-def test_a_deleted_branch_leaves_nothing_behind() -> None:
-    session = Session(network((2, 2, 1)))
-    session.seek(300)
-    kept = session.memory
-    for _ in range(20):
-        session.seek(5)
-        session.edit("W1", (0, 1), 0.5)
-        session.undo()
-    assert session.memory == kept
-    assert len(session._timeline.store._keyframes) <= 1
 
 
 # Questions

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_journal import Worked, code, of_kind, walk
+from worked_sessions import Worked, code, of_kind, walk
 
 from nnstep.engine.saving.journal import (
     MAX_LINES,
