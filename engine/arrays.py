@@ -11,6 +11,13 @@ Kernel = Callable[..., Any]
 Shape = tuple[int, ...]
 
 
+def has_cell(shape: Shape, index: Shape) -> bool:
+    """Tell whether an array of a shape has a cell at an index, counted from 0 on each axis."""
+    return len(index) == len(shape) and all(
+        at < size for at, size in zip(index, shape, strict=True)
+    )
+
+
 def frozen(value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
     """Return `value` as a read-only array; a copy, if someone could still write to it."""
     array = np.asarray(value, dtype=dtype)

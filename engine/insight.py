@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .arrays import Shape
+from .arrays import Shape, has_cell
 from .expectations import Judgement
 from .session.session import Session
 
@@ -71,7 +71,6 @@ def _replaced(session: Session, why: "Explanation") -> float | None:
     if why.step is None:
         return None
     array = session.values_at(why.step).get(why.name)
-    if array is None or array.ndim != len(why.index):
+    if array is None or not has_cell(array.shape, why.index):
         return None
-    known = all(at < size for at, size in zip(why.index, array.shape, strict=True))
-    return float(array[why.index]) if known else None
+    return float(array[why.index])

@@ -42,7 +42,7 @@ MAX_COUNT = 2**53
 """Iterations, epochs, hits, seeds: the whole numbers that every reader of JSON keeps exact."""
 
 HISTORY_BYTES = 256 * 2**20
-"""What is kept of the past of a run, unless the configuration says otherwise."""
+"""The most of the past of a run that is kept, unless the configuration says otherwise."""
 
 MAX_TABLES = 10_000
 """Tables in a list of the scenario: breakpoints, watches, notes, expectations."""

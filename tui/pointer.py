@@ -1,6 +1,6 @@
 """Which cell is in question: it follows the step until somebody chooses another."""
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Shape, has_cell
 from nnstep.engine.session.question import cell_in_question
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.panes.scene import Cell
@@ -48,6 +48,4 @@ class Pointer:
 def _exists(cell: Cell, snapshot: Snapshot) -> bool:
     name, index = cell
     array = snapshot.tensors.get(name)
-    if array is None or array.ndim != len(index):
-        return False
-    return all(at < length for at, length in zip(index, array.shape, strict=True))
+    return array is not None and has_cell(array.shape, index)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Shape, has_cell
 from nnstep.engine.driver import Driver
 from nnstep.engine.machine.edit import Change
 from nnstep.engine.session.session import Session
@@ -55,8 +55,8 @@ class Trees:
         node, tensors = self.node, self._driver.snapshot.tensors
         if node is None or node.name not in tensors:
             return None
-        fits = zip(node.index, tensors[node.name].shape, strict=True)
-        return (node.name, node.index) if all(at < size for at, size in fits) else None
+        is_there = has_cell(tensors[node.name].shape, node.index)
+        return (node.name, node.index) if is_there else None
 
     @property
     def place(self) -> int | None:

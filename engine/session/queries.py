@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.arrays import Array, Shape, sealed
+from nnstep.engine.arrays import Array, Shape, has_cell, sealed
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.evaluate import evaluate, holds
 from nnstep.engine.language.nodes import ConditionError, Name, Node
@@ -129,9 +129,7 @@ def last_change(
         return None
     place = found[0]
     before = timeline.tensors_at(place - 1).get(name)
-    had_it = before is not None and all(
-        i < size for i, size in zip(index, before.shape, strict=True)
-    )
+    had_it = before is not None and has_cell(before.shape, index)
     after = timeline.tensors_at(place)[name]
     edited = any(
         isinstance(edit, Edit) and (edit.place, edit.name, edit.index) == (place, name, index)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.arrays import Array, Shape, has_cell
 from nnstep.engine.program.program import Instruction
 
 Place = tuple[str, Shape]
@@ -49,8 +49,6 @@ def cell_in_question(
     name = last.writes[0]
     shape = tensors[name].shape
     is_first = not last.reads  # a batch has other indices than what is computed from it
-    fits = index is not None and len(index) == len(shape)
-    if index is None or is_first or not fits:
+    if index is None or is_first or not has_cell(shape, index):
         return name, (0,) * len(shape)
-    inside = all(at < size for at, size in zip(index, shape, strict=True))
-    return name, index if inside else (0,) * len(shape)
+    return name, index

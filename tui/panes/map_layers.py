@@ -73,14 +73,10 @@ class LayersPainter:
         self._is_network = bool(survey.lines) and survey.lines[0].layer is not None
         room = width - NAME - NORM - LEAST_BAR - 3
         self._shows = {"factor": self._is_network and room >= FACTOR}
+        room -= FACTOR * self._shows["factor"]
         for name, columns in (("weights", NORM), ("off", OFF), ("moved", MOVED)):
-            taken = FACTOR * self._shows["factor"] + sum(
-                each
-                for other, each in (("weights", NORM), ("off", OFF), ("moved", MOVED))
-                if self._shows.get(other)
-            )
-            fits = room - taken >= columns
-            self._shows[name] = fits and (name != "off" or self._is_network)
+            self._shows[name] = room >= columns and (name != "off" or self._is_network)
+            room -= columns * self._shows[name]
         self._axis = Axis(survey, self._bar_width)
 
     @property

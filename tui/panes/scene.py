@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.arrays import Shape
+from nnstep.engine.arrays import Shape, has_cell
 from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.program.program import Program
@@ -52,8 +52,7 @@ def followed(index: Shape, shape: Shape) -> Shape:
     if not shape:
         return ()
     aligned = (*(0,) * len(shape), *index)[-len(shape) :]
-    fits = all(at < length for at, length in zip(aligned, shape, strict=True))
-    return aligned if fits else (0,) * len(shape)
+    return aligned if has_cell(shape, aligned) else (0,) * len(shape)
 
 
 WRITTEN, READ = "●", "○"

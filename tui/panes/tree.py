@@ -11,6 +11,7 @@ from msgspec import Struct
 from rich.style import Style
 from textual.message import Message
 
+from nnstep.engine.arrays import has_cell
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import bindings
 from nnstep.tui.numbers import format_value
@@ -243,10 +244,9 @@ class TreePane(Pane):
         if node.value is not None:
             return format_value(node.value)
         array = self._snapshot.tensors.get(node.name) if self._snapshot else None
-        known = array is not None and array.ndim == len(node.index) and all(
-            at < size for at, size in zip(node.index, array.shape, strict=True)
-        )  # fmt: skip
-        return format_value(array[node.index].item()) if known and array is not None else "–"
+        if array is None or not has_cell(array.shape, node.index):
+            return "–"
+        return format_value(array[node.index].item())
 
     def _written(self, row: Shown, style: Style, width: int) -> Iterator[Piece]:
         """Paint the step and its line, or what else the cell has its value from."""
