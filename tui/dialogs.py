@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
@@ -15,7 +15,7 @@ from nnstep.engine.language.typed import TextError
 from nnstep.tui.panes.curves import PlotPane
 
 from .actions import of_id, shown_key
-from .overlay import Dialog, Question
+from .overlay import Dialog, Field, Question
 
 if TYPE_CHECKING:
     from nnstep.engine.session.queries import Series
@@ -52,7 +52,7 @@ class EditValue(Question):
         with Vertical():
             with Horizontal():
                 yield Static(Content(f"New value of {self._cell}"), id="prompt")
-                field = Input(self._current, select_on_focus=True)
+                field = Field(self._current)
                 field.cursor_blink = False
                 yield field
             yield Static(Content("Enter changes it, Escape leaves it."), id="reason")
@@ -71,9 +71,13 @@ class EditValue(Question):
 
     def show_mistake(self, error: TextError) -> None:
         """Say what is wrong with the text, and keep it."""
-        reason = self.query_one("#reason", Static)
-        reason.update(Content(str(error.counted_from(len(self._beginning)))))
-        reason.add_class("-error")
+        self.refuse(str(error.counted_from(len(self._beginning))))
+
+    def refuse(self, reason: str) -> None:
+        """Say why something is not done, and keep what was typed."""
+        said = self.query_one("#reason", Static)
+        said.update(Content(reason))
+        said.add_class("-error")
 
 
 class Shown(Dialog[bool]):

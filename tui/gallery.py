@@ -15,7 +15,7 @@ from nnstep.tui.panes.bars import KeyLine
 from .actions import Action, bindings
 from .debugger import Debugger
 from .entries import Entry, entries
-from .overlay import Overlay
+from .overlay import Field, Overlay
 
 
 class Choices(OptionList):
@@ -82,7 +82,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
         yield Static(Content("nnstep: choose a scenario"), id="heading")
         yield Choices(markup=False)
         yield Static(id="about")
-        yield Input(placeholder="find an example", id="find")
+        yield Field(placeholder="find an example", id="find")
         here = ("app", "gallery")
         keys = tuple(one for one in self._actions if one.scope in here)
         yield KeyLine(keys, id="keys", scope="gallery")

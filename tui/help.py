@@ -13,7 +13,7 @@ from textual.widgets import Input, Markdown, Static
 from nnstep.engine.text import printable
 
 from .actions import Action
-from .overlay import Overlay
+from .overlay import Field, Overlay
 
 MARKS = (
     ("●", "written by the step just run"),
@@ -175,7 +175,7 @@ class Help(Overlay[None]):
     def action_find(self) -> None:
         """Ask for what to find."""
         if not self.query(Input):
-            field = Input(placeholder="find a key or a word; Escape ends it")
+            field = Field(placeholder="find a key or a word; Escape ends it")
             field.cursor_blink = False
             self.mount(field)
             field.focus()

@@ -24,6 +24,9 @@ from .typeahead import hold
 
 Result = TypeVar("Result")
 
+MOST_TYPED = 4_000
+"""So many characters can be typed in a line."""
+
 _ANSWERS = (Input.Submitted, OptionList.OptionSelected)
 
 
@@ -57,6 +60,34 @@ class Overlay(Screen[Result]):
         if self._close_on_top is not None and self.is_active:
             close, self._close_on_top = self._close_on_top, None
             close()
+
+
+class Field(Input):
+    """A line to type in; what would make it longer than it can be is left out.
+
+    A line is drawn in a time that grows with the square of its length, if there are wide
+    characters in it.
+    """
+
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        placeholder: str = "",
+        select_on_focus: bool = True,
+        id: str | None = None,
+    ) -> None:
+        super().__init__(
+            value, placeholder, select_on_focus=select_on_focus, max_length=MOST_TYPED, id=id
+        )
+
+    class Full(Message):
+        """Something was left out, since the line would have become too long."""
+
+    def restricted(self) -> None:
+        """Leave out what would make the line too long."""
+        super().restricted()
+        self.post_message(self.Full())
 
 
 class Dialog(ModalScreen[Result], Overlay[Result]):
@@ -98,6 +129,14 @@ class Question(Dialog[Answer | None]):
     def show_mistake(self, error: TextError) -> None:
         """Show what is wrong with a line."""
         raise NotImplementedError
+
+    def refuse(self, reason: str) -> None:
+        """Say why something is not done, and keep what was typed."""
+        raise NotImplementedError
+
+    def on_field_full(self) -> None:
+        """Say why something was left out."""
+        self.refuse(f"A line has at most {MOST_TYPED:,} characters; this was left out.")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Execute what was typed, or leave if that is nothing."""
@@ -141,6 +180,10 @@ class Palette(CommandPalette, Overlay[None]):
 
     Until then it has no lines, and the keys that go by pages look for one.
     """
+
+    def on_mount(self) -> None:
+        """Take no longer a line than others do."""
+        self.query_one(Input).max_length = MOST_TYPED
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(OptionList).scrollable_content_region:

@@ -18,7 +18,7 @@ from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 
-from .overlay import Question
+from .overlay import Field, Question
 
 _HINT = "Esc, an empty line or a move closes this. Tab completes, ↑ recalls; try help."
 
@@ -68,7 +68,7 @@ class Prompt(Question):
                 yield Static(id="text")
             with Horizontal():
                 yield Static(Content(":"), id="colon")
-                field = Input(self._begun, select_on_focus=False)
+                field = Field(self._begun, select_on_focus=False)
                 field.cursor_blink = False
                 yield field
             yield Static(Content(_HINT), id="hint")
@@ -90,7 +90,11 @@ class Prompt(Question):
 
     def show_mistake(self, error: TextError) -> None:
         """Say what is wrong, and keep what was typed."""
-        self._hint(str(error), error=True)
+        self.refuse(str(error))
+
+    def refuse(self, reason: str) -> None:
+        """Say why something is not done, and keep what was typed."""
+        self._hint(reason, error=True)
 
     def show_answer(self, answer: Answer) -> None:
         """Show an answer here, and a curve above; where the run was moved, leave to show that."""

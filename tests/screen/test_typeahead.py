@@ -19,7 +19,7 @@ from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import EditValue, Report
 from nnstep.tui.gallery import Choices, Gallery
-from nnstep.tui.overlay import Palette
+from nnstep.tui.overlay import MOST_TYPED, Palette
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.prompt import Prompt
 from nnstep.tui.typeahead import PATIENCE, EscapedKey
@@ -268,3 +268,20 @@ async def test_a_click_on_what_has_gone_and_is_drawn_still() -> None:
         pane._parent = parent
         await pilot.press("s")
         await until(pilot, lambda: place(pilot) == 1)
+
+
+@pytest.mark.parametrize("opens", ["e", ":", "<ctrl+p>"])
+async def test_a_line_has_an_end_and_what_is_left_out_is_said(opens: str) -> None:
+    async with mazur().run_test(size=NARROW) as pilot:
+        send(pilot, "2", opens)
+        await quiet(pilot)
+        await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+        field = pilot.app.screen.query_one(Input)
+        before = field.value
+        send(pilot, events.Paste("漢" * (MOST_TYPED + 1)))
+        await quiet(pilot)
+        assert field.value == before
+        if opens != "<ctrl+p>":
+            await until(pilot, lambda: "A line has at most 4,000" in screen_text(pilot.app))
+        send(pilot, events.Paste("漢" * 100))
+        await until(pilot, lambda: field.value.count("漢") == 100)
