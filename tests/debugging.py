@@ -28,9 +28,8 @@ def shows(pilot: Pilot[None], text: str) -> bool:
 
 
 def debugger(pilot: Pilot[None]) -> Debugger:
-    screen = pilot.app.screen
-    assert isinstance(screen, Debugger)
-    return screen
+    """Return the debugger's screen, also while something is asked over it."""
+    return next(each for each in pilot.app.screen_stack[::-1] if isinstance(each, Debugger))
 
 
 def place(pilot: Pilot[None]) -> int:

@@ -8,7 +8,7 @@ that quits, do not wait long: what was typed before them is given up then, as a 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import takewhile
 
@@ -65,6 +65,8 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         # What is handed over now, past the others; what does so with those that wait.
         self._due: events.Event | None = None
         self._typist: asyncio.Task[None] | None = None
+        # What had the keys when one was handed over.
+        self._had_keys: DOMNode | None = None
         self._holding: list[Worker[None]] = []
 
     # What an app says of its keys
@@ -158,10 +160,11 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         self._release(event)
 
     def _release(self, event: "events.Key | events.Paste") -> None:
-        self._due = event
+        self._due, self._had_keys = event, self._keys_go_to
         self.post_message(event)
 
     def _begin_to_hand_over(self) -> None:
+        self._had_keys = self._keys_go_to
         self._typist = asyncio.create_task(self._hand_over(), name="typed ahead")
 
     async def _hand_over(self) -> None:
@@ -182,24 +185,30 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         """Wait until all that a key has set off is through: messages, a new screen, its focus.
 
         Messages go up from the widget that has the keys. What goes the same way after them comes
-        out after them.
+        out after them. A widget that has the keys only now may have to be drawn before it can
+        answer one: it learns then how much it can show.
         """
         for done in range(1, _MOST_ROUNDS + 1):
             path = self._path
             for node in path:
-                await self._passed(node)
+                await self._passed(node, node.call_later)
             is_quiet = not any(node.message_queue_size for node in path)
             if self._exit or (done >= _LEAST_ROUNDS and is_quiet and self._path == path):
-                return
+                break
+        if self.screen_stack and self._keys_go_to is not self._had_keys:
+            await self._passed(self.screen, self.screen.call_after_refresh)
 
     @property
     def _path(self) -> list[DOMNode]:
         """What a key goes through, from the widget that has the keys up to the app."""
-        if not self.screen_stack:
-            return [self]
-        return (self.focused or self.screen).ancestors_with_self
+        return self._keys_go_to.ancestors_with_self
 
-    async def _passed(self, node: DOMNode) -> None:
+    @property
+    def _keys_go_to(self) -> DOMNode:
+        """What a key is handed to first."""
+        return (self.focused or self.screen) if self.screen_stack else self
+
+    async def _passed(self, node: DOMNode, later: Callable[[Callable[[], None]], bool]) -> None:
         """Wait until a node has done what it had to do so far, or is gone."""
         passed = asyncio.get_running_loop().create_future()
 
@@ -207,7 +216,7 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
             if not passed.done():
                 passed.set_result(None)
 
-        if node.call_later(note):
+        if later(note):
             while not passed.done() and (node is self or node.is_attached) and not self._exit:
                 await asyncio.wait({passed}, timeout=_LOOK)
 

@@ -357,5 +357,4 @@ async def test_a_branch_is_gone_to_on_the_timeline() -> None:
         await type_command(pilot, "set W1[0, 0] = 0.25")
         assert shown(pilot).branch.name == "b1"
         await pilot.press("t", "up", "enter")
-        await settled(pilot)
-        assert shown(pilot).branch.name == "main"
+        await until(pilot, lambda: shown(pilot).branch.name == "main")

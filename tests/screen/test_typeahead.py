@@ -40,6 +40,10 @@ async def quiet(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: not app.is_behind and not app.is_held)
 
 
+def shown_branch(pilot: Pilot[None]) -> str:
+    return debugger(pilot).driver.snapshot.branch.name
+
+
 def value(pilot: Pilot[None], name: str, *index: int) -> float:
     return float(debugger(pilot).driver.snapshot.tensors[name][index])
 
@@ -70,6 +74,23 @@ async def test_what_follows_the_enter_goes_on_to_the_panes() -> None:
         await until(pilot, lambda: place(pilot) == 7)
         send(pilot, ":goto 900\nss:goto 3\n")
         await until(pilot, lambda: at(pilot, Debugger) and place(pilot) == 3)
+
+
+async def test_a_pane_that_a_key_opens_answers_the_next_as_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("textual.screen.UPDATE_PERIOD", 0.2)  # on a busy machine it is so at times
+    async with mazur().run_test(size=(120, 36)) as pilot:
+        send(pilot, "ii:goto 3\n")
+        await quiet(pilot)
+        send(pilot, ":set W1[0, 0] = 0.5\n")
+        await quiet(pilot)
+        send(pilot, "<escape>")
+        await quiet(pilot)
+        assert at(pilot, Debugger)
+        assert shown_branch(pilot) == "b1"
+        send(pilot, "t", "<up>", "\n")
+        await until(pilot, lambda: shown_branch(pilot) == "main")
 
 
 async def test_what_is_pasted_ahead_goes_into_the_prompt() -> None:
