@@ -39,13 +39,13 @@ def _set(session: "Session", text: Typed) -> Answer:
             f"A row of {name} no longer sums to 1: from here on {listed(formulas)}, "
             "which is the derivative of the loss for such rows, too."
         )
-    lines = list(said)
     if session.stale:
         stale = [each for each in session.program.tensors if each in session.stale]
         more = [f"{len(stale) - _MOST_STALE} more"] if stale[_MOST_STALE:] else []
         names = listed([*stale[:_MOST_STALE], *more])
-        lines.append(f"Stale until computed again: {names}.")
-    return Answer(tuple(lines), told=". ".join(said), moved=True)
+        said.append(f"Stale until computed again: {names}.")
+    told = " ".join(line if line.endswith(".") else f"{line}." for line in said)
+    return Answer(tuple(said), told=told if said[1:] else said[0], moved=True)
 
 
 def branch_begun(session: "Session", before: str) -> list[str]:

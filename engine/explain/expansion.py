@@ -105,7 +105,10 @@ class Expansion:
             parts = tuple([operand(where) for operand in operands])
             if sign in CASTS:
                 return _cast(sign, parts[0])
-            return Part(applied(sign, tuple([part.value for part in parts])), sign, parts)
+            value = applied(sign, tuple([part.value for part in parts]))
+            if sign == "sign" and np.isnan(parts[0].value):
+                return Part(value, aside=parts)  # 0, which the sign of NaN is not elsewhere
+            return Part(value, sign, parts)
 
         return make
 

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
+from nnstep.engine.operations.functions import sign
 
 
 class Node(Struct, frozen=True, eq=False):
@@ -85,7 +86,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "sin": np.sin,
     "cos": np.cos,
     "abs": np.abs,
-    "sign": np.sign,
+    "sign": lambda x: sign(x)[()],
     "max": np.maximum,
     "min": np.minimum,
     "floor": np.floor,

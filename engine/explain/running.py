@@ -136,6 +136,11 @@ def _extreme_share(x: Any, out: Any, axis: Any = None, keepdims: bool = False) -
     return hits / hits.sum(axis=axis, keepdims=True)
 
 
+def _sign(x: Any) -> Indexed:
+    x = indexed(x)
+    return Indexed(x.shape, lambda at: Apply("sign", (x.cell(at),)), x.dtype)
+
+
 def _scatter(g: Any, index: Any, like: Any) -> Indexed:
     g = indexed(g)
     items = index if isinstance(index, tuple) else (index,)
@@ -232,6 +237,7 @@ RULES: Mapping[str, Callable[..., Any]] = {
     "one_hot": _one_hot,
     "extreme_share": _extreme_share,
     "scatter": _scatter,
+    "sign": _sign,
     "stretch": _stretch,
     "take": _take,
     "put_back": _put_back,

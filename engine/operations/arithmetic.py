@@ -10,7 +10,7 @@ import numpy as np
 from nnstep.engine.arrays import Array, Kernel, Shape
 
 from .formula import listed
-from .functions import extreme_share, spread, sum_in_float32
+from .functions import extreme_share, sign, spread, sum_in_float32
 from .operation import Kink, Operation, ShapeError, ShapeRule
 
 
@@ -116,7 +116,7 @@ SQRT = _unary(
 ABS = _unary(
     "abs",
     value=lambda x: np.abs(x),
-    dx=lambda dout, x: dout * np.sign(x),
+    dx=lambda dout, x: dout * sign(x),
     kink=0,
 )
 LOG1P = _unary(

@@ -94,7 +94,7 @@ OPERATORS: Mapping[str, Operation] = {
     "**": arithmetic.POWER,
 }
 
-_OF_NUMPY = ("float16", "float32", "float64", "ones_like", "outer", "sign", "zeros_like")
+_OF_NUMPY = ("float16", "float32", "float64", "ones_like", "outer", "zeros_like")
 
 _CALLED = (activations, arithmetic, elements, functions, losses)
 

@@ -1,4 +1,4 @@
-"""The functions that gradients call by name in listings: spread, sum_to, scatter, …."""
+"""The functions that gradients call by name in listings: spread, sum_to, sign, …."""
 
 import numpy as np
 
@@ -21,6 +21,15 @@ def sum_in_float32(
     `x.sum(axis=0)` rounds after every addition: in float16, 1 + 1 + … stops at 2048.
     """
     return single(x).sum(axis=axis, keepdims=keepdims).astype(x.dtype)
+
+
+@listed
+def sign(x: Array) -> Array:
+    """Return -1, 0 or 1 as `x` is below, at or above 0; 0 at NaN, as the slope of |x| in PyTorch.
+
+    `np.sign(x)` is NaN there.
+    """
+    return np.where(np.isnan(x), 0, np.sign(x))
 
 
 @listed

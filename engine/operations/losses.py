@@ -17,7 +17,7 @@ from nnstep.engine.arrays import Array, Kernel
 
 from .activations import log_softmax, sigmoid, softmax
 from .formula import Formula, formula, listed
-from .functions import one_hot, single
+from .functions import one_hot, sign, single
 from .operation import Kind, Kink, Operation, Setting
 
 Reduction = Literal["mean", "batch_mean", "sum"]
@@ -202,7 +202,7 @@ MAE = _loss(
     "|a - y|.",
     value=lambda a, y, reduction: mae(a, y, reduction=reduction),
     definition=lambda a, y: np.abs(a - y),
-    da=lambda y, a: np.sign(a - y),
+    da=lambda y, a: sign(a - y),
     kink=lambda a, y: np.sign(a - y),
     title="MeanAbsoluteError",
     meaning="The distance from the output to the target",

@@ -27,6 +27,22 @@ def test_slopes_at_nan(case: dict[str, Any]) -> None:
         np.testing.assert_array_equal(session.value(name), numbers(case[key]), err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_the_slope_of_an_absolute_error_of_nan_is_0_as_in_pytorch(dtype: str) -> None:
+    """So is that of |d| alone, which the oracle has, `l1_loss` being its mean."""
+    scenario = network((1, 2), activations=("identity",), dtype=dtype, loss=Loss("mae", "mean"))
+    session = Session(scenario, iterations=1)
+    session.edit("b1", (0,), np.nan)
+    session.run()
+    assert "da1 = sign(a1 - y) / a1.size" in [line.code for line in session.program.instructions]
+    assert np.isnan(session.value("L"))
+    other = np.sign(session.value("a1") - session.value("y"))[0, 1] / 2
+    assert session.value("dz1").tolist() == [[0, other]]
+    assert session.value("dz1").dtype == dtype
+    session.seek(session.place - 1)
+    assert np.isfinite(session.value("dW1")).all()
+
+
 @pytest.mark.parametrize("case", ORACLE["half"], ids=lambda case: case["code"])
 def test_half_precision(case: dict[str, Any]) -> None:
     x = np.tile(numbers(case["x"]).astype(np.float16), case.get("times", 1))

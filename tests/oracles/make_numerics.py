@@ -22,6 +22,8 @@ AT_NAN: list[tuple[str, Callable[..., Any]]] = [
     ("relu(a) + 0 * b", lambda a, b: functional.relu(a) + 0 * b),
     ("elu(a, 2) + 0 * b", lambda a, b: functional.elu(a, 2.0) + 0 * b),
     ("leaky_relu(a) + 0 * b", lambda a, b: functional.leaky_relu(a) + 0 * b),
+    ("abs(a) + 0 * b", lambda a, b: a.abs() + 0 * b),
+    ("clip(a, -1, 2) + 0 * b", lambda a, b: a.clamp(-1, 2) + 0 * b),
     ("maximum(a, b)", torch.maximum),
     ("minimum(a, b)", torch.minimum),
 ]

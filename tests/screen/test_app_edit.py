@@ -107,6 +107,16 @@ async def test_what_was_computed_from_it_is_marked_as_stale() -> None:
         assert "≈" not in screen_text(pilot.app)
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_what_an_edit_makes_stale_is_said(size: tuple[int, int]) -> None:
+    async with app_of().run_test(size=size) as pilot:
+        await pilot.press("s", "s", "s")
+        await ask(pilot, "2")
+        await answer(pilot, "7")
+        assert said(pilot).endswith(". Stale until computed again: z1 and a1.")
+        assert "Stale until computed again: z1 and a1." in " ".join(screen_text(pilot.app).split())
+
+
 async def test_an_edit_in_a_run_pauses_it() -> None:
     async with app_of().run_test(size=WIDE) as pilot:
         await pilot.press("space")
