@@ -7,9 +7,10 @@ and what is there to see is shown after every piece. Lines that come meanwhile w
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
@@ -20,7 +21,7 @@ from .insight import NO_INSIGHT, Insight, insight_of
 from .session.session import Session
 from .session.snapshot import Snapshot
 from .text import listed
-from .turns import Turn, Turns, always, never, resolve
+from .turns import Rest, Turn, Turns, always, never, resolve
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -44,15 +45,15 @@ AT_ONCE, FRAME = 0.02, 0.1
 PATIENCE = 2.0
 
 
-def _as_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-    return asyncio.get_running_loop().create_task(work)
+def _as_task(work: Rest) -> "asyncio.Task[None]":
+    return asyncio.get_running_loop().create_task(work())
 
 
 class Driver:
     """Does with a session what it is told to, in order; it belongs to an event loop.
 
     `changed` is called whenever there is something new to show: `snapshot`, what there is to say of
-    it besides an answer (`notice`), or what is going on (`activity`). `start` begins a coroutine in
+    it besides an answer (`notice`), or what is going on (`activity`). `start` has something done in
     the background; what it returns is held on to until that has ended.
     """
 
@@ -60,7 +61,7 @@ class Driver:
         self,
         session: Session,
         changed: Callable[[], None] = lambda: None,
-        start: Callable[[Coroutine[Any, Any, None]], object] = _as_task,
+        start: Callable[[Rest], object] = _as_task,
     ) -> None:
         self.snapshot: Snapshot = session.snapshot()
         self.notice = ""
@@ -200,7 +201,7 @@ class Driver:
             done.set_result(await self._on_a_thread(lambda: work(self._progress), activity))
             self._show(self._session.snapshot(self.snapshot.tensors))
 
-        return self._turns.line_up(Turn(through, done))
+        return self._turns.line_up(Turn(lambda: through, done))
 
     def settle(self) -> "asyncio.Future[None]":
         """Wait until all that was asked for is done; a run is given up for it."""
@@ -234,16 +235,14 @@ class Driver:
 
     # Executing a line
 
-    def _begin(
-        self, text: str, paced: bool, done: "asyncio.Future[Answer]"
-    ) -> Coroutine[Any, Any, None] | None:
+    def _begin(self, text: str, paced: bool, done: "asyncio.Future[Answer]") -> Rest | None:
         answer = self._interpreter.begin(text)
         if isinstance(answer.goal, Goal) and not paced:
             answer = self._at_once(answer.goal) or answer
         if answer.goal is not None:
-            return self._finish_later(text, answer.goal, paced, done)
+            return partial(self._finish_later, text, answer.goal, paced, done)
         if written := self._noted(text, answer):
-            return self._finish_when(written, answer, done)
+            return partial(self._finish_when, written, answer, done)
         self._finish(answer, done)
         return None
 

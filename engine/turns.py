@@ -10,6 +10,9 @@ from msgspec import Struct
 from .language.typed import TextError
 from .text import quoted
 
+Rest = Callable[[], Coroutine[Any, Any, None]]
+"""What is left to do: begun by whoever does it, so that none is begun that nobody does."""
+
 # Of the steps that a held key asks for while one is under way, no more than these wait.
 MOST_WAITING = 8
 
@@ -22,7 +25,7 @@ class Turn(Struct):
     or changes nothing.
     """
 
-    begin: Callable[[], Coroutine[Any, Any, None] | None]
+    begin: Callable[[], Rest | None]
     done: asyncio.Future[Any]
     text: str = ""
     interrupts: bool = True
@@ -31,14 +34,14 @@ class Turn(Struct):
 class Turns:
     """Those that wait, and the one that is under way in the background.
 
-    `start` begins a coroutine in the background; what it returns is held on to until that has
+    `start` has something done in the background; what it returns is held on to until that has
     ended. `stop` has what is under way end soon. `ended` is called when one thing is done, and
     `rested` when none is left.
     """
 
     def __init__(
         self,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Callable[[Rest], object],
         stop: Callable[[], None],
         ended: Callable[[], None],
         rested: Callable[[], None],
@@ -70,7 +73,7 @@ class Turns:
             if self._is_left_for(turn):
                 self.stop()
         elif rest := _begun(turn):
-            self._task = self._start(self._through(rest, turn))
+            self._task = self._start(lambda: self._through(rest, turn))
         return turn.done
 
     def give_up(self, answer: object) -> None:
@@ -94,7 +97,7 @@ class Turns:
             self.is_stopping = True
             self._end_soon()
 
-    async def _through(self, rest: Coroutine[Any, Any, None], turn: Turn) -> None:
+    async def _through(self, rest: Rest, turn: Turn) -> None:
         """Do what is left of one thing, then all that was asked for meanwhile."""
         try:
             await self._to_its_end(rest, turn)
@@ -106,9 +109,9 @@ class Turns:
             self._task = None
         self._rested()
 
-    async def _to_its_end(self, rest: Coroutine[Any, Any, None], turn: Turn) -> None:
+    async def _to_its_end(self, rest: Rest, turn: Turn) -> None:
         try:
-            await rest
+            await rest()
         except Exception as error:  # whoever waits is to know, whatever it is
             _blame(turn, error)
             if turn.done.done():
@@ -135,7 +138,7 @@ def resolve(done: "asyncio.Future[Any]", result: object) -> None:
         done.set_result(result)
 
 
-def _begun(turn: Turn) -> Coroutine[Any, Any, None] | None:
+def _begun(turn: Turn) -> Rest | None:
     """Do what of a turn takes no time, and return the rest; whoever waits is told of an error."""
     try:
         return turn.begin()

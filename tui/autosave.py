@@ -3,12 +3,14 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from nnstep.engine.driver import PATIENCE, Driver
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
+from nnstep.engine.turns import Rest
 
 if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Keeping, Leftover, Taken
@@ -22,7 +24,7 @@ _MOMENT, _MOST, _AGAIN = 0.5, 5.0, 5.0
 class Autosave:
     """Keeps the session that a driver works on, and brings an earlier one back.
 
-    `start` begins a coroutine in the background, and `written` is called after every attempt to
+    `start` has something done in the background, and `written` is called after every attempt to
     write. A session that has been brought back comes with its journal, as `replayed`; if it goes on
     in the file of a leftover, that is `taken`. Nothing is kept before `begin`.
     """
@@ -31,7 +33,7 @@ class Autosave:
         self,
         session: Session,
         driver: Driver,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Callable[[Rest], object],
         written: Callable[[], None],
         *,
         replayed: "Replayed | None" = None,
@@ -77,7 +79,7 @@ class Autosave:
         """Have what was noted written in a moment; what cannot be is tried again."""
         if self._keeping and not self._is_writing:
             self._is_writing = True
-            self._start(self._write_soon(self._keeping))
+            self._start(partial(self._write_soon, self._keeping))
 
     async def _write_soon(self, keeping: "Keeping") -> None:
         while self._is_writing:

@@ -1,9 +1,9 @@
 """The debugger's screen: what keys do there, and what is answered."""
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -14,6 +14,7 @@ from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import cell_name, printable
+from nnstep.engine.turns import Rest
 from nnstep.tui.panes import row_of
 from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.map import MapPane
@@ -124,8 +125,10 @@ class Debugger(Arranging):
         yield self._strip
         yield self._keys
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> object:
-        return self.run_worker(work)
+    @work
+    async def _start(self, rest: Rest) -> None:
+        """Do something in the background; a screen that has closed by then does not begin it."""
+        await rest()
 
     def on_mount(self) -> None:
         """Show the state before the first step."""

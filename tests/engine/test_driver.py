@@ -1,10 +1,12 @@
 """The driver: one thing at a time, in order, at once or in the background, and none is lost."""
 
 import asyncio
+import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from subprocess import run
 from typing import Any
@@ -21,7 +23,7 @@ from nnstep.engine.loading import load
 from nnstep.engine.session.going import Target
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Stop
-from nnstep.engine.turns import MOST_WAITING
+from nnstep.engine.turns import MOST_WAITING, Rest
 
 LENGTH = len(small().program)
 
@@ -80,6 +82,18 @@ async def test_what_takes_no_time_is_done_when_it_is_asked_for() -> None:
     assert driver.snapshot.place == 3
     assert not driver.is_busy
     assert (await answer).lines == give(small(), "step 3").lines
+
+
+async def test_what_is_never_begun_leaves_no_warning_on_the_terminal() -> None:
+    """A screen may close before it begins what it was told to."""
+    driver = Driver(small(), start=lambda rest: object())
+    driver.do("verify")
+    assert driver.is_busy
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        del driver
+        gc.collect()
+    assert [str(each.message) for each in given] == []
 
 
 @pytest.mark.parametrize(
@@ -278,8 +292,8 @@ async def test_long_work_ends_early_when_the_loop_does() -> None:
     begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
     tasks: list[asyncio.Task[None]] = []
 
-    def start(rest: Coroutine[Any, Any, None]) -> None:
-        tasks.append(asyncio.create_task(rest))
+    def start(rest: Rest) -> None:
+        tasks.append(asyncio.get_running_loop().create_task(rest()))
 
     def work(progress: Callable[[int, int], None]) -> None:
         begun.set()

@@ -9,14 +9,12 @@ import random
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from debugging import app_of
 from textual import events
-from textual.errors import NoWidget
 from textual.pilot import Pilot
 from typing_ahead import send
 
@@ -59,11 +57,14 @@ COMMANDS = [
 ]
 SIZES = [(80, 24), (120, 36), (300, 100), (20, 5), (200, 60), (1, 1)]
 
+DOWN, UP, MOVE = events.MouseDown, events.MouseUp, events.MouseMove
+WHEEL = events.MouseScrollDown
+
 Step = tuple[Any, ...]
 
 
 def any_step(draw: random.Random) -> Step:
-    kind = draw.choices(("keys", "line", "paste", "click", "size"), (10, 4, 2, 4, 1))[0]
+    kind = draw.choices(("keys", "line", "paste", "click", "drag", "size"), (10, 4, 2, 4, 1, 1))[0]
     if kind == "keys":
         count = draw.choice((1, 3, 10, 40))
         return kind, [draw.choice(EDITING if draw.random() < 0.2 else KEYS) for _ in range(count)]
@@ -77,8 +78,14 @@ def any_step(draw: random.Random) -> Step:
             draw.choice((1, 3000)),
         )
     if kind == "click":
-        return kind, draw.randrange(300), draw.randrange(100), draw.choice((1, 2))
+        return kind, *any_cell(draw), draw.choice((1, 2))
+    if kind == "drag":
+        return kind, *any_cell(draw), *any_cell(draw)
     return kind, *draw.choice(SIZES)
+
+
+def any_cell(draw: random.Random) -> tuple[int, int]:
+    return draw.randrange(300), draw.randrange(100)
 
 
 async def do(pilot: Pilot[None], step: Step) -> None:
@@ -90,12 +97,21 @@ async def do(pilot: Pilot[None], step: Step) -> None:
         case "paste", text, times:
             send(pilot, events.Paste(text * times))
         case "click", x, y, times:
-            size = pilot.app.size
-            at = (x % max(1, size.width), y % max(1, size.height))
-            with suppress(NoWidget):  # a new screen that is not laid out yet
-                await pilot.click(offset=at, times=times)
+            send(pilot, *(mouse(pilot, each, x, y) for each in (DOWN, UP) * times))
+        case "drag", x, y, to_x, to_y:
+            send(pilot, mouse(pilot, DOWN, x, y))
+            send(pilot, *(mouse(pilot, each, to_x, to_y) for each in (MOVE, UP, WHEEL)))
         case "size", width, height:
             await pilot.resize_terminal(width, height)
+
+
+def mouse(pilot: Pilot[None], kind: type[events.MouseEvent], x: int, y: int) -> events.MouseEvent:
+    """Return what a terminal sends of the mouse, at a cell that it has.
+
+    Textual's pilot hands a click to the screen that was there before it, even if that has closed.
+    """
+    x, y = x % max(1, pilot.app.size.width), y % max(1, pilot.app.size.height)
+    return kind(None, x, y, 0, 0, 1, False, False, False, x, y)
 
 
 class Watched:

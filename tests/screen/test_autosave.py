@@ -29,7 +29,7 @@ class Kept:
         self.autosave = Autosave(
             session,
             self.driver,
-            lambda work: self._tasks.append(asyncio.get_running_loop().create_task(work)),
+            lambda work: self._tasks.append(asyncio.get_running_loop().create_task(work())),
             self.has_written.set,
         )
 
