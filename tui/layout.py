@@ -22,6 +22,8 @@ THIRD_COLUMN, FOURTH_COLUMN = 120, 200
 # The lines of the step's pane at 80 by 24, and what there has to be below it to stand there.
 MAIN_LINES, LOWER_LINES = 18, 8
 MOST_CURVE = 16
+# A curve below a short program.
+LEAST_CURVE = 4
 # The lines of a map beside other panes, its title included.
 MAP_LINES = 19
 # How many lines the strip has, by the height of the terminal from which on it has them.
@@ -38,10 +40,10 @@ LEAST_BOTTOM, MOST_BOTTOM = 8, 16
 class Needs:
     """What the panes need.
 
-    That is the height of all there is in the panes of weights, of values and of gradients, title
-    included; how many lines go below the step, and whether anything is at the bottom. A `large`
-    strip has twice the lines, and a `tree` takes the place of the listing and of the step.
-    With `whole`, one pane takes the place of all others.
+    That is the height of all there is in the panes of weights, of values and of gradients, and of
+    the program, title included; how many lines go below the step, and whether anything is at the
+    bottom. A `large` strip has twice the lines, and a `tree` takes the place of the listing and of
+    the step. With `whole`, one pane takes the place of all others.
     """
 
     weights: int = 0
@@ -52,6 +54,7 @@ class Needs:
     large: bool = False
     tree: bool = False
     whole: bool = False
+    listing: int = MAIN_LINES
 
 
 def strip_lines(height: int, *, large: bool = False) -> int:
@@ -98,13 +101,11 @@ def _panes(body: Region, needs: Needs) -> dict[str, Region]:
         main, beside = main.split_vertical(MAIN_END - LISTING)
         is_wide = body.width >= FOURTH_COLUMN
         regions |= (_two_columns if is_wide else _one_column)(beside, needs)
-    if body.height >= MAIN_LINES + LOWER_LINES:
-        curve = min(MOST_CURVE, max(LOWER_LINES, body.height // 3))
-        if listing:
-            listing, regions["curve"] = listing.split_horizontal(body.height - curve)
-        if "weights" not in regions:
-            lines = min(max(LOWER_LINES, needs.weights), body.height - MAIN_LINES)
-            main, regions["weights"] = main.split_horizontal(body.height - lines)
+    curve = _curve_lines(body.height, needs)
+    if listing and curve:
+        listing, regions["curve"] = listing.split_horizontal(body.height - curve)
+    main, lower = _under_the_step(main, needs, beside={*regions})
+    regions |= lower
     if needs.below and "below" not in regions:
         main, regions["below"] = _with_below(main, needs)
     if listing:
@@ -116,6 +117,35 @@ def _listing_width(width: int) -> int:
     """Give the program its columns, or what the step leaves of a narrow screen, or none."""
     left = min(LISTING, width - (MAIN_END - LISTING))
     return left if left >= LEAST_LISTING else 0
+
+
+def _curve_lines(height: int, needs: Needs) -> int:
+    """Give the curve a third below the program, or what a short program leaves."""
+    if height >= MAIN_LINES + LOWER_LINES:
+        left = height - max(MAIN_LINES, needs.listing)
+        return min(MOST_CURVE, max(LOWER_LINES, height // 3, left))
+    left = height - needs.listing
+    return left if height > MAIN_LINES and left >= LEAST_CURVE else 0
+
+
+def _under_the_step(
+    main: Region, needs: Needs, beside: set[str]
+) -> tuple[Region, dict[str, Region]]:
+    """Put the kinds of numbers that have no place `beside` the step below it, if there is room.
+
+    Each has what it needs, or its share of the lines; what is left is the step's.
+    """
+    wanted = {"weights": needs.weights, "values": needs.values, "gradients": needs.gradients}
+    room = max(0, main.height - MAIN_LINES)
+    below = [name for name in wanted if name not in beside][: room // LOWER_LINES]
+    shares: dict[str, int] = {}
+    for name in sorted(below, key=lambda each: wanted[each]):
+        most = (room - sum(shares.values())) // (len(below) - len(shares))
+        shares[name] = min(max(LOWER_LINES, wanted[name]), most)
+    regions: dict[str, Region] = {}
+    for name in reversed(below):
+        main, regions[name] = main.split_horizontal(main.height - shares[name])
+    return main, regions
 
 
 def _one_column(region: Region, needs: Needs) -> dict[str, Region]:

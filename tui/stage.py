@@ -132,6 +132,7 @@ class Stage:
             values=self._wanted("values").height + 1,
             gradients=self._wanted("gradients").height + 1,
             below=self._wanted("below").height,
+            listing=self._wanted("listing").height + 1,
             bottom=any(row.region == "bottom" and self.is_open(row) for row in PANES),
             large=self.is_large,
             tree=any(row.region == "tree" and self.is_open(row) for row in PANES),

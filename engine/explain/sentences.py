@@ -213,7 +213,7 @@ def _added_up(reduction: str, rows: bool, per_row: bool) -> str:
     if reduction == "sum":
         return f"all {things} added"
     if reduction == "mean":
-        return f"the mean over all {things}"
+        return f"the mean over {things}"
     return "the mean over the rows" if per_row else "outputs added, the mean over the rows"
 
 
@@ -383,15 +383,20 @@ def _why_zero(walk: "Walk", name: str, pattern: tuple[Any, ...]) -> str:
 
 
 def _branch(part: Part) -> str:
+    """Say which way a test has come out; nothing where there are several, as in a sum of rows."""
     from .digits import printed
 
     for test in part.aside:
         if test.sign in ("<", "<=", ">", ">=", "==", "!=", "&", "|"):
             text = printed(test, lambda value: to_digits(value, 6)).text
             cells = ", ".join(dict.fromkeys(cell_name(*cell) for cell, _ in cells_of(test)))
+            if test.sign == "==" and test.parts[0].cell and not test.parts[1].cell:
+                number, other = text.split(" = ")
+                return f"{cells} is {number}" if test.value else f"{cells} is {number}, not {other}"
             if cells:
                 return f"{cells}: {text} is {'true' if test.value else 'false'}"
-    return next((said for each in part.parts[:20] if (said := _branch(each))), "")
+    said = dict.fromkeys(text for each in part.parts[:20] if (text := _branch(each)))
+    return next(iter(said)) if len(said) == 1 else ""
 
 
 def _clamp(part: Part) -> str:

@@ -170,7 +170,7 @@ HALF_SQUARED_ERROR = _loss(
     value=lambda a, y, reduction: half_squared_error(a, y, reduction=reduction),
     definition=lambda a, y: 0.5 * (a - y) ** 2,
     da=lambda y, a: a - y,
-    meaning="Half the squared distance from the output to the target",
+    meaning="Half the squared distance from output to target",
 )
 
 
@@ -187,7 +187,7 @@ MSE = _loss(
     definition=lambda a, y: (a - y) ** 2,
     da=lambda y, a: 2 * (a - y),
     title="MeanSquaredError",
-    meaning="The squared distance from the output to the target",
+    meaning="The squared distance from output to target",
 )
 
 
@@ -205,7 +205,7 @@ MAE = _loss(
     da=lambda y, a: sign(a - y),
     kink=lambda a, y: np.sign(a - y),
     title="MeanAbsoluteError",
-    meaning="The distance from the output to the target",
+    meaning="The distance from output to target",
 )
 
 

@@ -26,7 +26,7 @@ FRAMES = {
         "L = ½ Σ (a2 − y)²",
         "",
         "= ½ (0.751365 − 0.01)² + ½ (0.772928 − 0.99)² = 0.274811 + 0.023560 = 0.298371",
-        "Half the squared distance from the output to the target, all outputs added.",
+        "Half the squared distance from output to target, all outputs added.",
     ),
     "5.4": (
         *("mazur", 8, "dW2", (0, 1), "(2, 1) @ (1, 2) → (2, 2)"),

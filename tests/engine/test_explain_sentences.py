@@ -144,9 +144,9 @@ def holds_loss(s: Session, t: Tensors, e: Explanation, said: re.Match[str]) -> b
         y = np.eye(a.shape[1])[y]
     likely = np.where(y == 1, a, 1 - a)
     elements = {
-        "Half the squared distance from the output to the target": 0.5 * (a - y) ** 2,
-        "The squared distance from the output to the target": (a - y) ** 2,
-        "The distance from the output to the target": np.abs(a - y),
+        "Half the squared distance from output to target": 0.5 * (a - y) ** 2,
+        "The squared distance from output to target": (a - y) ** 2,
+        "The distance from output to target": np.abs(a - y),
         "−log of the answer's probability": -np.log(likely),
         "−log of the right class's probability": -np.log((a * y).sum(axis=1)),
     }[said["measure"]]
@@ -154,8 +154,8 @@ def holds_loss(s: Session, t: Tensors, e: Explanation, said: re.Match[str]) -> b
         "all outputs added": elements.sum(),
         "all outputs and rows added": elements.sum(),
         "all rows added": elements.sum(),
-        "the mean over all outputs": elements.mean(),
-        "the mean over all outputs and rows": elements.mean(),
+        "the mean over outputs": elements.mean(),
+        "the mean over outputs and rows": elements.mean(),
         "outputs added, the mean over the rows": elements.sum() / len(a),
         "the mean over the rows": elements.sum() / len(a),
     }[said["added"]]

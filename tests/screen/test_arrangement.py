@@ -42,8 +42,8 @@ NARROW = {"listing": Region(0, 1, 36, 18), "main": Region(36, 1, 44, 18)}
     ("size", "more"),
     [
         ((80, 24), set()),
-        ((100, 30), set()),
-        ((80, 50), {"curve", "weights"}),
+        ((100, 30), {"curve"}),
+        ((80, 50), {"curve", "weights", "values"}),
         ((120, 24), {"values", "gradients"}),
         ((120, 36), {"curve", "weights", "values", "gradients"}),
         ((132, 43), {"curve", "weights", "values", "gradients"}),
@@ -70,6 +70,27 @@ def test_at_36_lines_the_step_keeps_what_it_has_at_24() -> None:
     assert regions["main"] == NARROW["main"]
     assert regions["weights"] == Region(36, 19, 44, 8)
     assert regions["curve"] == Region(0, 19, 36, 8)
+
+
+def test_below_the_step_each_kind_of_numbers_has_what_it_needs_or_its_share() -> None:
+    tall = Size(80, 60)
+    roomy = regions_of(tall, Needs(weights=9, values=8, gradients=8))
+    assert [roomy[name].height for name in ("weights", "values", "gradients")] == [9, 8, 8]
+    assert roomy["main"].height == tall.height - 2 - strip_lines(tall.height) - 25
+    tight = regions_of(tall, Needs(weights=300, values=9, gradients=300))
+    assert [tight[name].height for name in ("main", "weights", "values", "gradients")] == [
+        18,
+        9,
+        9,
+        10,
+    ]
+
+
+def test_a_curve_stands_below_a_short_program_but_not_at_24_lines() -> None:
+    assert regions_of(Size(100, 30), Needs(listing=17))["curve"].height == 5
+    assert regions_of(Size(132, 43), Needs(listing=18))["curve"].height == 15
+    assert "curve" not in regions_of(Size(100, 30), Needs(listing=20))
+    assert "curve" not in regions_of(Size(80, 24), Needs(listing=8))
 
 
 def test_without_room_beside_the_step_the_program_goes_first() -> None:

@@ -38,7 +38,6 @@ from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked
 from nnstep.tui.panes.step import StepView
 from nnstep.tui.panes.strip import Strip
-from nnstep.tui.panes.tensor_blocks import lay_out
 from nnstep.tui.panes.tensors import TensorPane
 
 UPDATES = Program((CODE[2], TO_LR), {each.name: each for each in TENSORS}, "L", (), ())
@@ -433,8 +432,12 @@ async def test_a_step_in_a_huge_matrix_paints_only_what_is_visible() -> None:
     assert len(read) < 100
 
 
-def test_a_layout_depends_on_shapes_alone() -> None:
-    names = ["W1", "v_W1", "W2", "lr"]
-    assert lay_out(names, PROGRAM, LIVE, 60) == lay_out(
-        names, PROGRAM, {name: array * 2 for name, array in LIVE.items()}, 60
-    )
+async def test_what_a_pane_wants_is_known_before_anything_is_computed() -> None:
+    wanted = []
+    for live in (LIVE, {}):
+        pane = tensors()
+        async with shown(pane) as pilot:
+            await draw(pilot, snapshot(tensors=live))
+            wanted.append(pane.wanted(60))
+    assert wanted[0] == wanted[1]
+    assert wanted[0].height > len(LIVE)

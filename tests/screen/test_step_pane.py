@@ -68,7 +68,7 @@ async def test_before_the_first_step_it_says_how_one_begins() -> None:
                 "─ L = 0.2983711087600027 ───────────────────────────────── (1, 2), (1, 2) → () ─",
                 " L = ½ Σ (a2 − y)²                                                       step 5",
                 " = ½ (0.751365 − 0.01)² + ½ (0.772928 − 0.99)² = 0.274811 + 0.023560 = 0.298371",
-                " Half the squared distance from the output to the target, all outputs added.",
+                " Half the squared distance from output to target, all outputs added.",
             ],
         ),
         (

@@ -18,7 +18,10 @@ SEPARATOR = " · "
 # The columns of the curve of the losses: it gets what is left up to the most, or goes.
 LEAST_CURVE, MOST_CURVE = 8, 16
 # What says least is left out first.
-RANKED = ("title", "epoch", "newest", "fault", "branch", "running", "curve", "activity", "change")
+RANKED = (
+    *("title", "epoch", "newest", "fault", "branch", "running", "curve", "activity", "change"),
+    *("loss", "phase", "iteration"),
+)
 
 
 class StatusLine(LineView):

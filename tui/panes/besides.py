@@ -19,18 +19,20 @@ Labelled = tuple[str, list[tuple[str, str]]]
 
 # So many lines a strip has that says where a value goes, and one that says what its factors are.
 _TALL, _TALLEST = 6, 10
+# The columns of a line of the program before what is said of it.
+_CODE = 40
 _ORIGINS = {"first": "first value", "edit": "typed in", "data": "data", "step": ""}
 
 
 def besides(
-    why: "Explanation", snapshot: Snapshot, scene: Scene, height: int
+    why: "Explanation", snapshot: Snapshot, scene: Scene, width: int, height: int
 ) -> Iterator[Labelled]:
-    """Yield what a strip of so many lines says below the meaning."""
+    """Yield what a strip of so many lines says below the meaning, `width` columns after a label."""
     sources = _largest(why)
-    yield from _from(sources, why, snapshot)
+    yield from _from(sources, why, snapshot, width)
     if height < _TALL:
         return
-    if text := _feeds(why, snapshot):
+    if text := _feeds(why, snapshot, width):
         yield "feeds", [(text, "text")]
     yield "before", [(_before(scene.insight.replaced, why.value), "text")]
     if height >= _TALLEST:
@@ -43,32 +45,40 @@ def besides(
 def _largest(why: "Explanation") -> list["Source"]:
     """Return two sources: the factors of the largest term, or else the largest cells."""
     known = {source.cell: source for source in why.sources}
-    factors = (
-        known[each.cell] for term in why.terms for each in term.factors if each.cell in known
-    )
-    by_size = sorted(why.sources, key=lambda source: -abs(source.value))
-    unique = {source.cell: source for source in (*factors, *(() if why.terms else by_size))}
-    wanted = list(unique)[:2]
-    return [known[cell] for cell in (wanted if why.terms else known) if cell in wanted]
+    factors = (each.cell for term in why.terms for each in term.factors)
+    if foremost := [cell for cell in dict.fromkeys(factors) if cell in known][:2]:
+        return [known[cell] for cell in foremost]
+    largest = sorted(known.values(), key=lambda source: -abs(source.value))[:2]
+    return [source for source in known.values() if source in largest]
 
 
-def _from(sources: list["Source"], why: "Explanation", snapshot: Snapshot) -> Iterator[Labelled]:
+def _from(
+    sources: list["Source"], why: "Explanation", snapshot: Snapshot, width: int
+) -> Iterator[Labelled]:
     """Yield sources, each with the step and the line that wrote it."""
     lines, count = snapshot.program.instructions, len(snapshot.program)
     here = lines[(why.step or 0) % count].phase
     shares = {each.cell: term.share for term in why.terms for each in term.factors[::-1]}
     for order, source in enumerate(sources):
         step = f"step {source.step}" if source.step is not None else _ORIGINS[source.origin]
-        text = f"{source.cell:<11} {source.value:<10.6g} {step:<12}{source.code:<40}"
+        text, said = f"{source.cell:<11} {source.value:<10.6g} {step:<12}", ""
         kept = source.step is not None and here is Phase.BACKWARD
         if kept and lines[(source.step or 0) % count].phase is Phase.FORWARD:
-            text = f"{text} kept from the forward pass"
+            said = "kept from the forward pass"
         elif len(why.terms) > 1 and not why.cancels and shares.get(source.cell, 0) >= 0.01:
-            text = f"{text} {shares[source.cell]:.0%} of it".replace("%", " %")
+            said = f"{shares[source.cell]:.0%} of it".replace("%", " %")
+        text += _with_line(source.code, said, width - len(text))
         yield ("from" if order == 0 else ""), [(text.rstrip(), "text")]
 
 
-def _feeds(why: "Explanation", snapshot: Snapshot) -> str:
+def _with_line(code: str, said: str, width: int) -> str:
+    """Write a line of the program and what is said of it: in two columns, closer, or not at all."""
+    padded = f"{code:<{_CODE}} {said}".rstrip()
+    close = f"{code}   {said}".rstrip()
+    return next((each for each in (padded, close) if len(each) <= width), code)
+
+
+def _feeds(why: "Explanation", snapshot: Snapshot, width: int) -> str:
     """Say which line reads the tensor next."""
     lines, count = snapshot.program.instructions, len(snapshot.program)
     start = (why.step or 0) + 1
@@ -80,7 +90,8 @@ def _feeds(why: "Explanation", snapshot: Snapshot) -> str:
             alike = snapshot.program.tensors[target].shape == shape
             cell = cell_name(target, why.index) if alike else target
             run = "" if place < snapshot.place else "not run yet"
-            return f"{cell:<22} {f'step {place}':<12}{line.code:<40} {run}".rstrip()
+            text = f"{cell:<22} {f'step {place}':<12}"
+            return text + _with_line(line.code, run, width - len(text))
         if why.name in line.writes:
             return ""
     return ""

@@ -21,6 +21,7 @@ AXIS_WIDTH = 11
 FIXED_LINES = 3
 # With fewer under the title, the curve needs them all.
 LINES_FOR_LEGEND = 5
+ONE_VALUE = "The curve begins with iteration 1."
 
 Figure = list[Piece]
 
@@ -56,6 +57,10 @@ class CurvePane(Pane):
         """Paint the figures with the curve under them."""
         blank = self.palette.text
         figures = [[self._last(), self._change()]]
+        if len(self.values) < 2 and not len(self.behind):
+            yield from (fit(fitting(line, width), width, blank) for line in figures)
+            yield fit([(f" {ONE_VALUE}", self.palette.muted)], width, blank)
+            return
         if len(self.behind) and height >= LINES_FOR_LEGEND:
             figures.append(self.legend())
         rows = height - 1 - len(figures)
@@ -74,7 +79,7 @@ class CurvePane(Pane):
         figures = list(fitting([self._last(), self._change(), hint], left))
         yield from figures
         left -= _width(figures) + 3
-        if left > 0 and len(self.values):
+        if left > 0 and len(self.values) > 1:
             yield "  ", self.palette.text
             yield curve(self.values, left, 1).rows[0], self.curve_style
 

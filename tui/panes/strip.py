@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from nnstep.engine.override.comparison import Comparison
 
 RULE = "─"
-# From so many columns on, every line begins with a label.
-WIDE = 100
+# From so many columns on, every line begins with a label; below that, those of what is said
+# besides rule, numbers and meaning, where there are more lines than for these.
+WIDE, NARROW_LINES = 100, 3
+BESIDES = ("from", "feeds", "before", "zeros", "special", "factors", "check")
 
 
 class Opening(Struct, frozen=True):
@@ -124,11 +126,15 @@ class Strip(LineView):
                 yield fit([(f"   {text}", palette.strong)], width, palette.text)
             return
         for label, pieces in _lines(known, snapshot, scene, width, height - 1):
-            labelled = (
-                [(f" {label:<10}", palette.muted)] if width >= WIDE else [(" ", palette.text)]
-            )
-            styled = [(text, getattr(palette, says)) for text, says in pieces]
-            yield fit([*labelled, *styled], width, palette.text)
+            yield self._labelled(label, pieces, width, height - 1)
+
+    def _labelled(self, label: str, pieces: list[tuple[str, str]], width: int, height: int) -> Line:
+        """Paint a line after its label; below rule, numbers and meaning all have theirs."""
+        has_label = width >= WIDE or (height > NARROW_LINES and label in ("", *BESIDES))
+        begin = f" {label:<{_label_width(width)}}" if has_label else " "
+        room = width - len(begin) - 1
+        styled = [(_cut(text, room), getattr(self.palette, says)) for text, says in pieces]
+        return fit([(begin, self.palette.muted), *styled], width, self.palette.text)
 
     def _about_the_topic(self, topic: Topic, width: int) -> Iterator[Line]:
         """Paint the head and what there is to say of something that is no cell."""
@@ -200,16 +206,17 @@ def _lines(
 ) -> Iterator[Labelled]:
     """Yield what there is to say of a cell, each with its label, in the order of its importance."""
     wide = width >= WIDE
-    room = width - (11 if wide else 1) - 1
+    room = max(1, width - (11 if wide else 1) - 1)
     if why.origin != "step":
         for label, text in _given(why):
             yield label, [(text, "touched" if why.origin == "edit" else "text")]
         return
-    yield "rule", _rule(why, room, wide=wide)
+    if height > 1:
+        yield "rule", _rule(why, room, wide=wide)
     printed = next((each for each in why.printings if len(each) <= room), "")
     printed = printed or _shortened(why.printed, room)
     yield "numbers", [(printed, "strong")]
-    if not wide:
+    if not wide and height <= NARROW_LINES:
         says, texts = _remark(why, scene.insight)
         if texts:
             yield "", [(_fitting(texts, room), says)]
@@ -219,7 +226,21 @@ def _lines(
         yield "meaning", [(why.sentence, "text")]
     if why.special:
         yield ("zeros" if _is_of_zeros(why) else "special"), [(why.special, "text")]
-    yield from besides(why, snapshot, scene, height)
+    yield from besides(why, snapshot, scene, width - _label_width(width) - 2, height)
+
+
+def _label_width(width: int) -> int:
+    return 10 if width >= WIDE else 7
+
+
+def _cut(text: str, room: int) -> str:
+    """Return a text as far as there is room, with a mark where more would be."""
+    if columns(text) <= room or len(text) <= 1:
+        return text
+    kept = text[: max(1, room - 1)]
+    while len(kept) > 1 and columns(kept) >= room:
+        kept = kept[:-1]
+    return f"{kept}…"
 
 
 def _shortened(printed: str, room: int) -> str:

@@ -165,11 +165,14 @@ def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:
 def lay_out(
     names: list[str],
     program: Program,
-    tensors: Mapping[str, Array],
+    shapes: Mapping[str, Shape],
     width: int,
     headed: Headings = heading_of,
 ) -> Layout:
-    """Place the named tensors one under the other in a pane `width` columns wide."""
+    """Place the named tensors one under the other in a pane `width` columns wide.
+
+    One without a shape has no rows yet.
+    """
     blocks: list[Block] = []
     headings: dict[int, str] = {}
     y, heading = 0, ""
@@ -178,8 +181,7 @@ def lay_out(
         if own and own != heading:
             headings[y] = heading = own
             y += 1
-        array = tensors.get(name)
-        block = _block(name, y, None if array is None else array.shape, width)
+        block = _block(name, y, shapes.get(name), width)
         blocks.append(block)
         y = block.end
     return Layout(tuple(blocks), headings, y)

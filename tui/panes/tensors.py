@@ -132,12 +132,17 @@ class TensorView:
             self._keep_cursor()
 
     def lines_at(self, width: int) -> int:
-        """Return how many lines all the tensors take, visible or not, in so many columns."""
-        return self._laid_out(self.snapshot, width).height if self.snapshot else 0
+        """Return how many lines all the tensors take in so many columns once they are computed."""
+        if self.snapshot is None:
+            return 0
+        program, headings = self.snapshot.program, self.headings(self.snapshot)
+        shapes = {name: program.tensors[name].shape for name in self._names}
+        return lay_out(self._names, program, shapes, width, headings).height
 
     def _laid_out(self, snapshot: Snapshot, width: int) -> Layout:
         headings = self.headings(snapshot)
-        return lay_out(self._names, snapshot.program, snapshot.tensors, width, headings)
+        shapes = {name: array.shape for name, array in snapshot.tensors.items()}
+        return lay_out(self._names, snapshot.program, shapes, width, headings)
 
     @property
     def selected(self) -> tuple[str, Shape] | None:
