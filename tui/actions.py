@@ -275,6 +275,16 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("verify", "verify"),
         ("timeline", "timeline"),
     ),
+    "large": (
+        ("step-op", "step"),
+        ("back-op", "back"),
+        ("cell-left cell-up cell-down cell-right", "cell"),
+        ("step-layer", "layer"),
+        ("zoom", "all panes"),
+        ("help", "help"),
+        ("quit", "quit"),
+        ("prompt", "prompt"),
+    ),
     "watches": (
         ("watch-up watch-down", "choose"),
         ("watch", "remove"),

@@ -28,6 +28,8 @@ LEAST_CURVE = 4
 MAP_LINES = 19
 # How many lines the strip has, by the height of the terminal from which on it has them.
 STRIP_LINES = ((56, 12), (36, 8), (30, 6), (0, 4))
+# What is said for the back row: a head and three lines, with air.
+LARGE_STRIP = 8
 # The strip yields before the panes have fewer lines than this, down to a head and a line.
 LEAST_BODY, LEAST_STRIP = 10, 2
 # A terminal with fewer lines has no room for it.
@@ -42,8 +44,8 @@ class Needs:
 
     That is the height of all there is in the panes of weights, of values and of gradients, and of
     the program, title included; how many lines go below the step, and whether anything is at the
-    bottom. A `large` strip has twice the lines, and a `tree` takes the place of the listing and of
-    the step. With `whole`, one pane takes the place of all others.
+    bottom. A `large` strip has air between its lines, and a `tree` takes the place of the listing
+    and of the step. With `whole`, one pane takes the place of all others.
     """
 
     weights: int = 0
@@ -62,7 +64,7 @@ def strip_lines(height: int, *, large: bool = False) -> int:
     if height < LEAST_HEIGHT:
         return 0
     wanted = next(lines for least, lines in STRIP_LINES if height >= least)
-    return min(2 * wanted if large else wanted, max(LEAST_STRIP, height - 2 - LEAST_BODY))
+    return min(LARGE_STRIP if large else wanted, max(LEAST_STRIP, height - 2 - LEAST_BODY))
 
 
 def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str, Region]:

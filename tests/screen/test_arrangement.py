@@ -30,6 +30,10 @@ def test_the_strip_grows_with_the_screen(height: int, lines: int) -> None:
     assert strip_lines(height) == lines
 
 
+def test_a_large_strip_has_air_between_its_lines_and_is_no_larger_on_a_larger_screen() -> None:
+    assert [strip_lines(height, large=True) for height in (20, 24, 36, 60)] == [8, 8, 8, 8]
+
+
 @pytest.mark.parametrize("height", range(14, 24))
 def test_the_strip_yields_before_the_panes_do(height: int) -> None:
     assert height - 2 - strip_lines(height) >= 10

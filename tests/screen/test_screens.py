@@ -46,6 +46,7 @@ FRAMES = [
     ("5.13", 0, NARROW, "vanishing", [*"i" * 10, "m"]),
     ("5.13", 0, WIDE, "vanishing", [*"i" * 10, "m"]),
     ("5.19", 0, NARROW, "mazur", [*"sssssssss", "0", "right", "z", "z"]),
+    ("5.19", 0, WIDE, "mazur", [*"sssssssss", "0", "right", "z", "z"]),
     ("5.20", 0, NARROW, "mazur", ["?"]),
     ("5.22", 0, NARROW, "mazur", [*"sssssssss", "3", ":set a1[0, 1] = 0.9", "pageup", *"jjj", "l"]),
     ("5.23", 0, NARROW, "mazur", ["s", "s", "s"]),

@@ -239,6 +239,21 @@ async def test_large_is_the_calculation_alone_with_six_digits() -> None:
         ]
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_a_click_chooses_a_cell_of_the_large_calculation(size: tuple[int, int]) -> None:
+    async with app_of(load("mazur")).run_test(size=size) as pilot:
+        await steps(pilot, 9)
+        await pilot.press("0", "z", "z")
+        line = next(y for y, text in enumerate(screen_lines(pilot.app)) if "-0.022603" in text)
+        column = screen_lines(pilot.app)[line].index("-0.022603")
+        await pilot.click(offset=(column + 3, line))
+        assert strip(pilot)[0].startswith("─ dW2[1, 0] = ")
+        assert "[-0.022603]" in screen_lines(pilot.app)[line]
+        x, y = pilot.app.cursor_position
+        assert (y, column <= x < column + len("-0.022603")) == (line, True)
+        assert "z all panes" in screen_lines(pilot.app)[-1]
+
+
 async def test_a_fast_run_shows_the_tensor_written_last_only() -> None:
     async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 2)

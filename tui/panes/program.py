@@ -74,8 +74,7 @@ class ProgramPane(Pane):
         before, self._snapshot = self._snapshot, snapshot
         if before is None or snapshot.place != before.place:
             self._chosen, self._moved = None, True
-        last = range(max(0, snapshot.place - 1), snapshot.place)
-        self._ran = frozenset(place % len(snapshot.program) for place in scene.ran or last)
+        self._ran = ran_lines(snapshot, scene)
         self.redraw()
 
     @property
@@ -132,22 +131,19 @@ class ProgramPane(Pane):
         yield from [blank] * (height - len(shown))
 
     def _line(self, snapshot: Snapshot, line: int, topmost: bool, width: int) -> Line:
-        """Paint a line; its label is left out where it is that of the line above."""
-        label = self._labels[line]
-        if not topmost and line and self._labels[line - 1] == label:
-            label = " " * len(label)
-        instruction = snapshot.program.instructions[line]
-        own = OWN if instruction.rule is not None else ""
-        code = shortened(instruction.code, self._left, self._code_width(width) - len(own))
-        if line == snapshot.position and not snapshot.finished:
-            mark = NEXT
-        elif line in self._ran:
-            mark = RAN
-        else:
-            mark = DONE if snapshot.finished or line < snapshot.position else PENDING
-        point = POINTS[snapshot.breakpoints.get(line)]
+        """Paint a line, with the cursor if that is on it."""
         cursor = self.cursor_style if line == self._chosen else NO_CURSOR
-        return _listed(point, mark, label, own, code, cursor, width, self.palette)
+        return listed(
+            snapshot,
+            self._ran,
+            self._labels,
+            line,
+            topmost,
+            width,
+            self.palette,
+            left=self._left,
+            cursor=cursor,
+        )
 
     def action_scroll_lines(self, lines: int) -> None:
         """Move the cursor by lines, and scroll as far as that needs."""
@@ -177,6 +173,43 @@ class ProgramPane(Pane):
         if self._snapshot is not None and line < len(self._snapshot.program):
             self._chosen = line
             self.redraw()
+
+
+def ran_lines(snapshot: Snapshot, scene: Scene | None) -> frozenset[int]:
+    """Return which lines the last key has run: if it has run none, the line before the next."""
+    last = range(max(0, snapshot.place - 1), snapshot.place)
+    ran = scene.ran if scene else ()
+    return frozenset(place % len(snapshot.program) for place in ran or last)
+
+
+def listed(
+    snapshot: Snapshot,
+    ran: frozenset[int],
+    labels: tuple[str, ...],
+    line: int,
+    topmost: bool,
+    width: int,
+    palette: Palette,
+    *,
+    left: int = 0,
+    cursor: Style = NO_CURSOR,
+) -> Line:
+    """Paint a line of the program; its label is left out where it is that of the line above."""
+    label = labels[line]
+    if not topmost and line and labels[line - 1] == label:
+        label = " " * len(label)
+    instruction = snapshot.program.instructions[line]
+    own = OWN if instruction.rule is not None else ""
+    room = max(1, width - GUTTER - len(label) - len(own))
+    code = shortened(instruction.code, left, room)
+    if line == snapshot.position and not snapshot.finished:
+        mark = NEXT
+    elif line in ran:
+        mark = RAN
+    else:
+        mark = DONE if snapshot.finished or line < snapshot.position else PENDING
+    point = POINTS[snapshot.breakpoints.get(line)]
+    return _listed(point, mark, label, own, code, cursor, width, palette)
 
 
 @lru_cache(maxsize=512)

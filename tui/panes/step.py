@@ -16,14 +16,12 @@ from nnstep.tui.actions import Action
 from nnstep.tui.theme import Palette
 
 from . import Row
+from .large import enlarged, lines_in, place_in, place_of, room_in
 from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .scene import Scene
 from .tensor_blocks import Headings
 from .tensors import TensorPane, TensorView, heading_line
-
-# Of the large drawing: what is left free at its left, and the lines above it.
-MARGIN, ABOVE = 4, 4
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
@@ -230,7 +228,7 @@ class StepPane(TensorPane):
         """Get ready to draw the step, large in half the lines."""
         self.view.large = self.large
         if self.large:
-            self.fit_body(width - 2 * MARGIN, (height - ABOVE + 1) // 2)
+            self.fit_body(room_in(width), lines_in(height))
         else:
             super().fit_to(width, height)
 
@@ -239,13 +237,9 @@ class StepPane(TensorPane):
         snapshot = self.view.snapshot
         if not self.large or snapshot is None:
             return super().paint(width, height)
-        text = self.palette.text
-        blank = empty(width, text)
-        code = f"{' ' * MARGIN}{snapshot.last.code if snapshot.last else ''}"
-        lines = [blank, fit([(code, self.palette.strong)], width, text), blank, blank]
-        for line in self.body(width - 2 * MARGIN, height):
-            lines += [fit([(" " * MARGIN, text), *line], width, text), blank]
-        return (lines + [blank] * height)[:height]
+        body = [*self.body(room_in(width), height)]
+        lines = enlarged(body, snapshot, self.view.scene, width, self.palette)
+        return (lines + [empty(width, self.palette.text)] * height)[:height]
 
     def cell_offset(self) -> Offset | None:
         """Return where the cell in question stands in the pane, None if it is not seen here."""
@@ -253,7 +247,7 @@ class StepPane(TensorPane):
         if offset is None or self.view.selected is None:
             return None
         if self.large:
-            return Offset(offset.x + MARGIN, ABOVE + 2 * offset.y)
+            return Offset(*place_of(offset.x, offset.y, self.size.width))
         return offset + Offset(len(self.edge), 1)
 
     def take(self, other: Pane) -> bool:
@@ -262,8 +256,15 @@ class StepPane(TensorPane):
 
     def clicked(self, x: int, y: int) -> None:
         """Choose the cell that was clicked."""
-        self.view.move_to_point(x, y)
-        self.cursor_moved()
+        place = place_in(x, y + 1, self.size.width) if self.large else (x, y)
+        if place is not None:
+            self.view.move_to_point(*place)
+            self.cursor_moved()
+
+    @property
+    def footer(self) -> str:
+        """Which keys the last line tells of: for a lecture, those that it needs."""
+        return "large" if self.large else ""
 
 
 def _is_given(program: Program, name: str) -> bool:

@@ -18,6 +18,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import direction, format_exact, is_same
 
 from .besides import Labelled, besides
+from .large import left_of
 from .line_view import Line, LineView, Piece, columns, empty, fit
 from .scene import Asked, Scene, Topic
 
@@ -122,8 +123,9 @@ class Strip(LineView):
         if known is None:
             return
         if self.large:
+            left = left_of(width)
             for text in _large(known):
-                yield fit([(f"   {text}", palette.strong)], width, palette.text)
+                yield fit([(f"{' ' * left}   {text}", palette.strong)], width, palette.text)
             return
         for label, pieces in _lines(known, snapshot, scene, width, height - 1):
             yield self._labelled(label, pieces, width, height - 1)
