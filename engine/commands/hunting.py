@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def _hunt(session: "Session", text: Typed) -> Answer:
     from nnstep.engine.override.mistakes import MistakeError
 
+    if text.first.text == "looks":
+        return _looked(session, text)
     seed = text.number("a seed")
     try:
         session.begin_hunt(seed)
@@ -21,6 +23,15 @@ def _hunt(session: "Session", text: Typed) -> Answer:
         raise text.error(str(error)) from None
     said = f"A mistake is hidden in one line (seed {seed}). Look for it in any way; verifications "
     return says(f"{said}are counted. Then accuse a line by its number, or a tensor: accuse dW1.")
+
+
+def _looked(session: "Session", text: Typed) -> Answer:
+    """Count verifications that were made before the session was left; none is taken back."""
+    hunt, count = session.hunt, text.rest.number("how many verifications")
+    if hunt is None or hunt.is_over:
+        raise text.error("no mistake is hidden here, so that nothing is counted")
+    hunt.looks = max(hunt.looks, count)
+    return says(f"So far {hunt.told}.")
 
 
 def _accuse(session: "Session", text: Typed) -> Answer:
@@ -66,14 +77,15 @@ def _accused(session: "Session", text: Typed) -> tuple[int, ...]:
 COMMANDS = (
     Command(
         "hunt",
-        "SEED",
+        "SEED | looks N",
         "hide a classic mistake in the program, to be found",
         "hunt 7",
         _hunt,
         (),
         "It is drawn with the seed, a number, and runs from the first step on; every line is "
         "shown as the rule has it. A run that has begun, or was changed, is restarted first: use "
-        "restart. What you verify is counted, and told at the end.",
+        "restart. What you verify is counted, and told at the end; a session file counts on with "
+        "looks N, for those that were made before.",
         kept=True,
     ),
     Command(

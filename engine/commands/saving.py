@@ -36,8 +36,9 @@ COMMANDS = (
         (),
         "The file has the parameters as they are at the start of this branch, the data, and the "
         "overrides, breakpoints, watches and printed numbers that there are now. Other changes "
-        "after step 0 are not in it; a session has them. A file that is there already is "
-        "overwritten with --force only.",
+        "after step 0 are not in it; a session has them. Nor is a mistake that is hidden, until "
+        "it is found: then it is an override. A file that is there already is overwritten with "
+        "--force only.",
         writes=True,
     ),
     Command(

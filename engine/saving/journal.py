@@ -5,10 +5,11 @@
     set W1[0, 1] = 0.30000000000000004  # sum 77aa0011
 
 Executed again, they lead to the same bits. The places where nothing was changed are not all there:
-only how far a branch had been run and where one was when a change was made, and at the end. Behind
-a place stand the loss there and a digest of all live tensors, and at the end of each line a
-checksum that depends on all lines before it. Whoever edits a file deletes that of the first line:
-then none is looked at. What may be in a file that comes from anybody is limited here.
+only how far a branch had been run and where one was when a change was made, and at the end; so
+with how often somebody who hunts had looked. Behind a place stand the loss there and a digest of
+all live tensors, and at the end of each line a checksum that depends on all lines before it.
+Whoever edits a file deletes that of the first line: then none is looked at. What may be in a file
+that comes from anybody is limited here.
 """
 
 import hashlib
@@ -270,8 +271,9 @@ class Journal:
         self._lines: tuple[tuple[Entry, ...], tuple[Entry, ...]] = ((), ())
         # What leads from the last line that stays to where the session is.
         self._way: tuple[Entry, ...] = ()
-        # How far the branch had come after the last entry, and where the session was.
-        self._newest = self._place = 0
+        # How far the branch had come after the last entry, where the session was, and how often
+        # somebody who hunts had looked.
+        self._newest = self._place = self._looks = 0
         self.note(session)
 
     @property
@@ -299,6 +301,7 @@ class Journal:
     def after(self, text: str, session: "Session") -> None:
         """Take down a command that has been executed."""
         self._newest, self._place = session.newest, session.place
+        self._looks = _looks(session)
         self._note((*self._lines[0], *self._way, Entry(_one_line(text))), session)
 
     def note(self, session: "Session") -> None:
@@ -310,8 +313,11 @@ class Journal:
         places = [newest] if newest > self._newest else []
         if here != (newest if places else self._place):
             places.append(here)
-        self._way = tuple(_at(session, place) for place in places)
-        self._lines = entries, self._way or ((_at(session, here),) if entries else ())
+        looks = _looks(session)
+        looked = (Entry(f"hunt looks {looks}"),) if looks > self._looks else ()
+        self._way = *looked, *(_at(session, place) for place in places)
+        ends = places or not entries
+        self._lines = entries, self._way if ends else (*looked, _at(session, here))
 
     def write(self) -> None:
         """Write nothing: a journal is in memory, and `Keeping` has it in a file."""
@@ -358,6 +364,11 @@ def _one_line(text: str) -> str:
 
     line = typed("".join(" " if character.isspace() else character for character in text))
     return printable(f"{find(line.first).name} {line.rest.text}".rstrip())
+
+
+def _looks(session: "Session") -> int:
+    """Return how often the gradients were verified to find a hidden mistake."""
+    return session.hunt.looks if session.hunt else 0
 
 
 def _at(session: "Session", place: int) -> Entry:

@@ -85,6 +85,8 @@ def _remarks(session: Session, scenario: Scenario, changed: bool) -> Iterator[st
     if left:
         points = listed(f"'{point}'" for point in left)
         yield f"A scenario has no place for {points}."
+    if session.hunt is not None and not session.hunt.is_over:
+        yield "The hidden mistake is not in it: every line is the rule's, or your own."
     if changed and scenario.data is not None and scenario.data.shuffle and _draws(scenario):
         yield "The rows come in another order: no parameters are drawn before they are shuffled."
 

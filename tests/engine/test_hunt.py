@@ -7,9 +7,11 @@ from commanding import give, told
 
 from nnstep import scenarios
 from nnstep.engine import Interpreter, Session, load
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.override.hunt import hunt
 from nnstep.engine.override.mistakes import MISTAKES, MistakeError, fitting
 from nnstep.engine.saving.journal import Journal, read_session
+from nnstep.engine.saving.replay import open_session
 
 
 def hunting(name: str = "mazur", seed: int = 2) -> Session:
@@ -110,6 +112,43 @@ def test_a_session_file_names_the_seed_only(tmp_path: Path) -> None:
     assert not any(name in text for name in MISTAKES)
     assert "z2 * (1 - z2)" not in text
     assert [line.text for line in read_session(path).lines][:1] == ["hunt 2"]
+
+
+def test_how_often_one_has_looked_outlives_the_session(tmp_path: Path) -> None:
+    session = Session(load("mazur"))
+    interpreter = Interpreter(session, Journal(session))
+    path = tmp_path / "own.session"
+    for line in ("hunt 2", "verify", "accuse dW1", "step 9", "verify", f'save "{path}"'):
+        interpreter.execute(line)
+    text = path.read_text(encoding="utf-8")
+    assert not any(name in text for name in MISTAKES)
+    again = open_session(path).replay()
+    assert again.problem == ""
+    assert again.session.place == 9
+    assert again.session.hunt is not None
+    assert again.session.hunt.told == "2 verifications and 1 wrong accusation"
+    assert not again.session.overrides
+    interpreter = Interpreter(again.session, again.journal)
+    for line in ("hunt looks 1", "verify", f'save "{path}"'):
+        interpreter.execute(line)
+    last = open_session(path).replay().session
+    assert told(last, "accuse 8").endswith("3 verifications and 1 wrong accusation.")
+    with pytest.raises(TextError, match="nothing is counted"):
+        give(last, "hunt looks 4")
+
+
+def test_a_scenario_saved_meanwhile_is_the_rules_and_later_has_the_override(tmp_path: Path) -> None:
+    session = Session(load("mazur"))
+    interpreter = Interpreter(session, Journal(session))
+    path = tmp_path / "saved.toml"
+    interpreter.execute("hunt 2")
+    said = interpreter.execute(f"save-scenario {path}").told
+    assert "The hidden mistake is not in it" in said
+    assert not load(path).overrides
+    assert not any(name in said + path.read_text(encoding="utf-8") for name in MISTAKES)
+    interpreter.execute("accuse dz2")
+    assert "hidden" not in interpreter.execute(f"save-scenario {path} --force").told
+    assert [each.line for each in load(path).overrides] == ["dz2 = da2 * z2 * (1 - z2)"]
 
 
 @pytest.mark.parametrize("seed", range(60))
