@@ -29,8 +29,12 @@ def screen_text(app: App[Any]) -> str:
 
 def assert_snapshot(app: App[Any], name: str) -> None:
     """Compare the screen with the file of that name, or write it if told to."""
+    assert_text(screen_text(app), name)
+
+
+def assert_text(text: str, name: str) -> None:
+    """Compare a text with the file of that name, or write it if told to."""
     file = SNAPSHOTS / f"{name}.txt"
-    text = screen_text(app)
     if os.environ.get(UPDATE):
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8"), f"{UPDATE}=1 accepts the new screen"

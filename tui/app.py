@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from nnstep.engine.text import printable
@@ -63,6 +64,10 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self.actions = remapped(self._config.keys)
         plain = self._config.ascii
         self.in_ascii = needs_ascii() if plain is None else plain
+        if self.no_color:
+            # Textual's own, of a theme that is not chosen yet, would make of no colour a black one.
+            kept = [each for each in self._filters if not isinstance(each, Monochrome)]
+            self._filters = [*kept, NoColor()]
         if self.in_ascii:
             self._filters.append(PlainSigns())
         for theme in THEMES:

@@ -1,6 +1,7 @@
 """The help: what the marks and words mean, what the keys do, and what the example is about."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, zip_longest
 from typing import ClassVar
 
@@ -8,28 +9,32 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.style import Style
 from textual.widgets import Input, Markdown, Static
 
 from nnstep.engine.text import printable
 
 from .actions import Action
 from .overlay import Field, Overlay
+from .spelled import spelled
+from .theme import Palette, palette_of
 
+# A mark, what it means, and the style of the palette that it has on the screen.
 MARKS = (
-    ("●", "written by the step just run"),
-    ("○", "read by it"),
-    ("▶", "runs next"),
-    ("·", "has run"),
-    ("*  -", "a breakpoint; a disabled one"),
-    ("[0.08]", "the cell in question"),
-    ("‹0.59›", "it was computed from this"),
-    ("▲ ▼", "went up, went down"),
-    ("e  ≈", "edited by you; rests on it"),
-    ("≠", "your own line; to, from NaN"),
-    ("?", "printed is another number"),
-    ("!", "first sight of a fault"),
-    ("grey", "of the iteration before"),
-    ("↑4 ↓18", "more above, more below"),
+    ("●", "written by the step just run", "written"),
+    ("○", "read by it", "read"),
+    ("▶", "runs next", "strong"),
+    ("·", "has run", "muted"),
+    ("*  -", "a breakpoint; a disabled one", "strong"),
+    ("[0.08]", "the cell in question", "selected"),
+    ("‹0.59›", "it was computed from this", "source"),
+    ("▲ ▼", "went up, went down", "text"),
+    ("e  ≈", "edited by you; rests on it", "touched"),
+    ("≠", "your own line; to, from NaN", "touched"),
+    ("?", "printed is another number", "error"),
+    ("!", "first sight of a fault", "error"),
+    ("grey", "of the iteration before", "muted"),
+    ("↑4 ↓18", "more above, more below", "muted"),
 )
 WORDS = (
     ("dW1", "∂L/∂W1: L per unit of W1"),
@@ -49,6 +54,8 @@ WORDS = (
     ("", "that the backward pass reads"),
     ("kink", "a point without a slope"),
 )
+# One mark of two meanings has two signs of ASCII.
+_OWN_IN_ASCII = "  ≠   ", "  #! x"
 PAGES = ("marks and words", "keys", "about this example")
 # The columns of the marks and of the words, and from which width on they stand side by side.
 _MARKS_WIDTH, _SIDE_BY_SIDE = 39, 80
@@ -121,7 +128,8 @@ class Help(Overlay[None]):
         self.query_one(VerticalScroll).scroll_home(animate=False)
 
     def _fill(self, lines: Iterable[str], description: str = "") -> None:
-        self.query_one("#text", Static).update(Content("\n".join(lines)))
+        palette = palette_of(self.app.current_theme, no_color=self.app.no_color)
+        self.query_one("#text", Static).update(in_their_colours("\n".join(lines), palette))
         markdown = self.query_one(Markdown)
         markdown.display = bool(description)
         if description:
@@ -130,8 +138,17 @@ class Help(Overlay[None]):
     def _lines(self, page: int) -> Iterator[str]:
         """Return the lines of a page, without the description of the scenario."""
         if page == 0:
-            return marks_and_words(self.app.size.width)
+            lines = marks_and_words(self.app.size.width, spell=self._spell)
+            return (line.replace(*_OWN_IN_ASCII) if self._is_ascii else line for line in lines)
         return self._keys() if page == 1 else self._about()
+
+    def _spell(self, text: str) -> str:
+        """Write a sign of a formula in words, where the strip does so too."""
+        return spelled(text) if self._is_ascii else text
+
+    @property
+    def _is_ascii(self) -> bool:
+        return getattr(self.app, "in_ascii", False)
 
     def _keys(self) -> Iterator[str]:
         from nnstep.engine.commands.interpreter import COMMANDS
@@ -188,7 +205,9 @@ class Help(Overlay[None]):
             self._show()
 
     def _found(self, text: str) -> Iterator[str]:
-        entries = (f"  {sign:<14} {meaning}" for sign, meaning in (*MARKS, *WORDS))
+        words = ((self._spell(word), self._spell(meaning)) for word, meaning in WORDS)
+        explained = (*((sign, meaning) for sign, meaning, _ in MARKS), *words)
+        entries = (f"  {sign:<14} {meaning}" for sign, meaning in explained)
         about = (f"  {line}" for line in (self._title, *self._description.splitlines()))
         for name, lines in zip(PAGES, (entries, self._keys(), about), strict=True):
             found = [line for line in lines if text in line.lower()]
@@ -205,10 +224,10 @@ class Help(Overlay[None]):
             self.dismiss()
 
 
-def marks_and_words(width: int) -> Iterator[str]:
+def marks_and_words(width: int, *, spell: Callable[[str], str]) -> Iterator[str]:
     """Return the lines that explain the screen, in one column or in two."""
-    marks = [f"  {sign:<9}{meaning}" for sign, meaning in MARKS]
-    words = [f" {word:<11}{meaning}" for word, meaning in WORDS]
+    marks = [f"  {sign:<9}{meaning}" for sign, meaning, _ in MARKS]
+    words = [f" {spell(word):<10} {spell(meaning)}" for word, meaning in WORDS]
     keys = (
         " THREE KEYS TO BEGIN",
         "  s  run one line      tab, arrows  choose a cell",
@@ -226,6 +245,19 @@ def marks_and_words(width: int) -> Iterator[str]:
         yield from (" MARKS", *marks, "", " WORDS", *words, "", *keys)
     yield f"─ the screen {'─' * (width - 13)}"
     yield " the program on the left, its numbers on the right, how they came about below."
+
+
+def in_their_colours(text: str, palette: Palette) -> Content:
+    """Return lines whose headings stand out and whose marks look as they do on the screen."""
+    content = Content(text)
+    for heading in re.finditer(r"^ [A-Z]{2}[A-Z, :]*[A-Z:]|\bWORDS$", text, re.MULTILINE):
+        content = content.stylize(Style(bold=True), *heading.span())
+    for sign, meaning, says in MARKS:
+        if found := re.search(rf"^  {re.escape(sign)} +{re.escape(meaning)}", text, re.MULTILINE):
+            start = found.start() + 2
+            style = Style.from_rich_style(getattr(palette, says))
+            content = content.stylize(style, start, start + len(sign))
+    return content
 
 
 def _by_group(actions: Sequence[Action]) -> list[Action]:

@@ -139,7 +139,7 @@ def _theme(name: str, colors: Colors, *, dark: bool) -> Theme:
             "rule": css(colors.rule),
             "block-cursor-background": css(colors.current),
             "block-cursor-foreground": css(colors.text),
-            "block-cursor-text-style": "bold",
+            "block-cursor-text-style": "bold reverse" if own else "bold",
             "scrollbar": css(colors.rule),
             "scrollbar-background": css(colors.bar),
             "screen-selection-background": css(colors.rule if not own else "bright_blue"),

@@ -1,14 +1,11 @@
 """Pictures of whole screens, as text; `NNSTEP_UPDATE_SNAPSHOTS=1` accepts new ones."""
 
 import pytest
-from rich.color import ColorType
 from screen_text import assert_snapshot, type_command, until
 
 from nnstep.engine.loading import load
 from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
-from nnstep.tui.config import Config
-from nnstep.tui.theme import OWN_DARK
 
 SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x60": (200, 60)}
 
@@ -37,20 +34,6 @@ async def test_the_debugger(name: str, scenario: str, keys: str, size: str) -> N
         await pilot.press(*keys)
         await pilot.pause()
         assert_snapshot(pilot.app, f"{name}-{size}")
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_the_tree_in_ascii_and_16_colours(size: str) -> None:
-    app = NnstepApp(load(path("mazur")), Config(ascii=True, theme=OWN_DARK.name))
-    async with app.run_test(size=SIZES[size]) as pilot:
-        await pilot.press(*"sssssssssssssplll")
-        await pilot.pause()
-        assert_snapshot(pilot.app, f"where-from-ascii-{size}")
-        strips = pilot.app.screen._compositor.render_strips()
-        styles = [segment.style for strip in strips for segment in strip if segment.style]
-        colors = [color for style in styles for color in (style.color, style.bgcolor) if color]
-        assert any(style.bold for style in styles)
-        assert {color.type for color in colors} <= {ColorType.DEFAULT, ColorType.STANDARD}
 
 
 @pytest.mark.parametrize("size", SIZES)

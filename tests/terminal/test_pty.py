@@ -182,6 +182,8 @@ def test_without_colours_no_colour_is_sent() -> None:
         for place in (1, 2, 3):
             terminal.press("s")
             terminal.wait_for(lambda place=place: f"step {place} of" in terminal.text)  # type: ignore[misc]
+        terminal.press("?")
+        terminal.wait_for_text("THREE KEYS TO BEGIN")
         assert not re.findall(
             rb"\x1b\[(?:\d+;)*(?:[349][0-7]|[34]8;[\d;]+|10[0-7])m", terminal.sent
         )
