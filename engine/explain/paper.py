@@ -92,6 +92,9 @@ def _divides(node: ast.expr) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
 
 
+_CASTS = ("int", "float64", "float32", "float16", "asarray", "to_float32", "to_float16")
+
+
 def _power(base: ast.expr, exponent: ast.expr) -> tuple[str, int]:
     if isinstance(exponent, ast.Constant) and exponent.value == 0.5:
         return f"√{_within(base, _WHOLE)}", _WHOLE
@@ -109,7 +112,7 @@ def _call(node: ast.Call) -> tuple[str, int]:
             return f"Σ {_within(operand, _PRODUCT)}", _SIGN
         return f"{name}({written(operand)})", _WHOLE
     match name, node.args:
-        case (("int" | "float64" | "float32" | "float16" | "asarray"), [only]):
+        case (_, [only]) if name in _CASTS:
             return _written(only)
         case "abs", [only]:
             return f"|{written(only)}|", _WHOLE

@@ -262,7 +262,7 @@ class Rule:
                 return self._call(ast.Call(ast.Attribute(of, "sum"), [], tree.keywords))
             case ast.Call(ast.Name("len"), _):
                 return Written("m")
-            case ast.Call(ast.Name("int"), [only]):
+            case ast.Call(ast.Name("int" | "to_float32" | "to_float16"), [only]):
                 return self.written(only)
             case ast.Call(ast.Name("one_hot"), [y, _]):
                 return Written(f"onehot({self.written(y).text})")

@@ -210,6 +210,8 @@ class _Translated(ast.NodeTransformer):
 
 _SPECIAL: Mapping[str, Callable[[_Translated, ast.Call], str]] = {
     "sum_in_float32": _Translated.sum_of,
+    "to_float32": lambda at, node: f"{at._text(node.args[0])}.float()",
+    "to_float16": lambda at, node: f"({at._text(node.args[0])}).half()",
     "logsumexp": _Translated.logsumexp_of,
     "one_hot": _Translated.one_hot_of,
     "take": _Translated.taken_of,

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnstep.engine.arrays import Array, Kernel, Shape
 from nnstep.engine.limits import MAX_COUNT
-from nnstep.engine.operations import catalogue
+from nnstep.engine.operations import catalogue, half
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import Constant
 from nnstep.engine.operations.functions import global_norm
@@ -274,7 +274,7 @@ def _compiled(
     """
     formula = FUNCTIONS[name].operation.with_settings(**dict(settings)).value_formula
     if in_half:
-        formula = formula.in_half()
+        formula = half.in_half(formula)
     return tuple(formula.parameters), formula.function
 
 

@@ -17,7 +17,7 @@ from msgspec import field
 from nnstep.engine.arrays import Array, Kernel, Shape
 
 from .formula import Constant, listed
-from .functions import single
+from .half import rounded_like, to_float32
 from .operation import Kind, Kink, Operation, Setting, ShapeError, ShapeRule, same_shape
 
 
@@ -185,17 +185,17 @@ def normal_pdf(z: Array) -> Array:
 @listed
 def gelu_tanh(z: Array) -> Array:
     """Return gelu's approximation z/2 · (1 + tanh(√(2/π) (z + 0.044715 z³)))."""
-    wide = single(z)
-    return (0.5 * wide * (1 + np.tanh(_gelu_inner(wide)))).astype(z.dtype)
+    wide = to_float32(z)
+    return rounded_like(z, 0.5 * wide * (1 + np.tanh(_gelu_inner(wide))))
 
 
 @listed
 def gelu_tanh_slope(z: Array) -> Array:
     """Return the derivative of `gelu_tanh`."""
-    wide = single(z)
+    wide = to_float32(z)
     t = np.tanh(_gelu_inner(wide))
     inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * wide**2)
-    return (0.5 * (1 + t) + 0.5 * wide * (1 - t**2) * inner_slope).astype(z.dtype)
+    return rounded_like(z, 0.5 * (1 + t) + 0.5 * wide * (1 - t**2) * inner_slope)
 
 
 def _gelu_inner(z: Array) -> Array:
@@ -213,7 +213,8 @@ GELU_TANH = _operation(
 @listed
 def gelu(z: Array) -> Array:
     """Return z · Φ(z) (Hendrycks and Gimpel, arXiv:1606.08415)."""
-    return z * normal_cdf(z)
+    wide = to_float32(z)
+    return rounded_like(z, wide * normal_cdf(wide))
 
 
 GELU = _activation(
@@ -262,15 +263,15 @@ SOFTPLUS = _activation(
 @listed
 def softmax(z: Array) -> Array:
     """Return exp(z) / Σ exp(z) along the last axis, after moving the largest z to 0."""
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    e = np.exp(to_float32(z) - to_float32(z.max(axis=-1, keepdims=True)))
+    return rounded_like(z, e / e.sum(axis=-1, keepdims=True))
 
 
 @listed
 def log_softmax(z: Array) -> Array:
     """Return log(softmax(z)) along the last axis, by the log-sum-exp of the shifted z."""
-    shifted = z - z.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted = to_float32(z) - to_float32(z.max(axis=-1, keepdims=True))
+    return rounded_like(z, shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def _has_last_axis(shape: Shape) -> Shape:

@@ -10,7 +10,8 @@ import numpy as np
 from nnstep.engine.arrays import Array, Kernel, Shape
 
 from .formula import listed
-from .functions import extreme_share, sign, spread, sum_in_float32
+from .functions import extreme_share, sign, spread
+from .half import rounded_like, to_float32
 from .operation import Kink, Operation, ShapeError, ShapeRule
 
 
@@ -61,12 +62,12 @@ DIVIDE = _binary(
     "divide",
     value=lambda a, b: a / b,
     da=lambda dout, b: dout / b,
-    db=lambda dout, a, b: -dout * a / b**2,
+    db=lambda dout, b, out: -dout / b * out,
 )
 POWER = _binary(
     "power",
     value=lambda a, b: a**b,
-    da=lambda dout, a, b: np.where(b == 0, 0, dout * b * a ** (b - 1)),
+    da=lambda dout, a, b: np.where(b == 0, 0, dout * (b * a ** (b - 1))),
     db=lambda dout, a, b, out: np.where((a == 0) & (b >= 0), 0, dout * out * np.log(a)),
 )
 MAXIMUM = _binary(
@@ -91,7 +92,7 @@ SQUARE = _unary(
 CONSTANT_POWER = _unary(
     "power",
     value=lambda x, n: x**n,
-    dx=lambda dout, x, n, one_less: dout * n * x**one_less,
+    dx=lambda dout, x, n, one_less: dout * (n * x**one_less),
 )
 NEGATE = _unary(
     "negate",
@@ -229,7 +230,8 @@ def logsumexp(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: boo
     """Return log Σ exp(x) along an axis, after moving the largest x to 0."""
     top = x.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    total = np.log(sum_in_float32(np.exp(x - top), axis=axis, keepdims=True)) + top
+    moved = np.exp(to_float32(x) - to_float32(top))
+    total = rounded_like(x, np.log(moved.sum(axis=axis, keepdims=True)) + to_float32(top))
     return total if keepdims else total.squeeze(axis) if axis is not None else total.reshape(())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from . import activations, arithmetic, elements, functions, losses
+from . import activations, arithmetic, elements, functions, half, losses
 from .formula import NAMESPACE
 from .operation import Operation
 
@@ -96,7 +96,7 @@ OPERATORS: Mapping[str, Operation] = {
 
 _OF_NUMPY = ("float16", "float32", "float64", "ones_like", "outer", "zeros_like")
 
-_CALLED = (activations, arithmetic, elements, functions, losses)
+_CALLED = (activations, arithmetic, elements, functions, half, losses)
 
 LISTED: Mapping[str, Any] = {
     **{

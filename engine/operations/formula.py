@@ -97,13 +97,8 @@ class Formula(Struct, frozen=True, eq=False, weakref=True):
         tree = self._filled({name: part.tree for name, part in inner.items()})
         return Formula(tuple(dict.fromkeys(parameters)), tree)
 
-    def in_half(self) -> "Formula":
-        """Return the formula for a run of float16: its sums go through `sum_in_float32`."""
-        tree: ast.expr = _InHalf({}).visit(self.tree)
-        return Formula(self.parameters, tree)
-
     def _filled(self, fill: Mapping[str, ast.expr]) -> ast.expr:
-        filled: ast.expr = _Filled(fill).visit(self.tree)
+        filled: ast.expr = Filled(fill).visit(self.tree)
         return filled
 
 
@@ -209,13 +204,14 @@ def _statements(module: str) -> list[ast.stmt]:
     return ast.parse(inspect.getsource(sys.modules[module])).body
 
 
-class _Filled(ast.NodeTransformer):
+class Filled(ast.NodeTransformer):
     """Copies an expression, putting other expressions in place of names."""
 
     def __init__(self, fill: Mapping[str, ast.expr]) -> None:
         self.fill = fill
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Copy a part, and what it is made of."""
         fields = {name: self._copy(value) for name, value in ast.iter_fields(node)}
         return type(node)(**fields)
 
@@ -225,24 +221,14 @@ class _Filled(ast.NodeTransformer):
         return self.visit(value) if isinstance(value, ast.AST) else value
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Put in what there is for the name."""
         return self.fill.get(node.id, node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Leave out arguments that are a default."""
         call = self.generic_visit(node)
         assert isinstance(call, ast.Call)
         call.keywords = [keyword for keyword in call.keywords if not _is_default(keyword.value)]
-        return call
-
-
-class _InHalf(_Filled):
-    """Copies an expression, with `sum_in_float32(x, …)` in place of `x.sum(…)`."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        call = super().visit_Call(node)
-        match call:
-            case ast.Call(func=ast.Attribute(value=summed, attr="sum")):
-                name = ast.Name("sum_in_float32", ast.Load())
-                return ast.Call(name, [summed, *call.args], call.keywords)
         return call
 
 

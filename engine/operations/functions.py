@@ -5,22 +5,7 @@ import numpy as np
 from nnstep.engine.arrays import Array, Shape
 
 from .formula import listed
-
-
-def single(x: Array) -> Array:
-    """Return `x` in float32 if it is in float16, where squares and sums soon overflow or stand."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
-@listed
-def sum_in_float32(
-    x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False
-) -> Array:
-    """Return the sum of `x` as hardware for half precision has it: rounded to its dtype once.
-
-    `x.sum(axis=0)` rounds after every addition: in float16, 1 + 1 + … stops at 2048.
-    """
-    return single(x).sum(axis=axis, keepdims=keepdims).astype(x.dtype)
+from .half import to_float32
 
 
 @listed
@@ -64,7 +49,8 @@ def extreme_share(x: Array, out: Array, axis: int | None = None, keepdims: bool 
     Ties share the gradient evenly, as in `torch.amax`.
     """
     hits = x == spread(out, x.shape, axis, keepdims)
-    return hits / hits.sum(axis=axis, keepdims=True, dtype=x.dtype)
+    share = hits / to_float32(hits.astype(x.dtype)).sum(axis=axis, keepdims=True)
+    return share.astype(x.dtype)
 
 
 @listed
@@ -75,7 +61,7 @@ def sum_to(g: Array, shape: Shape) -> Array:
         axis for axis, size in enumerate(shape, start=added) if size == 1 and g.shape[axis] != 1
     )
     axes = (*range(added), *repeated)
-    return single(g).sum(axis=axes, keepdims=True).reshape(shape).astype(g.dtype, copy=False)
+    return to_float32(g).sum(axis=axes, keepdims=True).reshape(shape).astype(g.dtype, copy=False)
 
 
 @listed
@@ -89,12 +75,12 @@ def scatter(g: Array, index: tuple[int | slice, ...], like: Array) -> Array:
 @listed
 def global_norm(*gradients: Array) -> Array:
     """Return the Euclidean norm of all the numbers in all the arrays together."""
-    norm = np.sqrt(sum((np.sum(single(g) ** 2) for g in gradients), start=0.0))
+    norm = np.sqrt(sum((np.sum(to_float32(g) ** 2) for g in gradients), start=0.0))
     return norm.astype(gradients[0].dtype)
 
 
 @listed
 def l2_penalty(*weights: Array, l2: float) -> Array:
     """Return l2/2 · Σ W² over all weights."""
-    penalty = l2 / 2 * np.add(0.0, sum(np.sum(single(W) ** 2) for W in weights))
+    penalty = l2 / 2 * np.add(0.0, sum(np.sum(to_float32(W) ** 2) for W in weights))
     return penalty.astype(weights[0].dtype)

@@ -17,7 +17,8 @@ from nnstep.engine.arrays import Array, Kernel
 
 from .activations import log_softmax, sigmoid, softmax
 from .formula import Formula, formula, listed
-from .functions import one_hot, sign, single
+from .functions import one_hot, sign
+from .half import rounded_like, to_float32
 from .operation import Kind, Kink, Operation, Setting
 
 Reduction = Literal["mean", "batch_mean", "sum"]
@@ -149,18 +150,17 @@ def _loss(
 
 
 def _reduced(elements: Array, reduction: str) -> Any:
-    wide = single(elements)
     if reduction == "mean":
-        return np.mean(wide).astype(elements.dtype)
-    total = np.sum(wide)
-    number = total / len(elements) if reduction == "batch_mean" else total
-    return number.astype(elements.dtype)
+        return np.mean(elements)
+    total = np.sum(elements)
+    return total / len(elements) if reduction == "batch_mean" else total
 
 
 @listed
 def half_squared_error(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return half the squared error, by default summed over all elements."""
-    return 0.5 * _reduced((a - y) ** 2, reduction or "sum")
+    total = _reduced((to_float32(a) - to_float32(y)) ** 2, reduction or "sum")
+    return rounded_like(a, 0.5 * total)
 
 
 HALF_SQUARED_ERROR = _loss(
@@ -177,7 +177,7 @@ HALF_SQUARED_ERROR = _loss(
 @listed
 def mse(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return the squared error, by default its mean over all elements."""
-    return _reduced((a - y) ** 2, reduction or "mean")
+    return rounded_like(a, _reduced((to_float32(a) - to_float32(y)) ** 2, reduction or "mean"))
 
 
 MSE = _loss(
@@ -194,7 +194,7 @@ MSE = _loss(
 @listed
 def mae(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return the absolute error, by default its mean over all elements."""
-    return _reduced(np.abs(a - y), reduction or "mean")
+    return rounded_like(a, _reduced(np.abs(to_float32(a) - to_float32(y)), reduction or "mean"))
 
 
 MAE = _loss(
@@ -212,9 +212,9 @@ MAE = _loss(
 @listed
 def huber(a: Array, y: Array, delta: float = 1.0, reduction: str | None = None) -> Array:
     """Return e²/2 for errors up to delta, else delta · (|e| - delta/2); by default the mean."""
-    e = np.abs(a - y)
+    e = np.abs(to_float32(a) - to_float32(y))
     elements = np.where(e <= delta, 0.5 * e**2, delta * (e - 0.5 * delta))
-    return _reduced(elements, reduction or "mean")
+    return rounded_like(a, _reduced(elements, reduction or "mean"))
 
 
 HUBER = _loss(
@@ -235,16 +235,18 @@ def binary_cross_entropy(a: Array, y: Array, reduction: str | None = None) -> Ar
 
     Logarithms are clamped at -100, as in `torch.nn.BCELoss`.
     """
-    log_a = np.maximum(np.log(a), -100)
-    log_rest = np.maximum(np.log1p(-a), -100)
-    return _reduced(-(y * log_a + (1 - y) * log_rest), reduction or "mean")
+    log_a = np.maximum(np.log(to_float32(a)), -100)
+    log_rest = np.maximum(np.log1p(-to_float32(a)), -100)
+    elements = -(y * log_a + (1 - y) * log_rest)
+    return rounded_like(a, _reduced(elements, reduction or "mean"))
 
 
 @listed
 def binary_cross_entropy_with_logits(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return the binary cross-entropy of sigmoid(a), by default its mean, without overflow."""
-    elements = np.maximum(a, 0) - a * y + np.log1p(np.exp(-np.abs(a)))
-    return _reduced(elements, reduction or "mean")
+    z = to_float32(a)
+    elements = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    return rounded_like(a, _reduced(elements, reduction or "mean"))
 
 
 BINARY_CROSS_ENTROPY = Loss(
@@ -282,18 +284,19 @@ BINARY_CROSS_ENTROPY = Loss(
 @listed
 def cross_entropy(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return -Σ y log a of each row, by default the mean over rows; 0 · log 0 is 0."""
-    return _cross_entropy(np.log(a), a, y, reduction)
+    return _cross_entropy(np.log(to_float32(a)), a, y, reduction)
 
 
 @listed
 def cross_entropy_with_logits(a: Array, y: Array, reduction: str | None = None) -> Array:
     """Return the cross-entropy of softmax(a), by default its mean over rows, without overflow."""
-    return _cross_entropy(log_softmax(a), a, y, reduction)
+    return _cross_entropy(log_softmax(to_float32(a)), a, y, reduction)
 
 
 def _cross_entropy(logs: Array, a: Array, y: Array, reduction: str | None) -> Array:
     rows = y if y.ndim == a.ndim else one_hot(y, a)
-    return _reduced(-np.where(rows == 0, 0, rows * logs).sum(axis=-1), reduction or "batch_mean")
+    elements = -np.where(rows == 0, 0, rows * logs).sum(axis=-1)
+    return rounded_like(a, _reduced(elements, reduction or "batch_mean"))
 
 
 _PLAIN = _operation(

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.operations.formula import Constant, Formula, formula, variable
+from nnstep.engine.operations.half import in_half
 from nnstep.engine.scenario.model import Data
 
 from .program import Doubt, Instruction, Phase, Program, Role, Shapes, Tensor
@@ -54,7 +55,7 @@ class Listing:
         self.instructions: list[Instruction] = []
         self.tensors: dict[str, Tensor] = {}
         self.doubts: list[Doubt] = []
-        self._in_half = dtype == "float16"
+        self._is_half = dtype == "float16"
         self._rows = data.batch_sizes if data else (1,)
         if data:
             self._add_batch(data)
@@ -90,8 +91,8 @@ class Listing:
     ) -> None:
         """Add `target = formula`, with tensor `names` for the formula's parameters."""
         self.declare(target)
-        if self._in_half:
-            formula = formula.in_half()
+        if self._is_half:
+            formula = in_half(formula)
         named = {parameter: names[parameter] for parameter in formula.parameters}
         self.instructions.append(
             Instruction(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import expression, network
+from building import expression, network, optimizer
 from commanding import give
 from msgspec.structs import replace
 from oracle_scenarios import ORACLES, numbers
@@ -34,7 +34,9 @@ def test_the_slope_of_an_absolute_error_of_nan_is_0_as_in_pytorch(dtype: str) ->
     session = Session(scenario, iterations=1)
     session.edit("b1", (0,), np.nan)
     session.run()
-    assert "da1 = sign(a1 - y) / a1.size" in [line.code for line in session.program.instructions]
+    half = "to_float16(sign(to_float32(a1) - to_float32(y)) / a1.size)"
+    code = half if dtype == "float16" else "sign(a1 - y) / a1.size"
+    assert f"da1 = {code}" in [line.code for line in session.program.instructions]
     assert np.isnan(session.value("L"))
     other = np.sign(session.value("a1") - session.value("y"))[0, 1] / 2
     assert session.value("dz1").tolist() == [[0, other]]
@@ -68,6 +70,84 @@ def test_biases_of_half_precision_sum_all_rows_and_the_listing_says_so() -> None
     assert session.value("db1") == 4096
     lines = [line.code for line in session.program.instructions]
     assert "db1 = sum_in_float32(dz1, axis=0)" in lines
+
+
+def both(code: str, **given: Any) -> tuple[Session, Session]:
+    """The same numbers, which float16 has, in float16 and in float64."""
+    sessions = []
+    for dtype in ("float16", "float64"):
+        rounded: dict[str, Any] = {
+            name: np.asarray(value, np.float16) for name, value in given.items()
+        }
+        session = Session(expression(code, "L", dtype=dtype, **rounded), iterations=1)
+        session.run()
+        sessions.append(session)
+    return sessions[0], sessions[1]
+
+
+WIDE = np.linspace(-250, 350, 3000)
+MANY = np.tile([0.5, -0.25], 40000)
+
+
+@pytest.mark.parametrize(
+    ("code", "given"),
+    [
+        ("v = var(x)", {"x": WIDE}),
+        ("v = x.var(axis=0)", {"x": MANY}),
+        ("v = mean(x)", {"x": MANY}),
+        ("v = logsumexp(x)", {"x": np.zeros(80000)}),
+        ("v = max(x)", {"x": np.ones(80000)}),
+        ("v = x / y", {"x": [1.0, 0.5], "y": [300.0, 1e-2]}),
+        ("v = 3 / y", {"y": [2000.0, 0.02]}),
+        ("v = x ** 3", {"x": [4e-3, 30.0]}),
+        ("v = x ** y", {"x": [0.01, 20.0], "y": [70.0, 2.5]}),
+        ("v = softmax(x)", {"x": [[0.0, 2.0, -1.0]]}),
+        ("v = log_softmax(x)", {"x": [[0.0, 2.0, -1.0]]}),
+    ],
+)
+@pytest.mark.parametrize("scale", [1.0, 200.0])
+def test_what_float16_can_hold_is_not_lost_on_the_way(
+    code: str, given: dict[str, Any], scale: float
+) -> None:
+    x = np.asarray(next(iter(given.values())), np.float64)
+    c = scale * np.linspace(1, 2, x.shape[-1]) if x.size < 10 else scale
+    half, double = both(f"{code}\nL = sum(c * v)", c=c, **given)
+    for name in ("v", *(f"d{each}" for each in given)):
+        value, expected = half.value(name), double.value(name)
+        assert value.dtype == np.float16
+        held = np.abs(expected) < 65000
+        assert held.any()
+        np.testing.assert_allclose(value[held], expected[held], rtol=5e-3, atol=2e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["mse", "half_squared_error", "mae", "huber"])
+@pytest.mark.parametrize("rows", [4, 70000])
+def test_losses_in_half_precision_overflow_no_sooner_than_their_result(
+    kind: str, rows: int
+) -> None:
+    y = np.zeros((rows, 1))
+    y[0] = 340 if rows == 4 else 20000  # 340 squared is no float16, a mean of it is
+    half: list[Any] = []
+    double: list[Any] = []
+    for dtype, found in (("float16", half), ("float64", double)):
+        given = Data(np.ones((rows, 1), dtype), y.astype(dtype), rows)
+        loss = Loss(kind, "mean")
+        scenario = network((1, 1), activations=("identity",), dtype=dtype, loss=loss)
+        session = Session(replace(scenario, data=given), iterations=1)
+        session.edit("W1", (0, 0), 0.5)
+        session.run()
+        found += [session.value(name) for name in ("L", "da1", "dW1")]
+    for value, expected in zip(half, double, strict=True):
+        assert value.dtype == np.float16
+        np.testing.assert_allclose(value, expected, rtol=5e-3, atol=1e-7)
+
+
+def test_the_square_of_a_gradient_in_adam_is_averaged_before_it_is_rounded() -> None:
+    adam = optimizer("adam", 0.1, eps=1e-3)
+    scenario = expression("L = 300 * a", "L", dtype="float16", optimized=adam, a=1.0)
+    session = Session(scenario, iterations=1)
+    session.run()
+    assert session.value("v_a") == np.float16(90)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "batch_mean"])
