@@ -109,7 +109,7 @@ ACTIONS: tuple[Action, ...] = (
            "take the last change back", CHANGE, ":undo"),
     Action("redo", "U", "Redo", "make that change again", CHANGE, ":redo"),
     Action("copy", "y", "Copy",
-           "copy the cell in question; or, while one is offered, take an earlier session up",
+           "copy what is selected, or the cell in question; or take up the session offered",
            ASK, "copy"),
     Action("resume", "", "Take up", "take the earlier session up again", CHANGE, "recover"),
     Action("watch", "w", "Watch",

@@ -149,6 +149,24 @@ class Commanding(Screen[None]):
         cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
         self.app.push_screen(EditValue(self.driver, cell, str(current)), self.show_answer)
 
+    def copy(self) -> None:
+        """Copy what is selected by mouse, or else the cell in question."""
+        prompt = self._key_of("prompt")
+        if text := self.get_selected_text():
+            self.app.copy_to_clipboard("\n".join(map(str.rstrip, text.splitlines())))
+            self.clear_selection()
+            self.say("The selected text is copied, if this terminal allows it.")
+        elif self.selected is None:
+            self.say(NO_VALUE)
+        else:
+            name, index = self.selected
+            cell, value = cell_name(name, index), self.driver.snapshot.tensors[name][index]
+            self.app.copy_to_clipboard(str(value))
+            self.say(
+                f"{value} is copied, if this terminal allows it; "
+                f"in any, {prompt}copy {cell} > FILE writes it to a file."
+            )
+
     def action_what_if(self) -> None:
         """Ask what the loss would be if the cell in question were another."""
         from .what_if import WhatIfValue

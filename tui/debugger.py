@@ -378,11 +378,9 @@ class Debugger(Arranging):
             pane.view.reveal_cursor()
             pane.redraw()
 
-    def on_tensor_pane_cursor_moved(self) -> None:
-        """Ask about the cell that somebody has chosen."""
-        pane = self.stage.focus
-        if isinstance(pane, TensorPane) and pane.view.selected is not None:
-            self.choose(pane.view.selected)
+    def on_tensor_pane_cursor_moved(self, message: TensorPane.CursorMoved) -> None:
+        """Ask about the cell that somebody has chosen; a click may come before the keys do."""
+        self.choose(message.cell)
 
     def on_map_pane_chosen(self, message: MapPane.Chosen) -> None:
         """Ask about the cell that somebody has chosen on the map, or go where it was written."""
@@ -434,16 +432,8 @@ class Debugger(Arranging):
             self.do(f"goto {place}")
 
     def action_copy(self) -> None:
-        """Copy the cell in question; while an earlier session is offered, take that up."""
-        if self._is_offered:
+        """Copy what is selected, or the cell in question; an earlier session offered goes first."""
+        if self._is_offered and not self.selections:
             self.action_recover()
-        elif self.selected is None:
-            self.say(NO_VALUE)
         else:
-            name, index = self.selected
-            cell, value = cell_name(name, index), self.driver.snapshot.tensors[name][index]
-            self.app.copy_to_clipboard(str(value))
-            self.say(
-                f"{value} is copied, if this terminal allows it; "
-                f"in any, {self._key_of('prompt')}copy {cell} > FILE writes it to a file."
-            )
+            self.copy()

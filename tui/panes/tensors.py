@@ -356,7 +356,11 @@ class TensorPane(Pane):
     BINDINGS = bindings("tensors")
 
     class CursorMoved(Message):
-        """The cursor is on another cell."""
+        """Somebody has put the cursor on a cell."""
+
+        def __init__(self, cell: tuple[str, Shape]) -> None:
+            super().__init__()
+            self.cell = cell
 
     def __init__(self, tab: Tab, roles: Collection[str], *, id: str | None = None) -> None:
         super().__init__(tab, id=id)
@@ -410,7 +414,8 @@ class TensorPane(Pane):
     def cursor_moved(self) -> None:
         """Draw the cursor where it is now, and tell."""
         self.redraw()
-        self.post_message(self.CursorMoved())
+        if self.view.selected is not None:
+            self.post_message(self.CursorMoved(self.view.selected))
 
     def action_cursor(self, rows: int, columns: int) -> None:
         """Move the cursor by cells."""
