@@ -1,7 +1,9 @@
 """Fixtures of several test modules."""
 
+import gc
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -21,6 +23,24 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 settings.register_profile("same", deadline=None, derandomize=True, database=None)
 settings.register_profile("explore", settings.get_profile("same"), derandomize=False)
 settings.load_profile("same")
+
+
+# Nearly all that is alive are modules, which to look through again and again takes a sixth of the
+# time.
+gc.freeze()
+gc.set_threshold(20_000, 20, 100)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test marked `sweep(n)`, leave one case in n quick and call the others slow."""
+    seen = Counter[str]()
+    for item in items:
+        if (sweep := item.get_closest_marker("sweep")) is not None:
+            test = item.nodeid.partition("[")[0]
+            if seen[test] % sweep.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[test] += 1
 
 
 @pytest.fixture(scope="session")

@@ -77,12 +77,14 @@ def check(calculation: Calculation) -> None:
                 np.testing.assert_array_equal(part, numbers[window])
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_every_built_in_scenario(name: str) -> None:
     for calculation in calculations(load(name)):
         check(calculation)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("kind", ["mse", "mae", "huber", "half_squared_error"])
 def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
     options = {"delta": 1.0} if kind == "huber" else {}
@@ -104,6 +106,7 @@ def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
             check(calculation)
 
 
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("drawn_at_random", [random_network, random_expression])
 def test_the_lines_of_random_programs(

@@ -215,6 +215,7 @@ def test_an_override_that_is_wrong_and_the_number_that_the_rule_has(path: Path) 
     assert "is what the program's own rule, without an override, would give" in item.text
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_all_is_right_in_the_gallery(name: str) -> None:
     items = list(check(name))

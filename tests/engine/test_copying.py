@@ -11,6 +11,7 @@ from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_a_copy_runs_as_the_built_in_scenario_does(name: str, tmp_path: Path) -> None:
     paths = copy_scenario(name, tmp_path)

@@ -90,6 +90,7 @@ LARGER = [name for name in scenarios.names() if name not in SMALL]
 ORACLES = oracle_cases("torch") + oracle_cases("published")
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", LARGER)
 def test_a_cell_of_every_line_of_the_built_in_scenarios(name: str) -> None:
     check(load(name), cells=1)
@@ -100,6 +101,7 @@ def test_every_cell_of_two_small_scenarios(name: str) -> None:
     check(load(name), cells=None)
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("path", ORACLES, ids=str)
 def test_a_cell_of_every_line_of_the_oracles(path: Path, tmp_path: Path) -> None:
     check(loaded(path, tmp_path), iterations=1, cells=1)
@@ -111,11 +113,13 @@ def loaded(path: Path, folder: Path) -> Scenario:
     return load(file)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks(seed: int) -> None:
     check(random_network(seed), cells=1, seed=seed)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_expressions(seed: int) -> None:
     check(random_expression(seed), cells=1, seed=seed)
@@ -141,6 +145,7 @@ def test_two_hundred_random_programs(dtype: str) -> None:
         check(random_expression(seed, dtype), cells=2, seed=seed)
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("form", forms())
 def test_every_form_of_the_language(form: str) -> None:
     check(of_form(form, "float64"), iterations=1, cells=2)
@@ -178,6 +183,7 @@ def test_places_and_classes_that_there_are_not(dtype: str) -> None:
 # Sources
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("seed", range(10))
 def test_a_cell_that_moves_another_is_one_of_its_sources(seed: int) -> None:
     scenario = random_network(seed, "float64") if seed % 2 else random_expression(seed, "float64")

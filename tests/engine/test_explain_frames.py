@@ -135,6 +135,7 @@ def test_readers_are_the_cells_that_have_it_as_a_source() -> None:
         assert "a1[0, 1]" in [source.cell for source in sources]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["mazur", "rows", "graph", "blocks"])
 def test_readers_and_sources_are_each_other_the_other_way_round(name: str) -> None:
     session = Session(load(name))

@@ -75,6 +75,7 @@ def elsewhere() -> Iterator[Callable[[Path], str]]:
         yield run
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_the_gallery_in_a_python_that_sees_no_nnstep(
     name: str, elsewhere: Callable[[Path], str], tmp_path: Path
@@ -110,12 +111,14 @@ def ran(scenario: Scenario) -> int:
     return run.iterations or (run.epochs or 0) * per_epoch or 1
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ACTIVATED, ids=str)
 def test_every_activation(activation: object, dtype: str, tmp_path: Path) -> None:
     assert_prints_the_run(random_network(1, dtype, activation=activation), tmp_path)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("kind", "options"), OPTIMIZED)
 def test_every_optimizer(kind: str, options: dict[str, object], dtype: str, tmp_path: Path) -> None:
@@ -123,6 +126,7 @@ def test_every_optimizer(kind: str, options: dict[str, object], dtype: str, tmp_
     assert_prints_the_run(made, tmp_path)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", [*LOSSES])
 def test_every_loss(kind: str, dtype: str, tmp_path: Path) -> None:
@@ -131,6 +135,7 @@ def test_every_loss(kind: str, dtype: str, tmp_path: Path) -> None:
         assert_prints_the_run(random_network(seed, dtype, loss=loss), tmp_path)
 
 
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("layout", ["out_in", "in_out"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(12))
@@ -138,6 +143,7 @@ def test_networks_that_chance_makes(seed: int, dtype: str, layout: str, tmp_path
     assert_prints_the_run(random_network(100 + seed, dtype, layout=layout), tmp_path)
 
 
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_programs(number: int, dtype: str, tmp_path: Path) -> None:

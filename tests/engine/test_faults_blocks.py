@@ -116,7 +116,8 @@ def assert_divisible(case: Scenario, data: st.DataObject) -> None:
     assert [entry[2] for entry in whole] == sorted(entry[2] for entry in whole)
 
 
-@pytest.mark.parametrize("name", ["vanishing", "overflow", "xor", "iris"])
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("name", ["xor", "vanishing", "overflow", "iris"])
 def test_built_in_scenarios_can_be_divided_too(name: str) -> None:
     run = Recorded(load(name), 40)
     end = 40 * len(run.program)

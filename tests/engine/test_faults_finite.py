@@ -104,6 +104,7 @@ def producers(run: Recorded) -> list[tuple[int, str]]:
     return [(iteration, name) for name, iteration in found.items()]
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     "chosen",
     [

@@ -332,6 +332,7 @@ def test_planted_faults_are_found_at_their_step(name: str) -> None:
     assert catches(name, PLANTED) >= 0.95 * PLANTED
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", sorted(set(FAULTS) - {"diverging", "non-finite", "stalled"}))
 def test_a_planted_fault_is_found_at_its_step(name: str) -> None:
     assert catches(name, 2) == 2

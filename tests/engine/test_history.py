@@ -264,8 +264,8 @@ def test_the_loss_of_every_iteration_is_kept_whole() -> None:
 def test_a_place_is_near_if_little_is_to_be_computed_again() -> None:
     """The fewer passes there are from the keyframe on, and the smaller they are, the nearer."""
     small, large = (
-        Session(network(units, rows=rows, batch_size=rows), iterations=140)
-        for units, rows in (((2, 2, 1), 1), ((60, 400, 400, 1), 16))
+        Session(network(units, rows=rows, batch_size=rows), iterations=60)
+        for units, rows in (((2, 2, 1), 1), ((60, 300, 300, 1), 16))
     )
     small.run()
     assert all(small.is_near(place) for place in range(small.newest + 1))
@@ -277,7 +277,7 @@ def test_a_place_is_near_if_little_is_to_be_computed_again() -> None:
     assert not large.is_near(steps * 2 * spacing)
 
 
-@pytest.mark.parametrize("hidden", [1, 12, 60])
+@pytest.mark.parametrize("hidden", [1, 12, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_pause_waits_for_few_lines_only(hidden: int) -> None:
     """However many lines a pass has, no more are executed between two looks at a pause."""
     session = Session(network((1, *[1] * hidden, 1)), iterations=500)

@@ -126,7 +126,7 @@ def write(folder: Path, text: str) -> Path:
 @example((1, ("program", "parameters", "a"), True), "a" * 90_000)
 @example((1, ("program", "code"), False), f"{'L' * 90_000} = a")
 @example((0, ("title",), False), BAD * 3000)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_at_any_place(
     tmp_path: Path, place: tuple[int, tuple[Any, ...], bool], text: str
 ) -> None:

@@ -39,6 +39,7 @@ def always_or_never(mistake: str) -> dict[str, bool]:
     return {name: found == of for name, (found, of) in told.items() if found in (0, of)}
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", ["mazur", "rows", "blocks", "two-layer", "xor"])
 def test_each_mistake_is_found_by_the_means_that_the_table_says(name: str) -> None:
     for one in found_in(name):
@@ -47,6 +48,7 @@ def test_each_mistake_is_found_by_the_means_that_the_table_says(name: str) -> No
         assert one.told
 
 
+@pytest.mark.slow
 def test_these_scenarios_have_every_mistake() -> None:
     five = ("mazur", "rows", "blocks", "two-layer", "xor")
     seen: set[Found] = {one for name in five for one in found_in(name)}

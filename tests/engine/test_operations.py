@@ -106,6 +106,7 @@ def test_operations_of_positive_numbers(name: str, shape: tuple[int, ...], seed:
 BROADCASTS = [((2, 3), (2, 3)), ((), (2, 3)), ((3,), (2, 3)), ((1, 3), (2, 3)), ((2, 1), (1, 3))]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("operation", [*OPERATORS.values(), arithmetic.MAXIMUM, arithmetic.MINIMUM])
 @pytest.mark.parametrize(("left", "right"), [*BROADCASTS, *((b, a) for a, b in BROADCASTS)])
 @given(seed=seeds)
@@ -266,6 +267,7 @@ LOSS_CASES = [
 ]
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(("kind", "from_logits", "activation", "reduction", "targets"), LOSS_CASES)
 @given(rows=st.integers(1, 4), seed=seeds)
 @settings(max_examples=2)

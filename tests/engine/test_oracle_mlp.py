@@ -49,6 +49,7 @@ FUSED = [
 ]
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("path", FUSED, ids=lambda path: path.stem)
 def test_the_long_way_through_the_last_activation(path: Path, tmp_path: Path) -> None:
     case = read_case(path)

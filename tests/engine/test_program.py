@@ -59,6 +59,7 @@ def check_shapes(scenario: Scenario, iterations: int) -> None:
     assert session.values().keys() == tensors.keys()
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_shapes_of_every_built_in_scenario(name: str) -> None:
     scenario = load(name)

@@ -223,6 +223,7 @@ def test_inputs_take_part_but_are_not_verified() -> None:
 # Built-in scenarios
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", scenarios.names())
 @pytest.mark.parametrize(
     "iterations", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 30))]

@@ -231,6 +231,7 @@ def check_sheet(sheet: Sheet, view: View, width: int, height: int) -> None:
         assert sheet.text()[cell.y][cell.end - len(text) : cell.end] == text
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_every_scenario_fits_any_box(name: str) -> None:
     for session in lines_of(load(name)):
@@ -239,6 +240,7 @@ def test_every_line_of_every_scenario_fits_any_box(name: str) -> None:
             check_sheet(draw(view, width, height), view, width, height)
 
 
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("drawn_at_random", [random_network, random_expression])
 def test_every_line_of_random_programs_fits_any_box(

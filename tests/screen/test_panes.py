@@ -322,6 +322,7 @@ async def test_the_loss_shows_last_change_best_and_a_curve() -> None:
         assert lines[-1].split() == ["iteration", "0", "3"]
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("height", [1, 12])
 @pytest.mark.parametrize("width", range(1, 70))
 async def test_no_figure_of_the_loss_is_ever_cut(width: int, height: int) -> None:

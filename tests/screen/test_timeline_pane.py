@@ -378,6 +378,7 @@ async def test_a_click_beside_the_curve_selects_too() -> None:
         assert len(app.asked) == 1
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("width", [1, 13, 40, 80, 119, 120, 200])
 @pytest.mark.parametrize("height", [1, 3, 5, 6, 16])
 @pytest.mark.parametrize("iterations", [0, 3000])

@@ -140,6 +140,7 @@ async def test_without_a_value_it_says_why() -> None:
         assert screen_lines(pilot.app)[1:3] == [" dW1 dW1 has no value yet", " L   no value yet"]
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("width", range(1, 60, 2))
 async def test_no_number_is_ever_cut(width: int) -> None:
     watches = (watched("L", -1.25e-7, 3e-7), watched("long_name", 12345.678, 12345.5))

@@ -4,6 +4,7 @@ import pytest
 from pseudo_terminal import Terminal
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "sent",
     [
