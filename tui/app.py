@@ -74,6 +74,29 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
             self.register_theme(theme)
         self.theme = fitting_theme(self.console.color_system, no_color=self.no_color).name
 
+    @property
+    def asks_how_wide_signs_are(self) -> bool:
+        """Whether the terminal is to say how wide its signs are; nobody else has said so."""
+        return self._config.ascii is None and not self.in_ascii
+
+    def use_ascii(self) -> None:
+        """Show everything in ASCII from now on: this terminal shows other signs too wide."""
+        from .debugger import Debugger
+        from .panes.line_view import LineView
+
+        if self.in_ascii:
+            return
+        self.in_ascii = True
+        self._filters.append(PlainSigns())
+        for screen in self.screen_stack:
+            for widget in screen.query("*"):
+                if isinstance(widget, LineView):
+                    widget.repaint()
+                else:
+                    widget.refresh()
+            if isinstance(screen, Debugger):
+                screen.ask_again()
+
     def is_urgent(self, key: str) -> bool:
         """Tell whether a key does not wait long."""
         return super().is_urgent(key) or key in self._keys_of("quit")

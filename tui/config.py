@@ -23,7 +23,7 @@ _DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
 class Config:
     """What the file asks for, and what was wrong with it; `history` is in bytes.
 
-    `ascii` asks for marks in ASCII; None leaves it to the locale.
+    `ascii` says whether marks are in ASCII; None leaves it to the locale and to the terminal.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)

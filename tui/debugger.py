@@ -295,6 +295,10 @@ class Debugger(Arranging):
         self._pointer.choose(cell)
         self._ask()
 
+    def ask_again(self) -> None:
+        """Say of the cell in question what there is to say, in other signs."""
+        self._ask()
+
     def _ask(self) -> None:
         """Show which cell is in question now, in the panes and in the strip."""
         scene = self._scene()

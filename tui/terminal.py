@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Key, Resize
+from textual.events import CursorPosition, Key, Resize
 from textual.message import Message
 
 from .styles_sent import shortened
@@ -123,8 +123,43 @@ def _is_size(event: Resize) -> bool:
     return 0 < event.size.width <= _MOST_CELLS and 0 < event.size.height <= _MOST_CELLS
 
 
+# Signs that some terminals show two columns wide, written on a line of their own and taken away
+# before anybody sees them; the terminal is asked where its cursor stood behind them. On the first
+# line the answer could be a key: F3 with others.
+_SIGNS = "●○▶▲▼‹≈×÷−→─│Σ∂σ√½⊙"
+_ASKED_ON = 2
+HOW_WIDE = f"\x1b[{_ASKED_ON};1H{_SIGNS}\x1b[6n\x1b[{_ASKED_ON};1H\x1b[2K"
+
+
+def shows_signs_narrow(x: int) -> bool:
+    """Tell whether a cursor in a column, from 0 on, says that the signs are one column wide."""
+    return x == len(_SIGNS)
+
+
 class SteadyDriver(LinuxDriver):
-    """Textual's driver, with a reader that goes on after anything that it cannot read."""
+    """Textual's driver, with a reader that goes on after anything that it cannot read.
+
+    It asks the terminal how wide it shows signs, if the app wants to know, and waits for no answer.
+    """
+
+    _is_asked = False
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over, and ask it how wide it shows the signs if that is not known."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        has_room = self._get_terminal_size()[0] > 2 * len(_SIGNS)
+        if has_room and getattr(self._app, "asks_how_wide_signs_are", False):
+            self._is_asked = True
+            self.write(HOW_WIDE)
+
+    def process_message(self, message: Message) -> None:
+        """Hand an event on, but the answer to what only the driver has asked."""
+        if isinstance(message, CursorPosition) and self._is_asked and message.y == _ASKED_ON - 1:
+            self._is_asked = False
+            if not shows_signs_narrow(message.x):
+                self._app.call_later(self._app.use_ascii)  # type: ignore[attr-defined]
+            return
+        super().process_message(message)
 
     def write(self, data: str) -> None:
         """Send data to the terminal, without styles that it has already."""

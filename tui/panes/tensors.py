@@ -315,9 +315,8 @@ class TensorView:
         """Put the cursor on a cell that exists: the one it was on, or else the first."""
         block = self._layout.by_name.get(self.cursor.name) if self.cursor else None
         if self.cursor is not None and block is not None and block.rows:
-            row, column = self.cursor.row, self.cursor.column
-            row, column = min(row, block.rows - 1), min(column, block.columns - 1)
-            self.cursor = Cursor(block.name, row, column)
+            row = min(self.cursor.row, block.rows - 1)
+            self.cursor = Cursor(block.name, row, min(self.cursor.column, block.columns - 1))
         else:
             cells = self._layout.with_cells
             self.cursor = Cursor(cells[0].name) if cells else None
@@ -414,8 +413,8 @@ class TensorPane(Pane):
     def cursor_moved(self) -> None:
         """Draw the cursor where it is now, and tell."""
         self.redraw()
-        if self.view.selected is not None:
-            self.post_message(self.CursorMoved(self.view.selected))
+        if cell := self.view.selected:
+            self.post_message(self.CursorMoved(cell))
 
     def action_cursor(self, rows: int, columns: int) -> None:
         """Move the cursor by cells."""
