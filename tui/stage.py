@@ -94,14 +94,20 @@ class Stage:
             self._arrange()
 
     def go_to(self, row: Row) -> None:
-        """Give a pane that has something to show the keys, and bring it into view."""
+        """Give a pane the keys, and bring it into view.
+
+        If there is no more room for it beside the others, the one of its digit has them; if it has
+        nothing to show any more, one that always has.
+        """
+        if row.shown == "with room" and not self.is_open(row):
+            row = row_of(row.digit)
         self._here = row
         left = {each for each in self._asked if each.region == "whole" and each is not row}
         self._asked -= left
         if row.shown == "when asked for":
             self._asked.add(row)
         self._look_at(row)
-        if left or self._regions[row] not in self.layout.shown.values():
+        if left or self._regions.get(self._here) not in self.layout.shown.values():
             self._arrange()
 
     def close(self, row: Row) -> None:

@@ -146,8 +146,7 @@ class ExpressionParser:
             return self._negated_condition(floor)
         if token.kind is Kind.NUMBER:
             cursor.take()
-            value = int(token.text) if token.text.isdigit() else float(token.text)
-            return self._postfix(Number(value, start=token.start, end=token.end))
+            return self._postfix(Number(token.number, start=token.start, end=token.end))
         if token.kind is Kind.NAME and token.text not in WORD_OPERATORS:
             return self._postfix(self._name_or_call())
         if cursor.take_if("("):

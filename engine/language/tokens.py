@@ -9,7 +9,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from nnstep.engine.limits import MAX_DIGITS, MAX_NAME, MAX_TEXT, MAX_TOKENS
+from nnstep.engine.limits import MAX_COUNT, MAX_DIGITS, MAX_NAME, MAX_TEXT, MAX_TOKENS
 from nnstep.engine.text import quoted
 
 from .nodes import GrammarError
@@ -89,6 +89,12 @@ class Token(Struct, frozen=True):
         if self.kind in (Kind.NEWLINE, Kind.END):
             return f"the end of the {'line' if self.kind is Kind.NEWLINE else 'text'}"
         return quoted(self.text)
+
+    @property
+    def number(self) -> float:
+        """The value of a number: whole if it is written so, and small enough for arrays."""
+        whole = self.text.isdigit() and int(self.text) <= MAX_COUNT
+        return int(self.text) if whole else float(self.text)
 
 
 def near_miss(name: Token) -> str:

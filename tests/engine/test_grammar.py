@@ -165,7 +165,14 @@ def test_slices() -> None:
 
 
 def test_whole_numbers_stay_whole() -> None:
-    for text, kind in {"2": int, "2.0": float, "2.": float, "1e2": float}.items():
+    for text, kind in {
+        "2": int,
+        "2.0": float,
+        "2.": float,
+        "1e2": float,
+        "9007199254740992": int,
+        "9" * 20: float,  # no array of whole numbers has it
+    }.items():
         node = parse_expression(text)
         assert isinstance(node, Number)
         assert type(node.value) is kind

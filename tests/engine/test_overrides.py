@@ -86,6 +86,13 @@ def test_off_is_an_edit_too_and_a_second_one_takes_the_place_of_the_first() -> N
         session.override_off("dW2")
 
 
+def test_a_whole_number_larger_than_arrays_have_is_one_as_it_is_anywhere_else() -> None:
+    session = mazur()
+    session.override("L = 99999999999999999999 if 0 else 0")
+    session.seek(6)
+    assert session.value("L") == 0.0
+
+
 def test_restart_keeps_those_of_the_file(tmp_path: Path) -> None:
     session = Session(load(with_override(tmp_path, 'line = "dW1 = dz1.T @ x / 3"')))
     session.override("dW2 = -dz2.T @ a1")
