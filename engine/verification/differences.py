@@ -12,7 +12,9 @@ from nnstep.engine.arrays import Shape
 
 from .probe import Probe, Quotient
 from .verdict import (
+    BAD,
     GOOD,
+    NEAR,
     PASS_BELOW,
     SMALLEST_SCALE,
     STEP,
@@ -37,6 +39,9 @@ MUCH_NOISE = 0.01
 MOSTLY_NOISE = 4
 """Quotients that differ by up to so many times their noise do so because of it."""
 
+EXACT = NEAR / 4
+"""The relative uncertainty at which a wrong gradient is told by its ratio to the numeric one."""
+
 CAUTION = 2
 """By how much the uncertainty of an estimate is made larger than it seems to be."""
 
@@ -46,6 +51,11 @@ class Estimate(Struct, frozen=True, gc=False):
 
     value: float
     uncertainty: float
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it has digits enough to tell which mistake a wrong gradient looks like."""
+        return self.uncertainty < EXACT * abs(self.value)
 
 
 def compared(probe: Probe, index: Shape, analytic: float) -> Cell | Kinked:
@@ -65,7 +75,8 @@ def compared(probe: Probe, index: Shape, analytic: float) -> Cell | Kinked:
     for estimate in _estimates(probe, index, step, first):
         if estimate.uncertainty < best.uncertainty:
             best = estimate
-        if judged(analytic, best) in {Verdict.PASS, Verdict.SUSPICIOUS, Verdict.FAIL}:
+        verdict = judged(analytic, best)
+        if verdict is Verdict.PASS or (verdict in BAD and best.is_exact):
             break
     return Cell(index, analytic, best.value, judged(analytic, best))
 
@@ -105,12 +116,16 @@ def judged(analytic: float, estimate: Estimate) -> Verdict:
 
 
 def _agrees(analytic: float, quotient: Quotient) -> bool:
-    """Tell an agreement that is not luck; a loss that does not move has the gradient zero."""
+    """Tell an agreement that is not luck; a loss that does not move has the gradient zero.
+
+    However small a gradient is, it agrees by its own size: the least scale of the relative error is
+    for those that rounding errors drown.
+    """
     if analytic == quotient.value:
         return True
     scale = max(abs(analytic), abs(quotient.value))
     certain = quotient.noise < MUCH_NOISE * scale
-    return certain and relative_error(analytic, quotient.value) < PASS_BELOW
+    return certain and abs(analytic - quotient.value) < PASS_BELOW * scale
 
 
 def _estimates(probe: Probe, index: Shape, step: float, first: Quotient) -> Iterator[Estimate]:

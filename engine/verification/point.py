@@ -110,7 +110,7 @@ class Point:
         """
         loss = float(run(self.probed, self.given, as_float64)[self.program.loss])
         moves = [abs(self._rounded_loss(generator) - loss) for _ in range(ROUNDINGS)]
-        return max(EPSILON, *moves) if np.isfinite(moves).all() else np.inf
+        return max(EPSILON * abs(loss), *moves) if np.isfinite(moves).all() else np.inf
 
     def _rounded_loss(self, generator: np.random.Generator) -> float:
         given = {name: _rounded(array, generator) for name, array in self.given.items()}
