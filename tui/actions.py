@@ -116,7 +116,8 @@ ACTIONS: tuple[Action, ...] = (
            "watch the cell in question, or no longer",
            ASK, ":toggle watch {watched}"),
     Action("writer", "enter", "Its step",
-           "go to the step that wrote the cell in question", ASK, ":who {cell}"),
+           "go to the step that wrote the cell in question; there, what can be asked about it",
+           ASK, "writer"),
     Action("inside", "semicolon", "Inside",
            "inside the cell in question: its calculation, part by part", ASK, "inside"),
     Action("jump-back", "comma", "Jump back",
@@ -238,6 +239,25 @@ ACTIONS: tuple[Action, ...] = (
 # fmt: on
 
 
+def _of_tensors(enter: str) -> tuple[tuple[str, str], ...]:
+    """Return the keys of a pane of tensors; `enter` is what Enter leads to."""
+    return (
+        ("cell-left cell-up cell-down cell-right", "cell"),
+        ("writer", enter),
+        ("edit", "edit"),
+        ("watch", "watch"),
+        ("step-op", "step"),
+        ("back-op", "back"),
+        ("help", "help"),
+        ("prompt", "prompt"),
+        ("step-layer", "layer"),
+        ("quit", "quit"),
+        ("undo", "undo"),
+        ("verify", "verify"),
+        ("timeline", "timeline"),
+    )
+
+
 # The keys on the last line: those of what has the focus, the commonest first. There is always room
 # for help; of the others, as many as fit are shown. Several keys stand side by side for one word.
 FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -260,21 +280,8 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("undo", "undo"),
         ("verify", "verify"),
     ),
-    "tensors": (
-        ("cell-left cell-up cell-down cell-right", "cell"),
-        ("writer", "its step"),
-        ("edit", "edit"),
-        ("watch", "watch"),
-        ("step-op", "step"),
-        ("back-op", "back"),
-        ("help", "help"),
-        ("prompt", "prompt"),
-        ("step-layer", "layer"),
-        ("quit", "quit"),
-        ("undo", "undo"),
-        ("verify", "verify"),
-        ("timeline", "timeline"),
-    ),
+    "tensors": _of_tensors("its step"),
+    "own step": _of_tensors("why"),
     "large": (
         ("step-op", "step"),
         ("back-op", "back"),

@@ -44,6 +44,11 @@ class Commanding(Screen[None]):
     def selected(self) -> tuple[str, Shape] | None:
         """The name and the index of the cell in question."""
 
+    @property
+    @abstractmethod
+    def is_at_its_step(self) -> bool:
+        """Whether the step that is shown wrote the cell in question, or none has."""
+
     @abstractmethod
     def choose(self, cell: tuple[str, Shape]) -> None:
         """Have a cell be the one in question."""
@@ -177,6 +182,28 @@ class Commanding(Screen[None]):
         name, index = self.selected
         current = self.driver.snapshot.tensors[name][index]
         self.app.push_screen(WhatIfValue(self.driver, name, index, current))
+
+    def action_writer(self) -> None:
+        """Go to the step that wrote the cell in question; if that is here, offer what to ask."""
+        if self.is_at_its_step and not self.driver.is_busy:
+            self._offer_questions()
+        else:
+            self.action_do("who {cell}")
+
+    def _offer_questions(self) -> None:
+        """Offer the questions that apply to the cell in question, and ask the one chosen."""
+        from .questions import Questions
+
+        assert self.selected is not None, "it has a step"
+        name, index = self.selected
+        offered = self.driver.consult(lambda session: session.questions(name, index))
+        if offered is not None:
+            title = f"What can be asked about {cell_name(name, index)}"
+            self.app.push_screen(Questions(title, offered), self._ask_chosen)
+
+    def _ask_chosen(self, line: str | None) -> None:
+        if line is not None:
+            self.do(line)
 
     def action_run(self) -> None:
         """Run at the speed of the moment, or pause."""

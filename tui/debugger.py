@@ -38,6 +38,7 @@ from .trees import Trees
 from .typeahead import hold
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.explanation import Explanation
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.verification.verdict import Verification
@@ -84,6 +85,7 @@ class Debugger(Arranging):
         self._pointer = Pointer()
         self._speller = Speller()
         self._verified: dict[tuple[object, ...], Verification] = {}
+        self._why: Explanation | None = None
         self._inside: Inside | None = None
         self._is_drawn = False
         self._blanks = Blanks(
@@ -213,13 +215,15 @@ class Debugger(Arranging):
         """Return what there is to see around the snapshot; on the way, no cell is in question."""
         snapshot = self.driver.snapshot
         cell = None if self.driver.is_on_the_way else self.selected
+        insight = self._insight(cell, self._trees.place)
+        self._why = insight.why
         return self._scenes.scene(
             snapshot,
             self._ran,
             Asked(*cell) if cell else None,
             is_shown=self.stage.here is not row_of(1),
             follow=follow,
-            insight=self._insight(cell, self._trees.place),
+            insight=insight,
             verified=self._verified.get(self._pass_shown),
             survey=self.driver.survey() if self._shows_map else None,
         )
@@ -290,6 +294,13 @@ class Debugger(Arranging):
             return self._trees.cell
         return self._pointer.cell(self.driver.snapshot)
 
+    @property
+    def is_at_its_step(self) -> bool:
+        """Whether the step that is shown wrote the cell in question, or none has."""
+        why, place = self._why, self.driver.snapshot.place
+        is_first = why is not None and why.origin == "first" and place > 0
+        return is_first or (why is not None and why.step == place - 1)
+
     def choose(self, cell: Cell) -> None:
         """Have a cell be the one in question, and its index in what is written next."""
         self._pointer.choose(cell)
@@ -323,6 +334,8 @@ class Debugger(Arranging):
     def _show_keys(self) -> None:
         """Show the keys of what has the focus; inside a cell, those of that."""
         scope = self.stage.focus.footer or self.stage.here.scope
+        if scope == "tensors" and self.is_at_its_step:
+            scope = "own step"
         self._keys.show("inside" if self._inside else scope if scope in FOOTERS else "")
 
     def action_inside(self) -> None:
@@ -392,7 +405,7 @@ class Debugger(Arranging):
             self._pointer.choose((message.name, message.index))
         self._ask()
         if message.goes:
-            self.action_do("who {cell}")
+            self.action_writer()
 
     def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
         """Go to a place chosen on the timeline."""
@@ -425,8 +438,11 @@ class Debugger(Arranging):
         self.action_give_up()
 
     def on_tree_pane_go_there(self) -> None:
-        """Go to the step that wrote the node in brackets."""
+        """Go to the step that wrote the node in brackets; if that is here, offer what to ask."""
         cell = self._trees.cell
+        if self._trees.is_at_its_step:
+            self._offer_questions()
+            return
         place = self._trees.leave_for_step()
         if isinstance(place, str):
             self.say(place)

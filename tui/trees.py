@@ -65,6 +65,12 @@ class Trees:
         return node.place if node is not None and node.has_run else None
 
     @property
+    def is_at_its_step(self) -> bool:
+        """Whether the step that is shown wrote the node in brackets."""
+        node, last = self.node, self._driver.snapshot.place - 1
+        return node is not None and node.has_run and node.step == last
+
+    @property
     def asked(self) -> str | None:
         """The node in brackets as a command has it: with the step that wrote it."""
         node = self.node
@@ -144,8 +150,6 @@ class Trees:
             return "This step has not run yet."
         if node.step is None:
             return f"{node.cell}: {node.what}."
-        if node.step + 1 == snapshot.place:
-            return f"{node.cell} was written by this step."
         self._left = snapshot.place, snapshot.branch.name, snapshot.branch.edits
         self.close()
         return node.step + 1
