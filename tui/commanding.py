@@ -38,6 +38,8 @@ class Commanding(Screen[None]):
         self.typed: list[str] = []
         self._actions = actions
         self._history = history
+        # Whether an earlier session was offered when the last key came.
+        self._is_offered = False
 
     @property
     @abstractmethod
@@ -153,6 +155,13 @@ class Commanding(Screen[None]):
         self.reveal_cell()
         cell, current = cell_name(name, index), self.driver.snapshot.tensors[name][index]
         self.app.push_screen(EditValue(self.driver, cell, str(current)), self.show_answer)
+
+    def action_copy(self) -> None:
+        """Copy what is selected, or the cell in question; an earlier session offered goes first."""
+        if self._is_offered and not self.selections:
+            self.action_recover()
+        else:
+            self.copy()
 
     def copy(self) -> None:
         """Copy what is selected by mouse, or else the cell in question."""

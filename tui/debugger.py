@@ -111,8 +111,6 @@ class Debugger(Arranging):
             ),
         )
         self._offer = ""
-        # Whether an earlier session was offered when the last key came.
-        self._is_offered = False
         self._keys = KeyLine(tuple(a for a in actions if a.scope != "gallery"), id="keys")
         for pane in self.stage.panes.values():
             if isinstance(pane, MapPane):
@@ -450,10 +448,3 @@ class Debugger(Arranging):
             if cell is not None:
                 self._pointer.choose(cell)
             self.do(f"goto {place}")
-
-    def action_copy(self) -> None:
-        """Copy what is selected, or the cell in question; an earlier session offered goes first."""
-        if self._is_offered and not self.selections:
-            self.action_recover()
-        else:
-            self.copy()

@@ -1,4 +1,4 @@
-"""Enter on a cell whose own step is on the screen: the questions that apply to it, and an answer."""
+"""Enter on a cell whose own step is on the screen: the questions that apply."""
 
 import pytest
 from debugging import NARROW, app_of, debugger, place, said, shows
