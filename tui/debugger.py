@@ -32,6 +32,7 @@ from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
 from .inside import Inside
 from .pointer import Pointer
+from .signs import draws_ascii
 from .spelled import Speller
 from .stage import Stage
 from .trees import Trees
@@ -257,7 +258,7 @@ class Debugger(Arranging):
         insight = self.driver.look_into(cell, place)
         if insight.why is not None and not insight.why.sentence and (said := self._trees.feeds):
             insight = replace(insight, why=replace(insight.why, sentence=said))
-        return self._speller.spelled(insight) if getattr(self.app, "in_ascii", False) else insight
+        return self._speller.spelled(insight) if draws_ascii(self.app) else insight
 
     @property
     def _in_numbers(self) -> bool:
@@ -296,8 +297,7 @@ class Debugger(Arranging):
     def is_at_its_step(self) -> bool:
         """Whether the step that is shown wrote the cell in question, or none has."""
         why, place = self._why, self.driver.snapshot.place
-        is_first = why is not None and why.origin == "first" and place > 0
-        return is_first or (why is not None and why.step == place - 1)
+        return why is not None and place > 0 and (why.step == place - 1 or why.origin == "first")
 
     def choose(self, cell: Cell) -> None:
         """Have a cell be the one in question, and its index in what is written next."""

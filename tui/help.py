@@ -16,6 +16,7 @@ from nnstep.engine.text import printable
 
 from .actions import Action
 from .overlay import Field, Overlay
+from .signs import draws_ascii
 from .spelled import spelled
 from .theme import Palette, palette_of
 
@@ -148,7 +149,7 @@ class Help(Overlay[None]):
 
     @property
     def _is_ascii(self) -> bool:
-        return getattr(self.app, "in_ascii", False)
+        return draws_ascii(self.app)
 
     def _keys(self) -> Iterator[str]:
         from nnstep.engine.commands.interpreter import COMMANDS

@@ -8,6 +8,7 @@ import locale
 import os
 import re
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from rich.segment import Segment
 from textual.color import Color
@@ -41,6 +42,25 @@ _TABLE: Mapping[int, str] = {
     **{ord(sign): plain for sign, plain in PLAIN.items()},
     **{code: _plain_braille(code) for code in _BRAILLE},
 }
+
+
+# What stands before a node of the tree that has nothing below it; in ASCII, a dot would be a mark.
+_LEAF, _PLAIN_LEAF = "·", "-"
+
+
+@runtime_checkable
+class _Draws(Protocol):
+    in_ascii: bool
+
+
+def draws_ascii(app: object) -> bool:
+    """Tell whether an app has signs of ASCII alone."""
+    return isinstance(app, _Draws) and app.in_ascii
+
+
+def leaf(app: object) -> str:
+    """Return the sign before a leaf of the tree."""
+    return _PLAIN_LEAF if draws_ascii(app) else _LEAF
 
 
 def in_ascii(text: str) -> str:

@@ -35,6 +35,19 @@ def _explain(session: "Session", text: Typed) -> Answer:
     return Answer(tuple(explanation_lines(explanation)))
 
 
+def _inside(session: "Session", text: Typed) -> Answer:
+    parts = text.cut(_AT)
+    step = step_meant(session, parts[1]) if parts else None
+    name, index = cell_meant(session, parts[0] if parts else text)
+    with blaming(text):
+        found = session.explain(name, index, step)
+    if len(found.reductions) < 2:
+        raise text.error(f"there is nothing to calculate in {found.cell}")
+    wrote = f"step {found.step}, {found.code}"
+    lines = (f"  {each}" for each in found.reductions)
+    return Answer((f"{found.cell} = {found.value!r}, by {wrote}:", *lines), title="Inside a cell")
+
+
 def cell_meant(session: "Session", text: Typed) -> tuple[str, Shape]:
     """Read a cell of a tensor of the program, which need not have a value yet."""
     match expression(text, session.program.tensors, "a cell, such as W1[0, 1],"):
@@ -161,6 +174,16 @@ COMMANDS = (
         (),
         "With a step, as the value was just after it: explain W1[0, 0] at 14. A step can also be "
         "a tensor, for the line that writes it: at dW2, or at dW2@3 in iteration 3.",
+    ),
+    Command(
+        "inside",
+        "CELL [at STEP]",
+        "calculate a cell, one part after the other becoming its value",
+        "inside z1[0, 1]",
+        _inside,
+        (),
+        "Each line has the calculation with one more part replaced by its value; the last is the "
+        "value of the cell. On the screen, a key goes through them one by one.",
     ),
     Command(
         "readers",

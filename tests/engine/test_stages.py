@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from commanding import give
 
 from nnstep.engine.explain.reductions import MOST_STEPS
 from nnstep.engine.explain.stages import Stage, Stages, window
+from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
 
@@ -87,3 +89,20 @@ def test_what_does_not_fit_is_cut_around_the_next_part() -> None:
     assert first.text[-1] == "…"
     whole = Stage("1 + 2", 0, 5, "3")
     assert window(whole, 40) is whole
+
+
+def test_the_prompt_writes_all_of_them() -> None:
+    session = Session(load("mazur"))
+    session.seek(30)
+    assert give(session, "inside z1[0, 1] at 1").lines == (
+        "z1[0, 1] = 0.39249999999999996, by step 1, z1 = x @ W1.T + b1:",
+        "  0.05 * 0.25 + 0.1 * 0.3 + 0.35",
+        "  0.0125 + 0.1 * 0.3 + 0.35",
+        "  0.0125 + 0.03 + 0.35",
+        "  0.042499999999999996 + 0.35",
+        "  0.39249999999999996",
+    )
+    lines = give(session, "inside dW1[1, 0]").lines
+    assert lines[-1] == f"  {session.explain('dW1', (1, 0)).value!r}"
+    with pytest.raises(TextError, match=r"nothing to calculate in x\[0, 0\]"):
+        give(session, "inside x[0, 0]")

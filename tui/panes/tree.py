@@ -15,6 +15,7 @@ from nnstep.engine.arrays import has_cell
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import bindings
 from nnstep.tui.numbers import format_value
+from nnstep.tui.signs import leaf
 
 from .line_view import Line, Piece, columns, fit
 from .pane import Pane, Tab
@@ -224,8 +225,7 @@ class TreePane(Pane):
         on_path = shape.cursor[: len(row.path)] == row.path
         style = palette.strong if is_asked else palette.text if on_path else palette.muted
         style = style if node.has_run else palette.muted
-        leaf = "-" if getattr(self.app, "in_ascii", False) else "·"
-        sign = leaf if node.is_leaf else "▾" if row.path in shape.opened else "▸"
+        sign = leaf(self.app) if node.is_leaf else "▾" if row.path in shape.opened else "▸"
         yield " " * (2 + min(2 * len(row.path), MOST_INDENT)), palette.text
         yield sign, style
         name = f"[{node.cell}]" if is_asked else f" {node.cell} "
