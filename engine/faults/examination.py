@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
+from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.step import Record
 from nnstep.engine.scenario.model import Scenario
 
@@ -147,7 +148,12 @@ class Examination:
             here = first * steps < edit.place < min(timeline.place, (first + 1) * steps)
             if here and edit.name in timeline.program.parameters:
                 edit.apply(before)
-        losses = branch.losses.view()
-        found = self._found_on(branch)
-        new = self._monitor.examine(first, records, before, losses, found.faults, start)
+        monitor, losses, found = self._monitor, branch.losses.view(), self._found_on(branch)
+        places = range(first * steps, (first + len(records)) * steps)
+        as_listed = monitor.has_listed(timeline.program) and not any(
+            edit.place in places or isinstance(edit, Override) for edit in branch.edits
+        )
+        new = monitor.examine(
+            first, records, before, losses, found.faults, start, as_listed=as_listed
+        )
         self._found[branch] = replace(found, faults=merged(found.faults, new))

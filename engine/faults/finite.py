@@ -1,7 +1,7 @@
 """Values that are not finite: the lines that make them, and how many others pass them on."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -11,7 +11,7 @@ from nnstep.engine.machine.step import Record
 from nnstep.engine.text import cell_name
 
 from .fault import NON_FINITE, Fault, Key
-from .passes import LARGE, Written, flattened
+from .passes import LARGE, Passes, Written
 from .producers import Producer, advice
 
 FINITE, INFINITE, NO_NUMBER = range(3)
@@ -29,31 +29,33 @@ class Made(Struct, frozen=True):
     passed_on: int
 
 
-def is_finite(written: Written, records: Sequence[Record], start: int = 0) -> bool:
-    """Tell whether it is plain at a glance that all that was computed is finite.
+def is_finite(
+    written: Written,
+    records: Sequence[Record],
+    groups: Iterable[Passes],
+) -> bool:
+    """Tell whether it is plain at a glance that all that whole passes in a row computed is finite.
 
-    Positions of a single record below `start` are not looked at. Squares may overflow where the
-    numbers do not: then it is not plain.
+    They have run the lines of the program as they stand, and nothing was edited in them: then it is
+    enough to look where no later line would show it. `groups` are the same passes. Squares may
+    overflow where the numbers do not: then it is not plain.
     """
-    low, high = max(written.computed, written.counts[start]), len(records[0])
-    whole = high == len(written.names)
-    dtype = records[0][high - 1].dtype
-    small: list[Array] = []
-    for record in records:
-        for index in range(low, high):
-            array = record[index]
-            if array.size <= LARGE and array.dtype == dtype:
-                small.append(array)
-            elif whole and _shows_later(written, index, record is records[-1]):
-                continue
-            elif not math.isfinite(sum_of_squares(array)):
-                return False
-    return not small or math.isfinite(sum_of_squares(flattened(small)))
+    last = (records[-1][index] for index in written.kept)
+    return all(map(_is_plain, last)) and all(
+        _is_plain(array)
+        for passes in groups
+        for index in written.telling
+        for array in passes.pieces(index)
+    )
 
 
-def _shows_later(written: Written, index: int, is_last: bool) -> bool:
-    """Tell whether a later array is not finite either, if one at an index of a whole pass is."""
-    return index in written.followed or (index in written.carried and not is_last)
+def all_finite(written: Written, record: Record, start: int) -> bool:
+    """Tell the same of all that one pass, perhaps under way, computed from a position on."""
+    return all(map(_is_plain, record[max(written.computed, written.counts[start]) :]))
+
+
+def _is_plain(array: Array) -> bool:
+    return math.isfinite(sum_of_squares(array))
 
 
 def sum_of_squares(array: Array) -> float:

@@ -11,7 +11,7 @@ from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 
 from .fault import Fault, merged
-from .finite import NonFinite, is_finite
+from .finite import NonFinite, all_finite, is_finite
 from .passes import Passes, Written, grouped
 from .rule import Rule
 from .rules import rules_of
@@ -29,8 +29,7 @@ class Monitor:
     """The rules for a scenario and its program; the same for all branches of its run."""
 
     def __init__(self, scenario: Scenario, program: Program) -> None:
-        clip = scenario.optimizer.clip if scenario.optimizer else None
-        self._written = Written(program, clips_values=bool(clip and clip.kind == "value"))
+        self._written = Written(program)
         self._measured_by = yardstick(scenario)
         self._non_finite = NonFinite(self._written, scenario.optimizer is not None)
         self._finite_data = scenario.data is None or all(
@@ -43,6 +42,10 @@ class Monitor:
         for rule in rules_of(scenario, self._written, self._measured_by):
             self._rules[rule.position].append(rule)
         self._largest_pass = 0
+
+    def has_listed(self, program: Program) -> bool:
+        """Tell whether a program is the one whose faults this knows."""
+        return program is self._written.program
 
     @property
     def block(self) -> int:
@@ -66,6 +69,8 @@ class Monitor:
         losses: Array,
         known: Collection[Fault],
         start: int = 0,
+        *,
+        as_listed: bool = True,
     ) -> tuple[Fault, ...]:
         """Return the faults that are not among those `known`, in order of their places.
 
@@ -73,7 +78,8 @@ class Monitor:
         incomplete. `before` are the tensors at the start of the first, and `losses` those of all
         iterations, shape `(iterations,)`. Positions of the first pass below `start` have been
         examined already. Of a fault that is known and of the same pass, what has changed since is
-        returned again: how many lines pass it on.
+        returned again: how many lines pass it on. The passes ran `as_listed` if their lines were
+        those of the monitor's program, and nothing was edited in them.
         """
         if len(records[0]) == len(self._written.names):
             numbers = sum(array.size for array in records[0][self._written.computed :])
@@ -89,6 +95,7 @@ class Monitor:
                     losses,
                     merged(tuple(known), found),
                     start if low == 0 else 0,
+                    as_listed=as_listed,
                 )
         return found
 
@@ -109,6 +116,8 @@ class Monitor:
         losses: Array,
         known: Sequence[Fault],
         start: int,
+        *,
+        as_listed: bool,
     ) -> tuple[Fault, ...]:
         """Return the faults of whole passes, or of a single one from a position on."""
         written = self._written
@@ -120,7 +129,11 @@ class Monitor:
         rules = (r for r in chain.from_iterable(self._rules[start:stop]) if r.key not in keys)
         first_of = (self._first(rule, groups, recent, len(records)) for rule in rules)
         faults = [fault for fault in first_of if fault]
-        if not (self._finite_data and is_finite(written, records, start)):
+        if as_listed and start == 0 and stop == len(written.program):
+            finite = is_finite(written, records, (passes for _, passes in groups))
+        else:
+            finite = all(all_finite(written, record, start) for record in records)
+        if not (finite and self._finite_data):
             faults += self._not_finite(first, records, before, known, start)
         return tuple(sorted(faults, key=lambda fault: fault.place))
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.step import Record
-from nnstep.engine.program.program import Phase, Program, Role
+from nnstep.engine.program.program import Phase, Program
+
+from .handing import handed_on
 
 LARGE = 8192
 """The numbers in an array above which an excerpt of it is measured first.
@@ -15,6 +17,9 @@ LARGE = 8192
 It is also what OpenBLAS certainly multiplies in one thread: on a busy machine, to wait for several
 takes many times as long as their work.
 """
+
+SMALL = 512
+"""The numbers in an array up to which it takes longer to look at each than to join them first."""
 
 EXCERPT = 2048
 """About how many numbers an excerpt has."""
@@ -24,40 +29,34 @@ class Written:
     """The indices, in the record of a pass, of what the instructions of a program write.
 
     `names` has the tensor of every index, and `counts` how many arrays there are before each
-    instruction and, as its last number, after them all. From `computed` on arrays are not data, and
-    `loss` is the position that computes the loss.
+    instruction and, as its last number, after them all. `leaves` has the last index of a tensor:
+    what a pass leaves in it. From `computed` on arrays are not data, and `loss` is the position
+    that computes the loss.
 
-    What an update leaves in a parameter or a buffer is `carried` into the next pass: once it is not
-    finite it never is again. Gradients are `followed` by such a parameter: if one is not finite,
-    neither is what it updates.
+    Whether what was computed is finite is looked at where no later line would show that it is not:
+    at the indices in `telling` in every pass, at those in `kept`, which the next pass would show,
+    in the last one.
     """
 
-    def __init__(self, program: Program, clips_values: bool = False) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
         self.names: list[str] = []
         self.counts = [0]
-        self.carried: set[int] = set()
-        self.followed: set[int] = set()
         self._last: dict[tuple[str, Phase], tuple[int, int]] = {}
-        updated = {line.writes[0] for line in program.instructions if line.phase is Phase.UPDATE}
-        gradients = program.gradients
-        followed = {gradients[name] for name in updated.intersection(program.parameters)}
         for position, line in enumerate(program.instructions):
             for name in line.writes:
-                index = len(self.names)
-                self._last[name, line.phase] = position, index
+                self._last[name, line.phase] = position, len(self.names)
                 self.names.append(name)
-                role = program.tensors[name].role
-                if line.phase is Phase.UPDATE and role in (Role.PARAMETER, Role.BUFFER):
-                    self.carried.add(index)
-                # Clipping makes a finite value of an infinite one.
-                elif name in followed and not (clips_values and line.phase is Phase.BACKWARD):
-                    self.followed.add(index)
             self.counts.append(len(self.names))
+        self.leaves = {name: index for index, name in enumerate(self.names)}
         losses = (at for at, line in enumerate(program.instructions) if program.loss in line.writes)
         self.loss = next(losses)
         first = program.instructions[0]
         self.computed = len(first.writes) if first.phase is Phase.BATCH else 0
+        shown, shown_next = handed_on(program)
+        hidden = [at for at in range(self.computed, len(self.names)) if at not in shown]
+        self.telling = [index for index in hidden if index not in shown_next]
+        self.kept = [index for index in hidden if index in shown_next]
 
     def last(self, name: str, phase: Phase) -> tuple[int, int] | None:
         """Return the position that writes a tensor last in a phase, and the index of what it wrote.
@@ -79,6 +78,38 @@ class Written:
         return self.counts.index(count)
 
 
+class Starts:
+    """The tensors at the start of some passes of a row of them, put together when asked for.
+
+    `before` are those at the start of the first pass of the row, `records` what its passes wrote,
+    and `numbers` say which of them are meant.
+    """
+
+    def __init__(
+        self,
+        written: Written,
+        before: Mapping[str, Array],
+        records: Sequence[Record],
+        numbers: Sequence[int],
+    ) -> None:
+        self._written = written
+        self._before = before
+        self._records = records
+        self._numbers = numbers
+
+    def __getitem__(self, at: int) -> Mapping[str, Array]:
+        number = self._numbers[at]
+        left = self._written.tensors(self._records[number - 1]) if number else {}
+        return {**self._before, **left}
+
+    def of(self, name: str) -> list[Array]:
+        """Return a tensor at the start of each."""
+        first, index = self._before[name], self._written.leaves.get(name)
+        if index is None:
+            return [first] * len(self._numbers)
+        return [self._records[n - 1][index] if n else first for n in self._numbers]
+
+
 class Passes:
     """Passes with batches of one size, and what they wrote, stacked: shape `(passes, …)`, float64.
 
@@ -92,7 +123,7 @@ class Passes:
         self,
         written: Written,
         iterations: Sequence[int],
-        before: Sequence[Mapping[str, Array]],
+        before: Starts,
         records: Sequence[Record],
         losses: Array,
         *,
@@ -116,10 +147,16 @@ class Passes:
             self._stacks[index] = self._stacked([record[index] for record in self.records])
         return self._stacks[index]
 
+    def pieces(self, index: int) -> Sequence[Array]:
+        """Return all that the passes wrote at an index, small arrays joined."""
+        if self.records[0][index].size <= SMALL:
+            return [self.array(index)]
+        return [record[index] for record in self.records]
+
     def tensor(self, name: str) -> Array:
         """Return a tensor before each of the passes."""
         if name not in self._stacks:
-            self._stacks[name] = self._stacked([before[name] for before in self.before])
+            self._stacks[name] = self._stacked(self.before.of(name))
         return self._stacks[name]
 
     def once(self, key: object, measure: "Measure") -> Array:
@@ -130,12 +167,12 @@ class Passes:
 
     def one(self, number: int) -> "Passes":
         """Return one of the passes, counted from 0, its arrays whole."""
-        iteration = int(self.iterations[number])
+        iteration, records = int(self.iterations[number]), [self.records[number]]
         return Passes(
             self.written,
             [iteration],
-            [self.before[number]],
-            [self.records[number]],
+            Starts(self.written, self.before[number], records, [0]),
+            records,
             self.losses[: iteration + 1],
             whole=True,
         )
@@ -186,7 +223,6 @@ def grouped(
 
     `before` are the tensors before the first of them.
     """
-    befores = [before, *({**before, **written.tensors(record)} for record in records[:-1])]
     groups: dict[tuple[int, ...], list[int]] = {}
     for number, record in enumerate(records):
         groups.setdefault(record[0].shape, []).append(number)
@@ -198,7 +234,7 @@ def grouped(
             Passes(
                 written,
                 iterations,
-                [befores[n] for n in numbers],
+                Starts(written, before, records, numbers),
                 [records[n] for n in numbers],
                 known,
             ),

@@ -10,7 +10,7 @@ from nnstep.engine.program.program import Instruction, Phase
 
 from .gradients import Gradient
 from .passes import Passes, Written
-from .rule import Rule
+from .rule import Rule, nothing
 
 SATURATED, MOST_SATURATED = 5.0, 0.5
 """The |z| from which on a sigmoid or tanh is flat, and the share of a layer that may be there."""
@@ -114,12 +114,12 @@ class Units(Struct, frozen=True, eq=False):
     def most_alike(self, passes: Passes) -> Array:
         """Return the size of the largest group of units with equal weights, biases and gradients.
 
-        Units whose first weights differ are not compared any further.
+        Units whose first weights differ are not compared any further: NaN where all do.
         """
         weights = np.moveaxis(passes.tensor(self.gradient.parameter), self.axis + 1, 1)
         ordered = np.sort(weights[:, :, 0], axis=1)
         near = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
-        result = np.ones(len(passes))
+        result = nothing(passes)
         for number in np.flatnonzero(near):
             result[number] = self._largest_group(passes, weights, int(number))
         return result

@@ -193,7 +193,7 @@ def lost(one: Updated, dtype: str, rate: str) -> Rule:
         slopes = gradients != 0
         still = slopes & (one.moves(passes) == 0).reshape(len(passes), -1)
         telling = one.gradient.size(passes) >= NO_GRADIENT
-        telling &= np.array([float(before[rate]) != 0 for before in passes.before])
+        telling &= passes.tensor(rate) != 0
         with np.errstate(all="ignore"):
             return np.where(telling, still.sum(axis=1) / slopes.sum(axis=1), np.nan)
 
