@@ -62,6 +62,11 @@ class Machine:
         self._record: list[Array] = []
         self._computed = 0
         self._shown = 0
+        # The passes computed ahead that are to come, the next one last; where the shuffling stood
+        # before them; and how many may be computed together: more, as long as nothing is dropped.
+        self._later: list[Record] = []
+        self._began: Cursor | None = None
+        self._trusted = 1
         self._last_record: Record = ()
         self._executed = program
         self._edits: Sequence[Change] = ()
@@ -109,11 +114,13 @@ class Machine:
     @property
     def cursor(self) -> Cursor | None:
         """Where the shuffling of the data stands, None if they are not shuffled."""
+        self._drop_later()
         return self._batches.cursor if self._batches else None
 
     @property
     def rows_taken(self) -> tuple[int, ...]:
         """The numbers of the rows of the data that the last batch line took."""
+        self._drop_later()
         return self._batches.taken if self._batches else ()
 
     # Going elsewhere
@@ -123,6 +130,7 @@ class Machine:
 
         Those from the state's own place on are still to be made, one there at once.
         """
+        self._later, self._trusted = [], 1  # the batches go back with the cursor
         self.place = state.place
         self._live = dict(state.tensors)
         self._record = list(state.written)
@@ -154,6 +162,7 @@ class Machine:
     def _make(self, edit: Change) -> None:
         """Make an edit; what was computed ahead is dropped."""
         tensors = self.tensors
+        self._drop_later()
         del self._record[self._shown :]
         self._computed = self.position
         # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
@@ -165,6 +174,7 @@ class Machine:
         """Run a program from here on; one with the very same lines stays the one that it was."""
         pairs = zip(program.instructions, self.program.instructions, strict=True)
         if program is not self.program and any(new is not old for new, old in pairs):
+            self._drop_later()
             self.program = program
             self._moves += 1
 
@@ -202,6 +212,7 @@ class Machine:
 
         `goes_on` is asked from time to time, and ends it too.
         """
+        self._drop_later()
         while self.place < end:
             if self._computed > self.position:
                 stop = self._pass_ahead(end, look)
@@ -297,25 +308,43 @@ class Machine:
         return int(min(self._together, self.stride - iteration % self.stride, within))
 
     def _compute(self, end: float) -> None:
-        """Compute a pass ahead, or else the next line."""
-        if self._whole_passes(end):
+        """Compute some passes ahead, or else the next line."""
+        if not self._later and (count := min(self._whole_passes(end), self._trusted)):
+            self._began, self._trusted = self.cursor, 2 * self._trusted
             with suppress(Exception):  # its line will raise it when its turn comes
-                (record,) = self._computed_passes(1)
-                self._record, self._computed = [*record], len(self.program)
-                return
-        self._compute_line()
+                self._later = self._computed_passes(count)[::-1]
+        if self._later:
+            self._record, self._computed = [*self._later.pop()], len(self.program)
+        else:
+            self._compute_line()
+
+    def _drop_later(self) -> None:
+        """Drop the passes computed ahead that are to come."""
+        if not self._later:
+            return
+        self._later, self._trusted = [], 1
+        if self._batches and self.place:
+            self._batches.restore(self._began)
+            self._batches.batch((self.place - 1) // len(self.program))
 
     def _computed_passes(self, count: int) -> list[Record]:
-        """Compute passes ahead; what an error leaves is in its `records`."""
+        """Compute passes ahead; what an error leaves of them is returned.
+
+        Where not even the first is left, or somebody interrupts it, the batches are where they
+        were.
+        """
         records: list[Record] = []
+        cursor = self._batches.cursor if self._batches else None
         first = self.clock.iteration(self.place)
         batches: Iterable[Any] = range(count)
         if self._batches:
             batches = map(self._batches.batch, range(first, first + count))
         try:
             self._context.run(passes_of(self.program), self._live, batches, records.append)
-        except Exception:
-            if not records:
+        except BaseException as error:
+            if not records or not isinstance(error, Exception):
+                if self._batches:
+                    self._batches.restore(cursor)
                 raise
         return records
 
@@ -328,10 +357,6 @@ class Machine:
         except Exception:
             self._compute_line()  # what follows raises it at its place
             return self._pass_ahead(self.place + 1, look)
-        except BaseException:
-            if self._batches:
-                self._batches.restore(cursor)
-            raise
         stop = look.passes(first, records) if look else None
         if stop is None:
             self._go_past(first, records)

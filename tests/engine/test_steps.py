@@ -83,6 +83,22 @@ def test_an_edit_in_the_loop_counts_from_the_next_line_on() -> None:
     assert through(other) == bits(run)
 
 
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_what_was_computed_ahead_takes_no_rows_of_the_data(batch_size: int) -> None:
+    """Each epoch has an order of its own, and several passes are computed before they are due."""
+    case = network(rows=5, batch_size=batch_size, shuffle=True)
+    run, other = Session(case, iterations=40), Session(case, iterations=40)
+    for step in run.steps():
+        if step.index % 7 == 0:
+            other.advance(step.index + 1)
+            assert run._machine.rows_taken == other._machine.rows_taken
+        if step.index in (300, 431):
+            run.edit("W1", (0, 0), 0.25)
+            other.advance(step.index + 1)
+            other.edit("W1", (0, 0), 0.25)
+    assert through(other) == bits(run)
+
+
 def test_the_arrays_of_a_step_never_change() -> None:
     run = session()
     kept = []
