@@ -14,6 +14,7 @@ from nnstep.engine.program.program import Phase
 
 from .passes import Measure, Passes, Written, means_of_absolute, norms
 from .rule import Rule
+from .yardstick import WHILE_HIGH, Gates
 
 VANISHING_RATIO, VANISHING_NORM = 1e-3, 1e-4
 """AUTOTRAINER's thresholds (Zhang et al. 2021, ICSE)."""
@@ -83,7 +84,7 @@ def lost_or_exploded(one: Gradient, has_optimizer: bool) -> Iterator[Rule]:
         threshold=NO_GRADIENT,
         below=True,
         quantity=f"mean|{one.name}|",
-        until_learned=True,
+        gates=Gates(until_learned=True),
         on_sample=True,
         advice="Look for where it is lost: units that are off, saturated or all alike, weights of "
         "0, a loss that does not depend on them; or it is at its best already.",
@@ -98,7 +99,7 @@ def lost_or_exploded(one: Gradient, has_optimizer: bool) -> Iterator[Rule]:
         measure=one.size,
         threshold=EXPLODING,
         quantity=f"mean|{one.name}|",
-        gated=True,
+        gates=WHILE_HIGH,
         advice=f"Clip the gradients, lower the learning rate, {smaller.replace(', or', ' or')}"
         if has_optimizer
         else f"{smaller[:1].upper()}{smaller[1:]}",
@@ -121,7 +122,7 @@ def vanishing(first: Gradient, last: Gradient) -> Rule:
         threshold=VANISHING_RATIO,
         below=True,
         quantity=f"‖{first.name}‖/‖{last.name}‖",
-        gated=True,
+        gates=WHILE_HIGH,
         on_sample=True,
         advice="Use relu or tanh in place of sigmoid, fewer layers, or larger initial weights.",
     )

@@ -159,8 +159,9 @@ class Monitor:
         self, rule: Rule, groups: Sequence[tuple[list[int], Passes]], recent: Recent, count: int
     ) -> Fault | None:
         """Return the fault of a rule in the first suspected pass that has it."""
-        may = self._open(rule, recent, count)
-        if not may.any():
+        after_loss = int(rule.position > self._written.loss)
+        may = recent.judged(rule.gates, after_loss, count)
+        if may is None:
             return None
         suspects = np.zeros(count, dtype=bool)
         for numbers, passes in groups:
@@ -176,18 +177,6 @@ class Monitor:
             if value is not None and self._is_confirmed(rule, single):
                 return self._fault(rule, int(single.iterations[0]), value)
         return None
-
-    def _open(self, rule: Rule, recent: Recent, count: int) -> Array:
-        """Tell for which passes a rule is judged at all."""
-        known_losses = int(rule.position > self._written.loss)
-        may = np.ones(count, dtype=bool)
-        if rule.gated:
-            may &= ~recent.is_low(known_losses, count)
-        if rule.until_learned:
-            may &= ~recent.has_fallen(known_losses, count)
-        if rule.until_seen:
-            may &= ~recent.has_seen(known_losses, count)
-        return may
 
     def _is_confirmed(self, rule: Rule, single: Passes) -> bool:
         """Tell whether a rule holds for a sample too, where it does for a batch of few rows."""

@@ -223,10 +223,9 @@ def grouped(
 
     `before` are the tensors before the first of them.
     """
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for number, record in enumerate(records):
-        groups.setdefault(record[0].shape, []).append(number)
-    for numbers in groups.values():
+    shapes = [record[0].shape for record in records]
+    for shape in dict.fromkeys(shapes):
+        numbers = [number for number, each in enumerate(shapes) if each == shape]
         iterations = [first + number for number in numbers]
         known = losses[: iterations[-1] + 1]
         yield (

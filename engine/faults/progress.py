@@ -10,7 +10,7 @@ from nnstep.engine.program.program import Phase
 
 from .passes import Passes, Written
 from .rule import Rule, nothing
-from .yardstick import LOW, Yardstick, bar
+from .yardstick import LOW, Gates, Yardstick, bar
 
 MOST_GROWTH, BAD_EPOCHS = 2.0, 30
 """How far above its lowest a loss may be, and for how many epochs in a row it has to be so.
@@ -168,7 +168,7 @@ def stalled(written: Written, measured_by: Yardstick) -> Rule:
         quantity=f"relative change of {of} in the second half of the run",
         advice="It may be at its best; if not, try another learning rate or initialisation.",
         level="info",
-        until_seen=True,
+        gates=Gates(until_seen=True),
     )
 
 

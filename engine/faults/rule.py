@@ -9,6 +9,7 @@ from nnstep.engine.arrays import Array
 
 from .fault import Key, Level, fault_key
 from .passes import Measure, Passes
+from .yardstick import ALWAYS, Gates
 
 ROUNDING = 1e-9
 """The share by which measures of stacked arrays may be off those of a single one."""
@@ -24,11 +25,9 @@ class Rule(Struct, frozen=True, eq=False, kw_only=True):
     `reached` is enough with `at_least`. `indices` are those, in the record of a pass, of what is
     measured. `confirm`, if there is one, looks closer at a single pass that is suspected.
 
-    A rule that is `gated` is not judged while the loss is low. One for runs that do not learn holds
-    `until_learned`, that is until the loss has fallen: to come to rest is no fault. One that holds
-    `until_seen` holds until it is below what a guess without the inputs gives. What is common
-    in a few rows and not in many is judged `on_sample` too, if a batch has few rows. Iterations
-    before `settled` are not judged. `slack` is how far the measure of an excerpt may be off.
+    It is judged only where its `gates` are open. What is common in a few rows and not in many is
+    judged `on_sample` too, if a batch has few rows. Iterations before `settled` are not judged.
+    `slack` is how far the measure of an excerpt may be off.
     """
 
     name: str
@@ -43,9 +42,7 @@ class Rule(Struct, frozen=True, eq=False, kw_only=True):
     below: bool = False
     at_least: bool = False
     level: Level = "warning"
-    gated: bool = False
-    until_learned: bool = False
-    until_seen: bool = False
+    gates: Gates = ALWAYS
     on_sample: bool = False
     settled: int = 0
     slack: float = OF_EXCERPT

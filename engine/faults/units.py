@@ -11,6 +11,7 @@ from nnstep.engine.program.program import Instruction, Phase
 from .gradients import Gradient
 from .passes import Passes, Written
 from .rule import Rule, nothing
+from .yardstick import WHILE_HIGH, Gates
 
 SATURATED, MOST_SATURATED = 5.0, 0.5
 """The |z| from which on a sigmoid or tanh is flat, and the share of a layer that may be there."""
@@ -50,7 +51,7 @@ def saturation(line: Instruction, written: Written) -> Rule:
         measure=share,
         threshold=MOST_SATURATED,
         quantity=f"share of |{z}| >= {SATURATED:g}",
-        until_seen=True,
+        gates=Gates(until_seen=True),
         on_sample=True,
         slack=OF_SHARE,
         advice="Start from smaller weights, such as xavier_uniform gives, or normalise the inputs.",
@@ -95,7 +96,7 @@ def dead_units(line: Instruction, written: Written, rows_of_data: int, has_optim
         threshold=1.0 if rows_of_data == 1 else threshold,
         at_least=few,
         quantity=f"share of units off for every row in {a}",
-        until_seen=True,
+        gates=Gates(until_seen=True),
         on_sample=True,
         slack=1.0,
         advice="Use leaky_relu, raise the biases, or lower the learning rate."
@@ -146,7 +147,7 @@ def symmetry(units: Units) -> Rule:
         measure=units.most_alike,
         threshold=1.0,
         quantity=f"units alike in {one.parameter} and {one.name}",
-        gated=True,
+        gates=WHILE_HIGH,
         slack=1.0,
         advice="Draw the weights at random, or edit those of one of the units.",
     )

@@ -11,6 +11,7 @@ from nnstep.engine.program.program import Phase, run
 from .gradients import NO_GRADIENT, Gradient
 from .passes import Passes, Written, norms
 from .rule import Rule
+from .yardstick import WHILE_HIGH, Gates
 
 SMALLEST, LARGEST = 1e-4, 1.0
 """The norm of an update over that of the weights before it."""
@@ -90,7 +91,7 @@ def too_large(one: Updated, settled: int) -> Rule:
         measure=ratio,
         threshold=LARGEST,
         quantity=f"‖update of {one.parameter}‖/‖{one.parameter}‖",
-        gated=True,
+        gates=WHILE_HIGH,
         settled=settled,
         confirm=hurts,
         advice="Lower the learning rate, or clip the gradients.",
@@ -126,8 +127,7 @@ def too_small(all_weights: Sequence[Updated], settled: int) -> Rule:
         threshold=SMALLEST,
         below=True,
         quantity="‖update of all weights‖/‖all weights‖",
-        gated=True,
-        until_learned=True,
+        gates=Gates(gated=True, until_learned=True),
         on_sample=True,
         settled=settled,
         confirm=lambda single: _would_help(single, all_weights),
@@ -207,8 +207,7 @@ def lost(one: Updated, dtype: str, rate: str) -> Rule:
         measure=share,
         threshold=MOST_LOST,
         quantity=f"share of cells of {one.parameter} with a gradient and no change",
-        gated=True,
-        until_learned=True,
+        gates=Gates(gated=True, until_learned=True),
         slack=2.0,
         advice=f"The step is below half the distance to the next {dtype}: take {wider}, or raise "
         "the learning rate."

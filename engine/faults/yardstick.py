@@ -105,6 +105,23 @@ def bar(begun: Array, left: float, by: Yardstick) -> Array:
     return np.maximum(by.best + left * (top - by.best), by.best * (1 + NEARLY))
 
 
+class Gates(Struct, frozen=True):
+    """When a rule is not judged.
+
+    One that is `gated` is not while the loss is low. One for runs that do not learn holds
+    `until_learned`, that is until the loss has fallen well below that of the first iterations: to
+    come to rest is no fault. One that holds `until_seen` holds until it is also well below what a
+    guess without the inputs gives.
+    """
+
+    gated: bool = False
+    until_learned: bool = False
+    until_seen: bool = False
+
+
+ALWAYS, WHILE_HIGH = Gates(), Gates(gated=True)
+
+
 class Recent:
     """The mean loss of the last iterations: those of an epoch, or as many as there have been.
 
@@ -116,7 +133,7 @@ class Recent:
         self._first = first
         self._window = min(measured_by.epoch, MOST_PASSES)
         self._by = measured_by
-        self._known: dict[tuple[float, int, int, Yardstick], Array] = {}
+        self._judged: dict[tuple[Gates, int], Array | None] = {}
 
     @cached_property
     def _means(self) -> Array:
@@ -142,25 +159,28 @@ class Recent:
             tops = means[np.clip(self._counts(count), 1, len(means)) - 1]
         return bar(tops, left, by)
 
-    def is_low(self, start: int, count: int) -> Array:
-        """Tell it of `count` iterations, each with the losses up to `start` iterations later."""
-        return self._below(LOW, start, count, self._by)
+    def judged(self, gates: Gates, start: int, count: int) -> Array | None:
+        """Tell for which of `count` iterations a rule is judged; None for none.
 
-    def has_fallen(self, start: int, count: int) -> Array:
-        """Tell whether the mean is well below that of the first iterations."""
-        return self._below(LEARNED, start, count, replace(self._by, blind=None))
+        Each is judged with the losses up to `start` iterations later.
+        """
+        key = gates, start
+        if key not in self._judged:
+            self._judged[key] = self._open(gates, start, count)
+        return self._judged[key]
 
-    def has_seen(self, start: int, count: int) -> Array:
-        """Tell whether it is also well below that of a guess that does not look at the inputs."""
-        return self._below(LEARNED, start, count, self._by)
+    def _open(self, gates: Gates, start: int, count: int) -> Array | None:
+        may = np.ones(count, dtype=bool)
+        if gates.gated:
+            may &= ~self._below(LOW, start, count, self._by)
+        if gates.until_learned:
+            may &= ~self._below(LEARNED, start, count, replace(self._by, blind=None))
+        if gates.until_seen:
+            may &= ~self._below(LEARNED, start, count, self._by)
+        return may if may.any() else None
 
     def _below(self, left: float, start: int, count: int, by: Yardstick) -> Array:
-        key = left, start, count, by
-        if key not in self._known:
-            self._known[key] = self._judged(left, start, count, by)
-        return self._known[key]
-
-    def _judged(self, left: float, start: int, count: int, by: Yardstick) -> Array:
+        """Tell where the mean is below what leaves a share of what there is to learn."""
         part = slice(start, start + count)
         bars = self._bars(left, len(self._means), by)[part]
         return (self._means[part] < bars) & (bars > 0)

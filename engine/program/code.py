@@ -26,8 +26,9 @@ from nnstep.engine.operations.formula import NAMESPACE
 
 from .program import Instruction, Phase, Program
 
-# A pass of so many numbers, or lines, is executed line by line: then it can be paused at once.
-_NUMBERS_AT_ONCE, _LINES_AT_ONCE = 1 << 16, 512
+# A pass of more work than that, or lines, is executed line by line: then it can be paused at once.
+# One of few numbers has less.
+_WORK_AT_ONCE, _LINES_AT_ONCE, _FEW_NUMBERS = 1 << 24, 512, 1 << 16
 # The passes that are executed together are at most so many, and of at most so many numbers and
 # lines: that takes some hundredths of a second, and a pause waits no longer for it.
 MOST_TOGETHER, _NUMBERS_TOGETHER, _LINES_TOGETHER = 64, 1 << 17, 1 << 11
@@ -52,7 +53,9 @@ def passes_together(program: Program) -> int:
     """Return how many passes to compute together, 0 to compute line by line."""
     shapes = [program.tensors[name].shape for line in program.instructions for name in line.writes]
     numbers = sum(map(math.prod, shapes))
-    if numbers > _NUMBERS_AT_ONCE or len(program) > _LINES_AT_ONCE:
+    if len(program) > _LINES_AT_ONCE:
+        return 0
+    if numbers > _FEW_NUMBERS and work_of(program) > _WORK_AT_ONCE:
         return 0
     most = min(_NUMBERS_TOGETHER // numbers, _LINES_TOGETHER // len(program))
     return max(1, min(MOST_TOGETHER, most))
