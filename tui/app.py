@@ -16,10 +16,13 @@ from nnstep.engine.text import printable
 from .actions import bindings, key_of, remapped
 from .config import Config
 from .signs import PlainSigns, needs_ascii
+from .spans_sent import spans_alone
 from .theme import ALIASES, THEMES, fitting_theme
 from .typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from nnstep.engine.saving.recovery import Leftover, Taken
     from nnstep.engine.saving.replay import Opened
     from nnstep.engine.scenario.model import Scenario
@@ -111,6 +114,10 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
 
     def _keys_of(self, *ids: str) -> set[str]:
         return {key for each in self.actions if each.id in ids for key in each.keys.split(",")}
+
+    def _display(self, screen: Screen[object], renderable: "RenderableType | None") -> None:
+        """Send what differs on the screen, and nothing beside it."""
+        super()._display(screen, spans_alone(renderable))
 
     def get_driver_class(self) -> type[Driver]:
         """Read the terminal in a way that survives whatever it sends."""
