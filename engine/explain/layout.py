@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.formula import variable
+from nnstep.engine.operations.half import without_casts
 from nnstep.engine.program.program import Instruction, Phase
 
 from .calculation import (
@@ -99,7 +100,7 @@ class _Layout:
         self.fresh = count()
         self.rows: list[Row | Rule] = []
         named = {p: variable(name) for p, name in line.names.items()}
-        self.tree = _opened(line.formula.on(**named).tree, before)
+        self.tree = _opened(without_casts(line.formula.on(**named).tree), before)
 
     def calculation(self, target: str, array: Array) -> Calculation:
         axes = self._new_axes(array.ndim)

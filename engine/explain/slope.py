@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.formula import variable
+from nnstep.engine.operations.half import without_casts
 from nnstep.engine.program.program import Phase, Program
 
 from .calculation import Calculation, Row, Values
@@ -38,7 +39,7 @@ def slope_in(calculation: Calculation, program: Program) -> Slope | None:
     if line.operation not in ACTIVATIONS or "da" not in line.names:
         return None
     named = {p: variable(name) for p, name in line.names.items()}
-    rest = _without(line.formula.on(**named).tree, line.names["da"])
+    rest = _without(without_casts(line.formula.on(**named).tree), line.names["da"])
     if rest is None:
         return None
     result = calculation.result

@@ -312,3 +312,10 @@ ACTIVATIONS: Mapping[str, Activation] = {
         SOFTMAX,
     )
 }
+
+OPERATIONS: Mapping[str, Operation] = {
+    operation.name: operation
+    for row in ACTIVATIONS.values()
+    for operation in (row.operation, *row.variants.values())
+}
+"""The operations of all activations and their variants, by the names that lines have."""

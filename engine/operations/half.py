@@ -57,6 +57,12 @@ def in_half(formula: Formula) -> Formula:
     return Formula(formula.parameters, ast.Call(ast.Name("to_float16", ast.Load()), [wide], []))
 
 
+def without_casts(tree: ast.expr) -> ast.expr:
+    """Return the expression that a run of another type has in place of this one."""
+    plain: ast.expr = _WithoutCasts({}).visit(tree)
+    return plain
+
+
 def _gives_out(node: ast.AST, whole: ast.expr) -> bool:
     """Tell whether a part of a formula is one that float16 may not hold, though it does the result.
 
@@ -65,8 +71,8 @@ def _gives_out(node: ast.AST, whole: ast.expr) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=of, attr=name)):
             return name in _ADDS_UP and not (isinstance(of, ast.Name) and of.id == "np")
-        case ast.BinOp(op=ast.Pow()):
-            return node is not whole
+        case ast.BinOp(left=base, op=ast.Pow()):
+            return node is not whole and not isinstance(base, ast.Constant)
         case ast.BinOp(op=ast.Div(), right=divisor):
             return any(map(_is_count, ast.walk(divisor)))
     return False
@@ -95,6 +101,16 @@ class _InSingle(Filled):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         about_shape = isinstance(node.func, ast.Name) and node.func.id in _ABOUT_SHAPE
         return node if about_shape else super().visit_Call(node)
+
+
+class _WithoutCasts(Filled):
+    """Copies an expression, with `x` in place of `to_float32(x)` and of `to_float16(x)`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        match node:
+            case ast.Call(func=ast.Name("to_float32" | "to_float16"), args=[only]):
+                return self._copy(only)
+        return super().visit_Call(node)
 
 
 _METHODS = ("sum", "mean", "var", "max", "min")

@@ -44,11 +44,15 @@ def _tensor(program: Program, line: Instruction) -> str | None:
 
 def _without_rows(program: Program, line: Instruction) -> str | None:
     """Leave out the division by the number of rows, or of elements."""
-    tree = ast.parse(_code(line), mode="eval").body
+    tree, form = ast.parse(_code(line), mode="eval").body, "{}"
+    match tree:
+        case ast.Call(func=ast.Name("to_float16"), args=[inner]):
+            tree, form = inner, "to_float16({})"
     if line.phase is not Phase.BACKWARD or not isinstance(tree, ast.BinOp):
         return None
     counted = re.search(r"\blen\(|\.size\b", ast.unparse(tree.right))
-    return ast.unparse(tree.left) if isinstance(tree.op, ast.Div) and counted else None
+    is_quotient = isinstance(tree.op, ast.Div) and counted
+    return form.format(ast.unparse(tree.left)) if is_quotient else None
 
 
 def _other_sign(program: Program, line: Instruction) -> str | None:

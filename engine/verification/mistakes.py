@@ -11,8 +11,8 @@ import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.operations.activations import ACTIVATIONS
-from nnstep.engine.operations.operation import Operation
+from nnstep.engine.operations.activations import OPERATIONS
+from nnstep.engine.operations.operation import Operation, same_shape
 from nnstep.engine.program.program import Instruction, Phase, Role
 
 from .point import Point
@@ -61,7 +61,7 @@ def _layer(line: Instruction, point: Point) -> Dense | None:
     arrays = [point.tensors[each] for each in (x, weights, z)]
     if any(array.ndim != 2 for array in arrays):
         return None
-    after = [one for one in point.forward if z in one.reads and one.operation in ACTIVATIONS]
+    after = [one for one in point.forward if z in one.reads and one.operation in OPERATIONS]
     activation = after[0] if len(after) == 1 else None
     a = activation.writes[0] if activation else z
     offset = point.tensors[bias] if bias else 0.0
@@ -157,15 +157,10 @@ class Suspects:
             da = self._derivative(layer.a)
         if line is not None and slope is not None and da is not None:
             z, a = tensors[layer.z], tensors[layer.a]
-            yield Fingerprint.MISSING_DERIVATIVE, line.operation, da
-            if "a" in slope.gradient_formula("z").parameters:
-                yield Fingerprint.AT_Z, line.operation, _through(slope, da, z, z)
-            b = slope.value_formula.function(a)
-            yield Fingerprint.AT_A, line.operation, _through(slope, da, a, b)
-            stale = self._earlier.get(layer.a), self._earlier.get(layer.z)
-            if all(each is not None and each.shape == a.shape for each in stale):
-                old_a, old_z = (np.asarray(each, np.float64) for each in stale)
-                yield Fingerprint.STALE, layer.a, _through(slope, da, old_z, old_a)
+            if slope.name != "identity":
+                yield Fingerprint.MISSING_DERIVATIVE, line.operation, da
+            if slope.shape is same_shape and slope.name != "identity":
+                yield from self._wrong_slopes(layer, line, slope, da)
             for after in self._layers[number + 1 :]:
                 if after.x == layer.a and (back := self._transposed(after)) is not None:
                     wrong = _through(slope, back, z, a)
@@ -176,6 +171,20 @@ class Suspects:
             own = tensor.name in (f"d{layer.z}", f"d{layer.a}")
             if array is not None and not own and array.shape == right.shape:
                 yield Fingerprint.OTHER_TENSOR, f"{tensor.name} in place of d{layer.z}", array
+
+    def _wrong_slopes(
+        self, layer: Dense, line: Instruction, slope: Operation, da: Array
+    ) -> Iterator[tuple[Fingerprint, str, Array]]:
+        """Yield what dz is if the slope of each unit is taken at something else."""
+        z, a = self._point.tensors[layer.z], self._point.tensors[layer.a]
+        if "a" in slope.gradient_formula("z").parameters:
+            yield Fingerprint.AT_Z, line.operation, _through(slope, da, z, z)
+        b = slope.value_formula.function(a)
+        yield Fingerprint.AT_A, line.operation, _through(slope, da, a, b)
+        stale = self._earlier.get(layer.a), self._earlier.get(layer.z)
+        if all(each is not None and each.shape == a.shape for each in stale):
+            old_a, old_z = (np.asarray(each, np.float64) for each in stale)
+            yield Fingerprint.STALE, layer.a, _through(slope, da, old_z, old_a)
 
     def _transposed(self, after: Dense) -> Array | None:
         """Return the derivative by a layer's input, with its square weights transposed."""
@@ -206,12 +215,12 @@ class Suspects:
 
 
 def _slope_of(line: Instruction | None) -> Operation | None:
-    """Return the operation of an activation's line, None if there is no single slope to it."""
-    row = ACTIVATIONS.get(line.operation) if line and line.phase is not Phase.LOSS else None
-    if line is None or row is None or row.name in ("identity", "softmax"):
+    """Return the operation of an activation's line, with the settings that it has there."""
+    operation = OPERATIONS.get(line.operation) if line and line.phase is not Phase.LOSS else None
+    if line is None or operation is None:
         return None
-    known = row.operation.settings
-    return row.operation.with_settings(
+    known = operation.settings
+    return operation.with_settings(
         **{name: value for name, value in line.settings.items() if name in known}
     )
 

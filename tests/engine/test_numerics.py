@@ -11,7 +11,9 @@ from commanding import give
 from msgspec.structs import replace
 from oracle_scenarios import ORACLES, numbers
 
+from nnstep.engine.explain.slope import slope_in
 from nnstep.engine.loading import load
+from nnstep.engine.override.mistakes import fitting
 from nnstep.engine.scenario.model import Data, Loss
 from nnstep.engine.session.session import Session
 
@@ -187,3 +189,28 @@ def test_an_eps_that_is_0_in_the_type_of_the_run_is_warned_of(tmp_path: Path) ->
     for fine in (text + "eps = 1e-4\n", text.replace("float16", "float32")):
         path.write_text(fine)
         assert not load(path).warnings
+
+
+@pytest.mark.parametrize("reduction", ["mean", "batch_mean", "sum"])
+def test_the_same_mistakes_can_be_planted_in_half_precision(reduction: Any) -> None:
+    fit = {}
+    for dtype in ("float64", "float16"):
+        loss, adam = Loss("mse", reduction), optimizer("adam", 0.1, eps=1e-3)
+        kinds = ("tanh", "sigmoid")
+        fit[dtype] = fitting(
+            network((3, 3, 3), activations=kinds, rows=3, dtype=dtype, loss=loss, optimized=adam)
+        )
+    assert fit["float16"] == fit["float64"]
+    assert ("missing-1-m" in fit["float16"]) == (reduction != "sum")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_a_slope_is_explained_as_the_factor_that_it_is(dtype: str) -> None:
+    session = Session(network((2, 2, 1), activations=("tanh", "tanh"), dtype=dtype))
+    session.run(lambda step: "dz1" in step.writes)
+    assert session.explain("dz1", (0, 0)).rule == "∂L/∂z1 = ∂L/∂a1 ⊙ tanh′(z1)"
+    calculation = session.calculation()
+    assert calculation is not None
+    found = slope_in(calculation, session.program)
+    assert found is not None
+    assert found.row.text == "1 − a1²"

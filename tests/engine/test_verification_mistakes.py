@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from wrong_rules import ALL, MSE, Rule, deep, fingerprints, planted, verified
 
 from nnstep.engine.arrays import Array, frozen
-from nnstep.engine.scenario.model import Data, Loss
+from nnstep.engine.scenario.model import Activation, Data, Loss
 from nnstep.engine.session.session import Session
 from nnstep.engine.verification.explanation import explanations
 from nnstep.engine.verification.verdict import (
@@ -188,6 +188,31 @@ def test_the_derivative_of_tanh_taken_at_a() -> None:
     verification = verified(scenario, "dz2", lambda g, t: t["da2"] * (1 - np.tanh(t["a2"]) ** 2))
     found = fingerprints(verification)
     assert (found["W2"], found["b2"], found["W1"]) == (Fingerprint.AT_A, Fingerprint.AT_A, None)
+
+
+def test_the_jacobian_of_a_softmax_left_out() -> None:
+    scenario = network((2, 3, 3), activations=("tanh", "softmax"), rows=5, loss=MSE)
+    verification = verified(scenario, "dz2", lambda g, t: t["da2"])
+    found = fingerprints(verification)
+    assert (found["W2"], found["b2"]) == (Fingerprint.MISSING_DERIVATIVE,) * 2
+    assert explanations(verification)[0].startswith("In db2 and dW2 the derivative of softmax is ")
+
+
+def test_the_slope_of_an_activation_in_one_of_its_variants() -> None:
+    scenario = network((2, 3, 3), activations=("gelu", "tanh"), rows=5, loss=MSE)
+    assert scenario.network is not None
+    gelu = Activation("gelu", {"approximate": "tanh"})
+    layers = (replace(scenario.network.layers[0], activation=gelu), scenario.network.layers[1])
+    scenario = replace(scenario, network=replace(scenario.network, layers=layers))
+    found = fingerprints(verified(scenario, "dz1", lambda g, t: t["da1"]))
+    assert found == {"W1": Fingerprint.MISSING_DERIVATIVE, "b1": Fingerprint.MISSING_DERIVATIVE}
+
+
+@pytest.mark.parametrize("kind", ["identity", "softmax", "silu"])
+def test_weights_transposed_on_the_way_back_to_any_activation(kind: str) -> None:
+    scenario = network((3, 3, 3), activations=(kind, "tanh"), rows=5, loss=MSE)
+    found = fingerprints(verified(scenario, "da1", lambda g, t: t["dz2"] @ t["W2"].T))
+    assert set(found.values()) == {Fingerprint.TRANSPOSED_WEIGHTS}
 
 
 def test_the_output_of_a_layer_in_place_of_its_input() -> None:

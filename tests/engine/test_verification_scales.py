@@ -4,6 +4,7 @@ Weights and targets are scaled, from where units hardly move to where they are s
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from nnstep.engine.session.session import Session
 from nnstep.engine.verification.verdict import BAD, GOOD, Fingerprint, Verification
 
 ROWS, WIDTH = 4, 3
+SEEN = 1e-12
+"""A gradient that a loss of about 1 does not move by cannot be told from 0."""
+
 OUTPUTS = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}
 
 
@@ -83,8 +87,11 @@ def mistakes(session: Session) -> Iterator[str]:
         yield f"db{layer} = dz{layer}[1]"
 
 
-def judge(case: Scenario) -> int:
-    """Assert what has to hold, and return how many wrong gradients have failed."""
+def judge(case: Scenario, only: int | None = None) -> int:
+    """Assert what has to hold, and return how many wrong gradients have failed.
+
+    Of the mistakes `only` one is made, if it is given.
+    """
     right, verification = verified(case)
     assert not [one for one in verification.tensors if one.verdict in BAD]
     for one in verification.tensors:
@@ -92,13 +99,15 @@ def judge(case: Scenario) -> int:
         assert counted == one.size, "a cell that is not compared says why"
         assert len(one.kinks) == one.skipped
     failed = 0
-    for line in mistakes(right):
+    lines = list(mistakes(right))
+    for line in lines if only is None else [lines[only % len(lines)]]:
         session, wrong = verified(case, line)
         for one in wrong.tensors:
             mine = np.asarray(session.value(one.gradient), np.float64)
             other = np.asarray(right.value(one.gradient), np.float64)
             size = np.maximum(np.abs(mine), np.abs(other))
-            far = np.isfinite(size) & (np.abs(mine - other) > 0.3 * size)
+            with np.errstate(invalid="ignore"):
+                far = np.isfinite(size) & (np.abs(mine - other) > 0.3 * size) & (size > SEEN)
             failed += one.verdict in BAD
             if far.any() and one.checked == one.size:
                 assert one.verdict not in GOOD, (line, one)
@@ -124,15 +133,14 @@ def test_the_tiny_and_the_huge(kind: str, weights: float, targets: float, loss: 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_every_activation_and_loss_at_every_scale(kind: str, dtype: str) -> None:
     failed = 0
-    for number, loss in enumerate([*LOSS_OF.values(), *UNFUSED]):
-        for weights in (1e-8, 1e-4, 1e-2, 1.0, 30.0, 1e3, 1e8):
-            for targets in (1e-8, 1e-3, 1.0, 1e4, 1e8):
-                if (loss.kind in OUTPUTS and targets != 1) or (
-                    dtype == "float16" and max(weights, targets) > 1e4
-                ):
-                    continue
-                failed += judge(scaled(weights, targets, kind, loss, dtype, number))
-    assert failed > 100
+    losses = [*LOSS_OF.values(), *UNFUSED]
+    cases = product(losses, (1e-8, 1e-2, 1.0, 30.0, 1e8), (1e-8, 1.0, 1e4))
+    for number, (loss, weights, targets) in enumerate(cases):
+        fixed = loss.kind in OUTPUTS and targets != 1
+        if fixed or (dtype == "float16" and weights > 1e4):
+            continue
+        failed += judge(scaled(weights, targets, kind, loss, dtype, number), number)
+    assert failed > 20
 
 
 def test_a_loss_of_next_to_nothing_has_rounding_errors_of_its_own_size() -> None:
