@@ -226,6 +226,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("map-go", "enter", "Go there",
            "go to the step that wrote it; of a layer, its gradient", IN_MAP, "enter", "map"),
     Action("find", "slash", "Find", "find an example", PROGRAM, "find", "gallery"),
+    Action("take-up", "y", "Take up",
+           "go on with an example that was left", PROGRAM, "take_up", "gallery"),
     Action("gallery", "o", "Open", "choose another scenario", PROGRAM, "open_gallery"),
     Action("help", "question_mark,f1", "Help",
            "what the marks, the words and the keys mean", PROGRAM, "help", "app"),
@@ -379,7 +381,7 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("quit", "quit"),
         ("prompt", "prompt"),
     ),
-    "gallery": (("find", "find"), ("help", "help"), ("quit", "quit")),
+    "gallery": (("find", "find"), ("take-up", "take up"), ("help", "help"), ("quit", "quit")),
 }
 
 REPLACED: Mapping[str, str] = {

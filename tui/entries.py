@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nnstep import scenarios
 from nnstep.engine.loading import read
+from nnstep.engine.machine.machine import run_length
 from nnstep.engine.scenario.errors import ScenarioError
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable
@@ -45,6 +46,18 @@ def entries() -> Iterator[Entry]:
                 group=group,
                 teaches=example.teaches,
             )
+
+
+FINISHED = "✓"
+
+
+def progress(path: Path, place: int) -> str:
+    """Write how far a run of a scenario has come: its iteration, or a mark if it is at its end."""
+    from nnstep.engine.program.compile import program_of
+
+    scenario = read(path)
+    at, length = place // len(program_of(scenario)), run_length(scenario)
+    return FINISHED if length is not None and at >= length else f"it {at:,}"
 
 
 _MOST_WIDTHS = 6

@@ -8,13 +8,14 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from nnstep import scenarios
 from nnstep.engine.saving.recovery import Leftover, leftovers
 from nnstep.engine.text import printable
 from nnstep.tui.panes.bars import KeyLine
 
-from .actions import Action, bindings
+from .actions import Action, bindings, key_of
 from .debugger import Debugger
-from .entries import Entry, entries
+from .entries import FINISHED, Entry, entries, progress
 from .overlay import Field, Overlay
 
 
@@ -35,7 +36,8 @@ _SESSIONS = "Earlier sessions"
 class Gallery(Overlay[Entry | Leftover | None]):
     """Lists scenarios by what they teach, then sessions left over; Enter, or a click, opens one.
 
-    What is typed behind `/` leaves those that have all its words.
+    What is typed behind `/` leaves those that have all its words. An example that was left has a
+    mark: how far it had come.
     """
 
     DEFAULT_CSS = """
@@ -53,7 +55,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
         }
         OptionList > .option-list--option { padding: 0 1; }
         OptionList > .option-list--option-disabled { color: $muted; }
-        #about { height: 3; padding: 0 1; background: $surface; }
+        #about { height: auto; min-height: 3; max-height: 4; padding: 0 1; background: $surface; }
         #find, #find:focus {
             height: 1;
             border: none;
@@ -74,12 +76,25 @@ class Gallery(Overlay[Entry | Leftover | None]):
     def __init__(self, actions: tuple[Action, ...]) -> None:
         super().__init__()
         self._actions = actions
-        self._entries: list[Entry | Leftover] = [*entries(), *leftovers()]
+        examples, sessions = tuple(entries()), leftovers()
+        self._entries: list[Entry | Leftover] = [*examples, *sessions]
+        newest = {each.scenario: each for each in reversed(sessions)}
+        self._left = {
+            each.name: newest[each.name]
+            for each in examples
+            if each.name in newest and not each.problem
+        }
+        self._marks = {
+            each.name: progress(each.path, self._left[each.name].place)
+            for each in examples
+            if each.name in self._left
+        }
         self._listed: list[Entry | Leftover | None] = []
 
     def compose(self) -> ComposeResult:
         """Show the list between a heading and what there is to say of one, then the keys."""
-        yield Static(Content("nnstep: choose a scenario"), id="heading")
+        count = len(scenarios.names())
+        yield Static(Content(f"nnstep: choose one of {count} examples"), id="heading")
         yield Choices(markup=False)
         yield Static(id="about")
         yield Field(placeholder="find an example", id="find")
@@ -110,7 +125,8 @@ class Gallery(Overlay[Entry | Leftover | None]):
                 group = its
                 choices.add_option(Option(_ruled(group), disabled=True))
                 self._listed.append(None)
-            choices.add_option(Option(_row(entry)))
+            mark = self._marks.get(entry.name, "") if isinstance(entry, Entry) else ""
+            choices.add_option(Option(_row(entry, mark)))
             self._listed.append(entry)
         choices.highlighted = 1 if self._listed else None
         if not self._listed:
@@ -121,6 +137,17 @@ class Gallery(Overlay[Entry | Leftover | None]):
         find = self.query_one("#find", Input)
         find.display = True
         self.set_focus(find)  # at once: what is typed next is meant for it
+
+    def action_take_up(self) -> None:
+        """Go on with the newest session of the example under the cursor, or with that session."""
+        at = self.query_one(Choices).highlighted
+        entry = None if at is None else self._listed[at]
+        left = self._left.get(entry.name) if isinstance(entry, Entry) else entry
+        if left is None:
+            about = self.query_one("#about", Static)
+            about.update(Content("No session of this example was left; Enter opens it."))
+        else:
+            self.dismiss(left)
 
     def action_move(self, by: int) -> None:
         """Go up or down in the list while words are typed."""
@@ -164,7 +191,17 @@ class Gallery(Overlay[Entry | Leftover | None]):
             self.dismiss(entry)
 
     def _say(self, entry: Entry | Leftover | None) -> None:
-        self.query_one("#about", Static).update(_about(entry))
+        self.query_one("#about", Static).update(_about(entry, self._told(entry)))
+
+    def _told(self, entry: Entry | Leftover | None) -> str:
+        """Say how an example was left, and which key goes on with it; empty if it was not."""
+        left = self._left.get(entry.name) if isinstance(entry, Entry) else None
+        if left is None or not isinstance(entry, Entry):
+            return ""
+        mark = self._marks[entry.name]
+        where = "the end" if mark == FINISHED else f"iteration {mark.removeprefix('it ')}"
+        edits = {0: "", 1: ", with 1 edit"}.get(left.edits, f", with {left.edits} edits")
+        return f"Left at {where}{edits}: {key_of(self._actions, 'take-up')} takes it up again."
 
 
 def _has(entry: Entry | Leftover, wanted: str) -> bool:
@@ -177,22 +214,36 @@ def _has(entry: Entry | Leftover, wanted: str) -> bool:
     return all(word in text.lower() for word in wanted.lower().split())
 
 
+_LINE = 75
+_NAME, _SHAPE, _TEACHES = 13, 24, 31
+
+
 def _ruled(group: str) -> Content:
-    return Content.assemble((f"─ {group} ".ljust(74, "─"), "$muted"))
+    """Write the name of a group in a rule: the examples are numbered, as the parts of a course."""
+    groups = tuple(scenarios.GROUPS)
+    number = f"{groups.index(group) + 1}  " if group in groups else ""
+    right = " what it teaches ─" if group == groups[0] else ""
+    return Content.assemble(
+        (f"─ {number}{group} ".ljust(_LINE - len(right), "─") + right, "$muted")
+    )
 
 
-def _row(entry: Entry | Leftover) -> Content:
-    """Write an entry in a line: its name, its network or formula, and what it teaches."""
+def _row(entry: Entry | Leftover, mark: str = "") -> Content:
+    """Write an entry in a line: name, network or formula, what it teaches, how far it came."""
     if isinstance(entry, Leftover):
         return Content.assemble(("An earlier session", "$primary"), "  ", (str(entry), "bold"))
-    name, shape = entry.name.ljust(14), entry.shape.ljust(24)
+    name, shape = entry.name.ljust(_NAME), entry.shape.ljust(_SHAPE)
     if entry.problem:
         problem = f"cannot be opened: {entry.problem.splitlines()[0]}"
         return Content.assemble((name, "$primary"), (problem, "$error"))
-    return Content.assemble((name, "$primary"), (f"{shape} ", "$secondary"), entry.teaches)
+    room = _LINE - _NAME - _SHAPE - _TEACHES
+    teaches = entry.teaches.ljust(_TEACHES) if mark else entry.teaches
+    return Content.assemble(
+        (name, "$primary"), (shape, "$secondary"), teaches, (mark and mark.rjust(room), "bold")
+    )
 
 
-def _about(entry: Entry | Leftover | None) -> Content:
+def _about(entry: Entry | Leftover | None, left: str = "") -> Content:
     """Write what there is to say of an entry: its title, how much it is, and what it is about."""
     if entry is None:
         return Content.assemble(("Nothing has all these words; escape shows all again.", "$muted"))
@@ -200,4 +251,7 @@ def _about(entry: Entry | Leftover | None) -> Content:
         return Content.assemble((str(entry), "bold"), "\n", (printable(str(entry.path)), "$muted"))
     facts = f"  {entry.facts}" if entry.facts else ""
     summary = entry.problem.splitlines()[0] if entry.problem else entry.summary
-    return Content.assemble((entry.title, "bold"), (facts, "$secondary"), "\n", (summary, "$muted"))
+    more = f"\n{left}" if left else ""
+    return Content.assemble(
+        (entry.title, "bold"), (facts, "$secondary"), "\n", (summary, "$muted"), (more, "bold")
+    )

@@ -419,7 +419,8 @@ async def test_the_gallery_is_grouped_and_searched() -> None:
     async with NnstepApp().run_test(size=(80, 60)) as pilot:
         await until(pilot, lambda: listed_examples(pilot) == list(scenarios.names()))
         text = screen_text(pilot.app)
-        assert all(f"─ {group} ─" in text for group in scenarios.GROUPS)
+        for number, group in enumerate(scenarios.GROUPS, 1):
+            assert f"─ {number}  {group} ─" in text
         await pilot.press(*"/SIGMOID", "space", *"gate")
         await until(pilot, lambda: listed_examples(pilot) == ["neuron"])
         assert "CS231n's neuron" in screen_text(pilot.app)
