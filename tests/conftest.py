@@ -78,8 +78,10 @@ def failures_raise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def idle_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Textual look every 5 ms, and not every 20, whether the app is idle after a key."""
-    if "textual._wait" in sys.modules:
-        monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)
-        monkeypatch.setattr("textual._wait.SLEEP_IDLE", 0.00025)
+def quiet_is_told_by_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Pilot wait for what the app still has to do, and not for an idle processor."""
+    if "textual.pilot" in sys.modules:
+        from quiet_app import until_quiet
+
+        monkeypatch.setattr("textual.app.wait_for_idle", until_quiet)
+        monkeypatch.setattr("textual.pilot.wait_for_idle", until_quiet)
