@@ -10,7 +10,7 @@ from functools import cache, cached_property
 import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.activations import OPERATIONS
 from nnstep.engine.operations.operation import Operation, same_shape
 from nnstep.engine.program.program import Instruction, Phase, Role
@@ -210,8 +210,22 @@ class Suspects:
             return None
         probe, result = Probe(self._point, name), np.zeros(array.shape)
         for index in np.ndindex(array.shape):
-            result[index] = probe.quotient(index, STEP * probe.scale(index)).value
+            result[index] = _on_one_side(probe, index)
         return result
+
+
+def _on_one_side(probe: Probe, index: Shape) -> float:
+    """Return a difference quotient, at a narrower step where a kink lies within the usual one.
+
+    A number exactly at the kink of an activation counts as below it.
+    """
+    step = STEP * probe.scale(index)
+    for power in range(4):
+        quotient = probe.quotient(index, step / 10**power)
+        if not quotient.crossed:
+            return quotient.value
+    kink = probe.kink(index, 0.0, step)
+    return kink.below if kink.operation in OPERATIONS else quotient.value
 
 
 def _slope_of(line: Instruction | None) -> Operation | None:

@@ -208,6 +208,18 @@ def test_the_slope_of_an_activation_in_one_of_its_variants() -> None:
     assert found == {"W1": Fingerprint.MISSING_DERIVATIVE, "b1": Fingerprint.MISSING_DERIVATIVE}
 
 
+def test_one_row_of_a_bias_behind_units_that_stand_exactly_at_their_kink() -> None:
+    scenario = network((2, 3, 3), activations=("relu", "leaky_relu"), rows=5, loss=MSE)
+    assert scenario.network is not None
+    hidden, last = scenario.network.layers
+    off = replace(hidden, weights=frozen(np.tile([1.0, 0.0], (3, 1))))  # for a row with x < 0
+    slope = replace(last, activation=Activation("leaky_relu", {"slope": 0.01}))
+    scenario = replace(scenario, network=replace(scenario.network, layers=(off, slope)))
+    verification = verified(scenario, "db2", lambda g, t: t["dz2"][1])
+    found = {one.name: one.fingerprint for one in verification.tensors}
+    assert found == {"W1": None, "b1": None, "W2": None, "b2": Fingerprint.ONE_ROW}
+
+
 @pytest.mark.parametrize("kind", ["identity", "softmax", "silu"])
 def test_weights_transposed_on_the_way_back_to_any_activation(kind: str) -> None:
     scenario = network((3, 3, 3), activations=(kind, "tanh"), rows=5, loss=MSE)
