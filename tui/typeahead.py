@@ -62,7 +62,7 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._typed: deque[events.Key | events.Paste] = deque()
-        # What is handed over now, past the others; what does so with those that wait.
+        # What was handed over last, past the others; what does so with those that wait.
         self._due: events.Event | None = None
         self._typist: asyncio.Task[None] | None = None
         # What had the keys when one was handed over.
@@ -111,6 +111,7 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         elif self.is_behind or self.is_held:
             self._wait_in_line(event)
         else:
+            self._due = event
             self._begin_to_hand_over()
             await self._take(event)
 
@@ -148,12 +149,17 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
                 self.set_timer(PATIENCE, lambda: self._overtake(event))
 
     def _overtake(self, event: events.Key) -> None:
-        """Hand an urgent key over now, if it still waits, in place of what was typed before it."""
+        """Hand an urgent key over now, if it still waits, in place of what was typed before it.
+
+        A letter does not pass by what may be text; that is looked at again, as long as it waits.
+        """
         if event not in self._typed:
             return
-        before = list(takewhile(lambda each: each is not event, self._typed))
+        # What is handed over now may open what takes text, and has not done so yet.
+        before = (self._due, *takewhile(lambda each: each is not event, self._typed))
         keys = [each.key for each in before if isinstance(each, events.Key)]
         if event.is_printable and self.is_text(keys):
+            self.set_timer(_LOOK, lambda: self._overtake(event))
             return
         while self._typed.popleft() is not event:
             pass

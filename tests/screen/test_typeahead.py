@@ -258,6 +258,37 @@ async def test_q_is_a_letter_where_one_is_asked_for() -> None:
         assert pilot.app.screen.query_one(Input).value == "q"
 
 
+async def test_q_is_not_kept_waiting_behind_a_prompt_that_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nnstep.tui.typeahead.PATIENCE", 0.001)
+    app = mazur()
+    async with app.run_test(size=NARROW) as pilot:
+        driver = debugger(pilot).driver
+        with monkeypatch.context() as patched:
+            endless = Endless(patched, "verify")
+            send(pilot, ":verify\n", "s" * 200, "q")
+            await until(pilot, lambda: "Working" in screen_text(app))
+            await pilot.pause(0.05)
+            assert not app._exit, "it could be a letter of the next command"
+        endless._done.set_result(Answer((), moved=True))
+        await until(pilot, lambda: app._exit)
+        assert driver.snapshot.place < 200
+
+
+@pytest.mark.parametrize("before", ["", "s", "sss"])
+async def test_q_is_a_letter_while_the_prompt_opens(
+    monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setattr("nnstep.tui.typeahead.PATIENCE", 0.001)
+    app = mazur()
+    async with app.run_test(size=NARROW) as pilot:
+        send(pilot, f"{before}:q")
+        await quiet(pilot)
+        assert not app._exit
+        assert pilot.app.screen.query_one(Input).value == "q"
+
+
 async def test_an_editor_opens_once_a_run_has_ended_and_has_what_was_typed() -> None:
     async with mazur().run_test(size=NARROW) as pilot:
         send(pilot, "2k ")
