@@ -185,6 +185,11 @@ class Palette(CommandPalette, Overlay[None]):
         """Take no longer a line than others do."""
         self.query_one(Input).max_length = MOST_TYPED
 
+    def _watch__list_visible(self) -> None:
+        """Show the list or not, unless it has gone: a search may end after the palette."""
+        if self.query(OptionList):
+            super()._watch__list_visible()
+
     def _action_command_list(self, action: str) -> None:
         if self.query_one(OptionList).scrollable_content_region:
             super()._action_command_list(action)

@@ -160,6 +160,16 @@ async def test_a_page_of_the_palette_before_it_has_any_lines() -> None:
         await until(pilot, lambda: at(pilot, Debugger))
 
 
+async def test_a_search_of_the_palette_that_ends_once_its_list_has_gone() -> None:
+    async with mazur().run_test(size=NARROW) as pilot:
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: at(pilot, Palette))
+        palette = pilot.app.screen
+        assert isinstance(palette, Palette)
+        await palette.remove_children()
+        palette._list_visible = not palette._list_visible
+
+
 async def test_a_page_of_the_gallery_before_it_has_any_lines() -> None:
     async with mazur().run_test(size=NARROW) as pilot:
         send(pilot, "o")
