@@ -69,7 +69,7 @@ async def test_a_line_of_the_update_is_at_work_beside_its_parameter() -> None:
         snapshot = debugger(pilot).driver.snapshot
         assert snapshot.last is not None
         assert snapshot.last.writes == ("m_W1",)
-        assert "║●W1 (3, 2) ║" in body(pilot)[3]
+        assert "║●W1 (3, 2) " in body(pilot)[3]
         assert "step/W" in screen_text(pilot.app)
 
 
@@ -221,3 +221,15 @@ async def test_the_map_and_the_tree_take_turns() -> None:
         await pilot.press("m", "m")
         await pilot.pause()
         assert "1 program" in screen_text(pilot.app)
+
+
+async def test_a_large_screen_has_norms_and_the_values_that_the_lit_block_kept() -> None:
+    async with app_of(load(path("blocks"))).run_test(size=ROOMY) as pilot:
+        await pilot.press(*"s" * 20, "m")
+        text = screen_text(pilot.app)
+        tensors = debugger(pilot).driver.snapshot.tensors
+        line = next(each for each in text.splitlines() if "●dW2 (4, 4)" in each)
+        assert f"{np.linalg.norm(tensors['dW2']):.4f} ║" in line
+        assert "a1 (6, 4), kept" in text
+        assert "  ".join(f"{value:.4f}" for value in tensors["a1"][0]) in text
+        assert "its norm, √Σ v²." in text

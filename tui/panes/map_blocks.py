@@ -19,17 +19,21 @@ from .scene import WRITTEN
 
 # The columns at the left of the first block, behind the last one, and the least between two.
 LEFT, RIGHT, LEAST_GAP = 9, 7, 4
+# The columns of a norm behind a tensor, and what they are.
+NORM = 11
+NORMS = "in the blocks, behind each tensor of this pass: its norm, √Σ v²."
 # Of how many lines a map consists besides those in the blocks.
 OTHER_LINES = 7
 
 
 class Shape(Struct, frozen=True):
-    """How blocks are drawn: so wide, so far apart, with shapes and activation names or without."""
+    """How blocks are drawn: so wide, so far apart; with shapes, activations, norms, or without."""
 
     width: int
     gap: int
     shapes: bool
     activations: bool
+    norms: bool
     left: int
 
     def columns(self, count: int) -> int:
@@ -44,13 +48,18 @@ class Shape(Struct, frozen=True):
 def shapes_of(blocks: Sequence[Block], snapshot: Snapshot) -> list[Shape]:
     """Return the ways to draw blocks, from the most that they show to the least."""
     return [
-        _shape(blocks, snapshot, shapes=shapes, activations=activations)
-        for shapes, activations in ((True, True), (False, True), (False, False))
+        _shape(blocks, snapshot, shapes=shapes, activations=activations, norms=norms)
+        for shapes, activations, norms in (
+            (True, True, True),
+            (True, True, False),
+            (False, True, False),
+            (False, False, False),
+        )
     ]
 
 
 def _shape(
-    blocks: Sequence[Block], snapshot: Snapshot, *, shapes: bool, activations: bool
+    blocks: Sequence[Block], snapshot: Snapshot, *, shapes: bool, activations: bool, norms: bool
 ) -> Shape:
     def text(name: str) -> str:
         return f"{name} {shape_text(snapshot, name)}" if shapes else name
@@ -61,20 +70,27 @@ def _shape(
         for row in (
             *(text(name) for name in block.parameters),
             *(text(line.name) for line in block.forward[:-1]),
-            block.forward[-1].operation if activations else block.output,
-            *(line.name for line in block.backward),
+            *_last(block, norms=norms, activations=activations),
+            *(text(line.name) if norms else line.name for line in block.backward),
         )
     ]
     between = [_between(snapshot, block.output) for block in blocks[:-1]] if shapes else []
     names = [len(block.output) + 2 for block in blocks]
     first = len(shape_text(snapshot, blocks[0].source)) + 2 if shapes else 0
     return Shape(
-        width=max(7, *(len(row) + 4 for row in rows)),
+        width=max(7, *(len(row) + 4 for row in rows)) + (NORM if norms else 0),
         gap=max(LEAST_GAP, *names, *map(len, between)),
         shapes=shapes,
         activations=activations,
+        norms=norms,
         left=max(LEFT, first),
     )
+
+
+def _last(block: Block, *, norms: bool, activations: bool) -> list[str]:
+    """Return what stands in the last forward line: the activation, the tensor, or both."""
+    operation = block.forward[-1].operation
+    return [f"{block.output} {operation}" if norms else operation if activations else block.output]
 
 
 def shape_text(snapshot: Snapshot, name: str) -> str:
@@ -200,12 +216,16 @@ class BlocksPainter:
         for line, name in enumerate(names, y + 1):
             if name is not None:
                 self._tensor(canvas, name, x + 1, line, self._text(name), lit=lit)
+                if self._shape.norms:
+                    self._norm(canvas, name, x + width - 2, line)
 
     def _text(self, name: str) -> str:
         """Write a line of a block: an activation by its name, forward tensors with their shape."""
         if name in self._operations and self._shape.activations:
-            return self._operations[name]
+            operation = self._operations[name]
+            return f"{name} {operation}" if self._shape.norms else operation
         is_gradient = name in self._snapshot.program.gradients.values()
+        is_gradient = is_gradient and not self._shape.norms
         return (
             name
             if is_gradient or not self._shape.shapes
@@ -227,6 +247,13 @@ class BlocksPainter:
             canvas.put(x, y, f"[{word}]", palette.selected)
         else:
             canvas.put(x + 1, y, f"[{word}]", palette.selected)
+
+    def _norm(self, canvas: Canvas, name: str, end: int, y: int) -> None:
+        """Write the norm of a tensor that has a value of this pass."""
+        array = self._snapshot.tensors.get(name)
+        if array is not None and name not in self._snapshot.old:
+            text = format_value(norm(array))
+            canvas.put(end - len(text), y, text, self._palette.text)
 
     def _kept(self, canvas: Canvas, block: Block, x: int, y: int) -> None:
         """Name, under a block, what its backward half reads of the forward pass."""

@@ -12,8 +12,9 @@ from nnstep.tui.theme import Palette
 
 from .canvas import Canvas
 from .line_view import Line, empty, fit
-from .map_blocks import BlocksPainter, note, shapes_of
+from .map_blocks import NORMS, BlocksPainter, note, shapes_of
 from .map_graph import LEGEND, GraphPainter, NoRoomError, listing
+from .map_kept import kept_values
 from .map_layers import LayersPainter, legend
 from .map_places import Marks, Places, marks_of
 from .scene import WRITTEN, Scene
@@ -88,6 +89,9 @@ def _network(
     if len(lines) < height:
         said = note(blocks, marks, width - 1)
         lines.append(fit([(f" {said}", palette.muted)], width, palette.text))
+    if shape.norms and len(lines) < height:
+        lines.append(fit([(f" {NORMS}", palette.muted)], width, palette.text))
+    lines += kept_values(seen, snapshot, marks, palette, width, height - len(lines))
     written = [
         painter.places[name][1]
         for name, mark in marks.marks.items()
