@@ -1,5 +1,7 @@
 """A branch is one course of the run: where it left another, and what was edited on it."""
 
+from bisect import bisect_right
+
 from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.machine.losses import LossHistory
 from nnstep.engine.machine.step import State
@@ -33,13 +35,14 @@ class Branch:
         branch.losses = LossHistory(self.losses.view(losses))
         return branch
 
-    def edits_until(self, place: int) -> tuple[Change, ...]:
-        """Return the edits that are in effect at a place."""
-        return tuple(edit for edit in self.edits if edit.place <= place)
+    def edits_until(self, place: int, after: int = -1) -> tuple[Change, ...]:
+        """Return the edits that are in effect at a place: those made there, and before."""
+        first, end = (bisect_right(self.edits, at, key=_place) for at in (after, place))
+        return self.edits[first:end]
 
-    def cells_edited_until(self, place: int) -> tuple[Edit, ...]:
-        """Return those of them that gave a cell another value."""
-        return tuple(edit for edit in self.edits_until(place) if isinstance(edit, Edit))
+    def cells_edited_until(self, place: int, after: int = -1) -> tuple[Edit, ...]:
+        """Return those of them that gave a cell another value, after a place."""
+        return tuple(e for e in self.edits_until(place, after) if isinstance(e, Edit))
 
     def owner(self, iteration: int, steps_per_iteration: int) -> "Branch":
         """Return the branch, this or one that it came from, on which a pass was first begun."""
@@ -52,3 +55,7 @@ class Branch:
         """Forget what came after a place, of which `losses` losses are left."""
         self.newest = self.place = place
         self.losses.forget(losses)
+
+
+def _place(edit: Change) -> int:
+    return edit.place

@@ -4,8 +4,8 @@ From a keyframe on, the passes up to a place are run again. A record is the tens
 wrote, one an instruction.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -57,7 +57,7 @@ class Store:
         self._budget_of_records = budget
         self._steps = steps
         self._shared = shared
-        self._records: dict[tuple[Branch, int], tuple[Record, int]] = {}
+        self._records: OrderedDict[tuple[Branch, int], tuple[Record, int]] = OrderedDict()
         self._footprints: dict[tuple[int, ...], int] = {}
         self._keyframes: dict[Branch, list[Keyframe]] = {}
         self._keyframe_bytes = sum(
@@ -75,7 +75,8 @@ class Store:
         self._bytes_of_records += size
         most = min(self._budget_of_records, _RING_BYTES)
         while self._bytes_of_records > most and len(self._records) > _LEAST_RECORDS:
-            self._drop(next(iter(self._records)))
+            _, (_, size) = self._records.popitem(last=False)
+            self._bytes_of_records -= size
 
     def _drop(self, key: tuple[Branch, int]) -> None:
         self._bytes_of_records -= self._records.pop(key)[1]
@@ -162,35 +163,29 @@ def tensors_at(
     `written` what the pass of the place had written until then.
     """
     tensors = dict(initial)
-    rewritten = {name for line in program.instructions for name in line.writes}
     # What a pass had before it was written there is of no consequence: it has been replaced.
-    known = set(initial) if before is None else initial.keys() - rewritten
-    pending = defaultdict(list)
-    for edit in edits:
-        pending[edit.place].append(edit)
+    known = set(initial) if before is None else initial.keys() - set(program.written)
     start = place - place % len(program)
     since = start if before is None else start - len(program)
-    for edit in edits:
-        if edit.place < since and edit.name in known:
+    recent = bisect_left(edits, since, key=lambda edit: edit.place)
+    for edit in edits[:recent]:
+        if edit.name in known:
             edit.apply(tensors)
-    now = since
-    for record in (written,) if before is None else (before, written):
-        arrays = iter(record)
-        for line in program.instructions:
-            for edit in pending[now]:
-                if edit.name in known:
-                    edit.apply(tensors)
-            if now == place:
-                return tensors
-            tensors.update((name, next(arrays)) for name in line.writes)
-            known.update(line.writes)
-            now += 1
+    names = program.written if before is None else 2 * program.written
+    record = (*(before or ()), *written)
+    done = 0
+    for edit in edits[recent:]:
+        if edit.place > place:
+            break
+        passes, position = divmod(edit.place - since, len(program))
+        count = passes * len(program.written) + program.counts[position]
+        tensors.update(zip(names[done:count], record[done:count], strict=True))
+        known.update(names[done:count])
+        done = count
+        if edit.name in known:
+            edit.apply(tensors)
+    tensors.update(zip(names[done:], record[done:], strict=False))
     return tensors
-
-
-def count_written(program: Program, position: int) -> int:
-    """Return how many arrays a pass has written before the instruction at a position."""
-    return sum(len(line.writes) for line in program.instructions[:position])
 
 
 def footprint(record: Iterable[Array], elsewhere: Iterable[Array]) -> int:

@@ -19,7 +19,7 @@ from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .branch import Branch
-from .store import Keyframe, Store, count_written, tensors_at
+from .store import Keyframe, Store, tensors_at
 
 MAIN = "main"
 
@@ -123,8 +123,8 @@ class Timeline:
             record = self._under_way(branch, place)
         if record is None:
             return None
-        written = record[: count_written(self.program, position)]
-        edits = [edit for edit in branch.edits if edit.place < place]
+        written = record[: self.program.counts[position]]
+        edits = branch.edits_until(place - 1)
         tensors = tensors_at(self.program, branch.origin.tensors, edits, place, before, written)
         return State(place, tensors, written, self._cursor(branch, iteration))
 

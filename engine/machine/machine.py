@@ -4,7 +4,7 @@ import contextvars
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, chain, repeat
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,8 +72,7 @@ class Machine:
         self._edits: Sequence[Change] = ()
         self._moves = 0
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
-        self._names = [name for line in program.instructions for name in line.writes]
-        self._counts = [0, *accumulate(len(line.writes) for line in program.instructions)]
+        self._names, self._counts = program.written, program.counts
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
         self._after_loss = loss + 1
         self._together = passes_together(program)

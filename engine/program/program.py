@@ -7,6 +7,7 @@ values, and of which other tensor each is the gradient or a buffer.
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -168,6 +169,16 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
 
     def __len__(self) -> int:
         return len(self.instructions)
+
+    @cached_property
+    def written(self) -> tuple[str, ...]:
+        """The tensors that a pass writes, in order: the names of what its record holds."""
+        return tuple(name for line in self.instructions for name in line.writes)
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """How many arrays a pass has written before each line, and, last, after them all."""
+        return (0, *accumulate(len(line.writes) for line in self.instructions))
 
     @cached_property
     def renewed(self) -> Mapping[str, int]:

@@ -108,7 +108,8 @@ class Session(Asked):
     @property
     def stale(self) -> frozenset[str]:
         """The tensors whose values were computed from something edited since."""
-        made = self._timeline.current.cells_edited_until(self.place)
+        long_ago = self.place - 2 * len(self.program)
+        made = self._timeline.current.cells_edited_until(self.place, long_ago)
         edits = [(edit.name, edit.place) for edit in made]
         return stale_tensors(self.program, self.place, edits)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 
-from benchmarks import engine, history, screen
+from benchmarks import engine, growth, history, screen
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ def main() -> None:
     """
     for package in ("engine", "tui", "scenarios"):
         compileall.compile_dir(ROOT / package, quiet=1)
-    for measure in (engine.rows, history.rows, screen.rows):
+    for measure in (engine.rows, history.rows, growth.rows, screen.rows):
         for name, figure, most in measure():
             print(f"{figure:9.2f}  at most {most:<6g} {name}", flush=True)
 
