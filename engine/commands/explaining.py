@@ -18,7 +18,7 @@ from .command import Answer, Command, says
 from .reading import cell
 
 if TYPE_CHECKING:
-    from nnstep.engine.explain.explanation import Explanation
+    from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.session.session import Session
 
 _AT = re.compile(r"\bat\b")
@@ -97,7 +97,8 @@ def explanation_lines(explanation: "Explanation") -> Iterator[str]:
 def strip_lines(explanation: "Explanation") -> Iterator[str]:
     """Yield the first lines of the strip: the cell, its rule, its numbers, what it means."""
     shapes = f"   {explanation.shapes}" if explanation.shapes else ""
-    yield f"{explanation.cell} = {explanation.value!r}{shapes}"
+    of = "" if explanation.old is None else f", of iteration {explanation.old}"
+    yield f"{explanation.cell} = {explanation.value!r}{of}{shapes}"
     rule = "      ".join(filter(None, (explanation.rule, explanation.general)))
     if explanation.step is not None:
         rule = f"{rule or explanation.code}      step {explanation.step}"
@@ -140,12 +141,19 @@ def _readers(session: "Session", text: Typed) -> Answer:
     width = max(len(reader.cell) for reader in shown)
     lines = [
         f"{reader.cell:<{width}}  step {reader.step}  {reader.code}  "
-        + ("not run yet" if reader.value is None else f"= {reader.value!r}")
+        + ("not run yet" if reader.value is None else f"= {reader.value!r}{_old(session, reader)}")
         for reader in shown
     ]
     if more := len(found) - len(shown):
         lines.append(f"and {more:,} more")
     return Answer(tuple(lines))
+
+
+def _old(session: "Session", reader: "Reader") -> str:
+    """Say of which iteration a value is that the pass under way has not computed yet."""
+    size = len(session.program)
+    is_old = reader.name in session.old and reader.step // size < session.place // size
+    return f", of iteration {reader.step // size}" if is_old else ""
 
 
 def _cell(session: "Session", text: Typed) -> Answer:
@@ -247,4 +255,5 @@ def as_json(explanation: "Explanation", dtype: npt.DTypeLike) -> dict[str, Any]:
         ],
         "reductions": list(explanation.reductions),
         "sentence": explanation.sentence,
+        **({} if explanation.old is None else {"of_iteration": explanation.old}),
     }

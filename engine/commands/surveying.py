@@ -95,7 +95,11 @@ def _layers(session: "Session", text: Typed) -> Answer:
 
     text.nothing()
     survey = Surveyor(session).survey(session.snapshot())
-    said = (meaning(survey, survey.lines[-1]), trend(survey)) if survey.lines else ()
+    said = [meaning(survey, survey.lines[-1]), trend(survey)] if survey.lines else []
+    gradients = [line.gradient_name for line in survey.lines if line.gradient is not None]
+    if of := session.of_iteration(gradients):
+        old = f"gradients are {of}" if of.startswith("of ") else of
+        said[0] = f"{said[0].removesuffix('.')}; {old}" if said[0] else old
     sentences = [f"{each[0].upper()}{each[1:].removesuffix('.')}." for each in said if each]
     return Answer((*table(survey), *sentences), title="The layers")
 

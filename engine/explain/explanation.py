@@ -67,6 +67,8 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     the calculation (zeros, a branch, a clamp), and `sentence` what the value means. `was` says
     what an edited cell was before.
 
+    Of what the pass under way has not written yet, `old` is the iteration that the value is of.
+
     Of a line that a person wrote, `comparison` has what the rule would have given. `rests_on` names
     the tensors that such lines wrote and this value was computed from.
     """
@@ -97,6 +99,7 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     special: str = ""
     sentence: str = ""
     was: str = ""
+    old: int | None = None
     comparison: "Comparison | None" = None
     rests_on: tuple[str, ...] = ()
 

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nnstep.engine.arrays import Array, Shape, frozen
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
@@ -109,7 +111,12 @@ class Asked:
         from nnstep.engine.explain.explain import explained
 
         place = self._place_after(at)
-        return explained(self._timeline, name, self._index(name, index, place), place)
+        found = explained(self._timeline, name, self._index(name, index, place), place)
+        size = len(self.program)
+        is_old = name in self.program.old(place % size) and place != self.total
+        if found.origin != "step" or found.step is None or not is_old:
+            return found
+        return replace(found, old=found.step // size)
 
     def why(self, name: str, index: Shape, at: int | None = None) -> "Why":
         """Return why a cell has the value that it has here, or just after the step `at`.

@@ -6,6 +6,7 @@ import pytest
 from commanding import give, told
 
 from nnstep.engine import Breakpoint, Session
+from nnstep.engine.commands.explaining import as_json
 from nnstep.engine.loading import load
 
 
@@ -90,3 +91,33 @@ def test_a_breakpoint_that_waits_says_so() -> None:
         ", looked at once the pass has written what it reads"
     )
     assert told(session, "break dW2 if L < 0.3") == "Breakpoint 2: break dW2 if L < 0.3"
+
+
+def test_an_explanation_of_an_old_value_says_of_which_iteration_it_is() -> None:
+    session = Session(load("mazur"))
+    give(session, "step iteration", "step 2")
+    assert told(session, "explain a2[0, 0]").startswith(
+        "a2[0, 0] = 0.7513650695523157, of iteration 0 "
+    )
+    explanation = session.explain("a2", (0, 0))
+    assert explanation.old == 0
+    assert as_json(explanation, "float64")["of_iteration"] == 0
+    for fresh in ("z1[0, 0]", "W2[0, 0]", "lr", "x[0, 0]"):
+        assert "of iteration" not in told(session, f"explain {fresh}"), fresh
+    assert "of iteration" not in told(session, "explain a2[0, 0] at 4")
+    assert "of iteration 0" in told(session, "explain a2[0, 0] at 16")
+    give(session, "run")
+    assert "of iteration" not in told(session, "explain a2[0, 0]")
+    assert "of_iteration" not in as_json(session.explain("a2", (0, 0)), "float64")
+
+
+def test_readers_and_layers_say_of_which_iteration_their_numbers_are() -> None:
+    session = Session(load("mazur"))
+    give(session, "step iteration", "step 2")
+    assert told(session, "readers z1[0, 0]") == "a1[0, 0]  step 18  a1 = sigmoid(z1)  not run yet"
+    old = told(session, "readers dz2[0, 0]").splitlines()
+    assert old
+    assert all(line.endswith(", of iteration 0") for line in old)
+    assert "gradients are of iteration 0." in told(session, "layers")
+    give(session, "step phase", "step phase", "step phase")
+    assert "of iteration" not in told(session, "layers", "readers dz2[0, 0]")
