@@ -36,6 +36,17 @@ async def test_the_debugger(name: str, scenario: str, keys: str, size: str) -> N
         assert_snapshot(pilot.app, f"{name}-{size}")
 
 
+@pytest.mark.parametrize(
+    ("scenario", "size"),
+    [("mazur", (100, 30)), ("vanishing", (80, 50)), ("xor", (132, 43)), ("digits", (40, 12))],
+)
+async def test_a_size_between(scenario: str, size: tuple[int, int]) -> None:
+    async with NnstepApp(load(path(scenario))).run_test(size=size) as pilot:
+        await pilot.press(*"inff")
+        await pilot.pause()
+        assert_snapshot(pilot.app, f"between-{scenario}-{size[0]}x{size[1]}")
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("name", "scenario", "commands", "key"),
