@@ -25,15 +25,19 @@ def of_iteration(timeline: Timeline, names: Collection[str], *, finished: bool) 
     of no iteration.
     """
     machine, program = timeline.machine, timeline.program
-    old = old_tensors(program, machine.position, machine.tensors, finished=finished)
-    found = old.intersection(names)
+    if finished:
+        return ""
+    # Only of these: a program may have thousands.
+    live, first, position = machine.tensors, program.renewed, machine.position
+    found = {name for name in names if name in live and first.get(name, -1) >= position}
     begin = machine.place - machine.position
     edits = timeline.current.cells_edited_until(machine.place)
     edited = found & {edit.name for edit in edits if edit.place >= begin}
-    found -= {name for name in edited if not machine.tensors[name].ndim}
+    found -= {name for name in edited if not live[name].ndim}
     if not found:
         return ""
-    in_order = [name for name in program.tensors if name in found]
-    which = "" if len(found) == len(names) else f"{listed(in_order)} "
+    which = ""
+    if len(found) < len(names):
+        which = f"{listed(name for name in program.tensors if name in found)} "
     but = ", but for what was edited since" if edited & found else ""
     return f"{which}of iteration {machine.clock.iteration(machine.place) - 1}{but}"

@@ -1,5 +1,7 @@
 """The commands that change, look and branch: what they do to a session, and what they say."""
 
+import cProfile
+import pstats
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,19 @@ def test_the_tensors_with_their_shapes() -> None:
     lines = give(small(), "tensors").lines
     assert "W1   parameter, shape (2, 3), float64" in lines
     assert "z1   value, no value yet" in lines
+
+
+def test_the_tensors_of_a_long_program_are_listed_in_so_many_calls_each() -> None:
+    """Each looked through the whole program, for 15 s in all where it had 1,500 lines."""
+    lines = "\n".join(f"v{number + 1} = v{number} * 2" for number in range(400))
+    session = Session(expression(f"v0 = a\n{lines}", "v400", a=2.0))
+    give(session, "step")
+    profile = cProfile.Profile()
+    profile.enable()
+    told = give(session, "tensors").lines
+    profile.disable()
+    calls = pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
+    assert calls < 60 * len(told)
 
 
 def test_a_plot_has_its_series_and_is_told_in_words() -> None:
