@@ -185,7 +185,7 @@ class Debugger(Arranging):
         moved = snapshot.place != self._place and not driver.is_on_the_way
         if moved:
             self._take_note(snapshot.place)
-            self._trees.follow()
+        self._trees.follow()
         # What a run passes too fast to be read is not followed.
         scene = self._scene(follow=moved and bool(snapshot.written) and driver.is_calm)
         self._show_status()

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from nnstep.engine.explain.tree import Direction, TreeNode
 
 
+Moment = tuple[int, str, tuple[Change, ...]]
+"""A place, the branch that it is on, and the changes there: what values hang on."""
+
+
 class Trees:
     """Grows a tree in the pane that the stage has for it.
 
@@ -36,8 +40,15 @@ class Trees:
         self._go_to, self._ask = go_to, ask
         # Which pane had the keys before, and where the tree was left by a jump.
         self._before = row_of(1)
-        self._left: tuple[int, str, tuple[Change, ...]] | None = None
+        self._left: Moment | None = None
+        # Of when the tree is that is on the screen.
+        self._seen = self._now
         pane.below = self._below
+
+    @property
+    def _now(self) -> Moment:
+        snapshot = self._driver.snapshot
+        return snapshot.place, snapshot.branch.name, snapshot.branch.edits
 
     @property
     def is_open(self) -> bool:
@@ -127,16 +138,18 @@ class Trees:
         return True
 
     def follow(self) -> None:
-        """After a move, have the tree be of the present value; or come back into one that was left.
+        """After a move or a change, have the tree be of the present value, or come back into one.
 
         One that was left by a jump to a step is there again when that jump is taken back.
         """
-        snapshot, shape = self._driver.snapshot, self._pane.shape
+        if self._now == self._seen or self._driver.is_on_the_way:
+            return
+        self._seen, shape = self._now, self._pane.shape
         if self.is_open and shape is not None:
             root = shape.root
-            if root.name in snapshot.tensors:
+            if root.name in self._driver.snapshot.tensors:
                 self._grow(root.name, root.index, shape.direction)
-        elif self._left == (snapshot.place, snapshot.branch.name, snapshot.branch.edits):
+        elif self._left == self._now:
             self._left = None
             self._go_to(TREE)
 
@@ -145,12 +158,12 @@ class Trees:
 
         The tree stays as it is until the jump is taken back.
         """
-        node, snapshot = self.node, self._driver.snapshot
+        node = self.node
         if node is None or not node.has_run:
             return "This step has not run yet."
         if node.step is None:
             return f"{node.cell}: {node.what}."
-        self._left = snapshot.place, snapshot.branch.name, snapshot.branch.edits
+        self._left = self._now
         self.close()
         return node.step + 1
 
