@@ -130,7 +130,7 @@ def _mistake(
     if own.size > MOST_CELLS:
         return ""
     assert line.rule is not None
-    if name := _other_tensor(line, line.rule, tensors, own):
+    if name := _other_tensor(line, line.rule.as_shown, tensors, own):
         return name
     for description, array in _classic(scenario, program, line, tensors):
         if _same(own, array):

@@ -135,10 +135,11 @@ def rule_of(line: Instruction) -> Instruction:
 
 def reference(line: Instruction, tensors: Mapping[str, Array]) -> Array | None:
     """Return what the rule would give from the same tensors; None if the line is the rule's."""
-    if line.rule is None or line.rule.kernel is None:
+    rule = line.rule and line.rule.as_shown
+    if rule is None or rule.kernel is None:
         return None
     with np.errstate(all="ignore"):
-        return np.asarray(line.rule.kernel(tensors))
+        return np.asarray(rule.kernel(tensors))
 
 
 def _override(program: Program, line: Instruction, place: int, position: int) -> Override:
@@ -160,6 +161,7 @@ def _own_line(rule: Instruction, formula: Formula) -> Instruction:
         settings={},
         sides=None,
         rule=rule,
+        runs=None,
     )
 
 

@@ -148,6 +148,13 @@ class Instruction(Struct, frozen=True):
         """The line that is executed: itself, or the one that it hides."""
         return self.runs or self
 
+    @property
+    def as_shown(self) -> "Instruction":
+        """The line that its code says: itself, or without what it hides."""
+        if self.runs is None or self.formula is None:
+            return self
+        return replace(self, kernel=self.formula.over(self.names), runs=None)
+
 
 _RENEWED = (Role.DATA, Role.VALUE, Role.LOSS, Role.GRADIENT, Role.SCRATCH)
 

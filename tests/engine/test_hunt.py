@@ -153,6 +153,34 @@ def test_a_scenario_saved_meanwhile_is_the_rules_and_later_has_the_override(tmp_
     assert [each.line for each in load(path).overrides] == ["dz2 = da2 * z2 * (1 - z2)"]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_line_of_ones_own_runs_in_place_of_what_is_hidden(seed: int) -> None:
+    plain = Session(load("mazur"))
+    plain.seek(64)
+    right = {name: array.tobytes() for name, array in plain.values().items()}
+    together, apart = (Session(load("mazur")) for _ in range(2))
+    for session in (together, apart):
+        session.begin_hunt(seed)
+        assert session.hunt is not None
+        position = session.hunt.planted.position
+        line = session.program.instructions[position]
+        session.override(line.code)
+    together.seek(64)
+    for _ in range(64):
+        apart.step()
+    for session in (together, apart):
+        assert {name: array.tobytes() for name, array in session.values().items()} == right
+    session.seek(position + 1)
+    value = session.value(line.writes[0])
+    comparison = session.explain(line.writes[0], (0,) * value.ndim).comparison
+    assert comparison is not None
+    assert not comparison.different
+    session.seek(0)
+    session.override_off(line.writes[0])
+    session.seek(position + 1)
+    assert session.value(line.writes[0]).tobytes() != value.tobytes()
+
+
 @pytest.mark.sweep(10)
 @pytest.mark.parametrize("seed", range(60))
 def test_what_is_hidden_is_verified_whatever_it_reads(seed: int) -> None:
