@@ -9,6 +9,8 @@ import re
 import selectors
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import IO, Any
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
@@ -136,6 +138,31 @@ def shows_signs_narrow(x: int) -> bool:
     return x == len(_SIGNS)
 
 
+class LastingFile:
+    """A terminal's file: what is written to a terminal that has gone is lost, and no error.
+
+    Textual's thread that writes would end with the error, and the app wait for ever for room in its
+    queue.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        """Send what has been written."""
+        with suppress(OSError):
+            self._file.flush()
+
+    def fileno(self) -> int:
+        """Return the number of the file."""
+        return self._file.fileno()
+
+
 class SteadyDriver(LinuxDriver):
     """Textual's driver, with a reader that goes on after anything that it cannot read.
 
@@ -143,6 +170,15 @@ class SteadyDriver(LinuxDriver):
     """
 
     _is_asked = False
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._file = LastingFile(self._file)  # type: ignore[assignment, arg-type]
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Take the terminal over again; one that hangs up sends this signal too, and has gone."""
+        if os.isatty(self.fileno):
+            super()._sigcont_application()
 
     def start_application_mode(self) -> None:
         """Take the terminal over, and ask it how wide it shows the signs if that is not known."""
