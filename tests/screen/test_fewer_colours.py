@@ -6,6 +6,7 @@ plainly is left out. `NNSTEP_UPDATE_SNAPSHOTS=1` accepts new ones.
 
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 from rich.color import ColorType
@@ -33,9 +34,13 @@ RULES = "│─┌┐└┘├┤┬┴┼═║╔╗╚╝▶◀━┃╔▼ "
 
 
 def styled(app: NnstepApp) -> Iterator[tuple[Style, str]]:
-    """Yield what is drawn, from left to right and from above, each with its style."""
+    """Yield what is drawn, from left to right and from above, each with its style.
+
+    How a line is cut into pieces of one style is no matter: it depends on what was drawn before.
+    """
     for strip in app.screen._compositor.render_strips():
-        for text, style, _ in strip:
+        for style, pieces in groupby(strip, lambda piece: piece.style):
+            text = "".join(piece.text for piece in pieces)
             if style is not None and text.strip(RULES):
                 yield style, text.strip()
 

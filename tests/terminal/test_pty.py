@@ -212,7 +212,7 @@ def test_nothing_is_sent_while_nothing_is_pressed() -> None:
 
 def test_the_gallery_opens_without_an_argument() -> None:
     with Terminal(*OPEN) as terminal:
-        terminal.wait_for(lambda: "choose a scenario" in terminal.text)
+        terminal.wait_for(lambda: "choose one of" in terminal.text)
         terminal.press("\r")
         terminal.wait_for(lambda: "step 0 of" in terminal.text)
         terminal.press("q")
