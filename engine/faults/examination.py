@@ -55,7 +55,7 @@ class Examination:
     @cached_property
     def _monitor(self) -> Monitor:
         """What knows the faults; it is made when there is something to examine."""
-        return Monitor(self._scenario, self._timeline.program)
+        return Monitor(self._scenario, self._timeline.first_program)
 
     def _found_on(self, branch: Branch) -> _Found:
         """Return what has been found on a branch; at first, what its parent had where it left."""
