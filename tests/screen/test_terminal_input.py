@@ -1,11 +1,15 @@
 """Whatever a terminal sends, what follows it is still read."""
 
+import errno
+from io import StringIO
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 
-from nnstep.tui.terminal import SteadyParser
+from nnstep.tui.terminal import LastingFile, SteadyParser
 from nnstep.tui.typeahead import EscapedKey
 
 
@@ -113,3 +117,16 @@ def test_a_beginning_that_nothing_follows_is_keys(monkeypatch: pytest.MonkeyPatc
     (event,) = parser.tick()
     assert isinstance(event, EscapedKey)
     assert [key.key for key in event.apart] == ["escape", "left_square_bracket"]
+
+
+def test_a_terminal_that_has_gone_keeps_no_writer_waiting() -> None:
+    class Gone(StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    writer = WriterThread(LastingFile(Gone()))  # type: ignore[arg-type]
+    writer.start()
+    for _ in range(3 * MAX_QUEUED_WRITES):
+        writer.write("x")
+    writer.stop()
+    assert not writer.is_alive()
