@@ -10,10 +10,13 @@ from screen_text import screen_lines, screen_text, until
 from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
+from nnstep.engine.session.session import Session
 from nnstep.tui.numbers import format_value
+from nnstep.tui.panes.large import enlarged
 from nnstep.tui.panes.scene import Asked
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Strip
+from nnstep.tui.theme import DARK, palette_of
 
 
 async def steps(pilot: Pilot[None], count: int) -> None:
@@ -294,3 +297,9 @@ async def test_a_source_may_be_an_operand_that_the_step_does_not_lay_out() -> No
 def _ran(pilot: Pilot[None]) -> str:
     last = debugger(pilot).driver.snapshot.last
     return last.code if last else ""
+
+
+def test_a_step_without_a_calculation_is_drawn_large() -> None:
+    snapshot = Session(load("mazur")).snapshot()
+    lines = enlarged([], snapshot, None, 80, palette_of(DARK))
+    assert [sum(len(text) for text, _ in line) for line in lines] == [80, 80]

@@ -57,7 +57,7 @@ def enlarged(
     blank, margin = empty(left, text), (" " * MARGIN, text)
     return [
         fit([*beside.get(y, blank), margin, *lines.get(y, ())], width, text)
-        for y in range(1 + max(*lines, *beside))
+        for y in range(1 + max([*lines, *beside]))
     ]
 
 
