@@ -94,6 +94,20 @@ class Dialog(ModalScreen[Result], Overlay[Result]):
     """An overlay that has all the keys."""
 
 
+class LowDialog(Dialog[Result]):
+    """A dialog in place of the strip: a title, some lines, and how one leaves."""
+
+    DEFAULT_CSS = """
+    LowDialog {
+        align: left bottom;
+        background: transparent;
+        Vertical { height: auto; background: $panel; padding: 0 1; }
+        #title { color: $primary; text-style: bold; }
+        #close { color: $muted; }
+    }
+    """
+
+
 class Question(Dialog[Answer | None]):
     """Asks for a line, and has it executed; keys that come meanwhile wait for what it answers.
 

@@ -9,13 +9,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from .overlay import Dialog
+from .overlay import LowDialog
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.questions import Offered
 
 
-class Questions(Dialog[str]):
+class Questions(LowDialog[str]):
     """Offers questions; the result is the line of the prompt that answers the one chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -26,14 +26,7 @@ class Questions(Dialog[str]):
         *(Binding(str(n), f"choose({n})", show=False) for n in range(1, 10)),
     ]
     DEFAULT_CSS = """
-    Questions {
-        align: left bottom;
-        background: transparent;
-        Vertical { height: auto; background: $panel; padding: 0 1; }
-        #title { color: $primary; text-style: bold; }
-        .chosen { text-style: bold reverse; }
-        #close { color: $muted; }
-    }
+    Questions .chosen { text-style: bold reverse; }
     """
 
     def __init__(self, title: str, offered: "Sequence[Offered]") -> None:

@@ -13,7 +13,7 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.driver import Driver
 from nnstep.engine.text import cell_name
 
-from .overlay import Dialog
+from .overlay import LowDialog
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.what_if import WhatIf
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SHARE = 0.1
 
 
-class WhatIfValue(Dialog[None]):
+class WhatIfValue(LowDialog[None]):
     """Shows the loss as it is, as the gradient predicts it, and as it comes out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,15 +32,6 @@ class WhatIfValue(Dialog[None]):
         Binding("right,l", "change(10)", show=False),
         Binding("left,h", "change(-10)", show=False),
     ]
-    DEFAULT_CSS = """
-    WhatIfValue {
-        align: left bottom;
-        background: transparent;
-        Vertical { height: auto; background: $panel; padding: 0 1; }
-        #title { color: $primary; text-style: bold; }
-        #close { color: $muted; }
-    }
-    """
 
     def __init__(self, driver: Driver, name: str, index: Shape, value: np.generic) -> None:
         super().__init__()

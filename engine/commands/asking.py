@@ -12,7 +12,7 @@ from nnstep.engine.text import cell_name
 from nnstep.engine.trace import plain
 
 from .command import INTERRUPTED, Answer, Command, finished, says, takes_long
-from .explaining import cell_meant, step_meant
+from .explaining import cell_at_step
 from .moving import go
 from .reading import cell, value
 
@@ -20,14 +20,11 @@ if TYPE_CHECKING:
     from nnstep.engine.explain.why import Why
     from nnstep.engine.session.session import Session
 
-_AT = re.compile(r"\bat\b")
 _EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 
 
 def _why(session: "Session", text: Typed) -> Answer:
-    parts = text.cut(_AT)
-    step = step_meant(session, parts[1]) if parts else None
-    name, index = cell_meant(session, parts[0] if parts else text)
+    name, index, step = cell_at_step(session, text)
 
     def follow(_: object) -> Answer:
         found = session.why(name, index, step)

@@ -26,26 +26,31 @@ _TENSOR = re.compile(r"(?P<name>\w+)(@(?P<iteration>\d{1,15}))?")
 _MOST_READERS, _MOST_SOURCES = 40, 2
 
 
-def _explain(session: "Session", text: Typed) -> Answer:
-    parts = text.cut(_AT)
-    step = step_meant(session, parts[1]) if parts else None
-    name, index = cell_meant(session, parts[0] if parts else text)
+def _explained(session: "Session", text: Typed) -> "Explanation":
+    """Read a cell, perhaps with a step, and return how it was computed."""
+    name, index, step = cell_at_step(session, text)
     with blaming(text):
-        explanation = session.explain(name, index, step)
-    return Answer(tuple(explanation_lines(explanation)))
+        return session.explain(name, index, step)
+
+
+def _explain(session: "Session", text: Typed) -> Answer:
+    return Answer(tuple(explanation_lines(_explained(session, text))))
 
 
 def _inside(session: "Session", text: Typed) -> Answer:
-    parts = text.cut(_AT)
-    step = step_meant(session, parts[1]) if parts else None
-    name, index = cell_meant(session, parts[0] if parts else text)
-    with blaming(text):
-        found = session.explain(name, index, step)
+    found = _explained(session, text)
     if len(found.reductions) < 2:
         raise text.error(f"there is nothing to calculate in {found.cell}")
     wrote = f"step {found.step}, {found.code}"
     lines = (f"  {each}" for each in found.reductions)
     return Answer((f"{found.cell} = {found.value!r}, by {wrote}:", *lines), title="Inside a cell")
+
+
+def cell_at_step(session: "Session", text: Typed) -> tuple[str, Shape, int | None]:
+    """Read a cell of a tensor, and behind `at` a step, None if none is given."""
+    parts = text.cut(_AT)
+    step = step_meant(session, parts[1]) if parts else None
+    return *cell_meant(session, parts[0] if parts else text), step
 
 
 def cell_meant(session: "Session", text: Typed) -> tuple[str, Shape]:

@@ -1,0 +1,110 @@
+"""What an explanation says of a sum: its largest terms, its zeros, and what cancels in it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from building import expression, network
+
+from nnstep.engine import load
+from nnstep.engine.explain.expansion import Expansion
+from nnstep.engine.explain.nodes import Node
+from nnstep.engine.program.program import Phase
+from nnstep.engine.session.session import Session
+
+
+def test_a_sum_of_many_numbers_tells_its_largest_terms() -> None:
+    scenario = network((50, 300), rows=300, activations=("identity",))
+    session = Session(scenario)
+    while "L" not in session.values():
+        session.step()
+    explanation = session.explain("L", ())
+    assert explanation.arithmetic == ""
+    assert explanation.term_count == 90_000
+    assert len(explanation.terms) == 1000
+    total = sum(term.value for term in explanation.terms) + explanation.rest
+    assert total == pytest.approx(explanation.value)
+    assert "180,000 numbers" in explanation.printed or "more" in explanation.printed
+    assert len(explanation.sources) == 2000
+
+
+@pytest.mark.parametrize("rows", [2, 64])
+def test_each_expression_of_a_cell_is_looked_at_once_whatever_the_number_of_terms(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[object] = []
+    make = Expansion._make
+
+    def counting(self: Expansion, node: Node, beside: bool) -> Any:
+        looked_at.append(node)
+        return make(self, node, beside)
+
+    monkeypatch.setattr(Expansion, "_make", counting)
+    session = Session(network((3, 4, 2), rows=rows))
+    while session.step().phase is not Phase.LOSS:  # type: ignore[union-attr]
+        pass
+    explanation = session.explain(session.program.loss, ())
+    assert explanation.term_count >= rows
+    assert len(looked_at) < 60
+
+
+def test_a_cell_of_a_large_product_costs_its_terms() -> None:
+    """A 784x1024 weight gradient is not computed again to explain one of its cells."""
+    session = Session(network((784, 1024, 1), rows=8, activations=("relu", "identity")))
+    while "dW1" not in session.values():
+        session.step()
+    explanation = session.explain("dW1", (100, 200))
+    assert len(explanation.terms) == 8
+    assert len(explanation.sources) == 16
+    session.seek(2)
+    assert len(session.explain("z1", (3, 700)).terms) == 785
+
+
+# What is said of sums
+
+
+def test_terms_that_nearly_cancel_and_what_only_rounding_leaves() -> None:
+    session = Session(expression("L = sum(A)", "L", A=[0.1, 0.2, -0.3]))
+    session.step()
+    explanation = session.explain("L", ())
+    assert explanation.cancels
+    assert explanation.printed == "= 0.1 + 0.2 + (-0.3) = 0 but for rounding"
+    assert "rounding" in explanation.sentence
+
+
+def test_a_product_that_is_zero_has_no_sign() -> None:
+    session = Session(expression("L = sum(A * B)", "L", A=[-0.25, 0.75, -1.0], B=[0.0, 0.1, 0.3]))
+    session.seek(2)
+    for text in session.explain("L", ()).printings:
+        assert "-0)" not in text
+        assert not text.endswith("= -0")
+    session = Session(load("xor"))
+    for _ in range(6):
+        session.seek(session.place + len(session.program))
+        for index in np.ndindex(2, 2):
+            assert "(-0)" not in session.explain("dW1", index).printed
+
+
+def test_a_sum_of_one_term_is_not_printed_twice() -> None:
+    session = Session(load("mazur"))
+    session.override("dW1 = dz1.T @ x * 3")
+    session.seek(13)
+    for index in ((0, 0), (1, 1)):
+        parts = session.explain("dW1", index).printed.split(" = ")
+        assert len(parts) == len({*parts})
+
+
+def test_zeros_are_counted_and_explained() -> None:
+    session = Session(load("digits"))
+    session.seek(8)
+    explanation = session.explain("dW2", (9, 5))
+    assert explanation.zero_terms == 57
+    assert explanation.special == (
+        "57 of the 64 products are 0, because a1[n, 5] = 0: neuron 5 is off for these rows"
+    )
+    largest = explanation.terms[0]
+    assert [factor.cell for factor in largest.factors] == ["dz2[0, 9]", "a1[0, 5]"]
+    assert round(100 * largest.share) == 41
+
+
+# A kind that comes later
