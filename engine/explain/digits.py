@@ -151,7 +151,7 @@ def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
     while part.sign == "sum" and len(part.parts) == 1:
         (part,) = part.parts
     if part.cell and not part.sign:
-        return (f"= {cell_name(*part.cell)} = {shortest(value)}",)
+        return (f"= {cell_name(*part.cell)} = {to_digits(value, _FIRST_DIGITS)}",)
     if not part.parts:
         return (f"= {shortest(value)}",)
     if total := summed(part):
@@ -169,6 +169,9 @@ def _of_others(part: Part, value: Any, opened: bool) -> Iterator[str]:
             break
     else:
         yield f"= {calculation.text} ≈ {result}"
+        return
+    if calculation.text == result:
+        yield f"= {names(part).text} = {result}"
         return
     if not opened and len({cell for cell, _ in cells_of(part)}) > 1:
         yield f"= {names(part).text} = {calculation.text} = {result}"
@@ -220,7 +223,7 @@ def of_sum(part: Part | None, total: Sum, value: Any) -> tuple[str, ...]:
 def is_rounding(total: Sum, value: Any) -> bool:
     """Tell whether a sum is 0 but for what rounding leaves."""
     number = float(value)
-    if number == 0 or not total.terms:
+    if number == 0 or not math.isfinite(number) or not total.terms:
         return False
     largest = abs(total.terms[0].value)
     eps = np.finfo(value.dtype).eps if isinstance(value, np.floating) else np.finfo(float).eps
@@ -233,7 +236,7 @@ class _SumPrinter:
     def __init__(self, part: Part | None, total: Sum, value: Any) -> None:
         self.part, self.total, self.value = part, total, value
         self.is_rounding = is_rounding(total, value)
-        self.counting = [term.value for term in total.terms if term.value != 0]
+        self.counting = [term.value * total.divisor for term in total.terms if term.value != 0]
         finite = (abs(each) for each in self.counting if math.isfinite(each))
         self.first = max(_FIRST_DIGITS - 1 - magnitude(max(finite, default=0.0)), 0)
         self.texts: dict[int, list[str]] = {}
@@ -249,57 +252,77 @@ class _SumPrinter:
                 yield self._confirmed(partial(self._listed, most, True))
                 yield self._confirmed(partial(self._listed, most, False))
 
-    def _confirmed(self, form: Callable[[int], tuple[str, bool]]) -> str:
-        """Print a form with as many decimals as it takes; if nothing helps, with ≈."""
+    def _confirmed(self, form: Callable[[int, int], tuple[str, bool]]) -> str:
+        """Print a form with as many decimals as it takes; if nothing helps, with ≈.
+
+        The result has as many as the operands, or, where these are multiplied with something large,
+        as few as there may be.
+        """
         text = ""
         for decimals in range(self.first, max(self.first, _MOST_DIGITS) + 1):
-            text, confirmed = form(decimals)
-            if confirmed:
-                return text
+            for of_result in dict.fromkeys((decimals, self.first)):
+                text, confirmed = form(decimals, of_result)
+                if confirmed:
+                    return text
         before, _, result = text.rpartition("=")
         return f"{before}≈{result}"
 
     def _confirms(self, calculated: float, result: str) -> bool:
         return self.is_rounding or _confirms(calculated, result)
 
+    def _number(self, value: Any, decimals: int) -> str:
+        """Print an operand: beside an infinite result its decimals say nothing."""
+        if math.isfinite(float(self.value)):
+            return to_decimals(value, decimals)
+        return to_digits(value, _FIRST_DIGITS)
+
+    def _divided(self, calculation: str) -> str:
+        """Write what a sum is divided by as a whole behind it."""
+        divisor = self.total.divisor
+        return calculation if divisor == 1 else f"({calculation}) / {constant(divisor).text}"
+
     def _result(self, decimals: int) -> str:
         return ROUNDING if self.is_rounding else _unsigned_zero(to_decimals(self.value, decimals))
 
-    def _whole(self, staged: bool, decimals: int) -> tuple[str, bool]:
+    def _whole(self, staged: bool, decimals: int, of_result: int) -> tuple[str, bool]:
         """Print a sum as it is calculated; then, if its terms are calculated, as their values."""
         assert self.part is not None
-        calculation = printed(self.part, lambda each: to_decimals(each, decimals))
-        result = self._result(decimals)
+        calculation = printed(self.part, lambda each: self._number(each, decimals))
+        result = self._result(of_result)
         stages = [calculation.text]
         confirmed = self._confirms(calculation.value, result)
         exact = _decimals(shortest(self.value)) <= decimals
         terms = list(terms_of(self.part))
         if staged and not exact and any(term.part.sign for term in terms):
-            values = [to_decimals(term.value, decimals) for term in terms]
-            again = added([*map(float, values)])
+            divisor = self.total.divisor
+            values = [self._number(term.value * divisor, decimals) for term in terms]
+            again = added([*map(float, values)]) / divisor
             confirmed = confirmed and self._confirms(again, result)
-            if (added_up := _plus(values)) != result:
+            if (added_up := self._divided(_plus(values))) != result:
                 stages.append(added_up)
         return "= " + " = ".join([*stages, result]), confirmed
 
-    def _listed(self, most: int, counts_zeros: bool, decimals: int) -> tuple[str, bool]:
+    def _listed(
+        self, most: int, counts_zeros: bool, decimals: int, of_result: int
+    ) -> tuple[str, bool]:
         """Print the values of the largest terms, and how many others there are."""
         total = self.total
         if decimals not in self.texts:
             shown = self.counting[:_WRITTEN_OUT]
-            self.texts[decimals] = [to_decimals(each, decimals) for each in shown]
+            self.texts[decimals] = [self._number(each, decimals) for each in shown]
         values = self.texts[decimals][:most]
         numbers = [*map(float, values)]
         texts = [_plus(values)] if values else []
         if more := total.count - total.zeros - len(values):
-            rest = to_decimals(added([*self.counting[most:], total.rest]), decimals)
+            left = added([*self.counting[most:], total.rest * total.divisor])
+            rest = self._number(left, decimals)
             numbers.append(float(rest))
             texts.append(f"{more:,} more {_plus([rest])}")
         if total.zeros and (counts_zeros or not texts):
             texts.append(f"{total.zeros:,} zero" + "s" * (total.zeros > 1))
-        result = self._result(decimals)
-        calculation = " + ".join(texts) or "0"
-        return f"= {calculation} = {result}", self._confirms(added(numbers), result)
+        result = self._result(of_result)
+        calculation = self._divided(" + ".join(texts) or "0")
+        return f"= {calculation} = {result}", self._confirms(added(numbers) / total.divisor, result)
 
 
 def _plus(values: Sequence[str]) -> str:

@@ -274,8 +274,10 @@ class Walk:
             return rule.slope[1]
         if self.line.phase is Phase.LOSS and rule.has_loss:
             return ""
+        if said := rule.definition or rule.settings or rule.product:
+            return said
         index = f"{cell_symbol(self.name, self.free, letters)} = {symbols(node, letters)}"
-        return rule.definition or rule.settings or rule.product or index
+        return "" if _plain(index) == _plain(rule.text(self.opened)) else index
 
     def gives_the_value(self, part: Part) -> bool:
         """Tell whether another calculation gives the value as well, but for rounding."""
@@ -331,6 +333,11 @@ class Walk:
             return False
         shapes = zip(tensor.shapes, tensors["x"].shapes, strict=True)
         return all(own and data and own[0] == data[0] for own, data in shapes)
+
+
+def _plain(rule: str) -> str:
+    """Take from a rule what two of the same content are written differently with."""
+    return rule.replace(" · ", "·").replace(" ← ", " = ")
 
 
 def cell_symbol(name: str, free: tuple[Letter, ...], letters: Mapping[Letter, str]) -> str:

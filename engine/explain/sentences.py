@@ -45,7 +45,7 @@ def sentence(walk: "Walk", total: "Sum | None") -> str:
         if said := say(walk, total):
             return said
     if total is not None and abs(float(walk.value)) < 0.05 * total.absolute:
-        return "Its terms nearly cancel."
+        return "Its terms nearly cancel." if float(walk.value) else "Its terms cancel."
     return ""
 
 
@@ -57,8 +57,6 @@ def _of_parameter(walk: "Walk", total: "Sum | None") -> str:
     tensor = walk.program.tensors[walk.name]
     if walk.line.phase is not Phase.BACKWARD or tensor.of not in walk.program.parameters:
         return ""
-    if walk.line.operation == "multiply" and not walk.free and len(walk.line.reads) == 2:
-        return _of_product(walk)
     if not holds_for_the_loss(walk):
         return ""
     loss, cell = walk.program.loss, cell_name(tensor.of, walk.index)
@@ -79,7 +77,13 @@ def _runs_over_rows(walk: "Walk") -> bool:
     return walk.is_network and total is not None and total.count == rows > 1
 
 
-def _of_product(walk: "Walk") -> str:
+def _of_product(walk: "Walk", total: "Sum | None") -> str:
+    """Say of a product of two single numbers what goes back to one of them."""
+    line = walk.line
+    if line.phase is not Phase.BACKWARD or line.operation != "multiply" or walk.free:
+        return ""
+    if len(line.reads) != 2 or walk.name in line.reads:
+        return ""
     upstream = walk.line.names.get("dout")
     others = [name for name in walk.line.reads if name != upstream]
     of = walk.program.tensors[walk.name].of
@@ -249,6 +253,7 @@ Say = Callable[["Walk", "Sum | None"], str]
 
 _SENTENCES: tuple[Say, ...] = (
     _of_bias,
+    _of_product,
     _of_parameter,
     _of_activation,
     _of_inputs,

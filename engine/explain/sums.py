@@ -84,7 +84,8 @@ class Sum(Struct, frozen=True, eq=False):
     """The terms of a sum, the largest first, and what there is to say of those left out.
 
     `zeros` of all the `count` terms are 0; `rest` is the sum of those left out, and `absolute` that
-    of all absolute values.
+    of all absolute values. A sum that is divided as a whole, as a mean is, has its `divisor`, by
+    which all of these are divided already.
     """
 
     terms: tuple[Scaled, ...]
@@ -92,6 +93,7 @@ class Sum(Struct, frozen=True, eq=False):
     zeros: int
     rest: float
     absolute: float
+    divisor: float = 1.0
 
     @property
     def described(self) -> tuple[Term, ...]:
@@ -103,10 +105,13 @@ def summed(part: Part) -> Sum | None:
     """Return a calculation as a sum, None if it is none."""
     if not is_sum(part):
         return None
-    return _sum_of(list(terms_of(part)))
+    divisor = float(part.parts[1].value) if part.sign == "/" else 1.0
+    return _sum_of(list(terms_of(part)), divisor=divisor)
 
 
-def _sum_of(terms: list[Scaled], count: int = 0, values: Array | None = None) -> Sum:
+def _sum_of(
+    terms: list[Scaled], count: int = 0, values: Array | None = None, divisor: float = 1.0
+) -> Sum:
     """Return the sum of terms; of `count` whose `values` are known, these are the largest."""
     if values is None:
         values = np.array([term.value for term in terms], dtype=np.float64)
@@ -121,6 +126,7 @@ def _sum_of(terms: list[Scaled], count: int = 0, values: Array | None = None) ->
         zeros=int(np.count_nonzero(values == 0)),
         rest=rest,
         absolute=float(np.abs(values).sum()),
+        divisor=divisor if divisor and np.isfinite(divisor) else 1.0,
     )
 
 
@@ -129,12 +135,13 @@ def summed_at_large(node: Node, where: Environment) -> Sum | None:
 
     None if the expression is no sum over letters, perhaps with constants around it.
     """
-    scale, reduction = 1.0, node
+    scale, divisor, reduction = 1.0, 1.0, node
     while not isinstance(reduction, Reduce):
         match reduction:
             case Apply("neg", (inner,)):
                 scale, reduction = -scale, inner
             case Apply("/", (inner, Number(value))):
+                divisor = float(value) if scale == 1 else divisor
                 scale, reduction = scale / float(value), inner
             case Apply("*", (Number(value), inner)):
                 scale, reduction = scale * float(value), inner
@@ -158,7 +165,7 @@ def summed_at_large(node: Node, where: Environment) -> Sum | None:
         )
         for at in places
     ]
-    return _sum_of(terms, len(values), values)
+    return _sum_of(terms, len(values), values, divisor)
 
 
 def _described(term: Scaled, absolute: float) -> Term:

@@ -13,6 +13,8 @@ _BIG = 0.5  # a sum over letters takes in the product behind it
 _SUM, _PRODUCT, _SIGNED, _POWER, _ATOM = range(5)
 """How tightly the outermost sign of a text binds."""
 
+_QUOTIENT = 0.75  # on paper a / b·c is read as a / (b·c)
+
 _TIGHTNESS = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER, "neg": _SIGNED}
 
 _COMPARED = {"<", "<=", ">", ">=", "==", "!=", "&", "|"}
@@ -85,10 +87,7 @@ def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
                 return Written("√" + base.inside(_ATOM), _POWER)
             return Written(base.inside(_ATOM) + style.signs["**"] + exponent.inside(_ATOM), _POWER)
         case ("+" | "-" | "*" | "/", (left, right)):
-            binds = _TIGHTNESS[sign]
-            tighter = binds + (sign in "-/" or not style.superscripts)
-            text = left.inside(binds) + style.signs[sign] + right.inside(tighter)
-            return Written(text, binds)
+            return _of_two(sign, left, right, style)
         case ("sqrt", (only,)) if style.superscripts:
             return Written("√" + only.inside(_ATOM), _POWER)
     if sign in _COMPARED or sign in ("//", "%"):
@@ -98,10 +97,24 @@ def combined(sign: str, parts: Sequence[Written], style: Style) -> Written:
     return Written(before + ", ".join(each.text for each in parts) + after)
 
 
+def _of_two(sign: str, left: Written, right: Written, style: Style) -> Written:
+    """Write a sign between two texts; on paper a quotient before a product is in parentheses."""
+    binds: float = _TIGHTNESS[sign]
+    if not style.superscripts:
+        return Written(left.inside(binds) + style.signs[sign] + right.inside(binds + 1), binds)
+    if sign == "/":
+        text = left.inside(_QUOTIENT) + style.signs[sign] + right.inside(binds + 1)
+        return Written(text, _QUOTIENT)
+    tighter = _QUOTIENT if sign == "-" else min(binds, _QUOTIENT)
+    return Written(left.inside(binds) + style.signs[sign] + right.inside(tighter), binds)
+
+
 def _with_halves(sign: str, parts: Sequence[Written]) -> list[Written]:
-    """Write a half as ½ where it stands before what it is of, and as 0.5 elsewhere."""
+    """Write a half as ½ before what it is of, and as 0.5 elsewhere, before a number too."""
+    is_of = sign == "*" and not (parts[1].binds > _PRODUCT and parts[1].text[:1].isdigit())
+    places = {0} if is_of else {1} if sign == "**" else set[int]()
     return [
-        Written("0.5") if each.text == "½" and (sign, place) not in (("*", 0), ("**", 1)) else each
+        Written("0.5") if each.text == "½" and place not in places else each
         for place, each in enumerate(parts)
     ]
 

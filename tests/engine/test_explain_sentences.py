@@ -196,7 +196,7 @@ CLAIMS: list[tuple[str, Holds]] = [
     (rf"The norm, {_NUMBER}, is not over the limit: no gradient is changed\.", holds_unclipped),
     (rf"The norm is {_NUMBER}: every gradient is scaled to (?P<share>[\d.]+) % of itself\.",
      holds_clipped),
-    (r"(Only rounding is left of it: the terms cancel|Its terms nearly cancel)\.",
+    (r"(Only rounding is left of it: the terms cancel|Its terms (nearly )?cancel)\.",
      holds_cancelling),
     (r"A product hands back the gradient times the other factor: \w+ gets (?P<other>\w+)\.",
      holds_product),

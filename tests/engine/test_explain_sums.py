@@ -72,6 +72,61 @@ def test_terms_that_nearly_cancel_and_what_only_rounding_leaves() -> None:
     assert "rounding" in explanation.sentence
 
 
+def test_an_infinite_sum_is_not_what_rounding_leaves() -> None:
+    session = Session(expression("L = mean(A)", "L", A=[1.5e308, 1.5e308, 2.0, np.inf]))
+    session.step()
+    explanation = session.explain("L", ())
+    assert explanation.printed == "= (1.5e308 + 1.5e308 + 2 + inf) / 4 = inf"
+    assert explanation.sentence == ""
+
+
+def test_a_mean_is_divided_where_its_terms_are_listed_too() -> None:
+    """The terms listed are those that the pane of the step has above the divisor."""
+    session = Session(load("rows"))
+    session.seek(6)
+    explanation = session.explain("L", ())
+    assert explanation.printed == "= (0.722555 + 0.695020 + 0.563355 + 0.546514) / 4 = 0.631861"
+    assert explanation.terms[0].value == pytest.approx(0.722555 / 4, rel=1e-5)
+
+
+def test_operands_of_a_large_factor_have_more_decimals_than_the_result() -> None:
+    code = "b = a * 300\nL = b + d * 700"
+    session = Session(expression(code, "L", a=1 / 3, d=0.123456789))
+    session.step("iteration")
+    assert "≈" not in session.explain("L", ()).printed
+
+
+def test_a_quotient_before_a_product_stands_in_parentheses() -> None:
+    session = Session(expression("b = 10 / f\nL = b * 2", "L", f=7.0))
+    session.step("iteration")
+    explanation = session.explain("df", ())
+    assert explanation.rule == "∂L/∂f = (−∂L/∂b / f) · b"
+    assert explanation.printed.startswith("= (−db / f)·b = (-2 / 7) × ")
+
+
+def test_a_half_before_a_number_is_a_decimal() -> None:
+    session = Session(expression("b = 0.5 * a\nL = 0.5 * (b - 3) ** 2", "L", a=7.0))
+    session.step("iteration")
+    assert session.explain("b", ()).printed == "= 0.5 × 7 = 3.5"
+    assert session.explain("L", ()).printed == "= 0.5 × 0.25 = 0.125"
+    mazur = Session(load("mazur"))
+    mazur.seek(6)
+    assert mazur.explain("L", ()).printed.startswith("= ½ (0.751365 − 0.01)² + ½ (")
+
+
+def test_a_change_of_sign_is_not_the_result_twice() -> None:
+    session = Session(expression("b = -a\nL = b * 2", "L", a=7.0))
+    session.step("iteration")
+    assert session.explain("b", ()).printed == "= −a = -7"
+
+
+def test_a_product_that_adds_to_a_gradient_says_nothing_of_the_other_factor() -> None:
+    session = Session(expression("b = a * 3\nc = a * k\nL = b + c", "L", a=7.0, k=2.0))
+    session.step("iteration")
+    said = [session.explain("da", (), at=at).sentence for at in range(session.place)[-3:]]
+    assert not any("gets da" in each for each in said)
+
+
 def test_a_product_that_is_zero_has_no_sign() -> None:
     session = Session(expression("L = sum(A * B)", "L", A=[-0.25, 0.75, -1.0], B=[0.0, 0.1, 0.3]))
     session.seek(2)
