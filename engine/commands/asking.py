@@ -1,6 +1,7 @@
 """Commands that ask after causes: why a value is so, since when, and what if it were another."""
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,21 +30,35 @@ def _why(session: "Session", text: Typed) -> Answer:
     def follow(_: object) -> Answer:
         found = session.why(name, index, step)
         hop = found.hops[0]
-        return Answer(why_lines(found), title=f"Why is {hop.cell} = {plain_number(hop.value)}?")
+        lines = why_lines(found, _step_of(session))
+        return Answer(lines, title=f"Why is {hop.cell} = {plain_number(hop.value)}?")
 
     return takes_long(text, follow, "asking why")
 
 
-def why_lines(found: "Why") -> tuple[str, ...]:
-    """Write a chain, a hop a line: the cell, its step and line; last the cause."""
+def why_lines(found: "Why", step_of: Callable[[int], str] = "step {}".format) -> tuple[str, ...]:
+    """Write a chain, a hop a line: the cell, its step by `step_of`, its line; last the cause."""
     width = max(len(hop.cell) for hop in found.hops)
     values = [plain_number(hop.value) for hop in found.hops]
     widest = max(map(len, values))
+    steps = ["" if hop.step is None else step_of(hop.step) for hop in found.hops]
+    room = max(8, *map(len, steps))
     lines = []
-    for hop, text in zip(found.hops, values, strict=True):
-        step = "" if hop.step is None else f"step {hop.step}"
-        lines.append(f"{hop.cell:<{width}} = {text:<{widest}}  {step:<9} {hop.text}".rstrip())
+    for hop, text, step in zip(found.hops, values, steps, strict=True):
+        lines.append(f"{hop.cell:<{width}} = {text:<{widest}}  {step:<{room}}  {hop.text}".rstrip())
     return (*lines, f"cause     {found.cause.text}")
+
+
+def _step_of(session: "Session") -> Callable[[int], str]:
+    """Return how a step is written: with its iteration, where that is not the present one."""
+    length, place = len(session.program), session.place
+    here = (place - 1 if session.finished else place) // length
+
+    def written(step: int) -> str:
+        iteration = step // length
+        return f"step {step}" if iteration == here else f"it {iteration} step {step}"
+
+    return written
 
 
 def plain_number(number: float) -> str:
@@ -74,13 +89,14 @@ def _factors(session: "Session", text: Typed) -> Answer:
     if session.program.tensors[name].role not in (Role.GRADIENT, Role.VALUE, Role.LOSS):
         raise text.error(f"{name} is no gradient, and no value of the forward pass")
     found = session.factors(name, index)
-    width = max(len(hop.cell) for hop in found.hops)
+    width, step_of = max(len(hop.cell) for hop in found.hops), _step_of(session)
+    steps = ["" if hop.step is None else step_of(hop.step) for hop in found.hops]
+    room = max(8, *map(len, steps))
     lines = []
-    for hop in found.hops:
-        step = "" if hop.step is None else f"step {hop.step}"
+    for hop, step in zip(found.hops, steps, strict=True):
         factor = "" if hop.factor is None else f"{plain_number(hop.factor)} times the next"
         number = plain_number(hop.value)
-        lines.append(f"{hop.cell:<{width}} = {number:<12}  {step:<9} {factor}".rstrip())
+        lines.append(f"{hop.cell:<{width}} = {number:<12}  {step:<{room}}  {factor}".rstrip())
     lines += [f"layer {layer}: {plain_number(factor)} times" for layer, factor in found.layers]
     title = f"What makes {cell_name(name, index)} so small or large?"
     return Answer((*lines, found.sentence), title=title)

@@ -121,3 +121,14 @@ def test_readers_and_layers_say_of_which_iteration_their_numbers_are() -> None:
     assert "gradients are of iteration 0." in told(session, "layers")
     give(session, "step phase", "step phase", "step phase")
     assert "of iteration" not in told(session, "layers", "readers dz2[0, 0]")
+
+
+def test_steps_of_a_chain_are_named_with_the_iteration_that_is_not_the_present_one() -> None:
+    session = Session(load("mazur"))
+    give(session, "goto iteration 1", "step 3")
+    assert "a2[0, 0] = 0.751365  it 0 step 4  sigmoid" in told(session, "why a2[0, 0]")
+    assert "dW1[0, 0] = 0.000438568   it 0 step 12 " in told(session, "factors dW1[0, 0]")
+    give(session, "step 2")
+    assert "a2[0, 0] = 0.742088  step 20   sigmoid" in told(session, "why a2[0, 0]")
+    at_the_end = told(session, "goto 1600", "factors dW1[0, 0]")
+    assert at_the_end.startswith("dW1[0, 0] = -0.000692763  step 1596  ")

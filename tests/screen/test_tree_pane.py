@@ -80,6 +80,17 @@ async def test_a_value_of_an_earlier_iteration() -> None:
         await until(pilot, lambda: shows(pilot, "it 1 step 30"))
 
 
+async def test_what_this_pass_has_not_computed_yet_has_the_iteration_that_it_is_of() -> None:
+    """At the beginning of a pass too, where the status names the new iteration already."""
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await type_command(pilot, "goto 16")
+        await type_command(pilot, "cell a2[0, 0]")
+        await pilot.press("p")
+        await until(pilot, lambda: shows(pilot, "it 0 step 4 sigmoid(z2)"))
+        await pilot.press("P")
+        await until(pilot, lambda: shows(pilot, "written by it 0 step 4"))
+
+
 async def test_stepping_keeps_the_question() -> None:
     async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "i", "i")

@@ -254,15 +254,10 @@ class TreePane(Pane):
         if node.step is None:
             yield node.what, style
             return
-        step = f"step {node.step}"
+        step = self._step(node.step, has_run=node.has_run)
         if not row.path and self.shape is not None and self.shape.direction == "readers":
             yield f"written by {step}", style
             return
-        if self._snapshot is not None and node.has_run:
-            length = len(self._snapshot.program)
-            iteration = node.step // length
-            if iteration != (self._snapshot.place - 1) // length:
-                step = f"it {iteration} {step}"
         text = node.what or node.code if node.has_run else "not run yet"
         step = f"{step:<{CODE - STEP - 1}} "
         room = max(0, width - STEP - columns(step) - (len(KEPT) + 1 if node.kept else 0))
@@ -270,6 +265,16 @@ class TreePane(Pane):
         yield f"{shortened(text, 0, room):<{room}}", style
         if node.kept:
             yield f" {KEPT}", palette.read
+
+    def _step(self, step: int, *, has_run: bool) -> str:
+        """Write a step, with its iteration if that is not the one that the status names."""
+        snapshot = self._snapshot
+        if snapshot is None or not has_run:
+            return f"step {step}"
+        length = len(snapshot.program)
+        here = (snapshot.place - 1) // length if snapshot.finished else snapshot.iteration
+        iteration = step // length
+        return f"step {step}" if iteration == here else f"it {iteration} step {step}"
 
 
 _MOST_STALE = 6
