@@ -133,7 +133,7 @@ def _value(node: Node, values: Mapping[str, Any]) -> Any:
             return values[name]
         case Negation(operand):
             value = _value(operand, values)
-            if getattr(value, "dtype", np.dtype(float)).kind == "b":
+            if _is_truth(value):
                 raise ConditionError("- takes numbers; of truth values, 'not' gives the opposite")
             take(np.size(value))
             return -value
@@ -188,12 +188,29 @@ def _binary(node: Binary | Compare, values: Mapping[str, Any]) -> Any:
     if _is_number(left) and _is_number(right) and node.operator != "@":
         return _of_numbers(node.operator, left, right)
     check_operator(node, np.shape(left), np.shape(right))
-    return _BINARY[node.operator](left, right)
+    if node.operator == "-" and _is_truth(left) and _is_truth(right):
+        raise ConditionError("- takes numbers; two truth values are compared with !=")
+    operate = _BINARY[node.operator]
+    if _beyond_half(left, right):
+        return half.to_float16(operate(left, half.to_float32(right)))
+    if _beyond_half(right, left):
+        return half.to_float16(operate(half.to_float32(left), right))
+    return operate(left, right)
+
+
+def _beyond_half(number: Any, other: Any) -> bool:
+    """Tell whether a number meets a float16 that is beyond it: it is computed with in float32."""
+    meets = _is_number(number) and getattr(other, "dtype", None) == np.float16
+    return meets and half.BEYOND <= abs(number) < np.inf
 
 
 def _is_number(value: Any) -> bool:
     """Tell a number that is written down, or computed from such, from a value of a tensor."""
     return type(value) in (int, float)
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or getattr(value, "dtype", np.dtype(float)).kind == "b"
 
 
 def _of_numbers(sign: str, left: float, right: float) -> Any:
@@ -251,7 +268,8 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         shapes = [np.shape(argument) for argument in arguments[:count]]
         function.operation.shape(*shapes, **settings, **node.options)
         raise ConditionError(f"{node.function} cannot be called like this") from None
-    return float(result) if of_numbers and np.size(result) == 1 else result
+    is_one = of_numbers and np.size(result) == 1 and not _is_truth(result)
+    return float(result) if is_one else result
 
 
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 A float16 ends at 65504, and 1 + 1 + … stops at 2048. Hardware adds up in float32 and rounds once,
 and so does a line that adds up, counts or raises to a power on the way to its result: it computes
 in float32 and rounds its result to float16, both in its text: `to_float16(to_float32(x) … )`.
+Other lines round after each operation, as float16 tensors do anywhere: `a * b - a / b` thrice.
 """
 
 import ast
@@ -12,6 +13,9 @@ import numpy as np
 from nnstep.engine.arrays import Array
 
 from .formula import Filled, Formula, listed
+
+BEYOND = 65520.0
+"""From here on a number rounds to inf in float16, whose largest is 65504."""
 
 _ADDS_UP = ("sum", "var")
 _ABOUT_SHAPE = ("one_hot", "extreme_share", "len", "zeros_like", "ones_like")

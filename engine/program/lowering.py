@@ -39,6 +39,7 @@ from nnstep.engine.operations.formula import (
     variable,
 )
 from nnstep.engine.operations.functions import sum_to
+from nnstep.engine.operations.half import BEYOND
 from nnstep.engine.operations.operation import Operation, ShapeError
 from nnstep.engine.text import did_you_mean
 
@@ -94,6 +95,19 @@ _COMPARED = {
     "&": formula(lambda a, b: a & b),
     "|": formula(lambda a, b: a | b),
 }
+
+_SIZE, _LENGTH = formula(lambda counted: counted.size), formula(lambda counted: len(counted))
+
+
+def _counted(node: Node) -> tuple[Formula, Node] | None:
+    """Return how a number of cells or of rows is counted, and of what; None for anything else."""
+    match node:
+        case Attribute(operand, "size"):
+            return _SIZE, operand
+        case Call("len", (operand,)):
+            return _LENGTH, operand
+    return None
+
 
 _COPY = ACTIVATIONS["identity"].operation
 _SUMMED = formula(lambda g, axis: g.sum(axis=axis))
@@ -181,6 +195,13 @@ class Lowering:
                 raise CompileError(message, node.start, node.end)
 
     def _binary(self, node: Binary) -> tuple[Operation, dict[str, Part]]:
+        if self._dtype == "float16" and node.operator == "/" and (count := _counted(node.right)):
+            # As a part of the line it is divided by in float32, and may be beyond float16.
+            left, (of, inner) = self.value(node.left), count
+            if isinstance(left, str):
+                tensor = self._tensor(inner)
+                shapes = self._shapes_of(0)
+                return OPERATORS["/"], {"a": left, "b": Inline(of, {"counted": tensor}, shapes)}
         left, right = self.value(node.left), self.value(node.right)
         if node.operator == "**" and isinstance(left, str) and not isinstance(right, str):
             return arithmetic.power_of(right), {"x": left}
@@ -317,6 +338,8 @@ class Lowering:
         except ShapeError as error:
             raise CompileError(str(error), node.start, node.end) from None
         self._doubt(node, operation, given)
+        if operation.name == "count" and self._dtype == "float16":
+            self._doubt_count(node, given[0])
         largest = _largest(shapes)
         if largest > MAX_ELEMENTS:
             message = f"the result would have more than {MAX_ELEMENTS:,} elements"
@@ -342,6 +365,17 @@ class Lowering:
                 )
                 self.doubts.append(Doubt(message, node.start))
                 return
+
+    def _doubt_count(self, node: Node, counted: Shapes) -> None:
+        """Note a number of cells, or of rows, that float16 does not hold."""
+        rows_alone = isinstance(node, Call)
+        count = max((shape[0] if rows_alone else prod(shape) for shape in counted), default=0)
+        if count >= BEYOND:
+            message = (
+                f"there are {count:,} here, and the largest float16 is 65,504: this is inf; a "
+                "division by it alone, as in x / x.size, is computed in float32"
+            )
+            self.doubts.append(Doubt(message, node.start))
 
     def _folded(self, node: Node, operation: Operation, constants: Mapping[str, float]) -> float:
         if operation is arithmetic.NEGATE:

@@ -138,3 +138,9 @@ def test_a_watch_that_would_take_long_says_so_and_others_have_their_values() -> 
     assert long.value is None
     assert "would take too long" in long.problem
     assert short.value == 0.5
+
+
+@pytest.mark.parametrize("text", ["-np.all(3)", "-(a > 0)", "all(a > 0) - all(a < 0)", "-(1 < 2)"])
+def test_a_truth_value_is_no_number(text: str) -> None:
+    with pytest.raises(ConditionError, match="- takes numbers; .*truth values"):
+        evaluate(parse_condition(text), {"a": np.ones(2)})

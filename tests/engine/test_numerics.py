@@ -16,6 +16,7 @@ from nnstep.engine.loading import load
 from nnstep.engine.override.mistakes import fitting
 from nnstep.engine.scenario.model import Data, Loss
 from nnstep.engine.session.session import Session
+from nnstep.engine.verification.verdict import Verdict
 
 ORACLE = json.loads((ORACLES / "numerics" / "cases.json").read_text())
 
@@ -61,6 +62,47 @@ def test_half_precision(case: dict[str, Any]) -> None:
     np.testing.assert_allclose(session.value("dx")[: len(dx)], dx, rtol=2e-3, atol=1e-7)
     by_hand = give(session, f"print {case['code']} - v").lines
     assert not any(character in "123456789" for character in by_hand[0].rpartition("=")[2][:4])
+
+
+@pytest.mark.parametrize("case", ORACLE["op_by_op"]["cases"], ids=lambda case: case["code"])
+def test_in_half_precision_each_operation_rounds_as_in_pytorch(case: dict[str, Any]) -> None:
+    """To the same bits: what adds up, counts or has a power on its way is all that is wider."""
+    given: dict[str, Any] = {
+        name: np.asarray(ORACLE["op_by_op"][name], np.float16) for name in "ab"
+    }
+    code = f"v = {case['code']}\nL = sum(v)"
+    session = Session(expression(code, "L", dtype="float16", **given), iterations=1)
+    session.run()
+    expected = np.asarray(case["value"], np.float16)
+    np.testing.assert_array_equal(session.value("v"), expected)
+    by_hand = session.evaluate(case["code"])
+    np.testing.assert_array_equal(by_hand, expected)
+
+
+@pytest.mark.parametrize("count", ["x.size", "len(x)"])
+@pytest.mark.parametrize("size", [5, 80000])
+def test_a_mean_written_out_counts_beyond_float16(count: str, size: int) -> None:
+    """65,504 is the largest float16, and a whole number above 2,048 may not be one."""
+    x = np.full(size, 0.5, np.float16)
+    session = Session(expression(f"L = sum(x) / {count}", "L", dtype="float16", x=x), iterations=1)
+    session.run()
+    assert session.value("L") == 0.5
+    assert session.value("dx")[0] == np.float16(1 / size)
+    assert session.value("dx").dtype == np.float16
+    assert not session.program.doubts
+    assert session.evaluate(f"sum(x) / {count}") == 0.5
+    assert session.verify(sample=4).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("size", "doubts"), [(60000, 0), (80000, 1)])
+def test_a_count_with_a_line_of_its_own_that_float16_does_not_hold_is_told(
+    size: int, doubts: int
+) -> None:
+    x = np.ones(size, np.float16)
+    program = Session(expression("L = sum(x) * (1 / x.size)", "L", dtype="float16", x=x)).program
+    found = [each.message for each in program.doubts]
+    assert len(found) == doubts
+    assert all("there are 80,000 here, and the largest float16 is 65,504" in each for each in found)
 
 
 def test_biases_of_half_precision_sum_all_rows_and_the_listing_says_so() -> None:

@@ -3,7 +3,8 @@
     python tests/oracles/make_numerics.py
 
 writes `numerics/cases.json`. `nan` has functions of `a` and `b` that meet a NaN: their values and
-the derivatives of their sum. `half` has functions of float16 arrays, as a line of a program.
+the derivatives of their sum. `half` has functions of float16 arrays, as a line of a program, and
+`op_by_op` calculations with several operations on them, each of which rounds its result.
 """
 
 import json
@@ -35,6 +36,12 @@ IN_HALF: list[tuple[str, list[float], Callable[..., Any]]] = [
     ("x @ x", [0.5] * 8192, lambda x: x @ x),
     ("logsumexp(x, axis=0)", [0.0] * 4096, lambda x: x.logsumexp(0)),
 ]
+OP_BY_OP: list[tuple[str, Callable[..., Any]]] = [
+    ("a * b - a / b", lambda a, b: a * b - a / b),
+    ("(a + b) * (a - b) / b", lambda a, b: (a + b) * (a - b) / b),
+    ("exp(a) * (1 - exp(-b))", lambda a, b: a.exp() * (1 - (-b).exp())),
+    ("sqrt(a) * a + abs(b) / 3", lambda a, b: a.sqrt() * a + b.abs() / 3),
+]
 
 
 def plain(tensor: Any) -> Any:
@@ -65,6 +72,9 @@ def main() -> None:
         in_half.append(
             {"code": code, **{n: plain(c) if n != "times" else c for n, c in case.items()}}
         )
+    a = torch.linspace(0.01, 4, 24, dtype=torch.float64).half()
+    b = torch.linspace(3, 0.2, 24, dtype=torch.float64).half()
+    by_operation = [{"code": code, "value": plain(made(a, b))} for code, made in OP_BY_OP]
     content = {
         "schema": "nnstep-oracle/numerics/1",
         "source": f"PyTorch {torch.__version__}",
@@ -72,6 +82,7 @@ def main() -> None:
         "b": plain(B),
         "nan": at_nan,
         "half": in_half,
+        "op_by_op": {"a": plain(a), "b": plain(b), "cases": by_operation},
     }
     path = Path(__file__).parent / "numerics" / "cases.json"
     path.parent.mkdir(exist_ok=True)
