@@ -142,5 +142,5 @@ def test_a_watch_that_would_take_long_says_so_and_others_have_their_values() -> 
 
 @pytest.mark.parametrize("text", ["-np.all(3)", "-(a > 0)", "all(a > 0) - all(a < 0)", "-(1 < 2)"])
 def test_a_truth_value_is_no_number(text: str) -> None:
-    with pytest.raises(ConditionError, match="- takes numbers; .*truth values"):
+    with pytest.raises(ConditionError, match=r"- takes numbers; .*truth values"):
         evaluate(parse_condition(text), {"a": np.ones(2)})
