@@ -11,7 +11,7 @@ from nnstep.engine.machine.step import Record
 from nnstep.engine.text import cell_name
 
 from .fault import NON_FINITE, Fault, Key
-from .passes import LARGE, Passes, Written
+from .passes import LARGE, SMALL, Passes, Written
 from .producers import Producer, advice
 
 FINITE, INFINITE, NO_NUMBER = range(3)
@@ -42,11 +42,15 @@ def is_finite(
     """
     last = (records[-1][index] for index in written.kept)
     return all(map(_is_plain, last)) and all(
-        _is_plain(array)
-        for passes in groups
-        for index in written.telling
-        for array in passes.pieces(index)
+        _are_plain(passes, index) for passes in groups for index in written.telling
     )
+
+
+def _are_plain(passes: Passes, index: int) -> bool:
+    """Tell the same of what passes wrote at an index; small arrays are looked at together."""
+    if passes.records[0][index].size <= SMALL:
+        return math.isfinite(passes.reach(index))
+    return all(_is_plain(record[index]) for record in passes.records)
 
 
 def all_finite(written: Written, record: Record, start: int) -> bool:

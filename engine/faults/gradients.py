@@ -13,7 +13,7 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.program.program import Phase
 
 from .passes import Measure, Passes, Written, means_of_absolute, norms
-from .rule import Rule
+from .rule import Rule, nothing
 from .yardstick import WHILE_HIGH, Gates
 
 VANISHING_RATIO, VANISHING_NORM = 1e-3, 1e-4
@@ -130,9 +130,13 @@ def vanishing(first: Gradient, last: Gradient) -> Rule:
 
 def _ratio(first: Gradient, last: Gradient) -> Measure:
     def measure(passes: Passes) -> Array:
-        small, large = norms(first.of(passes)), norms(last.of(passes))
+        small = norms(first.of(passes))
         slack = 1.0 if passes.whole or not passes.is_excerpt(first.index) else 4.0
-        telling = (small > 0) & (large > 0) & (small < slack * VANISHING_NORM)
+        telling = (small > 0) & (small < slack * VANISHING_NORM)
+        if not telling.any():
+            return nothing(passes)
+        large = norms(last.of(passes))
+        telling &= large > 0
         with np.errstate(all="ignore"):
             return np.where(telling, small / large, np.nan)
 

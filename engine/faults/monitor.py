@@ -1,18 +1,19 @@
 """Looks for faults in blocks of passes: in all at once, then in one that is suspected."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Scenario
 
 from .fault import Fault, merged
 from .finite import NonFinite, all_finite, is_finite
-from .passes import Passes, Written, grouped
+from .passes import Group, Passes, Written, grouped
 from .rule import Rule
 from .rules import rules_of
 from .sample import Sample
@@ -37,10 +38,14 @@ class Monitor:
             for array in (scenario.data.x, scenario.data.y)
         )
         self._sample = Sample(scenario, self._written, scenario.data) if scenario.data else None
-        # Those that each instruction decides.
-        self._rules: list[list[Rule]] = [[] for _ in program.instructions]
-        for rule in rules_of(scenario, self._written, self._measured_by):
-            self._rules[rule.position].append(rule)
+        # In the order of the instructions that decide them.
+        self._rules = rules_of(scenario, self._written, self._measured_by)
+        self._keys = [rule.key for rule in self._rules]
+        self._gates = [(r.gates, int(r.position > self._written.loss)) for r in self._rules]
+        self._positions = [rule.position for rule in self._rules]
+        self._signs = np.array([[rule.sign] for rule in self._rules])
+        self._settled = np.array([[rule.settled] for rule in self._rules])
+        self._limits: dict[Shape, Array] = {}
         self._largest_pass = 0
 
     def has_listed(self, program: Program) -> bool:
@@ -57,7 +62,7 @@ class Monitor:
         if not numbers:
             return 1
         some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
-        lines = len(self._rules)
+        lines = len(self._written.program)
         most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, _LINES_IN_BLOCK // lines)
         return max(1, some, most)
 
@@ -126,9 +131,18 @@ class Monitor:
         groups = list(grouped(written, first, records, before, known_losses))
         recent = Recent(known_losses, first, self._measured_by)
         keys = {fault.key for fault in known}
-        rules = (r for r in chain.from_iterable(self._rules[start:stop]) if r.key not in keys)
-        first_of = (self._first(rule, groups, recent, len(records)) for rule in rules)
-        faults = [fault for fault in first_of if fault]
+        due = range(*(bisect_left(self._positions, at) for at in (start, stop)))
+        judged = {
+            number: passes
+            for number in due
+            if self._keys[number] not in keys
+            and (passes := recent.judged(*self._gates[number], len(records))) is not None
+        }
+        faults = [
+            fault
+            for number, suspects in self._suspected(judged, groups)
+            if (fault := self._first(self._rules[number], groups, suspects))
+        ]
         if as_listed and start == 0 and stop == len(written.program):
             finite = is_finite(written, records, (passes for _, passes in groups))
         else:
@@ -155,20 +169,37 @@ class Monitor:
                 live.update(self._written.tensors(record))
         return found
 
-    def _first(
-        self, rule: Rule, groups: Sequence[tuple[list[int], Passes]], recent: Recent, count: int
-    ) -> Fault | None:
-        """Return the fault of a rule in the first suspected pass that has it."""
-        after_loss = int(rule.position > self._written.loss)
-        may = recent.judged(rule.gates, after_loss, count)
-        if may is None:
-            return None
-        suspects = np.zeros(count, dtype=bool)
+    def _suspected(
+        self, judged: Mapping[int, Array], groups: Sequence[Group]
+    ) -> Iterator[tuple[int, Array]]:
+        """Yield the rules that may hold in some passes, and in which, shape `(passes,)`.
+
+        Given are the numbers of rules and the passes in which each is judged.
+        """
+        if not judged:
+            return
+        rules, suspected = [*judged], np.array([*judged.values()])
         for numbers, passes in groups:
-            suspects[numbers] = rule.suspects(passes)
-        suspects &= may
-        if not suspects.any():
-            return None
+            values = np.array([self._rules[number].measure(passes) for number in rules])
+            values *= self._signs[rules]
+            late = passes.iterations >= self._settled[rules]
+            may = (values >= self._limits_of(rules, passes)) & (values < np.inf) & late
+            suspected[:, numbers] &= may
+        for at in np.flatnonzero(suspected.any(axis=1)):
+            yield rules[at], suspected[at]
+
+    def _limits_of(self, rules: Sequence[int], passes: Passes) -> Array:
+        """Return from which measures on passes are suspected by some rules, shape `(rules, 1)`."""
+        record = passes.records[0]
+        if len(record) < len(self._written.names):
+            return np.array([[self._rules[number].limit(passes)] for number in rules])
+        batch = record[0].shape
+        if batch not in self._limits:
+            self._limits[batch] = np.array([[rule.limit(passes)] for rule in self._rules])
+        return self._limits[batch][rules]
+
+    def _first(self, rule: Rule, groups: Sequence[Group], suspects: Array) -> Fault | None:
+        """Return the fault of a rule in the first suspected pass that has it."""
         where = {n: (passes, at) for numbers, passes in groups for at, n in enumerate(numbers)}
         for number in np.flatnonzero(suspects):
             passes, at = where[int(number)]

@@ -95,19 +95,26 @@ class Starts:
         self._written = written
         self._before = before
         self._records = records
-        self._numbers = numbers
+        self.numbers = numbers
 
     def __getitem__(self, at: int) -> Mapping[str, Array]:
-        number = self._numbers[at]
+        number = self.numbers[at]
         left = self._written.tensors(self._records[number - 1]) if number else {}
         return {**self._before, **left}
 
-    def of(self, name: str) -> list[Array]:
-        """Return a tensor at the start of each."""
-        first, index = self._before[name], self._written.leaves.get(name)
-        if index is None:
-            return [first] * len(self._numbers)
-        return [self._records[n - 1][index] if n else first for n in self._numbers]
+    @property
+    def is_row(self) -> bool:
+        """Whether all passes of the row are meant."""
+        return len(self.numbers) == len(self._records)
+
+    def first(self, name: str) -> Array:
+        """Return a tensor at the start of the first pass of the row."""
+        return self._before[name]
+
+    def of(self, name: str, index: int) -> list[Array]:
+        """Return a tensor that a pass leaves at an index of its record, at the start of each."""
+        first = self._before[name]
+        return [self._records[n - 1][index] if n else first for n in self.numbers]
 
 
 class Passes:
@@ -122,7 +129,7 @@ class Passes:
     def __init__(
         self,
         written: Written,
-        iterations: Sequence[int],
+        iterations: Array | Sequence[int],
         before: Starts,
         records: Sequence[Record],
         losses: Array,
@@ -137,6 +144,7 @@ class Passes:
         self.whole = whole
         self._stacks: dict[int | str, Array] = {}
         self._measured: dict[object, Array] = {}
+        self._reaches: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self.records)
@@ -147,17 +155,28 @@ class Passes:
             self._stacks[index] = self._stacked([record[index] for record in self.records])
         return self._stacks[index]
 
-    def pieces(self, index: int) -> Sequence[Array]:
-        """Return all that the passes wrote at an index, small arrays joined."""
-        if self.records[0][index].size <= SMALL:
-            return [self.array(index)]
-        return [record[index] for record in self.records]
-
     def tensor(self, name: str) -> Array:
         """Return a tensor before each of the passes."""
         if name not in self._stacks:
-            self._stacks[name] = self._stacked(self.before.of(name))
+            self._stacks[name] = self._stacked_before(name)
         return self._stacks[name]
+
+    def _stacked_before(self, name: str) -> Array:
+        index = self.written.leaves.get(name)
+        if index is not None and not self.before.is_row:
+            return self._stacked(self.before.of(name, index))
+        first = self._stacked([self.before.first(name)])
+        if index is None or len(self) == 1:
+            return first.repeat(len(self), axis=0)
+        return np.concatenate([first, self.array(index)[:-1]])
+
+    def reach(self, index: int) -> float:
+        """Return the largest absolute value that the passes wrote at an index; NaN if one is."""
+        if index not in self._reaches:
+            array = self.array(index)
+            highest, lowest = array.max(initial=0.0), array.min(initial=0.0)
+            self._reaches[index] = float(max(highest, -lowest))
+        return self._reaches[index]
 
     def once(self, key: object, measure: "Measure") -> Array:
         """Return what several rules measure, which is done once."""
@@ -212,32 +231,25 @@ Measure = Callable[[Passes], Array]
 """One number for each of the passes, shape `(passes,)`; NaN where there is nothing to measure."""
 
 
+Group = tuple[Array, Passes]
+"""Passes with batches of one size, and the numbers that they have in a row of passes."""
+
+
 def grouped(
     written: Written,
     first: int,
     records: Sequence[Record],
     before: Mapping[str, Array],
     losses: Array,
-) -> Iterator[tuple[list[int], Passes]]:
-    """Yield passes in a row by the size of their batches, with the numbers that they have here.
-
-    `before` are the tensors before the first of them.
-    """
+) -> Iterator[Group]:
+    """Yield the groups of passes in a row; `before` are the tensors before the first of them."""
     shapes = [record[0].shape for record in records]
-    for shape in dict.fromkeys(shapes):
-        numbers = [number for number, each in enumerate(shapes) if each == shape]
-        iterations = [first + number for number in numbers]
-        known = losses[: iterations[-1] + 1]
-        yield (
-            numbers,
-            Passes(
-                written,
-                iterations,
-                Starts(written, before, records, numbers),
-                [records[n] for n in numbers],
-                known,
-            ),
-        )
+    for shape in set(shapes):
+        numbers = np.array([number for number, each in enumerate(shapes) if each == shape])
+        starts = Starts(written, before, records, numbers.tolist())
+        own = [records[number] for number in starts.numbers]
+        known = losses[: first + starts.numbers[-1] + 1]
+        yield numbers, Passes(written, first + numbers, starts, own, known)
 
 
 def norms(stack: Array) -> Array:
@@ -246,7 +258,7 @@ def norms(stack: Array) -> Array:
     if not flat.shape[1]:
         return np.zeros(len(flat))
     squares = np.einsum("ij,ij->i", flat, flat)
-    if np.all((squares > 1e-200) & (squares < 1e200)):
+    if squares.min() > 1e-200 and squares.max() < 1e200:
         return np.sqrt(squares)
     largest = np.abs(flat).max(axis=1)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
@@ -256,4 +268,6 @@ def norms(stack: Array) -> Array:
 
 def means_of_absolute(stack: Array) -> Array:
     """Return the mean of the absolute values of each of stacked arrays."""
-    return np.abs(stack).reshape(len(stack), -1).mean(axis=1)
+    flat = np.abs(stack).reshape(len(stack), -1)
+    means: Array = np.add.reduce(flat, axis=1) / flat.shape[1]
+    return means

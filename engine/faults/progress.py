@@ -59,6 +59,9 @@ class Epochs:
         first, last = max(0, int(counts.min()) - BAD_EPOCHS), int(counts.max())
         losses = self._of(passes.losses, first, last)
         start = self._lowest_before(passes.losses, first)
+        least = np.fmax(np.fmin.reduce(losses, initial=start), low)
+        if losses.max() <= MOST_GROWTH * least:
+            return result
         # The lowest loss of all epochs before each of these, and after the last.
         lowest = np.fmin.accumulate(np.concatenate([[start], losses]))
         at, now = counts - 1 - first, losses[counts - 1 - first]

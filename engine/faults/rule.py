@@ -53,15 +53,16 @@ class Rule(Struct, frozen=True, eq=False, kw_only=True):
         """What a run has one fault of."""
         return fault_key(self.name, self.layer, self.tensor)
 
-    def suspects(self, passes: Passes) -> Array:
-        """Tell in which passes the rule may hold, shape `(passes,)`."""
+    @property
+    def sign(self) -> float:
+        """What a measure is multiplied by, so that more is worse."""
+        return -1.0 if self.below else 1.0
+
+    def limit(self, passes: Passes) -> float:
+        """Return the measure, times the sign, from which on a pass is suspected."""
         of_excerpt = any(passes.is_excerpt(index) for index in self.indices)
         slack = self.slack if of_excerpt else 1 + ROUNDING
-        values = self.measure(passes)
-        late = passes.iterations >= self.settled
-        if self.below:
-            return (values < self.threshold * slack) & late
-        return (values >= self.threshold / slack) & np.isfinite(values) & late
+        return -self.threshold * slack if self.below else self.threshold / slack
 
     def value(self, single: Passes) -> float | None:
         """Return the measure of a single pass, None if the rule does not hold in it."""

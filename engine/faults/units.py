@@ -39,6 +39,8 @@ def saturation(line: Instruction, written: Written) -> Rule:
     position, index = written.at(z, Phase.FORWARD)
 
     def share(passes: Passes) -> Array:
+        if passes.reach(index) < SATURATED:
+            return np.zeros(len(passes))
         flat = np.abs(passes.array(index)) >= SATURATED
         return flat.reshape(len(passes), -1).mean(axis=1)
 
@@ -117,12 +119,14 @@ class Units(Struct, frozen=True, eq=False):
 
         Units whose first weights differ are not compared any further: NaN where all do.
         """
-        weights = np.moveaxis(passes.tensor(self.gradient.parameter), self.axis + 1, 1)
-        ordered = np.sort(weights[:, :, 0], axis=1)
-        near = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+        weights = passes.tensor(self.gradient.parameter)
+        ordered = np.sort(weights[:, :, 0] if self.axis == 0 else weights[:, 0], axis=1)
+        near = ordered[:, 1:] == ordered[:, :-1]
         result = nothing(passes)
-        for number in np.flatnonzero(near):
-            result[number] = self._largest_group(passes, weights, int(number))
+        if near.any():
+            units = np.moveaxis(weights, self.axis + 1, 1)
+            for number in np.flatnonzero(near.any(axis=1)):
+                result[number] = self._largest_group(passes, units, int(number))
         return result
 
     def _largest_group(self, passes: Passes, weights: Array, number: int) -> float:

@@ -112,7 +112,7 @@ def too_small(all_weights: Sequence[Updated], settled: int) -> Rule:
         before = [one.length_before(passes) for one in all_weights]
         gradients = [one.gradient.size(passes) for one in all_weights]
         move, weights = norms(np.array(moves).T), norms(np.array(before).T)
-        telling = (np.max(gradients, axis=0) >= NO_GRADIENT) & (weights >= NOTHING)
+        telling = (np.array(gradients).max(axis=0) >= NO_GRADIENT) & (weights >= NOTHING)
         with np.errstate(all="ignore"):
             return np.where(telling, move / weights, np.nan)
 
@@ -189,9 +189,11 @@ def lost(one: Updated, dtype: str, rate: str) -> Rule:
     """
 
     def share(passes: Passes) -> Array:
-        gradients = one.gradient.of(passes).reshape(len(passes), -1)
-        slopes = gradients != 0
-        still = slopes & (one.moves(passes) == 0).reshape(len(passes), -1)
+        still = (one.moves(passes) == 0).reshape(len(passes), -1)
+        if not still.any():
+            return np.zeros(len(passes))
+        slopes = one.gradient.of(passes).reshape(len(passes), -1) != 0
+        still &= slopes
         telling = one.gradient.size(passes) >= NO_GRADIENT
         telling &= passes.tensor(rate) != 0
         with np.errstate(all="ignore"):

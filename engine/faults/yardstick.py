@@ -133,31 +133,34 @@ class Recent:
         self._first = first
         self._window = min(measured_by.epoch, MOST_PASSES)
         self._by = measured_by
+        self._lows: dict[tuple[float, bool], Array] = {}
         self._judged: dict[tuple[Gates, int], Array | None] = {}
 
     @cached_property
     def _means(self) -> Array:
+        """The mean before each iteration from the `first` on, and after the last; at first NaN."""
         window, first = self._window, self._first
+        if window == 1 and first:
+            return self._losses[first - 1 :]
         lately = self._losses[max(0, first - window) :]
         missing = np.zeros(max(0, window - first))
         windows = np.lib.stride_tricks.sliding_window_view(
             np.concatenate([missing, lately]), window
         )
-        # Before the first loss this is not a number, and neither low nor high.
-        return windows.sum(axis=1) / np.minimum(self._counts(len(windows)), window)
+        counts = np.arange(first, first + len(windows))
+        return windows.sum(axis=1) / np.minimum(counts, window)
 
-    def _counts(self, count: int) -> Array:
-        """Return how many losses there are at each place."""
-        return np.arange(self._first, self._first + count)
-
-    def _bars(self, left: float, count: int, by: Yardstick) -> Array:
-        """Return the losses, place by place, at which a share of what there is to learn is left."""
+    @cached_property
+    def _begun(self) -> Array:
+        """Where the run began, seen from each of these places: one number once it is known."""
         begun = self._losses[: self._window]
         means = begun.cumsum() / np.arange(1, len(begun) + 1)
-        tops = np.full(count, np.nan)
-        if len(means):
-            tops = means[np.clip(self._counts(count), 1, len(means)) - 1]
-        return bar(tops, left, by)
+        if self._first >= self._window:
+            return means[-1]
+        if not len(means):
+            return np.full(len(self._means), np.nan)
+        counts = np.arange(self._first, self._first + len(self._means))
+        return means[np.clip(counts, 1, len(means)) - 1]
 
     def judged(self, gates: Gates, start: int, count: int) -> Array | None:
         """Tell for which of `count` iterations a rule is judged; None for none.
@@ -166,21 +169,27 @@ class Recent:
         """
         key = gates, start
         if key not in self._judged:
-            self._judged[key] = self._open(gates, start, count)
+            self._judged[key] = self._open(gates, slice(start, start + count))
         return self._judged[key]
 
-    def _open(self, gates: Gates, start: int, count: int) -> Array | None:
-        may = np.ones(count, dtype=bool)
+    def _open(self, gates: Gates, part: slice) -> Array | None:
+        shut = np.zeros(part.stop - part.start, dtype=bool)
         if gates.gated:
-            may &= ~self._below(LOW, start, count, self._by)
+            shut |= self._is_low(LOW, blind=True)[part]
         if gates.until_learned:
-            may &= ~self._below(LEARNED, start, count, replace(self._by, blind=None))
+            shut |= self._is_low(LEARNED, blind=False)[part]
         if gates.until_seen:
-            may &= ~self._below(LEARNED, start, count, self._by)
-        return may if may.any() else None
+            shut |= self._is_low(LEARNED, blind=True)[part]
+        return None if shut.all() else ~shut
 
-    def _below(self, left: float, start: int, count: int, by: Yardstick) -> Array:
-        """Tell where the mean is below what leaves a share of what there is to learn."""
-        part = slice(start, start + count)
-        bars = self._bars(left, len(self._means), by)[part]
-        return (self._means[part] < bars) & (bars > 0)
+    def _is_low(self, left: float, *, blind: bool) -> Array:
+        """Tell where the mean is below what leaves a share of what there is to learn.
+
+        What a guess without the inputs gives counts if `blind`.
+        """
+        key = left, blind
+        if key not in self._lows:
+            by = self._by if blind else replace(self._by, blind=None)
+            bars = bar(self._begun, left, by)
+            self._lows[key] = (self._means < bars) & (bars > 0)
+        return self._lows[key]
