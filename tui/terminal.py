@@ -3,15 +3,17 @@
 Textual's reader ends at a byte that is not UTF-8 and at reports that its parser does not expect.
 """
 
+import asyncio
 import codecs
 import os
 import re
 import selectors
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
+from textual._time import get_time
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition, Key, Resize
@@ -33,7 +35,6 @@ _LONGEST = 30
 _BEGINNINGS = (ESCAPE, "[", "O")
 
 _CHUNK = 4096
-_PATIENCE = 0.1
 
 
 class SteadyParser:
@@ -68,6 +69,12 @@ class SteadyParser:
         yield from map(_escaped, events) if is_key_after_escape else events
         if self._parser._awaiting.timeout is None:
             self._sequence = ""
+
+    @property
+    def waits(self) -> float | None:
+        """In how many seconds a `tick` makes something certain, None if there is nothing."""
+        until = self._parser._timeout_time
+        return None if until is None else max(0.0, until - get_time())
 
     def _survived(self, events: Iterable[Message]) -> Iterator[Message]:
         try:
@@ -166,6 +173,9 @@ class LastingFile:
 class SteadyDriver(LinuxDriver):
     """Textual's driver, with a reader that goes on after anything that it cannot read.
 
+    What is read at once is handed over at once: the app works meanwhile, and has the interpreter
+    after each hand-over for a while. The reader waits for the terminal, and for nothing else.
+
     It asks the terminal how wide it shows signs, if the app wants to know, and waits for no answer.
     """
 
@@ -174,6 +184,9 @@ class SteadyDriver(LinuxDriver):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._file = LastingFile(self._file)  # type: ignore[assignment, arg-type]
+        self._read: list[Message] = []
+        # A byte in this pipe has the reader look whether it is to end.
+        self._woken, self._wakes = os.pipe()
 
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal over again; one that hangs up sends this signal too, and has gone."""
@@ -201,14 +214,31 @@ class SteadyDriver(LinuxDriver):
         """Send data to the terminal, without styles that it has already."""
         super().write(shortened(data))
 
+    def send_message(self, message: Message) -> None:
+        """Keep an event until all that was read with it can be handed over."""
+        self._read.append(message)
+
+    def _hand_over(self) -> None:
+        read, self._read = self._read, []
+        if read:
+            asyncio.run_coroutine_threadsafe(self._post(read), loop=self._loop)
+
+    async def _post(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._app.post_message(message)
+
     def run_input_thread(self) -> None:
         """Read the terminal until told to end, and hand every event on."""
         parser = SteadyParser()
         decode = codecs.getincrementaldecoder("utf-8")("ignore").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                if selector.select(_PATIENCE):
+                ready = [key.fd for key, _ in selector.select(parser.waits)]
+                if self._woken in ready:
+                    os.read(self._woken, 1)
+                if self.fileno in ready:
                     if not (read := os.read(self.fileno, _CHUNK)):
                         self._app.call_later(self._app.exit, return_code=128 + signal.SIGHUP)
                         return  # the terminal has gone
@@ -216,3 +246,13 @@ class SteadyDriver(LinuxDriver):
                         self.process_message(event)
                 for event in parser.tick():
                     self.process_message(event)
+                self._hand_over()
+
+    def disable_input(self) -> None:
+        """Have the reader end, though nothing may come any more, and what is not read be lost."""
+        if self._key_thread is not None and self._key_thread.is_alive():
+            self.exit_event.set()
+            os.write(self._wakes, b"\0")
+            self._key_thread.join()
+            self.exit_event.clear()
+        super().disable_input()

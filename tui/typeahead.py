@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import takewhile
 
 from textual import events
+from textual._time import get_time
 from textual.app import App
 from textual.dom import DOMNode
 from textual.widgets import Input
@@ -23,7 +24,7 @@ from .failures import FailsafeApp
 ESCAPE = "\x1b"
 
 PATIENCE = 0.4
-"""So many seconds Esc, Ctrl+C and the key that quits wait for what was typed before them."""
+"""So many seconds Esc, Ctrl+C and the key that quits wait, once read, for what was before them."""
 
 # A key may be answered by an action, that by a message, and that by a new screen or focus.
 _LEAST_ROUNDS, _MOST_ROUNDS = 2, 12
@@ -146,7 +147,8 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
             if self.is_held and len(self._typed) == 1:
                 self._overtake(event)
             else:
-                self.set_timer(PATIENCE, lambda: self._overtake(event))
+                waited = get_time() - event.time
+                self.set_timer(max(_LOOK, PATIENCE - waited), lambda: self._overtake(event))
 
     def _overtake(self, event: events.Key) -> None:
         """Hand an urgent key over now, if it still waits, in place of what was typed before it.

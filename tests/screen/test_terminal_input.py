@@ -1,15 +1,22 @@
 """Whatever a terminal sends, what follows it is still read."""
 
+import asyncio
 import errno
+import os
+import pty
+import threading
+import tty
 from io import StringIO
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
+from textual.app import App
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 
-from nnstep.tui.terminal import LastingFile, SteadyParser
+from nnstep.tui.terminal import LastingFile, SteadyDriver, SteadyParser
 from nnstep.tui.typeahead import EscapedKey
 
 
@@ -130,3 +137,38 @@ def test_a_terminal_that_has_gone_keeps_no_writer_waiting() -> None:
         writer.write("x")
     writer.stop()
     assert not writer.is_alive()
+
+
+async def test_what_comes_at_once_is_handed_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader has its turn beside the app only now and then; and it ends while nothing comes."""
+    app, come = App[None](), asyncio.Event()
+    found: list[str] = []
+    handed_over = []
+    hand_over = asyncio.run_coroutine_threadsafe
+
+    def note(coroutine: Any, loop: asyncio.AbstractEventLoop) -> Any:
+        handed_over.append(coroutine)
+        return hand_over(coroutine, loop)
+
+    def take(event: events.Key) -> bool:
+        found.append(event.key)
+        if event.key == "q":
+            come.set()
+        return True
+
+    monkeypatch.setattr(app, "post_message", take)
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", note)
+    terminal, of_app = pty.openpty()
+    tty.setraw(of_app)
+    driver = SteadyDriver(app)
+    driver.fileno = of_app
+    driver._key_thread = threading.Thread(target=driver.run_input_thread)
+    driver._key_thread.start()
+    os.write(terminal, b"s" * 1000 + b"q")
+    await come.wait()
+    assert found == ["s"] * 1000 + ["q"]
+    assert len(handed_over) <= 2
+    driver.disable_input()
+    assert not driver._key_thread.is_alive()
+    os.close(terminal)
+    os.close(of_app)

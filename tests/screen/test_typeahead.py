@@ -254,6 +254,17 @@ async def test_q_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         assert place_of(pilot) < 3000
 
 
+async def test_q_has_waited_since_it_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnstep.tui.typeahead.PATIENCE", 10_000.0)
+    app = mazur()
+    async with app.run_test(size=NARROW) as pilot:
+        app.hold(app.run_worker(asyncio.sleep(3600)))
+        quits = key("q")
+        quits.time -= 10_000
+        send(pilot, "sss", quits)
+        await until(pilot, lambda: app._exit)
+
+
 async def test_q_is_a_letter_where_one_is_asked_for() -> None:
     app = mazur()
     async with app.run_test(size=NARROW) as pilot:

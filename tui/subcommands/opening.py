@@ -67,6 +67,7 @@ def run_app(name: str | None, bug: str | None = None, command: str = "") -> None
 
         app = NnstepApp(scenario, read_config(config_path()), opened, taken, command)
     app.run()
+    gc.freeze()  # Python would look through all that there is once more, and end later
     if app.last_words:
         click.echo(app.last_words, err=True)
     sys.exit(app.return_code or 0)
