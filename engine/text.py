@@ -16,9 +16,10 @@ def printable(text: str, *, keep_newlines: bool = False) -> str:
 
     With `keep_newlines`, line ends and tabs stay what they are.
     """
-    if text.isascii() and text.isprintable():
-        return text
     kept = "\n\t" if keep_newlines else ""
+    lines = text.replace("\t", "\n").split("\n") if keep_newlines else [text]
+    if all(map(str.isprintable, lines)):
+        return text
     return "".join(
         character
         if character in kept or unicodedata.category(character) not in _UNSAFE_CATEGORIES

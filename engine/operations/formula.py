@@ -61,10 +61,6 @@ class Formula(Struct, frozen=True, eq=False, weakref=True):
             pieces = _pieces[self] = ast.unparse(self._filled(marked)).split(_MARK)
         return "".join(texts[p] if i % 2 else p for i, p in enumerate(pieces))
 
-    def with_variables(self, names: Mapping[str, str]) -> ast.expr:
-        """Return the tree with variables of these names in place of the parameters."""
-        return self._filled({p: ast.Name(names[p], ast.Load()) for p in self.parameters})
-
     @property
     def is_variable(self) -> bool:
         """Whether the expression is one of its parameters, and nothing else."""

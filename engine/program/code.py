@@ -1,4 +1,4 @@
-"""A whole pass as one Python function, made from the very trees that its listing prints.
+"""A whole pass as one Python function, made from the very formulas that its listing prints.
 
 It executes pass after pass:
 
@@ -16,6 +16,7 @@ Each array that a pass writes has a variable, and names of tensors stand in it a
 import ast
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -85,21 +86,26 @@ def is_made(program: Program) -> bool:
 
 
 def _compiled(program: Program) -> Passes:
-    tree = _function(program)
+    return _function(_source(program))
+
+
+@lru_cache(maxsize=256)
+def _function(source: str) -> Passes:
+    """Compile a function once, however many programs it is the pass of."""
     namespace = {**NAMESPACE, "asarray": np.asarray}
-    exec(compile(ast.unparse(tree), "<a pass>", "exec"), namespace)
+    exec(compile(source, "<a pass>", "exec"), namespace)
     passes: Passes = namespace["passes"]
     return passes
 
 
-def _function(program: Program) -> ast.Module:
-    """Return the function as a tree."""
-    written = [name for line in program.instructions for name in line.writes]
+def _source(program: Program) -> str:
+    """Return the function as text."""
+    written = program.written
     last = {name: f"r{index}" for index, name in enumerate(written)}
     # Where a tensor stands: in the variable of what was written last, of the pass before at first.
     stands: dict[str, str] = {}
     carried: dict[str, str] = {}
-    lines: list[ast.stmt] = []
+    lines: list[str] = []
     index = 0
     for line in (each.executed for each in program.instructions):
         for name in line.reads:
@@ -111,32 +117,24 @@ def _function(program: Program) -> ast.Module:
             stands[name] = f"r{index}"
             index += 1
     first = program.instructions[0]
-    batch = [ast.Name(f"r{at}") for at in range(len(first.writes))]
-    target = ast.Tuple([*batch]) if first.phase is Phase.BATCH else ast.Name("_")
-    record = ast.Tuple([ast.Name(f"r{at}") for at in range(len(written))])
-    done = ast.Expr(ast.Call(ast.Name("done"), [record], []))
-    body: list[ast.stmt] = [_given(variable, name) for name, variable in carried.items()]
-    body.append(ast.For(target, ast.Name("batches"), [*lines, done], [], lineno=1))
-    arguments = [ast.arg(name) for name in ("tensors", "batches", "done")]
-    signature = ast.arguments([], arguments, None, [], [], None, [])
-    function = ast.FunctionDef("passes", signature, body, [])
-    return ast.Module([ast.fix_missing_locations(function)], [])
+    batch = "r0, r1" if first.phase is Phase.BATCH else "_"
+    record = "".join(f"r{index}, " for index in range(len(written)))
+    head = [f"{variable} = tensors[{name!r}]" for name, variable in carried.items()]
+    body = [f"for {batch} in batches:", *_indented(*lines, f"done(({record}))")]
+    return "\n".join(("def passes(tensors, batches, done):", *_indented(*head, *body)))
 
 
-def _given(variable: str, name: str) -> ast.stmt:
-    """Return the statement that takes a tensor that was live before."""
-    value = ast.Subscript(ast.Name("tensors"), ast.Constant(name))
-    return ast.Assign([ast.Name(variable)], value, lineno=1)
+def _indented(*lines: str) -> list[str]:
+    return [f" {line}" for line in lines]
 
 
 def _assigned(
     program: Program, line: Instruction, stands: Mapping[str, str], variable: str
-) -> list[ast.stmt]:
+) -> list[str]:
     """Return the statements that compute a line and mark its result as read-only."""
     assert line.formula is not None, "the batch line computes nothing"
-    value = line.formula.with_variables({p: stands[line.names[p]] for p in line.formula.parameters})
+    value = line.formula.text({p: stands[line.names[p]] for p in line.formula.parameters})
     # NumPy makes bare numbers where an array without axes is meant.
     if line.rule is not None or () in program.tensors[line.writes[0]].shapes:
-        value = ast.Call(ast.Name("asarray"), [value], [])
-    seal = ast.Call(ast.Attribute(ast.Name(variable), "setflags"), [ast.Constant(False)], [])
-    return [ast.Assign([ast.Name(variable)], value, lineno=1), ast.Expr(seal)]
+        value = f"asarray({value})"
+    return [f"{variable} = {value}", f"{variable}.setflags(False)"]

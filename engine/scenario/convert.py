@@ -111,7 +111,7 @@ def _known_keys(
 
 def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     """Convert one value; return None if it holds a mistake."""
-    options = list(_options(wanted))
+    options = _options(wanted)
     tables: list[type[Struct]] = [option for option in options if _is_table(option)]
     kinds = [table for table in tables if table.__struct_config__.tag_field]
     plain = [table for table in tables if table not in kinds]
@@ -131,15 +131,20 @@ def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     return _plain(wanted, value, keys, report)
 
 
-def _options(wanted: _Type) -> Iterator[_Type]:
-    """Yield the types that a union consists of, descriptions taken off."""
+@cache
+def _options(wanted: _Type) -> tuple[_Type, ...]:
+    """Return the types that a union consists of, descriptions taken off."""
+    return tuple(_each_option(wanted))
+
+
+def _each_option(wanted: _Type) -> Iterator[_Type]:
     if _origin(wanted) is Annotated:
         inner, *remarks = get_args(wanted)
-        yield from _options(inner)
+        yield from _each_option(inner)
         yield from (remark.extra["or"] for remark in remarks if remark.extra)
     elif _origin(wanted) in (Union, UnionType):
         for option in get_args(wanted):
-            yield from _options(option)
+            yield from _each_option(option)
     elif wanted is not NoneType:
         yield wanted
 
