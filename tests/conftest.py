@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from examples import USUAL
 from hypothesis import settings
 from scenario_texts import Mistakes
 
@@ -19,9 +20,12 @@ from nnstep.engine.scenario.errors import ScenarioError
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples in every run, and none kept in a file: a test that passes here passes elsewhere.
-# `pytest --hypothesis-profile explore` looks at others.
-settings.register_profile("same", deadline=None, derandomize=True, database=None)
-settings.register_profile("explore", settings.get_profile("same"), derandomize=False)
+# `pytest --hypothesis-profile many` looks at many more, `… explore` at others in every run.
+settings.register_profile(
+    "same", deadline=None, derandomize=True, database=None, max_examples=USUAL
+)
+settings.register_profile("many", settings.get_profile("same"), max_examples=20 * USUAL)
+settings.register_profile("explore", settings.get_profile("many"), derandomize=False)
 settings.load_profile("same")
 
 

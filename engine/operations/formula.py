@@ -187,17 +187,16 @@ def _lines(module: str) -> list[bytes]:
 def _body_in_module(function: FunctionType) -> ast.expr:
     """Return the tree of a lambda's body, found on its line of the whole module."""
     module, line = function.__module__, function.__code__.co_firstlineno
-    statement = next(s for s in _statements(module) if s.lineno <= line <= (s.end_lineno or 0))
-    found = [node for node in ast.walk(statement) if isinstance(node, ast.Lambda)]
-    here = [node for node in found if node.lineno == line]
+    here = [node for node in _lambdas(module) if node.lineno == line]
     if len(here) != 1:
         raise ValueError(f"{module}:{line}: there must be one formula on a line")
     return here[0].body
 
 
 @functools.cache
-def _statements(module: str) -> list[ast.stmt]:
-    return ast.parse(inspect.getsource(sys.modules[module])).body
+def _lambdas(module: str) -> list[ast.Lambda]:
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
 
 
 class Filled(ast.NodeTransformer):

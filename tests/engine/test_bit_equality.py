@@ -96,13 +96,13 @@ def assert_all_ways_agree(scenario: Scenario, seed: int) -> None:
         assert same(changed[edited.place], edited.values()), (place, name)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", [n for n in scenarios.names() if n != "digits"])
 def test_the_gallery(name: str) -> None:
     assert_all_ways_agree(load(name), 1)
 
 
-@pytest.mark.sweep(7)
+@pytest.mark.sweep(13)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs(seed: int, dtype: str) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from building import expression
 from commanding import give, small, told
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ from nnstep.engine.text import printable
 def prepared() -> Session:
     """A session in which all examples make sense."""
     session = small()
-    give(session, "step 100", "goto 20", "set W1[0, 0] = 1", "set W1[0, 1] = 1", "undo")
+    give(session, "step 40", "goto 20", "set W1[0, 0] = 1", "set W1[0, 1] = 1", "undo")
     give(session, "break dW2", "watch W1[0, 1]")
     if session.branches.current != "b1":
         raise AssertionError("the examples speak of a branch b1")
@@ -272,7 +273,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=25)
+@examples(10)
 @given(st.lists(LINES, max_size=12))
 def test_whatever_is_typed_is_answered_or_told_to_be_wrong(lines: list[str]) -> None:
     assert_answered(lines)

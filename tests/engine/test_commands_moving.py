@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 from building import network
 from commanding import give, small, told
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstep.engine.commands.interpreter import Interpreter
@@ -52,7 +53,7 @@ def test_a_step_is_an_operation_unless_told_otherwise(command: str, place: int) 
     assert session.place == place
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(st.sampled_from(UNITS), st.integers(0, 200), st.integers(1, 60))
 def test_many_moves_are_as_many_moves_one_by_one(unit: Unit, place: int, count: int) -> None:
     program = compile_scenario(network(rows=6, batch_size=2))

@@ -87,7 +87,7 @@ LARGER = [name for name in scenarios.names() if name not in SMALL]
 ORACLES = oracle_cases("torch") + oracle_cases("published")
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", LARGER)
 def test_a_cell_of_every_line_of_the_built_in_scenarios(name: str) -> None:
     check(load(name), cells=1)
@@ -98,7 +98,7 @@ def test_every_cell_of_two_small_scenarios(name: str) -> None:
     check(load(name), cells=None)
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("path", ORACLES, ids=str)
 def test_a_cell_of_every_line_of_the_oracles(path: Path, tmp_path: Path) -> None:
     check(loaded(path, tmp_path), iterations=1, cells=1)
@@ -110,13 +110,13 @@ def loaded(path: Path, folder: Path) -> Scenario:
     return load(file)
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks(seed: int) -> None:
     check(random_network(seed), cells=1, seed=seed)
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_expressions(seed: int) -> None:
     check(random_expression(seed), cells=1, seed=seed)
@@ -180,7 +180,7 @@ def test_places_and_classes_that_there_are_not(dtype: str) -> None:
 # Sources
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(10))
 def test_a_cell_that_moves_another_is_one_of_its_sources(seed: int) -> None:
     scenario = random_network(seed, "float64") if seed % 2 else random_expression(seed, "float64")

@@ -104,7 +104,7 @@ def scenario(case: Case) -> Scenario:
     )
 
 
-@pytest.mark.sweep(67)
+@pytest.mark.sweep(131)
 @pytest.mark.parametrize(
     "case", CASES, ids=[f"{at}-{case.loss.kind}" for at, case in enumerate(CASES)]
 )

@@ -249,7 +249,7 @@ def walk(session: Session, seed: int, edits: float) -> set[str]:
     return met - {""}
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(14))
 def test_no_sentence_is_false(seed: int) -> None:
     make = random_expression if seed % 4 == 3 else random_network

@@ -126,13 +126,13 @@ def test_every_optimizer(kind: str, options: dict[str, object], dtype: str, tmp_
     assert_prints_the_run(made, tmp_path)
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(13)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("kind", [*LOSSES])
-def test_every_loss(kind: str, dtype: str, tmp_path: Path) -> None:
-    for seed in range(6):
-        loss = random_loss(np.random.default_rng(seed), kind)
-        assert_prints_the_run(random_network(seed, dtype, loss=loss), tmp_path)
+def test_every_loss(kind: str, seed: int, dtype: str, tmp_path: Path) -> None:
+    loss = random_loss(np.random.default_rng(seed), kind)
+    assert_prints_the_run(random_network(seed, dtype, loss=loss), tmp_path)
 
 
 @pytest.mark.sweep(11)

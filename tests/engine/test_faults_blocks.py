@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from examples import examples
 from faulty import MEAN, Recorded, far_off, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,7 +88,7 @@ def brief(found: Sequence[Fault]) -> list[tuple[str, int | None, int, str]]:
     return [(fault.name, fault.layer, fault.place, str(fault)) for fault in found]
 
 
-@settings(max_examples=5)
+@examples(4)
 @given(scenarios(), st.data())
 def test_any_division_of_a_run_gives_the_same_faults(case: Scenario, data: st.DataObject) -> None:
     assert_divisible(case, data)
@@ -140,7 +141,7 @@ def test_expressions_can_be_divided_too() -> None:
     assert brief(divided(run, range(1, end + 1))) == found
 
 
-@settings(max_examples=10)
+@examples(6)
 @given(scenarios())
 def test_every_fault_is_the_first_of_its_kind_by_the_rules(case: Scenario) -> None:
     assert_first_of_their_kind(case)

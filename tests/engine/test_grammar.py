@@ -4,7 +4,8 @@ import ast
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstep.engine.language.nodes import (
@@ -148,7 +149,7 @@ _expressions = st.recursive(
 
 
 @given(_expressions)
-@settings(max_examples=80)
+@examples(40)
 def test_any_expression_means_what_it_means_in_python(text: str) -> None:
     node = parse_expression(text)
     assert ours(node) == pythons(ast.parse(text, mode="eval").body)
@@ -334,7 +335,7 @@ def test_the_limits_leave_room() -> None:
 
 
 @given(st.text(alphabet="ab1.()[]+-*@/<=>! \n,:T_é\x1b#andotr", max_size=30))
-@settings(max_examples=150)
+@examples(60)
 def test_any_text_is_parsed_or_refused_with_a_place(text: str) -> None:
     for parse in (parse_expression, parse_condition, parse_program):
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network, optimizer
+from examples import examples
 from fresh_runs import NOTHING_KEPT, UNLIMITED, assert_same, fresh, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def walk(session: Session, choose: random.Random) -> None:
 HISTORIES = st.sampled_from([None, NOTHING_KEPT, 20_000, UNLIMITED])
 
 
-@settings(max_examples=8)
+@examples(4)
 @given(st.integers(0, 10**6), HISTORIES)
 def test_a_random_walk_is_everywhere_a_fresh_run_with_its_edits(
     seed: int, history: int | None
@@ -79,7 +80,7 @@ def assert_a_walk_is_a_fresh_run(seed: int, history: int | None) -> None:
         assert_same(session.values(), fresh(case, session.seed, edits, session.place))
 
 
-@settings(max_examples=8)
+@examples(4)
 @given(st.integers(0, 10**6))
 def test_thinning_changes_no_answer(seed: int) -> None:
     case = scenario(seed)
@@ -264,7 +265,7 @@ def test_the_loss_of_every_iteration_is_kept_whole() -> None:
 def test_a_place_is_near_if_little_is_to_be_computed_again() -> None:
     """The fewer passes there are from the keyframe on, and the smaller they are, the nearer."""
     small, large = (
-        Session(network(units, rows=rows, batch_size=rows), iterations=60)
+        Session(network(units, rows=rows, batch_size=rows), iterations=24)
         for units, rows in (((2, 2, 1), 1), ((60, 300, 300, 1), 16))
     )
     small.run()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scenario_texts import NETWORK, PROGRAM
@@ -126,7 +127,7 @@ def write(folder: Path, text: str) -> Path:
 @example((1, ("program", "parameters", "a"), True), "a" * 90_000)
 @example((1, ("program", "code"), False), f"{'L' * 90_000} = a")
 @example((0, ("title",), False), BAD * 3000)
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_at_any_place(
     tmp_path: Path, place: tuple[int, tuple[Any, ...], bool], text: str
 ) -> None:

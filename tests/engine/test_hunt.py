@@ -20,7 +20,7 @@ def hunting(name: str = "mazur", seed: int = 2) -> Session:
     return session
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", ["mazur", "rows", "blocks", "two-layer", "graph"])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_runs_is_the_mistake_and_what_is_shown_the_rule(name: str, seed: int) -> None:
@@ -153,6 +153,7 @@ def test_a_scenario_saved_meanwhile_is_the_rules_and_later_has_the_override(tmp_
     assert [each.line for each in load(path).overrides] == ["dz2 = da2 * z2 * (1 - z2)"]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(6))
 def test_a_line_of_ones_own_runs_in_place_of_what_is_hidden(seed: int) -> None:
     plain = Session(load("mazur"))
@@ -181,7 +182,7 @@ def test_a_line_of_ones_own_runs_in_place_of_what_is_hidden(seed: int) -> None:
     assert session.value(line.writes[0]).tobytes() != value.tobytes()
 
 
-@pytest.mark.sweep(10)
+@pytest.mark.sweep(25)
 @pytest.mark.parametrize("seed", range(60))
 def test_what_is_hidden_is_verified_whatever_it_reads(seed: int) -> None:
     session = Session(load(scenarios.path("iris")))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from building import expression, optimizer, shuffled
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from worked_sessions import (
@@ -33,7 +34,7 @@ from nnstep.engine.stops.points import Breakpoint, Watchpoint
 from nnstep.engine.text import cell_name
 
 
-@settings(max_examples=8)
+@examples(4)
 @given(st.integers(0, 10**6), st.sampled_from([NOTHING_KEPT, 20_000, EVERYTHING_KEPT]))
 def test_a_random_session_is_carried_by_its_journal_alone(seed: int, history: int) -> None:
     is_carried(seed, history)
@@ -56,7 +57,7 @@ def is_carried(seed: int, history: int) -> None:
     assert_same(worked.session, replayed.session, choose)
 
 
-@settings(max_examples=5)
+@examples(3)
 @given(st.integers(0, 10**6))
 def test_the_journal_of_a_session_that_was_brought_back_is_the_same(seed: int) -> None:
     choose = random.Random(seed)
@@ -229,7 +230,7 @@ def test_redo_gives_a_branch_the_name_that_it_had() -> None:
     assert names == ("main", "bold")
 
 
-@settings(max_examples=8)
+@examples(4)
 @given(st.integers(0, 10**6))
 def test_redo_leads_back_to_what_there_was_before_undo(seed: int) -> None:
     choose = random.Random(seed)

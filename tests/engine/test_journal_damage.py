@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worked_sessions import Worked, code, of_kind, walk
@@ -269,7 +270,7 @@ def survives(content: bytes, scenario: Scenario) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@examples(60)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_no_trouble(content: bytes) -> None:
     survives(content, code())

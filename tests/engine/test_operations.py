@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstep.engine.arrays import Array
@@ -90,14 +91,14 @@ def unary_operations() -> Iterator[Operation]:
 
 @pytest.mark.parametrize("operation", list(unary_operations()), ids=lambda o: o.name)
 @given(shape=shapes, seed=seeds)
-@settings(max_examples=2)
+@examples(2)
 def test_operations_of_one_input(operation: Operation, shape: tuple[int, ...], seed: int) -> None:
     check(operation, {operation.value_formula.parameters[0]: smooth_values(seed, shape)}, seed)
 
 
 @pytest.mark.parametrize("name", ["log", "log1p", "sqrt"])
 @given(shape=shapes, seed=seeds)
-@settings(max_examples=2)
+@examples(2)
 def test_operations_of_positive_numbers(name: str, shape: tuple[int, ...], seed: int) -> None:
     x = smooth_values(seed, shape, positive=True)
     check(FUNCTIONS[name].operation, {"x": x}, seed)
@@ -110,7 +111,7 @@ BROADCASTS = [((2, 3), (2, 3)), ((), (2, 3)), ((3,), (2, 3)), ((1, 3), (2, 3)), 
 @pytest.mark.parametrize("operation", [*OPERATORS.values(), arithmetic.MAXIMUM, arithmetic.MINIMUM])
 @pytest.mark.parametrize(("left", "right"), [*BROADCASTS, *((b, a) for a, b in BROADCASTS)])
 @given(seed=seeds)
-@settings(max_examples=2)
+@examples(2)
 def test_operations_of_two_inputs(
     operation: Operation, left: tuple[int, ...], right: tuple[int, ...], seed: int
 ) -> None:
@@ -121,7 +122,7 @@ def test_operations_of_two_inputs(
 @pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "var", "logsumexp"])
 @pytest.mark.parametrize("keepdims", [False, True])
 @given(shape=shapes, seed=seeds, data=st.data())
-@settings(max_examples=2)
+@examples(2)
 def test_reductions(
     name: str, keepdims: bool, shape: tuple[int, ...], seed: int, data: st.DataObject
 ) -> None:
@@ -151,7 +152,7 @@ def check_shape(operation: Operation, inputs: dict[str, Array]) -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=10)
+@examples(10)
 def test_clip(seed: int) -> None:
     operation = elements.CLIP.with_settings(low=-0.5, high=1.0)
     check(operation, {"x": smooth_values(seed, (3, 4))}, seed)
@@ -212,14 +213,14 @@ def test_shapes_that_do_not_fit(
     ("a", "b"), [((2, 3), (3, 4)), ((2, 3), (3,)), ((3,), (3, 4)), ((3,), (3,))]
 )
 @given(seed=seeds)
-@settings(max_examples=4)
+@examples(4)
 def test_matrix_products(a: tuple[int, ...], b: tuple[int, ...], seed: int) -> None:
     operation = arithmetic.matmul(a, b)
     check(operation, {"a": smooth_values(seed, a), "b": smooth_values(seed + 1, b)}, seed)
 
 
 @given(shape=shapes, seed=seeds)
-@settings(max_examples=2)
+@examples(2)
 def test_transpose(shape: tuple[int, ...], seed: int) -> None:
     check(elements.TRANSPOSE, {"x": smooth_values(seed, shape)}, seed)
 
@@ -237,7 +238,7 @@ def test_indexing(index: tuple[int | slice, ...]) -> None:
 @pytest.mark.parametrize("layout", ["out_in", "in_out"])
 @pytest.mark.parametrize("has_bias", [True, False])
 @given(rows=st.integers(1, 4), seed=seeds)
-@settings(max_examples=4)
+@examples(4)
 def test_linear(layout: str, has_bias: bool, rows: int, seed: int) -> None:
     shape = (2, 3) if layout == "out_in" else (3, 2)
     inputs = {"x": smooth_values(seed, (rows, 3)), "W": smooth_values(seed + 1, shape)}
@@ -270,7 +271,7 @@ LOSS_CASES = [
 @pytest.mark.sweep(4)
 @pytest.mark.parametrize(("kind", "from_logits", "activation", "reduction", "targets"), LOSS_CASES)
 @given(rows=st.integers(1, 4), seed=seeds)
-@settings(max_examples=2)
+@examples(2)
 def test_losses(
     kind: str,
     from_logits: bool,

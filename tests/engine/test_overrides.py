@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commanding import give, told
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnstep import scenarios
@@ -145,7 +146,7 @@ def test_where_several_lines_write_a_tensor_it_says_which() -> None:
     assert adam.override("W1 = W1 - lr * dW1").nth == 1
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(13)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_the_gallery_can_take_its_own_place(name: str) -> None:
     """As it is printed, it is read, fits, prints itself, and gives the same bits."""
@@ -183,7 +184,7 @@ def test_a_result_of_another_type_becomes_the_runs() -> None:
     assert session.value("L").dtype == session.value("dz1").dtype == np.float64
 
 
-@settings(max_examples=8)
+@examples(3)
 @given(st.integers(0, 10**6))
 def test_walks_with_overrides_and_edits_end_as_a_fresh_run_with_the_same(seed: int) -> None:
     """Back and on, on branches and over passes that are no longer kept: the same bits."""

@@ -135,21 +135,26 @@ def test_a_gradient_that_vanishes_is_told_layer_by_layer() -> None:
         give(session, "factors W1[0, 0]")
 
 
-def test_every_question_that_is_offered_has_an_answer() -> None:
-    for scenario in (planted("relu", bias=[-100.0, 0.1, 0.1]), load("xor"), load("mazur")):
-        for passes in (1, 3):
-            session = after_update(scenario, passes)
-            for name, array in session.values().items():
-                if not array.size:
-                    continue
-                index = (0,) * array.ndim
-                offered = session.questions(name, index)
-                assert 3 <= len(offered) <= 6
-                assert len({each.command for each in offered}) == len(offered)
-                place = session.place
-                for each in offered:
-                    assert give(session, each.command).lines
-                    session.seek(place)
+@pytest.mark.sweep(5)
+@pytest.mark.parametrize("passes", [1, 3])
+@pytest.mark.parametrize(
+    "scenario",
+    [load("mazur"), load("xor"), planted("relu", bias=[-100.0, 0.1, 0.1])],
+    ids=lambda scenario: scenario.title,
+)
+def test_every_question_that_is_offered_has_an_answer(scenario: Scenario, passes: int) -> None:
+    session = after_update(scenario, passes)
+    for name, array in session.values().items():
+        if not array.size:
+            continue
+        index = (0,) * array.ndim
+        offered = session.questions(name, index)
+        assert 3 <= len(offered) <= 6
+        assert len({each.command for each in offered}) == len(offered)
+        place = session.place
+        for each in offered:
+            assert give(session, each.command).lines
+            session.seek(place)
 
 
 def test_which_questions_apply() -> None:

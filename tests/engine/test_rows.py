@@ -1,19 +1,21 @@
 """What is said of a kind in its row holds: definition, slope, kink, settings, schema, scenario."""
 
 import ast
-import gc
 import importlib
+import inspect
 import json
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 import pytest
 
-import nnstep.engine
+import nnstep.engine.operations
+import nnstep.engine.program
 from nnstep.engine.arrays import Array
 from nnstep.engine.loading import load
 from nnstep.engine.operations.activations import ACTIVATIONS
@@ -245,24 +247,30 @@ def test_a_generator_gives_what_its_row_says(name: str) -> None:
     assert set(y.tolist()) == set(range(classes))
 
 
-def formulas() -> list[FunctionType]:
-    """Every lambda expression of operations and programs."""
-    for module in pkgutil.walk_packages(nnstep.engine.__path__, "nnstep.engine."):
-        if module.name.startswith(("nnstep.engine.operations.", "nnstep.engine.program.")):
-            importlib.import_module(module.name)
-    return [
-        each
-        for each in gc.get_objects()
-        if isinstance(each, FunctionType)
-        and each.__name__ == "<lambda>"
-        and (each.__module__ or "").startswith(
-            ("nnstep.engine.operations.", "nnstep.engine.program.")
-        )
-    ]
+def formulas() -> Iterator[FunctionType]:
+    """Yield every lambda expression of operations and programs that is alone on its line."""
+    for package in (nnstep.engine.operations, nnstep.engine.program):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(found.name)
+            code = compile(inspect.getsource(module), found.name, "exec")
+            lambdas = list(code_of_lambdas(code))
+            on_line = Counter(each.co_firstlineno for each in lambdas)
+            for each in lambdas:
+                if on_line[each.co_firstlineno] == 1:
+                    cells = tuple(CellType() for _ in each.co_freevars)
+                    yield FunctionType(each, vars(module), closure=cells)
+
+
+def code_of_lambdas(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            if each.co_name == "<lambda>":
+                yield each
+            yield from code_of_lambdas(each)
 
 
 def test_a_formula_read_by_itself_is_the_one_in_its_module() -> None:
-    found = formulas()
+    found = list(formulas())
     assert len(found) > 150
     for function in found:
         by_itself = _body_by_positions(function)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import pytest
 from building import network, optimizer
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -97,7 +98,7 @@ CASES: list[tuple[Point, Callable[[int, Seen, Seen], bool]]] = [
 QUICK = ("watch W1[0, 1] changes", "break if L < 0.1")
 
 
-@settings(max_examples=6)
+@examples(3)
 @given(st.integers(0, 10**6))
 @pytest.mark.parametrize(
     ("point", "holds"),
@@ -198,7 +199,7 @@ def test_phases_layers_and_lines_are_locations(at: str, first: int) -> None:
     assert backwards(session) == places
 
 
-@settings(max_examples=12)
+@examples(5)
 @given(
     point=st.sampled_from(
         [

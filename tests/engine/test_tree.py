@@ -88,7 +88,7 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
         told[step.index] = dict(step.writes)
     choose, ends = random.Random(0), set()
     tree = session.tree
-    for _ in range(25):
+    for _ in range(12):
         node = tree.root("L", (), 50 * 21)
         while not node.is_leaf:
             assert node.step is not None

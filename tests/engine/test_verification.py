@@ -6,7 +6,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from building import expression, network
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -101,6 +102,7 @@ PROBABILITIES = [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [0.0, 0.4, 0.6], [1.0, 0.0,
 WEIGHTS = [[1.0, 2.0, 0.5], [0.0, 0.5, 0.0], [3.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("from_logits", [False, True])
 @pytest.mark.parametrize("fuse", [False, True])
 @pytest.mark.parametrize("reduction", ["batch_mean", "sum"])
@@ -223,7 +225,7 @@ def test_inputs_take_part_but_are_not_verified() -> None:
 # Built-in scenarios
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", scenarios.names())
 @pytest.mark.parametrize(
     "iterations", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 30))]
@@ -359,7 +361,7 @@ def test_the_same_twice() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
-@settings(max_examples=20)
+@examples(6)
 def test_no_false_alarm(seed: int, data: st.DataObject) -> None:
     """Networks of any size of weights and inputs, saturated, dead and vanishing ones among them."""
     kinds = st.sampled_from([kind for kind in ACTIVATIONS if kind != "softmax"])

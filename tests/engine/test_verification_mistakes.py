@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from wrong_rules import ALL, MSE, Rule, deep, fingerprints, planted, verified
@@ -378,7 +379,7 @@ factors = st.floats(0.01, 20).flatmap(lambda f: st.sampled_from([f, -f])) | st.j
 
 
 @given(factor=factors.filter(lambda f: abs(f - 1) > 0.05), seed=st.integers(0, 99))
-@settings(max_examples=20)
+@examples(6)
 def test_any_factor_is_found(factor: float, seed: int) -> None:
     scenario = replace(network((3, 4, 2), activations=("tanh", "identity"), rows=3), seed=seed)
     verification = verified(scenario, "dW1", lambda g, t: g * factor)

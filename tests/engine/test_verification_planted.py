@@ -73,7 +73,7 @@ def planted(program: Program, *, averages: bool) -> Iterator[tuple[Fingerprint, 
     yield Fingerprint.TRANSPOSED_WEIGHTS, f"da1 = {back}"
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", CASES)
 def test_a_planted_mistake_fails_under_its_own_name(name: str) -> None:
     case = case_of(name)

@@ -119,12 +119,23 @@ LOSS_OF["huber"] = Loss("huber", "mean", options={"delta": 1.0})
 UNFUSED = [Loss(kind, LOSSES[kind].usual, fuse=False) for kind in OUTPUTS]
 
 
-@pytest.mark.parametrize("loss", [*LOSS_OF.values(), *UNFUSED], ids=lambda loss: loss.kind)
-@pytest.mark.parametrize(
-    ("kind", "weights", "targets"),
-    [("tanh", 1e-8, 1e-8), ("sigmoid", 30.0, 1.0), ("relu", 1e3, 1e4)],
-)
-def test_the_tiny_and_the_huge(kind: str, weights: float, targets: float, loss: Loss) -> None:
+SCALES = [("tanh", 1e-8, 1e-8), ("sigmoid", 30.0, 1.0), ("relu", 1e3, 1e4)]
+CASES = list(product([*LOSS_OF.values(), *UNFUSED], SCALES))
+
+
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_the_tiny_and_the_huge(number: int) -> None:
+    loss, (kind, weights, targets) = CASES[number]
+    judge(scaled(weights, targets, kind, loss), 3 * number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("loss", "scale"), CASES)
+def test_every_mistake_among_the_tiny_and_the_huge(
+    loss: Loss, scale: tuple[str, float, float]
+) -> None:
+    kind, weights, targets = scale
     judge(scaled(weights, targets, kind, loss))
 
 

@@ -40,11 +40,12 @@ def slope_by_hand(given: Numbers, name: str, index: tuple[int, ...], at: float) 
     return (above - below) / (2 * h)
 
 
-def test_three_hundred_cells_against_numpy() -> None:
+@pytest.mark.parametrize("cells", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_many_cells_against_numpy(cells: int) -> None:
     choose = random.Random(0)
     scenario = network((3, 4, 2), activations=("tanh", "sigmoid"), rows=5, batch_size=2)
     session = Session(scenario)
-    for _ in range(300):
+    for _ in range(cells):
         session.seek(choose.randrange(6) * len(session.program) + choose.randrange(6, 16))
         start = session.place // len(session.program) * len(session.program)
         given = {**session.values_at(start), **batch(session, start)}
