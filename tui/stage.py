@@ -76,8 +76,18 @@ class Stage:
     # What it can be told
 
     def fit(self, size: Size) -> None:
-        """Arrange the panes for a terminal of a size; in a narrow one the program goes first."""
+        """Arrange the panes for a terminal of a size; in a narrow one the program goes first.
+
+        What stood in place of the step, and now has room beside it, goes there.
+        """
+        before = {*self._there}
         self._size = size
+        kept = self.kept if self._regions else None
+        for row in PANES:
+            is_new = row.region in self._there and row.region not in before
+            if kept and is_new and row.shown == "with room" and row.digit == kept.digit:
+                self._lately.sort(key=lambda each: each is not STEP)
+                self._here = row if self._here is kept else self._here
         if self._here is PROGRAM and not self.is_zoomed and "listing" not in self._there:
             self._here = STEP
         self._arrange()

@@ -127,7 +127,7 @@ class Trees:
 
         def find(session: Session) -> "tuple[TreeNode, tuple[str, ...]]":
             tree = session.tree
-            return tree.root(name, index, place), tree.stale(name, place)
+            return tree.root(name, index, place, direction), tree.stale(name, place)
 
         if (found := self._driver.consult(find)) is None:
             return False

@@ -70,10 +70,13 @@ class Tree:
         self._rows: dict[int, tuple[int, ...]] = {}
         self._tensors: dict[int, Mapping[str, Array]] = {}
 
-    def root(self, name: str, index: Shape, place: int) -> TreeNode:
+    def root(
+        self, name: str, index: Shape, place: int, direction: Direction = "sources"
+    ) -> TreeNode:
         """Return a cell with the value that it has at a place."""
         self._tensors.clear()
-        return self._node(name, index, place)
+        node = self._node(name, index, place)
+        return node if direction == "sources" else replace(node, is_leaf=not self._is_read(name))
 
     def below(self, node: TreeNode, direction: Direction) -> tuple[TreeNode, ...]:
         """Return the nodes below one: its sources, the largest term first, or its readers."""

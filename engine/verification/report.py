@@ -10,7 +10,7 @@ from .explanation import explanations, gradient_names, number, shortened
 from .verdict import STEP, Kinked, TensorCheck, Verdict, Verification
 
 COLUMNS = 80
-_METHOD = f"(central differences, h = {STEP:.0e}, float64)"
+_METHOD = f"By central differences, h = {STEP:.0e}, in float64."
 _HEADINGS = (
     "verdict",
     "tensor",
@@ -35,7 +35,7 @@ def report_lines(verification: Verification) -> list[str]:
     skipped at one, and `unsure` how many the rounding errors leave undecided.
     """
     return [
-        *_wrapped([_summary(verification)]),
+        *_wrapped(_summary(verification)),
         *_table(verification.tensors),
         *_wrapped(explanations(verification)),
         *_wrapped(_notes(verification)),
@@ -47,29 +47,36 @@ def _wrapped(texts: Iterable[str]) -> Iterator[str]:
         yield from textwrap.wrap(text, COLUMNS, break_on_hyphens=False)
 
 
-def _summary(verification: Verification) -> str:
-    """Return the sentence that the report begins with."""
+def _summary(verification: Verification) -> Iterator[str]:
+    """Yield the sentences that the report begins with: what was found, and how."""
+    if not verification.tensors:
+        yield "There are no parameters, and so no gradients to verify."
+    elif not math.isfinite(verification.loss):
+        yield f"Gradients cannot be verified: the loss is {verification.loss}, not finite."
+    else:
+        yield _found(verification)
+        yield _METHOD
+
+
+def _found(verification: Verification) -> str:
+    """Return what the comparison has come to."""
     verdict, tensors = verification.verdict, verification.tensors
-    if not tensors:
-        return "There are no parameters, and so no gradients to verify."
-    if not math.isfinite(verification.loss):
-        return f"Gradients cannot be verified: the loss is {verification.loss}, not finite."
     found = [one for one in tensors if one.verdict is verdict]
     of = f"{gradient_names(found, most=3)} ({len(found)} of {_counted(len(tensors), 'tensor')})"
     match verdict:
         case Verdict.FAIL:
-            return f"Gradients WRONG: {of} {_METHOD}."
+            return f"Gradients WRONG: {of}."
         case Verdict.SUSPICIOUS:
-            return f"Gradients doubtful: {of} {_METHOD}."
+            return f"Gradients doubtful: {of}."
         case Verdict.NOT_FINITE:
-            return f"Gradients not finite, and so not verified: {of} {_METHOD}."
+            return f"Gradients not finite, and so not verified: {of}."
         case Verdict.UNDECIDED:
-            return f"No gradient could be verified {_METHOD}."
+            return "No gradient could be verified."
         case _:
             cells = f"{verification.checked} of {_counted(verification.total, 'cell')}"
             where = f"{cells} in {_counted(len(tensors), 'tensor')}"
             error = verification.worst_error
-            return f"Gradients verified: {where} agree to {error:.0e} {_METHOD}."
+            return f"Gradients verified: {where} agree to {error:.0e}."
 
 
 def _notes(verification: Verification) -> Iterator[str]:

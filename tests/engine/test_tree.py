@@ -69,6 +69,28 @@ def test_readers_with_what_has_not_run() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("place", "cell", "readers"),
+    [
+        (0, ("W1", (0, 0)), ["z1[0, 0]", "W1[0, 0]"]),
+        (1, ("x", (0, 1)), ["z1[0, 0]", "z1[0, 1]", "dW1[0, 1]", "dW1[1, 1]"]),
+        (14, ("db1", (0,)), []),
+    ],
+)
+def test_what_no_line_has_computed_has_readers_too(
+    place: int, cell: tuple[str, tuple[int, ...]], readers: list[str]
+) -> None:
+    session = at("mazur", place)
+    root = session.tree.root(*cell, place, "readers")
+    assert [node.cell for node in session.tree.below(root, "readers")] == readers
+    assert root.is_leaf is not bool(readers)
+    if place < 14:
+        session.edit(*cell, 0.3)
+        edited = session.tree.root(*cell, place, "readers")
+        assert edited.what == f"edited before step {place}"
+        assert [node.cell for node in session.tree.below(edited, "readers")] == readers
+
+
 def test_the_stale_are_those_that_an_edit_makes_so() -> None:
     for name in ("x", "W2", "a1", "dz2", "L"):
         session = at("mazur", 13)

@@ -250,3 +250,11 @@ def test_the_run_is_untouched() -> None:
     assert session.log == []
     with pytest.raises(Exception, match="no edit to undo"):
         session.undo()
+
+
+def test_the_value_that_a_cell_has_is_no_change() -> None:
+    session = Session(load("mazur"))
+    session.seek(6)
+    found = session.what_if("W1", (0, 0), 0.15)
+    assert found.predicted == found.exact == found.before
+    assert found.sentence == "W1[0, 0] is 0.15: there is no change to predict yet."

@@ -5,7 +5,7 @@ import re
 import pytest
 from rich.color import Color, ColorType
 from rich.segment import Segment
-from screen_text import screen_lines
+from screen_text import screen_lines, screen_text, until
 from textual.color import Color as Rgb
 
 from nnstep.engine.loading import load
@@ -145,6 +145,14 @@ async def test_in_ascii_no_formula_has_a_digit_in_the_place_of_a_sign() -> None:
         await pilot.press(*"ssssss")
         await pilot.pause()
         text = "".join(in_ascii(line) + "\n" for line in screen_lines(app))
+        await pilot.press("s", "s")
+        await until(pilot, lambda: "slope at z2" in screen_text(app))
+        slope = screen_text(app)
+        await pilot.press("semicolon")
+        await until(pilot, lambda: "inside dz2" in screen_text(app))
+        inside = screen_text(app)
+    assert "a2*(1 - a2) is the sigmoid's slope at z2" in slope.replace("−", "-")
+    assert "dL/dz2 = dL/da2 * sigmoid'(z2)" in inside
     assert text.replace("\n", "").isascii()
     assert " L = 1/2 sum (a2 - y)^2" in text
     assert " = 1/2 (0.751365 - 0.01)^2 + 1/2 (0.772928 - 0.99)^2" in text

@@ -91,6 +91,15 @@ async def test_what_this_pass_has_not_computed_yet_has_the_iteration_that_it_is_
         await until(pilot, lambda: shows(pilot, "written by it 0 step 4"))
 
 
+async def test_what_nothing_reads_says_so_and_a_first_value_has_readers() -> None:
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press(*"s" * 14, "P")
+        await until(pilot, lambda: shows(pilot, "No line of the run reads this value of db1[0]."))
+        await pilot.press("escape", "g", "2", "P", "right", "down")
+        await until(pilot, lambda: shows(pilot, "W1[0, 0]"))
+        assert brackets(pilot) == "W1[0, 0]"
+
+
 async def test_stepping_keeps_the_question() -> None:
     async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "i", "i")

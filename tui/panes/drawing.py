@@ -1,9 +1,14 @@
 """Drawing a calculation: which drawing fits it, what is marked in it, where the arrows lead."""
 
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
 from nnstep.engine.arrays import Shape
 from nnstep.engine.explain.calculation import Calculation
 from nnstep.engine.explain.calculation import Row as Figure
-from nnstep.engine.explain.slope import slope_in
+from nnstep.engine.explain.slope import Slope, slope_in
+from nnstep.engine.program.program import Program
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import format_value
 
@@ -45,10 +50,12 @@ def view_of(
     preferred: int | None = None,
     *,
     large: bool = False,
+    spell: Callable[[str], str] = str,
 ) -> View:
     """Return a calculation as there is to look at it; `large` is with six digits, and air.
 
     A tensor may stand on several rows; the cell in question is on the `preferred` one if it can be.
+    `spell` writes the slope of an activation, which no row of the calculation is.
     """
     result, asked = calculation.result, scene.asked
     rows = tuple(row for row in calculation.rows if isinstance(row, Figure))
@@ -69,11 +76,18 @@ def view_of(
         replaced=old,
         remarks=remarks_on(calculation, cell, snapshot),
         zeros=reasons_for_zeros(snapshot.program),
-        slope=slope_in(calculation, snapshot.program),
+        slope=_slope(calculation, snapshot.program, spell),
         write=six_digits if large else format_value,
         is_asked=is_asked,
         large=large,
     )
+
+
+def _slope(calculation: Calculation, program: Program, spell: Callable[[str], str]) -> Slope | None:
+    slope = slope_in(calculation, program)
+    if slope is None:
+        return None
+    return replace(slope, row=replace(slope.row, text=spell(slope.row.text)))
 
 
 def _names(rows: tuple[Figure, ...]) -> set[str]:

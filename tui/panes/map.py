@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .map_drawing import Drawing
 
 MAP, LAYERS = "map", "layers"
+# From so many columns on the status line has the title of the scenario.
+WIDE = 120
 
 
 class MapPane(Pane):
@@ -39,7 +41,7 @@ class MapPane(Pane):
 
     def __init__(self, tab: Tab, *, id: str | None = None) -> None:
         super().__init__(tab, id=id)
-        # What stands beside the title.
+        # What stands beside the title, where the status line has no room for it.
         self.subject = ""
         self._view = MAP
         self._snapshot: Snapshot | None = None
@@ -138,7 +140,7 @@ class MapPane(Pane):
             tab = f"[{text}]" if is_shown else f" {text} "
             yield tab, shown if is_shown else palette.tab
             left -= len(tab)
-        subject = hint or self.subject
+        subject = hint or (self.subject if width < WIDE else "")
         if columns(subject) + 2 <= left:
             yield f"{' ' * (left - columns(subject) - 1)}{subject} ", palette.tab
 

@@ -57,9 +57,9 @@ class Axis:
         every = max(1, math.ceil(LEAST_DECADE / max(per_decade, 0.01)))
         text = ""
         for power in range(self.low, self.high + 1):
-            label = "1" if power == 0 else f"1e{power}"
-            at = round((power - self.low) * per_decade)
-            if power % every == 0 and len(text) <= at and at + len(label) <= self.width + 2:
+            label = {0: "1", 1: "10", 2: "100"}.get(power, f"1e{power}")
+            at = min(round((power - self.low) * per_decade), self.width - len(label))
+            if power % every == 0 and len(text) <= at:
                 text = text.ljust(at) + label
         return text.ljust(self.width)[: self.width]
 
@@ -168,10 +168,10 @@ def brief_power(value: float) -> str:
 def legend(*, is_network: bool, width: int) -> tuple[str, ...]:
     """Return what the signs and the headings mean, in lines that fit."""
     if not is_network:
-        return (" ━ now   ┃ in the first iteration   step: |Δ| / size of the last update",)
+        return (" ━ now   ┃ in the first iteration   step: update/size",)
     marks = "━ |dW| now   ┃ in the first iteration"
     factor = "× dz: |dz| over the next layer's"
-    moved = "step/W: |ΔW| / |W|"
+    moved = "step/W: update/|W|"
     off = "off: units of under 1/5 of the slope"
     one = f" {marks}  {factor}  {moved}  off: units under 1/5 slope"
     if len(one) <= width:

@@ -88,8 +88,7 @@ class Scene(Struct, frozen=True, eq=False):
     cell in question, which all panes of tensors show while `is_shown`. With `follow`, what was
     written is to come into view. `insight` has the line that has just run, laid out, and how the
     cell in question got its value, where that is known. `verified` is what came of the gradients
-    of this pass, if somebody has had them verified.
-    cell in question got its value, where that is known. `survey` has the layers in numbers, if
+    of this pass, if somebody has had them verified. `survey` has the layers in numbers, if
     there is a pane that shows them.
     """
 

@@ -13,6 +13,8 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.program.program import Program, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import Action
+from nnstep.tui.signs import draws_ascii
+from nnstep.tui.spelled import spelled
 from nnstep.tui.theme import Palette
 
 from . import Row
@@ -45,7 +47,7 @@ class StepView(TensorView):
         # The row of the calculation that the cursor was put on by keys.
         self._row: int | None = None
         self._drawn_for: tuple[object, ...] = ()
-        self.large = False
+        self.large = self.in_ascii = False
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show where there is no calculation."""
@@ -100,7 +102,10 @@ class StepView(TensorView):
 
         assert self.snapshot is not None
         assert self.scene is not None
-        return view_of(calculation, self.snapshot, self.scene, self._row, large=self.large)
+        spell = spelled if self.in_ascii else str
+        return view_of(
+            calculation, self.snapshot, self.scene, self._row, large=self.large, spell=spell
+        )
 
     def offset_of_cursor(self) -> Offset | None:
         """Return where the cell in question stands on the sheet."""
@@ -226,7 +231,7 @@ class StepPane(TensorPane):
 
     def fit_to(self, width: int, height: int) -> None:
         """Get ready to draw the step, large in half the lines."""
-        self.view.large = self.large
+        self.view.large, self.view.in_ascii = self.large, draws_ascii(self.app)
         if self.large:
             self.fit_body(room_in(width), lines_in(height))
         else:

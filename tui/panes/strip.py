@@ -16,6 +16,8 @@ from nnstep.engine.insight import Insight
 from nnstep.engine.program.program import Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import direction, format_exact, is_same
+from nnstep.tui.signs import draws_ascii
+from nnstep.tui.spelled import spelled
 
 from .besides import Labelled, besides
 from .large import left_of
@@ -140,14 +142,15 @@ class Strip(LineView):
 
     def _about_the_topic(self, topic: Topic, width: int) -> Iterator[Line]:
         """Paint the head and what there is to say of something that is no cell."""
-        palette = self.palette
+        palette, is_ascii = self.palette, draws_ascii(self.app)
         yield self._head(topic.head, topic.right, width)
         if width < WIDE:
             labelled = [("   " if self.large else " ", line) for line in topic.narrow]
         else:
             labelled = [(f" {label:<10}", line) for label, line in topic.wide]
         for label, line in labelled:
-            pieces = [(label, palette.muted), *((t, getattr(palette, s)) for t, s in line)]
+            said = ((spelled(text) if is_ascii else text, style) for text, style in line)
+            pieces = [(label, palette.muted), *((t, getattr(palette, s)) for t, s in said)]
             yield fit(pieces, width, palette.text)
 
     def _head(self, left: str, right: str, width: int) -> Line:

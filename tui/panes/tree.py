@@ -184,8 +184,15 @@ class TreePane(Pane):
 
     @property
     def _foot(self) -> str:
-        """What an edit of the root would do; empty where the tree goes to the sources."""
-        if self.shape is None or self.shape.direction == "sources" or not self.stale:
+        """What an edit of the root would do; empty where the tree goes to the sources.
+
+        Of a value that nothing reads, it says that.
+        """
+        if self.shape is None or self.shape.direction == "sources":
+            return ""
+        if () not in self.shape.opened:
+            return f"No line of the run reads this value of {self.shape.root.cell}."
+        if not self.stale:
             return ""
         names = list(self.stale)
         some = names if len(names) <= _MOST_STALE else [*names[:3], "…", *names[-2:]]
@@ -225,7 +232,8 @@ class TreePane(Pane):
         on_path = shape.cursor[: len(row.path)] == row.path
         style = palette.strong if is_asked else palette.text if on_path else palette.muted
         style = style if node.has_run else palette.muted
-        sign = leaf(self.app) if node.is_leaf else "▾" if row.path in shape.opened else "▸"
+        is_leaf = node.is_leaf or not (row.path or row.path in shape.opened)
+        sign = leaf(self.app) if is_leaf else "▾" if row.path in shape.opened else "▸"
         yield " " * (2 + min(2 * len(row.path), MOST_INDENT)), palette.text
         yield sign, style
         name = f"[{node.cell}]" if is_asked else f" {node.cell} "
