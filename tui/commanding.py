@@ -5,13 +5,13 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from textual import work
-from textual.screen import Screen
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.text import cell_name
+from nnstep.tui.panes.at_once import DrawnAtOnce
 
 from .actions import Action, key_of
 from .autosave import Autosave
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.replay import Opened
 
 
-class Commanding(Screen[None]):
+class Commanding(DrawnAtOnce):
     """Has a driver execute commands; what there is to see of it, a screen of its own shows.
 
     `history` is how many bytes of the past are kept of a session that is brought back.

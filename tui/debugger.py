@@ -195,7 +195,6 @@ class Debugger(Arranging):
         self._strip.topic = self._topic
         self._strip.show(snapshot, scene)
         self._show_keys()
-        self._place_cursor()
         self.autosave.note()
         self.stage.update()
         if self.stage.focus is not focus:
@@ -316,7 +315,6 @@ class Debugger(Arranging):
         self._strip.topic = self._topic
         self._strip.show(self.driver.snapshot, scene)
         self._show_keys()
-        self._place_cursor()
 
     @property
     def _topic(self) -> Topic | None:
@@ -359,7 +357,7 @@ class Debugger(Arranging):
             self._inside = None
             self._ask()
 
-    def _place_cursor(self) -> None:
+    def drawn(self) -> None:
         """Have the terminal's own cursor stand on the cell in question, for those who feel it."""
         focus = self.stage.focus
         pane = focus if isinstance(focus, TensorPane) else self.query_one(StepPane)

@@ -5,7 +5,7 @@ paints its visible lines, the base compares them with those on the screen, and o
 differ are drawn again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -21,6 +21,8 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from nnstep.tui.theme import Palette, palette_of
+
+from .at_once import DrawnAtOnce
 
 WHEEL_LINES = 3
 # The line between a pane and what is to its left.
@@ -43,7 +45,7 @@ class LineView(Widget):
         super().__init__(id=id)
         self.palette: Palette
         self._lines: list[Line] = []
-        self._strips: list[Strip] = []
+        self._strips: list[Strip | None] = []
         self._filters: Sequence[LineFilter] = ()
         self._ground = Color(0, 0, 0)
         self._painted = Size(0, 0)
@@ -64,14 +66,27 @@ class LineView(Widget):
         """Scroll, in a pane that can have more than it shows."""
 
     def redraw(self) -> None:
-        """Paint again and have the spans that differ from the screen drawn."""
+        """Have this painted again, and the spans that differ from the screen drawn."""
+        if not self.display or not self.is_mounted:
+            self._painted = Size(0, 0)
+        elif isinstance(screen := self.screen, DrawnAtOnce):
+            screen.draw_soon(self)
+        elif regions := self.changes():
+            self.refresh(*regions)
+
+    def changes(self) -> list[Region]:
+        """Paint again, and return the spans that differ from what is on the screen.
+
+        At another size than before, everything is drawn when Textual does so.
+        """
         size = self.size
-        if not self.is_mounted or not self.display or not size:
+        if not self.display or not size:
             self._painted = Size(0, 0)
         elif size != self._painted:
             self.refresh()
-        elif regions := self._update(self._lines_at(size)):
-            self.refresh(*regions)
+        else:
+            return self._update(self._lines_at(size))
+        return []
 
     def _lines_at(self, size: Size) -> list[Line]:
         """Paint, or say that it cannot be done: one pane is no reason to see none."""
@@ -93,16 +108,27 @@ class LineView(Widget):
             if old is not new and old != new:
                 start, end = changed_span(old, new)
                 regions.append(Region(start, y, end - start, 1))
-                self._strips[y] = self._strip(new)
+                self._strips[y] = None
         self._lines = lines
         return regions
 
-    def _strip(self, line: Line) -> Strip:
-        """Make of a line what Textual sends, in the colours that the terminal has."""
-        segments = [Segment(*piece) for piece in line]
+    def segments(self, region: Region) -> list[Segment]:
+        """Return what is painted on a part of a line, in the colours that the terminal has."""
+        pieces = cut(self._lines[region.y], region.x, region.right)
+        return self._filtered([Segment(*piece) for piece in pieces])
+
+    def _filtered(self, segments: list[Segment]) -> list[Segment]:
         for line_filter in self._filters:
             segments = line_filter.apply(segments, self._ground)
-        return Strip(segments, self._painted.width)
+        return segments
+
+    def _strip(self, y: int) -> Strip:
+        """Return a painted line as Textual sends it; it is made when Textual first does so."""
+        strip = self._strips[y]
+        if strip is None:
+            segments = self._filtered([Segment(*piece) for piece in self._lines[y]])
+            strip = self._strips[y] = Strip(segments, self._painted.width)
+        return strip
 
     def repaint(self) -> None:
         """Forget what is on the screen and draw everything."""
@@ -119,8 +145,9 @@ class LineView(Widget):
             self._painted = self.size
             self._filters, self._ground = self.get_line_filters(), self.background_colors[1]
             self._lines = self._lines_at(self.size)
-            self._strips = [self._strip(line) for line in self._lines]
-        strips = self._strips[crop.y : crop.bottom]
+            self._strips = [None] * len(self._lines)
+        last = min(crop.bottom, len(self._lines))
+        strips = [self._strip(y) for y in range(crop.y, last)]
         if (selection := self.text_selection) is not None:
             strips = [
                 _selected(strip, selection.get_span(y)) for y, strip in enumerate(strips, crop.y)
@@ -226,33 +253,62 @@ def empty(width: int, blank: Style) -> Line:
 
 def columns(text: str) -> int:
     """Return how many columns a text takes."""
-    return len(text) if text.isascii() else cell_len(text)
+    return len(text) if text.isascii() else _columns_of_signs(text)
+
+
+@lru_cache(maxsize=4096)
+def _columns_of_signs(text: str) -> int:
+    return cell_len(text)
+
+
+def cut(line: Line, start: int, end: int) -> list[Piece]:
+    """Return the part of a line from a column to before another."""
+    found: list[Piece] = []
+    at = 0
+    for text, style in line:
+        begin, at = at, at + columns(text)
+        if at <= start:
+            continue
+        if begin >= end:
+            break
+        if len(text) != at - begin:
+            strip = Strip([Segment(text, style)]).crop(max(0, start - begin), end - begin)
+            found.append((strip.text, style))
+        else:
+            found.append((text[max(0, start - begin) : end - begin], style))
+    return found
 
 
 def changed_span(old: Line, new: Line) -> tuple[int, int]:
     """Return the columns, first and one past the last, in which two different lines differ."""
-    start = _same_columns(old, new, 1)
-    end = _width(old) - _same_columns(old[::-1], new[::-1], -1)
+    start = _same_columns(old, new, _common_start)
+    end = _width(old) - _same_columns(old[::-1], new[::-1], _common_end)
     return start, max(start, end)
 
 
-def _same_columns(old: Line, new: Line, direction: int) -> int:
-    """Return how many columns two lines begin with alike (direction 1), or end with (-1)."""
+def _same_columns(old: Line, new: Line, common: Callable[[str, str], str]) -> int:
+    """Return how many columns two lines have in common, from the side that their pieces begin."""
     same = 0
-    for (old_text, old_style), (new_text, new_style) in zip(old, new, strict=False):
-        if old_text != new_text or old_style != new_style:
-            if old_style == new_style:
-                same += _common(old_text[::direction], new_text[::direction])
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            if before[1] == after[1]:
+                same += columns(common(before[0], after[0]))
             break
-        same += columns(old_text)
+        same += columns(before[0])
     return same
 
 
-def _common(old: str, new: str) -> int:
-    """Return how many columns two texts begin with alike."""
-    pairs = enumerate(zip(old, new, strict=False))
-    length = next((i for i, (a, b) in pairs if a != b), min(len(old), len(new)))
-    return columns(old[:length])
+def _common_start(old: str, new: str) -> str:
+    """Return the text that two texts begin with."""
+    for at, (a, b) in enumerate(zip(old, new, strict=False)):
+        if a != b:
+            return old[:at]
+    return min(old, new, key=len)
+
+
+def _common_end(old: str, new: str) -> str:
+    """Return the text that two texts end with."""
+    return _common_start(old[::-1], new[::-1])[::-1]
 
 
 def _width(line: Sequence[Piece]) -> int:

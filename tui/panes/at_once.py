@@ -1,0 +1,82 @@
+"""What a key changes is drawn and sent at once: each pane once, all of them in one piece.
+
+Textual lets every widget wait for a turn of its own before it draws them, and looks first what
+covers what. Here nothing covers a pane but for moments, and those are left to Textual.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rich.color import ColorSystem
+from rich.segment import Segment
+from textual._compositor import CompositorUpdate
+from textual.screen import Screen
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from .line_view import LineView
+
+
+class PiecesUpdate(CompositorUpdate):
+    """Pieces of lines, each with the column and the line of the screen where it begins."""
+
+    def __init__(self, pieces: "Sequence[tuple[int, int, list[Segment]]]") -> None:
+        self.pieces = pieces
+
+    def render_segments(self, console: "Console") -> str:
+        """Return what draws them on a terminal; a place is given for each, so no line ends."""
+        colours = console._color_system or ColorSystem.TRUECOLOR
+        drawn = []
+        for x, y, segments in self.pieces:
+            drawn.append(f"\x1b[{y + 1};{x + 1}H")
+            for text, style, _ in segments:
+                drawn.append(Strip.render_style(style, text, colours) if style else text)
+        return "".join(drawn)
+
+
+class DrawnAtOnce(Screen[None]):
+    """A screen that draws its views of lines when whatever was going on has changed them all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to_draw: dict[LineView, None] = {}
+
+    def draw_soon(self, view: "LineView") -> None:
+        """Have a view drawn, once what is going on now is done."""
+        if not self._to_draw:
+            asyncio.get_running_loop().call_soon(self._draw)
+        self._to_draw[view] = None
+
+    def drawn(self) -> None:
+        """Take note that everything is drawn anew, and not sent yet."""
+
+    def _draw(self) -> None:
+        views, self._to_draw = list(self._to_draw), {}
+        if not self.is_attached:
+            return
+        changed = {view: regions for view in views if (regions := view.changes())}
+        self.drawn()
+        if self._sends_at_once:
+            pieces = [
+                (region.x + at.x, region.y + at.y, view.segments(region))
+                for view, regions in changed.items()
+                if (at := view.region)
+                for region in regions
+            ]
+            if pieces or self.app.cursor_position != self.app._previous_cursor_position:
+                self.app._display(self, PiecesUpdate(pieces))  # type: ignore[arg-type]
+        else:
+            for view, regions in changed.items():
+                view.refresh(*regions)
+
+    @property
+    def _sends_at_once(self) -> bool:
+        """Whether nothing covers the views, and Textual has nothing to draw itself."""
+        app = self.app
+        is_alone = app.screen is self and not (app._batch_count or app._notifications)
+        is_pending = self._layout_required or self._scroll_required or self._repaint_required
+        return is_alone and not (is_pending or self._dirty_widgets or self.selections)
