@@ -7,6 +7,7 @@ is a window; only the numbers in it are computed, so that a line over large tens
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ _APPLIED: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+
+# So few numbers of a part are computed at once, however small the window is.
+_FEW = 256
 
 REDUCTIONS = ("sum", "mean", "max", "min", "var")
 
@@ -161,6 +165,7 @@ class Parts:
     def __init__(self, tensors: Mapping[str, Array]) -> None:
         self._tensors = tensors
         self._whole: dict[int, tuple[ast.AST, Array]] = {}
+        self._few: dict[int, tuple[ast.AST, Array]] = {}
         self._shapes: dict[int, tuple[ast.AST, Shape]] = {}
 
     def shape(self, node: ast.expr) -> Shape:
@@ -190,6 +195,14 @@ class Parts:
 
     def values(self, node: ast.expr, window: Window) -> Array:
         """Return the numbers of a part that are in a window of it."""
+        shape = self.shape(node)
+        if prod(shape) > _FEW:
+            return self._seen(node, window)
+        if id(node) not in self._few:
+            self._few[id(node)] = node, self._seen(node, (slice(None),) * len(shape))
+        return self._few[id(node)][1][window]
+
+    def _seen(self, node: ast.expr, window: Window) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(self._values(node, window))
 

@@ -121,16 +121,18 @@ def faults_of(snapshot: Snapshot) -> dict[str, str]:
 
 def shorten(parts: dict[str, str], width: int) -> None:
     """Leave out the parts that say least, or shorten them, until the others fit."""
+    taken = columns(_left(parts)) + columns(_right(parts))
     for name in RANKED:
-        if columns(_left(parts)) + columns(_right(parts)) < width:
+        if taken < width:
             return
         if name == "fault" and name in parts:
             count = parts["fault"].partition("+")[2].strip()
             parts["fault"] = f" !{int(count) + 1} " if count else " ! "
         elif name == "running":
             parts["activity"] = parts["activity"].removeprefix("running, ")
-        else:
-            parts.pop(name, None)
+        elif not parts.pop(name, None):
+            continue
+        taken = columns(_left(parts)) + columns(_right(parts))
 
 
 PLACE = ("step", "newest", "iteration", "epoch", "phase", "branch")

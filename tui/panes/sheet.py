@@ -5,6 +5,8 @@ the names of the palette's styles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -35,7 +37,7 @@ class Cell(Struct, frozen=True):
     end: int
 
 
-class View(Struct, frozen=True, eq=False):
+class View(Struct, frozen=True, eq=False, dict=True):
     """A calculation as it is looked at.
 
     `spot` is the cell in question, if it `is_asked`; `sources` are the stored cells that it was
@@ -61,7 +63,7 @@ class View(Struct, frozen=True, eq=False):
     is_asked: bool = True
     large: bool = False
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows of the calculation, without its rules."""
         return tuple(row for row in self.calculation.rows if isinstance(row, Row))
@@ -133,12 +135,10 @@ class Sheet:
 
     def put(self, x: int, y: int, text: str, says: str = TEXT) -> None:
         """Write a text from a column on."""
-        if not 0 <= y < self.height:
-            return
-        for at, sign in enumerate(text, x):
-            if 0 <= at < self.width:
-                self._signs[y][at] = sign
-                self._says[y][at] = says
+        first, end = max(0, x), min(self.width, x + len(text))
+        if 0 <= y < self.height and first < end:
+            self._signs[y][first:end] = text[first - x : end - x]
+            self._says[y][first:end] = [says] * (end - first)
 
     def rule(self, first: int, end: int, y: int) -> None:
         """Draw a rule from a column to before another."""
@@ -184,12 +184,11 @@ class Sheet:
     def lines(self) -> Iterator[list[tuple[str, str]]]:
         """Yield each line as pieces of text and what they say."""
         for signs, says in zip(self._signs, self._says, strict=True):
-            pieces: list[tuple[str, str]] = []
-            start = 0
-            for at in range(1, self.width + 1):
-                if at == self.width or says[at] != says[start]:
-                    pieces.append(("".join(signs[start:at]), says[start]))
-                    start = at
+            text, pieces, start = "".join(signs), [], 0
+            for style, run in groupby(says):
+                end = start + len(list(run))
+                pieces.append((text[start:end], style))
+                start = end
             yield pieces
 
     def text(self) -> list[str]:
