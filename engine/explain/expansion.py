@@ -44,7 +44,11 @@ class Part(Struct, frozen=True, eq=False, gc=False):
     aside: tuple["Part", ...] = ()
 
 
-Make = Callable[[dict[Letter, Any]], Part]
+Where = dict[Any, Any]
+"""An environment that is being worked with: sums put numbers in place of their letters there, and
+what has been made stays there."""
+
+Make = Callable[[Where], Part]
 """Makes the part that an expression is, for numbers in place of letters."""
 
 
@@ -92,7 +96,7 @@ class Expansion:
         test = self._maker(node.test, True)
         branches = self._maker(node.no, beside), self._maker(node.yes, beside)
 
-        def make(where: dict[Letter, Any]) -> Part:
+        def make(where: Where) -> Part:
             decides = test(where)
             taken = branches[bool(decides.value)](where)
             aside = (*taken.aside, decides)
@@ -101,7 +105,7 @@ class Expansion:
         return make
 
     def _applied(self, sign: str, operands: tuple[Make, ...]) -> Make:
-        def make(where: dict[Letter, Any]) -> Part:
+        def make(where: Where) -> Part:
             parts = tuple([operand(where) for operand in operands])
             if sign in CASTS:
                 return _cast(sign, parts[0])
@@ -113,17 +117,17 @@ class Expansion:
         return make
 
     def _cell(self, node: Cell) -> Make:
-        sizes = node.array.shape
+        sizes = node.shape
         makers = [self._maker(each) for each in node.index]
 
-        def make(where: dict[Letter, Any]) -> Part:
+        def make(where: Where) -> Part:
             places = [place(where) for place in makers]
             index = tuple(
                 [int(place.value) % size for place, size in zip(places, sizes, strict=True)]
             )
             aside = tuple([place for place in places if place.sign or place.cell])
             cell = (node.name, index) if node.name else None
-            return Part(node.array[index], cell=cell, aside=aside)
+            return Part(node.array(where)[index], cell=cell, aside=aside)
 
         return make
 
@@ -131,7 +135,7 @@ class Expansion:
         body = self._maker(node.body, True)
         shape = tuple(letter.size for letter in node.letters)
 
-        def make(where: dict[Letter, Any]) -> Part:
+        def make(where: Where) -> Part:
             parts = []
             for at in indices(node.letters):
                 where.update(zip(node.letters, at, strict=True))
@@ -150,12 +154,24 @@ def _remembered(node: Node, make: Make) -> Make:
     """Have a part made once for the numbers of the letters that its expression has left."""
     own = {letter for each in _reductions(node) for letter in each.letters}
     letters = tuple(each for each in dict.fromkeys(letters_in(node)) if each not in own)
-    key_of = itemgetter(*letters) if letters else lambda where: ()
-    known: dict[Any, Part] = {}
+    slot = object()
+    if not letters:
 
-    def remembered(where: dict[Letter, Any]) -> Part:
+        def once(where: Where) -> Part:
+            found: Part | None = where.get(slot)
+            if found is None:
+                found = where[slot] = make(where)
+            return found
+
+        return once
+    key_of = itemgetter(*letters)
+
+    def remembered(where: Where) -> Part:
+        known = where.get(slot)
+        if known is None:
+            known = where[slot] = {}
         key = key_of(where)
-        found = known.get(key)
+        found: Part | None = known.get(key)
         if found is None:
             found = known[key] = make(where)
         return found

@@ -15,15 +15,14 @@ from nnstep.engine.override.comparison import compared
 from nnstep.engine.program.program import Instruction, Phase, Role
 from nnstep.engine.text import cell_name
 
-from .definitions import opened
 from .digits import of_sum, printings, shortest, to_digits
-from .expansion import Expansion, Part, cells_of
+from .expansion import Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
 from .origin import Origins, Written, origin_of
+from .outline import MOST_KEPT, Wording, outline_of
 from .resting import rests_on
 from .rule import Rule
-from .running import run_in_index_space
 from .sentences import of_edit, of_first, sentence, special
 from .shapes import shapes_text
 from .sums import Sum, summed, summed_at_large
@@ -145,35 +144,30 @@ class Walk:
         self.program = timeline.program
         self.line: Instruction = timeline.line_of(step)
         assert self.line.formula is not None, "only the batch line has none"
-        computed = run_in_index_space(self.line.formula, self.line.names, self.before)
-        self.free = tuple(Letter(size) for size in computed.shape)
-        self.where = dict(zip(self.free, index, strict=True))
-        self.node: Node = computed.cell(self.free)
+        self.outline = outline_of(self.line.formula, self.line.names, self.before)
+        self.free, self.node = self.outline.free, self.outline.node
+        self.where = self.outline.where(index, self.before)
         self.total: Sum | None = None
 
     @cached_property
     def part(self) -> Part:
         """The calculation of the code."""
-        return Expansion().part(self.node, self.where)
+        return self.outline.part(self.where)
 
-    @cached_property
+    @property
     def opened(self) -> Formula | None:
         """The textbook's formula, where the line calls a function that has a definition."""
-        assert self.line.formula is not None
-        return opened(self.line.formula, self.line.names, self.before)
+        return self.outline.opened
 
-    @cached_property
+    @property
     def opened_node(self) -> Node | None:
         """The textbook's expression of the cell."""
-        if self.opened is None:
-            return None
-        return run_in_index_space(self.opened, self.line.names, self.before).cell(self.free)
+        return self.outline.opened_node
 
     @cached_property
     def opened_part(self) -> Part | None:
         """The calculation of the textbook."""
-        node = self.opened_node
-        return None if node is None else Expansion().part(node, self.where)
+        return self.outline.opened_part(self.where)
 
     @property
     def shown(self) -> tuple[Sum | None, Part]:
@@ -248,10 +242,12 @@ class Walk:
 
     def _described(self, exact: bool) -> Explanation:
         """Return what there is to say without any number but the value."""
-        rule = Rule(self.program, self.line, self.before)
         node = self.opened_node if exact and self.opened_node is not None else self.node
-        letters = lettered(node, self.free, self.name, self.is_of_rows)
-        numbered: dict[Letter, str | int] = {**letters, **self.where}
+        said = self._wording(node)
+        numbered: dict[Letter, str | int] = {
+            **said.letters,
+            **dict(zip(self.free, self.index, strict=True)),
+        }
         return Explanation(
             cell=cell_name(self.name, self.index),
             name=self.name,
@@ -260,13 +256,28 @@ class Walk:
             step=self.step,
             code=self.line.code,
             origin="step",
-            rule=rule.text(self.opened),
-            general=self.general(rule, node, letters),
+            rule=said.rule,
+            general=said.general,
             symbolic=symbols(node, numbered),
             shapes=self.shapes,
             comparison=compared(self.timeline.scenario, self.program, self.line, self.before),
             rests_on=rests_on(self.timeline, self.step),
         )
+
+    def _wording(self, node: Node) -> Wording:
+        """Return what is written of the line whatever its numbers are, the learning rate's but."""
+        known = self.outline.wordings.setdefault(self.program, {})
+        rate = self.before["lr"].item() if "lr" in self.line.reads else None
+        own = self.line.rule is not None
+        key = (self.line.code, self.step % len(self.program), own, node is self.node, rate)
+        if key not in known:
+            rule = Rule(self.program, self.line, self.before)
+            letters = lettered(node, self.free, self.name, self.is_of_rows)
+            text = rule.text(self.opened)
+            if len(known) >= MOST_KEPT:
+                known.clear()
+            known[key] = Wording(text, self.general(rule, node, letters), letters)
+        return known[key]
 
     def general(self, rule: Rule, node: Node, letters: Mapping[Letter, str]) -> str:
         """Write the rule of any cell; of an activation its definition, or what its slope is."""

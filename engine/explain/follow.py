@@ -121,7 +121,7 @@ class Follower:
         if not cell.name:
             return None
         name, index = _place_of(cell, where)
-        return Followed(name, index, cell.array[index])
+        return Followed(name, index, cell.array(where)[index])
 
     def _chosen(self, node: Choose, where: Environment) -> Followed | None:
         """Follow the branch taken; of one that is a constant, what has decided for it."""
@@ -293,7 +293,8 @@ def _share(node: Node, where: Environment, value: float, total: float, count: in
     if count < 2:
         return ""
     letters: dict[Letter, str | int] = dict.fromkeys(letters_in(node), "k")
-    text = symbols(node, letters | {letter: int(at) for letter, at in where.items()})
+    places = {each: int(at) for each, at in where.items() if isinstance(each, Letter)}
+    text = symbols(node, letters | places)
     terms = f"{count:,} terms"
     is_long = len(text) > _LONGEST_TERM
     if total and math.isfinite(value) and math.isfinite(total):
@@ -324,7 +325,7 @@ def change_in(node: Node, where: Environment, own: Place) -> float:
 
 def _place_of(cell: Cell, where: Environment) -> Place:
     places = (int(value_of(each, where)) for each in cell.index)
-    return cell.name, tuple(at % size for at, size in zip(places, cell.array.shape, strict=True))
+    return cell.name, tuple(at % size for at, size in zip(places, cell.shape, strict=True))
 
 
 def is_constant(node: "int | Node") -> bool:

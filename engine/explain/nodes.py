@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.functions import sign
 
 
 class Node(Struct, frozen=True, eq=False):
     """A part of an expression."""
+
+
+Environment = Mapping[Any, Any]
+"""What an expression is evaluated with: numbers in place of letters, and the tensors by name."""
 
 
 class Number(Node, frozen=True, eq=False):
@@ -34,11 +38,17 @@ class Letter(Node, frozen=True, eq=False):
 
 
 class Cell(Node, frozen=True, eq=False):
-    """A cell of a tensor."""
+    """A cell of a tensor of a shape; without a name, of an array of constants, which is `given`."""
 
     name: str
-    array: Array
+    shape: Shape
     index: tuple["int | Node", ...]
+    given: Array | None = None
+
+    def array(self, where: "Environment") -> Array:
+        """Return the tensor, or the constants."""
+        array: Array = where[self.name] if self.given is None else self.given
+        return array
 
 
 class Apply(Node, frozen=True, eq=False):
@@ -124,9 +134,6 @@ def applied(sign: str, values: tuple[Any, ...]) -> Any:
     return result.item() if all(type(value) in _WEAK for value in values) else result
 
 
-Environment = Mapping[Letter, "int | Array"]
-
-
 def value_of(node: "int | Node", where: Environment, axes: int = 0) -> Any:
     """Return the value of an expression for numbers, or arrays of numbers, in place of letters.
 
@@ -139,8 +146,8 @@ def value_of(node: "int | Node", where: Environment, axes: int = 0) -> Any:
             return value
         case Letter():
             return where[node]
-        case Cell(_, array, index):
-            return _cell_of(array, tuple(value_of(each, where, axes) for each in index))
+        case Cell(_, _, index):
+            return _cell_of(node.array(where), tuple(value_of(each, where, axes) for each in index))
         case Apply(sign, operands):
             return applied(sign, tuple(value_of(each, where, axes) for each in operands))
         case Choose(test, yes, no):
@@ -174,9 +181,11 @@ def values_of_terms(node: Reduce, where: Environment) -> Array:
 def _terms(node: Reduce, where: Environment, axes: int) -> Array:
     """Compute all terms together, along new last axes."""
     added = len(node.letters)
-    inner: dict[Letter, int | Array] = {
-        letter: each if isinstance(each, int) else np.expand_dims(each, tuple(range(-added, 0)))
-        for letter, each in where.items()
+    inner = {
+        key: each
+        if isinstance(each, int) or isinstance(key, str)
+        else np.expand_dims(each, tuple(range(-added, 0)))
+        for key, each in where.items()
     }
     for place, letter in enumerate(node.letters):
         inner[letter] = np.arange(letter.size).reshape(

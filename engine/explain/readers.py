@@ -11,11 +11,11 @@ from nnstep.engine.program.program import Instruction, Tensor
 from nnstep.engine.scenario.model import Data
 from nnstep.engine.text import cell_name
 
-from .expansion import Expansion, cells_of
+from .expansion import cells_of
 from .explanation import Reader
-from .nodes import Cell, Letter, Node, cells_in, has_choice, letters_in, value_of
+from .nodes import Cell, Environment, Letter, Node, cells_in, has_choice, letters_in, value_of
 from .origin import last_writer, origin_of
-from .running import run_in_index_space
+from .outline import Outline, outline_of
 
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline
@@ -70,12 +70,10 @@ def _of_line(
         tensors = _foreseen(timeline, data, line, step)
     assert line.formula is not None, "the batch line reads nothing"
     with np.errstate(all="ignore"):
-        computed = run_in_index_space(line.formula, line.names, tensors)
-        free = tuple(Letter(size) for size in computed.shape)
-        node = computed.cell(free)
-        places = _places(node, free, name, index)
-        if has_run and has_choice(node):
-            places = (at for at in places if _is_read(node, free, at, name, index))
+        outline = outline_of(line.formula, line.names, tensors)
+        places = _places(outline, tensors, name, index)
+        if has_run and has_choice(outline.node):
+            places = (at for at in places if _is_read(outline, tensors, at, name, index))
         values = _written(timeline, line.writes[0], step) if has_run else None
         for at in islice(places, MOST_READERS):
             yield Reader(
@@ -125,24 +123,28 @@ def _shape(tensor: Tensor, data: Data | None, rows: int) -> Shape:
     return tensor.shapes[sizes.index(rows)]
 
 
-def _places(node: Node, free: tuple[Letter, ...], name: str, index: Shape) -> Iterator[Shape]:
+def _places(
+    outline: Outline, tensors: Mapping[str, Array], name: str, index: Shape
+) -> Iterator[Shape]:
     """Yield the indices of the result at which an expression has a cell, in order."""
     known: set[Shape] = set()
-    for cell in cells_in(node):
+    for cell in cells_in(outline.node):
         if cell.name != name:
             continue
-        for at in _where(cell, free, index):
+        for at in _where(cell, outline.free, tensors, index):
             if at not in known:
                 known.add(at)
                 yield at
 
 
-def _where(cell: Cell, free: tuple[Letter, ...], index: Shape) -> Iterator[Shape]:
+def _where(
+    cell: Cell, free: tuple[Letter, ...], tensors: Mapping[str, Array], index: Shape
+) -> Iterator[Shape]:
     """Yield the values of the free letters for which a cell's index can be a given one."""
     fixed: dict[Letter, int] = {}
     for part, place in zip(cell.index, index, strict=True):
         if isinstance(part, int):
-            if part % cell.array.shape[0] != place and part != place:
+            if part % cell.shape[0] != place and part != place:
                 return
         elif isinstance(part, Letter) and fixed.setdefault(part, place) != place:
             return
@@ -152,14 +154,12 @@ def _where(cell: Cell, free: tuple[Letter, ...], index: Shape) -> Iterator[Shape
     bound = [each for each in letters if each not in free and each not in fixed]
     ranges = [[fixed[each]] if each in fixed else range(each.size) for each in free]
     for at in product(*ranges):
-        where = {**fixed, **dict(zip(free, at, strict=True))}
+        where: Environment = {**tensors, **fixed, **dict(zip(free, at, strict=True))}
         if _can_be(computed, where, bound):
             yield at
 
 
-def _can_be(
-    computed: list[tuple[Node, int]], where: dict[Letter, int], bound: list[Letter]
-) -> bool:
+def _can_be(computed: list[tuple[Node, int]], where: Environment, bound: list[Letter]) -> bool:
     """Tell whether indices that are computed come out as wanted, for some of the bound letters."""
     if not computed:
         return True
@@ -170,7 +170,9 @@ def _can_be(
     return False
 
 
-def _is_read(node: Node, free: tuple[Letter, ...], at: Shape, name: str, index: Shape) -> bool:
+def _is_read(
+    outline: Outline, tensors: Mapping[str, Array], at: Shape, name: str, index: Shape
+) -> bool:
     """Tell whether the calculation at an index reads a cell, whatever branch it takes."""
-    part = Expansion().part(node, dict(zip(free, at, strict=True)))
+    part = outline.part(outline.where(at, tensors))
     return any(cell == (name, index) for cell, _ in cells_of(part))

@@ -18,7 +18,7 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.formula import NAMESPACE, Formula
 
 from .nodes import Apply, Choose, Letter, Node, Number, Reduce, value_of
-from .walk import Indexed, Place, as_node, indexed, plus, tensor, where
+from .walk import Indexed, Place, as_node, indexed, numbers_now, numbers_of, plus, tensor, where
 
 
 def run_in_index_space(
@@ -26,7 +26,8 @@ def run_in_index_space(
 ) -> Indexed:
     """Return what a formula computes; `names` has the tensor for each of its parameters."""
     arrays = [tensor(names[each], tensors[names[each]]) for each in formula.parameters]
-    return call(formula, *arrays)
+    with numbers_of(tensors):
+        return call(formula, *arrays)
 
 
 def call(formula: Formula, *arrays: Indexed) -> Indexed:
@@ -221,7 +222,7 @@ def _given(
     """
     letters = tuple(Letter(size) for size in places.shape)
     numbers = dict(zip(letters, np.ogrid[tuple(slice(size) for size in places.shape)], strict=True))
-    every = value_of(places.cell(letters), numbers, places.ndim)
+    every = value_of(places.cell(letters), {**numbers_now(), **numbers}, places.ndim)
     if np.all((every > above) & (every < below)):
         return lambda place, cell: cell
 

@@ -4,7 +4,9 @@ NumPy's functions and operators take them in place of arrays. So the very code o
 them, tells the expression of one cell, and costs no more than that expression is long.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 from typing import Any
 
@@ -17,6 +19,31 @@ from .nodes import Apply, Cell, Choose, Letter, Node, Number, Reduce, value_of
 
 Place = tuple["int | Node", ...]
 """The index of a cell; a letter may stand for a number."""
+
+
+_NOW: ContextVar[Mapping[str, Array]] = ContextVar("tensors of the line")
+_LOOKS = [0]
+
+
+@contextmanager
+def numbers_of(tensors: Mapping[str, Array]) -> Iterator[None]:
+    """Have tensors be those whose numbers can be looked at, where a function has to."""
+    token = _NOW.set(tensors)
+    try:
+        yield
+    finally:
+        _NOW.reset(token)
+
+
+def numbers_now() -> Mapping[str, Array]:
+    """Return the tensors; what is found with their numbers does not hold for others."""
+    _LOOKS[0] += 1
+    return _NOW.get({})
+
+
+def looks() -> int:
+    """Return how often numbers have been looked at so far."""
+    return _LOOKS[0]
 
 
 class Indexed(np.lib.mixins.NDArrayOperatorsMixin):
@@ -46,7 +73,7 @@ class Indexed(np.lib.mixins.NDArrayOperatorsMixin):
         return self.shape[0]
 
     def __bool__(self) -> bool:
-        return bool(value_of(self.cell((0,) * self.ndim), {}))
+        return bool(value_of(self.cell((0,) * self.ndim), numbers_now()))
 
     def __getitem__(self, index: Any) -> "Indexed":
         items = index if isinstance(index, tuple) else (index,)
@@ -147,12 +174,13 @@ def indexed(value: Any) -> Indexed:
 
 def _constant(array: Array, at: Place) -> Node:
     places = tuple(each for each in at if isinstance(each, int))
-    return Number(array[places]) if len(places) == len(at) else Cell("", array, at)
+    return Number(array[places]) if len(places) == len(at) else Cell("", array.shape, at, array)
 
 
 def tensor(name: str, array: Array) -> Indexed:
     """Return a named tensor in index space."""
-    return Indexed(array.shape, lambda at: Cell(name, array, at), array.dtype)
+    shape = array.shape
+    return Indexed(shape, lambda at: Cell(name, shape, at), array.dtype)
 
 
 def elementwise(function: Callable[..., Node], *inputs: Any) -> Indexed:

@@ -230,7 +230,7 @@ def _either(test: Node, yes: Node, no: Node, letters: Mapping[Letter, str | int]
         from .nodes import value_of
 
         where = {each: letters[each] for each in letters_in(test)}
-        return _symbols(yes if value_of(test, where) else no, letters)  # type: ignore[arg-type]
+        return _symbols(yes if value_of(test, where) else no, letters)
     parts = [_symbols(each, letters).text for each in (yes, test, no)]
     return Written("{} if {}, else {}".format(*parts), _SUM - 1)
 

@@ -69,8 +69,10 @@ def compared(
     scenario: Scenario, program: Program, line: Instruction, tensors: Mapping[str, Array]
 ) -> Comparison | None:
     """Compare a line with the rule's from the tensors before it; None if it is the rule's own."""
+    if line.rule is None or line.kernel is None:
+        return None
     right = reference(line, tensors)
-    if line.rule is None or line.kernel is None or right is None:
+    if right is None:
         return None
     with np.errstate(all="ignore"):
         own = np.asarray(line.kernel(tensors))
