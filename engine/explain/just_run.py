@@ -1,13 +1,19 @@
 """The line that led to a place of a run, laid out with the numbers that it read there."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
+from nnstep.engine.arrays import Array
+from nnstep.engine.operations.formula import Formula
 from nnstep.engine.override.comparison import compared
+from nnstep.engine.program.program import Instruction
 
-from .calculation import Calculation
+from .calculation import Calculation, Product, Row, Rule, Values
 from .layout import calculation_of
+from .parts import Parts
 
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline
@@ -25,8 +31,53 @@ def calculation_at(timeline: "Timeline", place: int) -> Calculation:
         next(iter(machine.steps(place)))
         return calculation_of(line, {}, after, machine.rows_taken)
     before = timeline.tensors_at(place - 1)
-    calculation = calculation_of(line, before, after)
+    calculation = _laid_out(line, line.formula, before, after)
     if line.rule is None:
         return calculation
     own = compared(timeline.scenario, timeline.program, line, before)
     return replace(calculation, comparison=own)
+
+
+_SHEETS: WeakKeyDictionary[Formula, dict[tuple[object, ...], tuple[Calculation, Parts]]] = (
+    WeakKeyDictionary()
+)
+"""How lines were laid out, without their numbers; for tensors of other shapes it is another way."""
+_MOST = 64
+
+
+def _laid_out(
+    line: Instruction, formula: Formula, before: Mapping[str, Array], after: Mapping[str, Array]
+) -> Calculation:
+    """Lay out a line, as it was laid out before if it was."""
+    names = map(line.names.__getitem__, formula.parameters)
+    shapes = [(name, before[name].shape, before[name].dtype) for name in names]
+    key = (line.phase, line.writes, *shapes)
+    known = _SHEETS.setdefault(formula, {})
+    if key not in known:
+        if len(known) >= _MOST:
+            known.clear()
+        parts = Parts({})
+        known[key] = _with_numbers(calculation_of(line, before, after), parts, parts), parts
+    (target,) = line.writes
+    laid_out, parts = known[key]
+    read, written = Parts(before, parts), Parts({target: after[target]})
+    return replace(_with_numbers(laid_out, read, written), line=line)
+
+
+def _with_numbers(calculation: Calculation, read: Parts, written: Parts) -> Calculation:
+    """Return a calculation with the numbers of tensors in its rows."""
+
+    def filled(row: Row) -> Row:
+        parts = written if row.written else read
+        return replace(row, values=Values(parts, row.values.node))
+
+    product = calculation.product
+    if product is None:
+        rows = tuple(
+            [each if isinstance(each, Rule) else filled(each) for each in calculation.rows]
+        )
+        return replace(calculation, rows=rows)
+    left, right, result = map(filled, (product.left, product.right, product.result))
+    added = tuple(map(filled, product.added))
+    whole = Product(left, right, added, result)
+    return replace(calculation, rows=(left, right, *added, result), product=whole)

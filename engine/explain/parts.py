@@ -160,13 +160,16 @@ def tensors_in(node: ast.AST) -> list[str]:
 
 
 class Parts:
-    """The shapes and numbers of parts, from the tensors that a line read."""
+    """The shapes and numbers of parts, from the tensors that a line read.
 
-    def __init__(self, tensors: Mapping[str, Array]) -> None:
+    They have the shapes of the parts that they are `like`, of the same nodes.
+    """
+
+    def __init__(self, tensors: Mapping[str, Array], like: "Parts | None" = None) -> None:
         self._tensors = tensors
         self._whole: dict[int, tuple[ast.AST, Array]] = {}
         self._few: dict[int, tuple[ast.AST, Array]] = {}
-        self._shapes: dict[int, tuple[ast.AST, Shape]] = {}
+        self._shapes: dict[int, tuple[ast.AST, Shape]] = like._shapes if like else {}
 
     def shape(self, node: ast.expr) -> Shape:
         """Return the shape of a part."""
@@ -195,6 +198,8 @@ class Parts:
 
     def values(self, node: ast.expr, window: Window) -> Array:
         """Return the numbers of a part that are in a window of it."""
+        if isinstance(node, ast.Name):
+            return self._tensors[node.id][window]
         shape = self.shape(node)
         if prod(shape) > _FEW:
             return self._seen(node, window)

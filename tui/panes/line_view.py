@@ -212,9 +212,10 @@ def fit(pieces: Iterable[Piece], width: int, blank: Style) -> Line:
     Each piece costs the terminal some twenty bytes for its style.
     """
     line: list[Piece] = []
+    taken = 0
     for text, style in pieces:
         _add(line, text, style)
-    taken = _width(line)
+        taken += columns(text)
     if taken > width:
         strip = Strip([Segment(*piece) for piece in line]).crop(0, width)
         return tuple((text, style or blank) for text, style, _ in strip)
@@ -300,10 +301,13 @@ def _same_columns(old: Line, new: Line, common: Callable[[str, str], str]) -> in
 
 def _common_start(old: str, new: str) -> str:
     """Return the text that two texts begin with."""
-    for at, (a, b) in enumerate(zip(old, new, strict=False)):
-        if a != b:
-            return old[:at]
-    return min(old, new, key=len)
+    if old == new:
+        return old
+    same, apart = 0, min(len(old), len(new)) + 1
+    while apart - same > 1:
+        middle = (same + apart) // 2
+        same, apart = (middle, apart) if old[:middle] == new[:middle] else (same, middle)
+    return old[:same]
 
 
 def _common_end(old: str, new: str) -> str:

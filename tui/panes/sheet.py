@@ -132,11 +132,14 @@ class Sheet:
         self.beyond: dict[tuple[int, int], Spot] = {}
         self._signs = [[" "] * width for _ in range(height)]
         self._says = [[TEXT] * width for _ in range(height)]
+        # The lines that something stands on.
+        self._used: set[int] = set()
 
     def put(self, x: int, y: int, text: str, says: str = TEXT) -> None:
         """Write a text from a column on."""
         first, end = max(0, x), min(self.width, x + len(text))
         if 0 <= y < self.height and first < end:
+            self._used.add(y)
             self._signs[y][first:end] = text[first - x : end - x]
             self._says[y][first:end] = [says] * (end - first)
 
@@ -182,8 +185,11 @@ class Sheet:
         self._says += [[TEXT] * self.width for _ in range(lines)]
 
     def lines(self) -> Iterator[list[tuple[str, str]]]:
-        """Yield each line as pieces of text and what they say."""
-        for signs, says in zip(self._signs, self._says, strict=True):
+        """Yield each line as pieces of text and what they say; none for an empty one."""
+        for y, (signs, says) in enumerate(zip(self._signs, self._says, strict=True)):
+            if y not in self._used:
+                yield []
+                continue
             text, pieces, start = "".join(signs), [], 0
             for style, run in groupby(says):
                 end = start + len(list(run))

@@ -87,6 +87,8 @@ class _Stack:
         self.whole = lines <= height
         self.field = FIELD
         self.columns: dict[int, range] = {}
+        # The numbers of each row that were looked at last, and in which window.
+        self._seen: dict[int, tuple[tuple[slice, ...], Array | None]] = {}
         self._measure()
         if any(len(c) < places.sizes[axis] for axis, c in self.columns.items()):
             self.short = True
@@ -136,6 +138,9 @@ class _Stack:
         at = self.places.at(axis, count)
         return range(at, at + 1)
 
+    def _height(self, row: Row | Rule) -> int:
+        return len(self._lines(row)) if isinstance(row, Row) else 1
+
     def _columns(self, row: Row) -> range:
         if not row.axes or row.axes == (self.places.line,):
             return range(1)
@@ -157,7 +162,12 @@ class _Stack:
 
     def _numbers(self, row: Row) -> Array:
         """Return the numbers of a row that are looked at, of shape `(lines, columns)`."""
-        return row.values[self._window(row)].reshape(len(self._lines(row)), -1)
+        window = self._window(row)
+        seen, numbers = self._seen.get(id(row), ((), None))
+        if numbers is None or seen != window:
+            numbers = row.values[window].reshape(len(self._lines(row)), -1)
+            self._seen[id(row)] = window, numbers
+        return numbers
 
     def _head(self, *, hidden_lines: bool) -> None:
         """Name the row and the columns that are looked at."""
@@ -175,9 +185,11 @@ class _Stack:
     def _fitting_rows(self, room: int) -> list[Row | Rule]:
         """Leave out rules, then parts, where there is no room for all; the result stays."""
         rows = list(self.view.calculation.rows)
+        if self.whole and sum(map(self._height, rows)) <= room:
+            return rows
 
         def height() -> int:
-            return sum(len(self._lines(row)) if isinstance(row, Row) else 1 for row in rows)
+            return sum(map(self._height, rows))
 
         def is_spare(row: Row | Rule, step: int) -> bool:
             if isinstance(row, Rule):
@@ -199,7 +211,7 @@ class _Stack:
     def _draw(self, rows: list[Row | Rule], room: int) -> None:
         """Draw rows one below the other; long names on lines of their own, as far as there are."""
         taken = self._taken()
-        used = sum(len(self._lines(row)) if isinstance(row, Row) else 1 for row in rows)
+        used = sum(map(self._height, rows))
         spare = room - used
         for row in rows:
             if isinstance(row, Rule):

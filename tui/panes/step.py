@@ -122,9 +122,10 @@ class StepView(TensorView):
         if sheet is None:
             yield from self._with_next(list(super().paint(palette)), palette)
             return
+        blank = empty(self.width, palette.text)
         for pieces in sheet.lines():
             styled = [(text, getattr(palette, says)) for text, says in pieces]
-            yield fit(styled, self.width, palette.text)
+            yield fit(styled, self.width, palette.text) if styled else blank
 
     def _with_next(self, lines: list[Line], palette: Palette) -> list[Line]:
         """Say at the end of what the run begins with which line is the first, if there is room."""
