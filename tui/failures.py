@@ -45,6 +45,9 @@ MOST_IN_A_ROW = 10
 
 _MOST_TOLD = 40
 
+# What Textual, or a screen of ours, is in while it draws.
+_DRAWING = ("_compositor_refresh", "_refresh_layout", "_display", "_send")
+
 
 def raises() -> bool:
     """Tell whether a failure ends the app."""
@@ -294,7 +297,7 @@ def _is_of_drawing(error: BaseException | None) -> bool:
     """Tell whether an exception was raised in drawing the screen."""
     trace = error.__traceback__ if error else None
     while trace is not None:
-        if trace.tb_frame.f_code.co_name in ("_compositor_refresh", "_refresh_layout"):
+        if trace.tb_frame.f_code.co_name in _DRAWING:
             return True
         trace = trace.tb_next
     return False

@@ -87,6 +87,7 @@ from textual._xterm_parser import XTermParser
 
 from nnstep.tui.cli import main
 from nnstep.tui.debugger import Debugger
+from nnstep.tui.panes.at_once import PiecesUpdate
 
 def broken(*given, **options):
     raise RuntimeError("as a test")
@@ -95,7 +96,7 @@ def the_deed(debugger):
     broken()
 
 def drawing(debugger):
-    Compositor.render_update = broken
+    Compositor.render_update = PiecesUpdate.render_segments = broken
     debugger.say("This cannot be drawn.")
 
 def writing(debugger):

@@ -14,9 +14,10 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
+    from textual.geometry import Region
 
     from .line_view import LineView
 
@@ -56,22 +57,27 @@ class DrawnAtOnce(Screen[None]):
 
     def _draw(self) -> None:
         views, self._to_draw = list(self._to_draw), {}
-        if not self.is_attached:
-            return
-        changed = {view: regions for view in views if (regions := view.changes())}
+        if self.is_attached:
+            try:
+                self._send({view: regions for view in views if (regions := view.changes())})
+            except Exception as error:  # nobody waits for this, who could be told
+                self.app._handle_exception(error)
+
+    def _send(self, changed: "Mapping[LineView, Sequence[Region]]") -> None:
+        """Send the regions of views that have changed, or leave them to Textual."""
         self.drawn()
-        if self._sends_at_once:
-            pieces = [
-                (region.x + at.x, region.y + at.y, view.segments(region))
-                for view, regions in changed.items()
-                if (at := view.region)
-                for region in regions
-            ]
-            if pieces or self.app.cursor_position != self.app._previous_cursor_position:
-                self.app._display(self, PiecesUpdate(pieces))  # type: ignore[arg-type]
-        else:
+        if not self._sends_at_once:
             for view, regions in changed.items():
                 view.refresh(*regions)
+            return
+        pieces = [
+            (region.x + at.x, region.y + at.y, view.segments(region))
+            for view, regions in changed.items()
+            if (at := view.region)
+            for region in regions
+        ]
+        if pieces or self.app.cursor_position != self.app._previous_cursor_position:
+            self.app._display(self, PiecesUpdate(pieces))  # type: ignore[arg-type]
 
     @property
     def _sends_at_once(self) -> bool:
