@@ -31,13 +31,15 @@ class LossOperation(Operation, frozen=True, kw_only=True):
     `usual` one, so that the listing need not name it. `gradients["a"]` and `definition` are those
     of the elements, before they are reduced to a number. `fused` has, for an activation that feeds
     its own loss, the derivative by that activation's `z`: stable where the chain through `da` is
-    not. `class_indices` says that `y` holds one class a row. `weighted` is the same loss for target
+    not. `whole_rows` says that an element is a row, so that its mean is one over the rows, and
+    `class_indices` that `y` holds one class a row. `weighted` is the same loss for target
     rows that do not add up to 1. `fused_kink` is the kink where the derivative is a fused one.
     """
 
     usual: Reduction = "mean"
     fused: Mapping[str, Kernel] = field(default_factory=dict)
     fused_kink: Kink | None = None
+    whole_rows: bool = False
     class_indices: bool = False
     weighted: "LossOperation | None" = None
 
@@ -51,15 +53,19 @@ class LossOperation(Operation, frozen=True, kw_only=True):
 
     def derivative(self, reduction: Reduction) -> Formula:
         """The derivative of the loss by `a`."""
-        return _DIVIDED[reduction].on(g=self._over_rows(self.gradient_formula("a")))
+        return self._divided(self.gradient_formula("a"), reduction)
 
     def fused_derivative(self, activation: str, reduction: Reduction) -> Formula:
         """The derivative of the loss by the `z` of the activation that made `a`."""
-        return _DIVIDED[reduction].on(g=self._over_rows(formula(self.fused[activation])))
+        return self._divided(formula(self.fused[activation]), reduction)
 
     def with_fusion(self) -> "LossOperation":
         """Return the loss as it is behind an activation that it is fused with."""
         return replace(self, kink=self.fused_kink)
+
+    def _divided(self, g: Formula, reduction: Reduction) -> Formula:
+        by_rows = reduction == "mean" and self.whole_rows
+        return _DIVIDED["batch_mean" if by_rows else reduction].on(g=self._over_rows(g))
 
     def _over_rows(self, elements: Formula) -> Formula:
         return elements.on(y=_ONE_HOT) if self.class_indices else elements
@@ -124,6 +130,7 @@ def _operation(
         usual=usual,
         fused=fused or {},
         fused_kink=fused_kink,
+        whole_rows=usual == "batch_mean",
     )
 
 

@@ -96,7 +96,8 @@ _COMPARED = {
     "|": formula(lambda a, b: a | b),
 }
 
-_SIZE, _LENGTH = formula(lambda counted: counted.size), formula(lambda counted: len(counted))
+_SIZE = formula(lambda counted: counted.size)
+_LENGTH = formula(lambda counted: len(counted))
 
 
 def _counted(node: Node) -> tuple[Formula, Node] | None:

@@ -1,6 +1,7 @@
 """The point at which gradients are verified: a pass, its loss and its gradients, all in float64."""
 
 import ast
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from nnstep.engine.program.program import Instruction, Phase, Program, run
 
 ROUNDINGS = 8
 """How often the loss is computed with rounding errors put in, to see how far they move it."""
+
+SHORT, ALONG = 1e-10, 8
+"""From point to point of the line, relatively, and how many points it has."""
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -105,12 +109,36 @@ class Point:
 
         That is Monte Carlo arithmetic (Parker 1997, Computer Science Technical Report CSD-970002,
         UCLA): unlike `eps * |L|` it sees digits cancel on the way to the loss. Numbers move towards
-        zero only, so that none leaves the domain of a logarithm. Within an instruction, such as a
-        softmax, numbers near 1 are rounded too, so the result is at least that rounding.
+        zero only, so that none leaves the domain of a logarithm. What is rounded within an
+        instruction, such as the difference of two numbers in a logarithm of a softmax, shows in
+        how uneven the loss is.
         """
         loss = float(run(self.probed, self.given, as_float64)[self.program.loss])
         moves = [abs(self._rounded_loss(generator) - loss) for _ in range(ROUNDINGS)]
-        return max(EPSILON * abs(loss), *moves) if np.isfinite(moves).all() else np.inf
+        if not np.isfinite(moves).all():
+            return np.inf
+        return max(EPSILON * abs(loss), self._unevenness(generator), *moves)
+
+    def _unevenness(self, generator: np.random.Generator) -> float:
+        """Return how far the loss, as computed, is from smooth along a short line of points.
+
+        High differences of what is smooth vanish there, and those of rounding errors grow (Moré and
+        Wild 2011, Estimating computational noise, SIAM J. Sci. Comput. 33(3)). The line goes out
+        from the point, on one side, so that a kink that the point is at does not count.
+        """
+        moved: dict[str, Array] = {}
+        for name in self.program.parameters:
+            array = self.given[name]
+            signs = generator.choice([-1.0, 1.0], array.shape)
+            moved[name] = SHORT * signs * np.maximum(1.0, np.abs(array))
+        losses = []
+        for times in range(1, ALONG + 1):
+            given = {name: self.given[name] + times * each for name, each in moved.items()}
+            tensors = run(self.probed, {**self.given, **given}, as_float64)
+            losses.append(float(tensors[self.program.loss]))
+        order = ALONG // 2
+        found = np.abs(np.diff(losses, n=order)) / math.sqrt(math.comb(2 * order, order))
+        return float(found.max(initial=0.0)) if np.isfinite(found).all() else 0.0
 
     def _rounded_loss(self, generator: np.random.Generator) -> float:
         given = {name: _rounded(array, generator) for name, array in self.given.items()}

@@ -105,7 +105,7 @@ WEIGHTS = [[1.0, 2.0, 0.5], [0.0, 0.5, 0.0], [3.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
 @pytest.mark.sweep(3)
 @pytest.mark.parametrize("from_logits", [False, True])
 @pytest.mark.parametrize("fuse", [False, True])
-@pytest.mark.parametrize("reduction", ["batch_mean", "sum"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("y", [[0, 2, 1, 1], ONE_HOT, PROBABILITIES, WEIGHTS])
 def test_cross_entropy(y: Any, reduction: Reduction, fuse: bool, from_logits: bool) -> None:
     last = "identity" if from_logits else "softmax"

@@ -408,3 +408,13 @@ def test_elu_takes_its_alpha_from_the_scenario() -> None:
         verification = verified(scenario, W1=np.zeros((2, 2)), b1=[0.0, 0.0])
         by_name = {one.name: one.skipped for one in verification.tensors}
         assert by_name["b1"] == skipped
+
+
+def test_digits_that_cancel_within_an_instruction_are_noticed() -> None:
+    """A loss of 3e-5 that a logarithm of a softmax makes of numbers near 10 has 12 digits."""
+    session = Session(load("blocks"))
+    session.seek(30 * len(session.program) + 1)
+    verification = session.verify()
+    assert verification.loss < 1e-4
+    assert verification.verdict in GOOD
+    assert verification.checked == verification.total
