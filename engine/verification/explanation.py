@@ -44,6 +44,7 @@ _HANDED_ON = frozenset(
         Fingerprint.AT_Z,
         Fingerprint.AT_A,
         Fingerprint.TRANSPOSED_WEIGHTS,
+        Fingerprint.UPDATED_WEIGHTS,
         Fingerprint.STALE,
         Fingerprint.OTHER_TENSOR,
     }
@@ -181,8 +182,10 @@ _BY_MAKING: Mapping[Fingerprint | None, str] = {
     Fingerprint.AT_Z: "In {names} the derivative of {detail} is taken at z where a belongs: its "
     "formula is one over a.",
     Fingerprint.AT_A: "In {names} the derivative of {detail} is taken at a: z belongs there.",
-    Fingerprint.TRANSPOSED_WEIGHTS: "{names} {has} {detail} transposed in them, where da is "
-    "computed from the dz of the layer behind.",
+    Fingerprint.TRANSPOSED_WEIGHTS: "In {names} {detail} is transposed where da is computed from "
+    "the dz of the layer behind.",
+    Fingerprint.UPDATED_WEIGHTS: "In {names} {detail} is updated too early: da is computed with "
+    "the weights that the forward pass used, before their update.",
     Fingerprint.STALE: "{names} {has} a stale activation: {detail} of the last pass, not of this.",
     Fingerprint.OTHER_TENSOR: "{names} {is_} computed with another tensor: {detail}.",
     Fingerprint.ONE_ROW: "{names} {is_} dz of row {detail} alone: sum over the rows, over axis 0.",

@@ -5,6 +5,7 @@ in phase backward has to be right. From them follows what the gradient would be 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.activations import OPERATIONS
 from nnstep.engine.operations.operation import Operation, same_shape
-from nnstep.engine.program.program import Instruction, Phase, Role
+from nnstep.engine.program.program import Instruction, Phase, Role, run
 
 from .point import Point
 from .probe import Probe
@@ -162,9 +163,14 @@ class Suspects:
             if slope.shape is same_shape and slope.name != "identity":
                 yield from self._wrong_slopes(layer, line, slope, da)
             for after in self._layers[number + 1 :]:
-                if after.x == layer.a and (back := self._transposed(after)) is not None:
+                if after.x != layer.a:
+                    continue
+                if (back := self._transposed(after)) is not None:
                     wrong = _through(slope, back, z, a)
                     yield Fingerprint.TRANSPOSED_WEIGHTS, after.weights, wrong
+                for back in self._along_updated(after):
+                    wrong = _through(slope, back, z, a)
+                    yield Fingerprint.UPDATED_WEIGHTS, after.weights, wrong
         computed = self._point.computed
         for tensor in self._point.program.with_role(Role.GRADIENT):
             array = computed.get(tensor.name)
@@ -192,6 +198,25 @@ class Suspects:
         if dz is None or weights.shape[0] != weights.shape[1]:
             return None
         return dz @ (weights.T if after.out_in else weights)
+
+    def _along_updated(self, after: Dense) -> Iterator[Array]:
+        """Yield the derivative by a layer's input along weights that have been updated already.
+
+        They are the weights less lr times their gradient, or as the update lines have them.
+        """
+        point, dz = self._point, self._derivative(after.z)
+        weights, gradient = point.tensors[after.weights], point.gradients[after.weights]
+        if dz is None or weights.shape != gradient.shape:
+            return
+        found = []
+        if (rate := point.live.get("lr")) is not None:
+            found.append(weights - float(rate) * gradient)
+        update = [line for line in point.program.instructions if line.phase is Phase.UPDATE]
+        own = {point.program.gradients[name]: point.gradients[name] for name in point.gradients}
+        with suppress(KeyError):  # a buffer may not be live
+            found.append(run(update, {**point.live, **point.tensors, **own})[after.weights])
+        for updated in found:
+            yield dz @ (updated if after.out_in else updated.T)
 
     def _wrong_inputs(self, layer: Dense, x: Array) -> Iterator[tuple[Fingerprint, str, Array]]:
         """Yield what may stand for the input of a layer."""

@@ -66,6 +66,7 @@ class Fingerprint(StrEnum):
     AT_Z = "derivative at z"
     AT_A = "derivative at a"
     TRANSPOSED_WEIGHTS = "transposed W in da"
+    UPDATED_WEIGHTS = "W updated before da"
     STALE = "stale activation"
     OTHER_TENSOR = "another tensor"
     NOT_SUMMED = "bias not summed"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import expression, network
+from building import expression, network, optimizer
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from wrong_rules import ALL, MSE, Rule, deep, fingerprints, planted, verified
 
 from nnstep.engine.arrays import Array, frozen
+from nnstep.engine.program.program import Phase
 from nnstep.engine.scenario.model import Activation, Data, Loss
 from nnstep.engine.session.session import Session
 from nnstep.engine.verification.explanation import explanations
@@ -250,7 +251,26 @@ def test_weights_transposed_on_the_way_back(layout: Any) -> None:
     verification = verified(scenario, "da1", lambda g, t: t["dz2"] @ wrong(t, layout))
     found = fingerprints(verification)
     assert found == dict.fromkeys(("W1", "b1"), Fingerprint.TRANSPOSED_WEIGHTS)
-    assert explanations(verification)[0].startswith("db1 and dW1 have W2 transposed")
+    assert explanations(verification)[0].startswith("In db1 and dW1 W2 is transposed")
+
+
+@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+@pytest.mark.parametrize("early", ["W2 - lr * dW2", "W2 - lr * (0.9 * buf_W2 + dW2)"])
+def test_errors_along_weights_that_are_updated_already(layout: Any, early: str) -> None:
+    """By the gradient alone, and as the optimizer's own lines have them."""
+    scenario = replace(deep(), optimizer=optimizer("sgd", 0.3, momentum=0.9))
+    assert scenario.network is not None
+    scenario = replace(scenario, network=replace(scenario.network, layout=layout))
+    session = Session(scenario)
+    session.step("iteration")
+    session.override(f"da1 = dz2 @ ({early})" + (".T" if layout == "in_out" else ""))
+    session.run(lambda step: step.phase is Phase.BACKWARD and step.code.startswith("db1"))
+    verification = session.verify()
+    assert fingerprints(verification) == dict.fromkeys(("W1", "b1"), Fingerprint.UPDATED_WEIGHTS)
+    assert explanations(verification) == [
+        "In db1 and dW1 W2 is updated too early: da is computed with the weights that the forward "
+        "pass used, before their update."
+    ]
 
 
 def wrong(t: Mapping[str, Array], layout: str) -> Array:

@@ -71,6 +71,8 @@ def planted(program: Program, *, averages: bool) -> Iterator[tuple[Fingerprint, 
     yield Fingerprint.OTHER_TENSOR, "dW1 = " + re.sub(r"\bdz1\b", "dz2", code["dW1"])
     back = code["da1"].replace("W2.T", "W2") if "W2.T" in code["da1"] else f"{code['da1']}.T"
     yield Fingerprint.TRANSPOSED_WEIGHTS, f"da1 = {back}"
+    early = re.sub(r"\bW2\b", "(W2 - lr * dW2)", code["da1"])
+    yield Fingerprint.UPDATED_WEIGHTS, f"da1 = {early}"
 
 
 @pytest.mark.sweep(5)
