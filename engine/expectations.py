@@ -28,6 +28,7 @@ class Judgement(Struct, frozen=True):
     """What has become of one printed number: the value that the cell has, and whether it is `ok`.
 
     `agrees` tells whether the two agree; of a number that is known to be wrong they must not.
+    `elsewhere` is the one other cell of the tensor that has the printed number, if there is one.
     """
 
     expectation: Expectation
@@ -35,6 +36,7 @@ class Judgement(Struct, frozen=True):
     printed: str
     got: float | int
     agrees: bool
+    elsewhere: Shape | None = None
 
     @property
     def ok(self) -> bool:
@@ -51,8 +53,14 @@ class Judgement(Struct, frozen=True):
         """What is printed of a value that is not `ok`, and how far apart they are."""
         if self.expectation.wrong is not None:
             return f"Printed is {self.printed}, known to be wrong.", "But the two agree."
+        return f"Printed is {self.printed}.", f"{self._apart[0].upper()}{self._apart[1:]}."
+
+    @property
+    def _apart(self) -> str:
         far = apart(self.printed, self.got)
-        return f"Printed is {self.printed}.", f"{far[0].upper()}{far[1:]}."
+        if self.elsewhere is None:
+            return far
+        return f"{far}; {cell_name(self.expectation.at, self.elsewhere)} has the printed number"
 
     def __str__(self) -> str:
         says = f"{self.name} is {self.got!r} {when(self.expectation)}, printed is {self.printed}"
@@ -60,7 +68,10 @@ class Judgement(Struct, frozen=True):
         if why is not None:
             known = f"which is known to be wrong: {why}" if why else "which is known to be wrong"
             return f"{says}, {known}" if self.ok else f"{says}: they agree, but the file says wrong"
-        return says if self.ok else f"{says}: {apart(self.printed, self.got)}"
+        return says if self.ok else f"{says}: {self._apart}"
+
+
+_DIGITS, _MOST_CELLS = 3, 100_000
 
 
 def when(expectation: Expectation) -> str:
@@ -102,7 +113,8 @@ def apart(printed: str, got: float | int) -> str:
     units = difference / unit(printed)
     if units > _FAR:
         return f"they differ by {float(difference):.3g}"
-    return f"they differ by {float(units):.3g} units of its last digit"
+    count = f"{float(units):.3g}"
+    return f"they differ by {count} {'unit' if count == '1' else 'units'} of its last digit"
 
 
 def judged(expectation: Expectation, array: Array) -> Iterator[Judgement]:
@@ -110,7 +122,24 @@ def judged(expectation: Expectation, array: Array) -> Iterator[Judgement]:
     for cell, printed in expectation.printed:
         value = array[cell]
         same = agrees(printed, value, expectation.tol)
-        yield Judgement(expectation, cell, printed, shortest(value), same)
+        elsewhere = None if same else _elsewhere(array, printed)
+        yield Judgement(expectation, cell, printed, shortest(value), same, elsewhere)
+
+
+def digits_of(printed: str) -> str:
+    """Return the digits of a printed number, without the zeros before them: 3775 of -0.3775e2."""
+    return printed.lower().split("e")[0].strip("+-").replace(".", "").lstrip("0")
+
+
+def _elsewhere(array: Array, printed: str) -> Shape | None:
+    """Return the one cell that has a printed number; a number of few digits is had by chance."""
+    number = Decimal(printed)
+    if not number.is_finite() or len(digits_of(printed)) < _DIGITS or array.size > _MOST_CELLS:
+        return None
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(np.asarray(array, np.float64) - float(number))
+    found = np.argwhere(apart <= float(unit(printed)) / 2)
+    return tuple(found[0].tolist()) if len(found) == 1 else None
 
 
 def shortest(value: np.generic) -> float | int:

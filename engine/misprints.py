@@ -16,13 +16,14 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.machine.losses import LossHistory
 from nnstep.engine.machine.machine import Machine, initial_state
+from nnstep.engine.operations.formula import formula
 from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import CompileError, Instruction, Phase, Program, Role
 from nnstep.engine.scenario.model import Expectation, Loss, Network, Scenario
 from nnstep.engine.text import listed
 
-from .expectations import Judgement, agrees, place_of
+from .expectations import Judgement, agrees, digits_of, place_of
 
 if TYPE_CHECKING:
     from nnstep.engine.session.session import Session
@@ -40,13 +41,20 @@ _OWN = "the program's own rule, without an override,"
 class Rule(Struct, frozen=True):
     """Another rule: what it is called, and the scenario and the program that go by it.
 
-    One that is `double` takes the place of two at once, and is named only where no other is.
+    One that is `double` takes the place of two at once, and is named only where no other is. It is
+    tried on tensors `of` these roles, by default on all.
     """
 
     name: str
     scenario: Scenario
     program: Program
     double: bool = False
+    of: frozenset[Role] = frozenset(Role)
+
+
+_FACTORS = {2.0: "a factor 2 more", 0.5: "a factor 2 less", -1.0: "the opposite sign"}
+_TIMES = formula(lambda g, factor: factor * g)
+_UPDATED = frozenset({Role.PARAMETER, Role.BUFFER})
 
 
 def explained(
@@ -67,11 +75,13 @@ def rules_giving(
     """
     found: list[list[str]] = [[] for _ in failed]
     tried = [n for n, one in enumerate(failed) if one.expectation.iteration is not None]
+    tensors = program_of(scenario).tensors
     for rule in _rules(scenario) if tried else ():
         values = _values(rule, [failed[n].expectation for n in tried], most)
         for n in tried:
             array = values.get(_key(failed[n].expectation))
-            if array is not None and _has(array, failed[n].cell):
+            of_rule = tensors[failed[n].expectation.at].role in rule.of
+            if array is not None and of_rule and _has(array, failed[n].cell):
                 known = found[n] and (rule.double or _OWN in found[n])
                 if not known and _gives(failed[n], array[failed[n].cell]):
                     found[n].append(rule.name)
@@ -96,8 +106,9 @@ def _sentence(printed: str, names: Sequence[str]) -> str:
 
 def _gives(failed: Judgement, value: object) -> bool:
     """Tell whether another value is the printed one."""
-    digits = failed.printed.lower().split("e")[0].strip("+-").replace(".", "").lstrip("0")
-    exactly = Fraction(0) if len(digits) < 2 else Fraction(failed.expectation.tol)
+    exactly = (
+        Fraction(0) if len(digits_of(failed.printed)) < 2 else Fraction(failed.expectation.tol)
+    )
     return agrees(failed.printed, value, float(exactly))  # type: ignore[arg-type]
 
 
@@ -114,6 +125,7 @@ def _rules(scenario: Scenario) -> Iterator[Rule]:
         yield Rule(_OWN, scenario, program_of(scenario))
     if early := updated_early(program_of(scenario)):
         yield Rule("updated weights, used too early,", scenario, early)
+    yield from _scaled(scenario)
     if scenario.network is None:
         return
     losses = list(_losses(scenario, scenario.network))
@@ -203,6 +215,26 @@ def updated_early(program: Program) -> Program | None:
     return replace(program, instructions=(*before, *order, *rest))
 
 
+def _scaled(scenario: Scenario) -> Iterator[Rule]:
+    """Yield rules whose derivative of the loss is a multiple of what it is, to the first line.
+
+    A gradient or a loss itself is compared with its multiples without a run (`_factors`).
+    """
+    program = program_of(scenario)
+    backward = (at for at, line in enumerate(program.instructions) if line.phase is Phase.BACKWARD)
+    first = next(backward, None)
+    line = None if first is None else program.instructions[first]
+    if first is None or line is None or line.formula is None or not program.trained:
+        return
+    rows = _rows(scenario, 0) if scenario.network is None else 1
+    named = {factor: f"{name} in the derivative of the loss" for factor, name in _FACTORS.items()}
+    for factor, name in {**named, **_of_rows(rows)}.items():
+        times = _TIMES.bind(factor=factor).on(g=line.formula)
+        changed = replace(line, formula=times, kernel=times.over(line.names))
+        lines = (*program.instructions[:first], changed, *program.instructions[first + 1 :])
+        yield Rule(name, scenario, replace(program, instructions=lines), of=_UPDATED)
+
+
 # Running by another rule
 
 
@@ -243,19 +275,20 @@ def _factors(scenario: Scenario, failed: Judgement) -> Iterator[str]:
     if tensor.role not in (Role.GRADIENT, Role.LOSS) or abs(failed.got) in (0, inf):
         return
     rows = _rows(scenario, failed.expectation.iteration or 0)
-    factors = {
-        2.0: "a factor 2 more",
-        0.5: "a factor 2 less",
-        -1.0: "the opposite sign",
-    }
-    if rows > 1:
-        factors |= {
-            float(rows): f"the sum over the {rows} rows in place of the mean",
-            1 / rows: f"the mean over the {rows} rows in place of the sum",
-        }
+    factors = {**_FACTORS, **_of_rows(rows)}
     for factor, name in factors.items():
         if _gives(failed, failed.got * factor):
             yield name
+
+
+def _of_rows(rows: int) -> dict[float, str]:
+    """Return the factors between a sum over rows and a mean over them, and what they are called."""
+    if rows < 2:
+        return {}
+    return {
+        float(rows): f"the sum over the {rows} rows in place of the mean",
+        1 / rows: f"the mean over the {rows} rows in place of the sum",
+    }
 
 
 def _rows(scenario: Scenario, iteration: int) -> int:

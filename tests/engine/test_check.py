@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnstep import scenarios
@@ -135,6 +136,52 @@ def test_a_factor_in_an_expression(path: Path) -> None:
     assert "7.0 is what a factor 2 more would give" in item.text
     (item,) = of(checked(path, 'at = "da"\nvalue = "-3.5"', text=text), "expect")
     assert "-3.5 is what the opposite sign would give" in item.text
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (2, "a factor 2 more in the derivative of the loss"),
+        (0.5, "a factor 2 less in the derivative of the loss"),
+        (-1, "the opposite sign in the derivative of the loss"),
+        (3, "the sum over the 3 rows in place of the mean"),
+    ],
+)
+@pytest.mark.parametrize("iteration", [0, 1])
+def test_a_factor_shows_in_what_is_updated_too(
+    path: Path, factor: float, said: str, iteration: int
+) -> None:
+    """L = mean((w x - y)²) by hand, with dL a multiple of 1, momentum and its buffer."""
+    text = """format = 1
+[program]
+code = "L = mean((w * x - y) ** 2)"
+loss = "L"
+parameters = { w = 0.7 }
+[optimizer]
+kind = "sgd"
+lr = 0.1
+momentum = 0.9
+[data]
+x = [1.0, 2.0, -0.5]
+y = [1.5, 0.5, 0.25]
+"""
+    x, y = np.array([1.0, 2.0, -0.5]), np.array([1.5, 0.5, 0.25])
+    w, v = 0.7, 0.0
+    for _ in range(iteration + 1):
+        v = 0.9 * v + factor * np.mean(2 * (w * x - y) * x)
+        w -= 0.1 * v
+    for at, number in (("w", w), ("buf_w", v)):
+        keys = f'at = "{at}"\niteration = {iteration}\nvalue = "{number:.6f}"'
+        (item,) = of(checked(path, keys, text=text), "expect")
+        assert f"{number:.6f} is what {said} would give" in item.text
+
+
+def test_a_number_of_another_cell_is_said_to_be_that(path: Path) -> None:
+    right = value(path, "W1", (1, 0), 0, "mse")
+    (item,) = of(checked(path, f'at = "W1"\ncell = [0, 1]\nvalue = "{right}"'), "expect")
+    assert item.text.endswith("; W1[1, 0] has the printed number")
+    (item,) = of(checked(path, 'at = "W1"\ncell = [0, 1]\nvalue = "0.4"'), "expect")
+    assert "has the printed number" not in item.text
 
 
 def test_a_number_that_is_known_to_be_wrong_must_differ(path: Path) -> None:

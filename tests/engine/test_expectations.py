@@ -167,7 +167,7 @@ def test_an_edit_makes_a_number_wrong(write: Write) -> None:
     assert unmet(session, 0) == []
     Interpreter(session).execute("set W1[0, 0] = 2.1")
     assert [str(each) for each in session.snapshot().unmet] == [
-        "W1[0, 0] is 2.1 at the start, printed is 2.0: they differ by 1 units of its last digit"
+        "W1[0, 0] is 2.1 at the start, printed is 2.0: they differ by 1 unit of its last digit"
     ]
 
 
@@ -198,7 +198,7 @@ def test_expected_numbers_are_listed_replaced_and_forgotten(write: Write) -> Non
     interpreter = Interpreter(session)
     assert interpreter.execute("expect").lines == (
         "right: z1[0, 0] is 2.0 in iteration 0, printed is 2.0",
-        "NOT RIGHT: z1[1, 0] is 6.0 in iteration 0, printed is 6.1: they differ by 1 units of its "
+        "NOT RIGHT: z1[1, 0] is 6.0 in iteration 0, printed is 6.1: they differ by 1 unit of its "
         "last digit",
     )
     told(session, "expect z1[1, 0] = 6.0")
