@@ -231,5 +231,27 @@ async def test_a_large_screen_has_norms_and_the_values_that_the_lit_block_kept()
         line = next(each for each in text.splitlines() if "●dW2 (4, 4)" in each)
         assert f"{np.linalg.norm(tensors['dW2']):.4f} ║" in line
         assert "a1 (6, 4), kept" in text
-        assert "  ".join(f"{value:.4f}" for value in tensors["a1"][0]) in text
+        sources = "".join(f"‹{value:.4f}›".rjust(9) for value in tensors["a1"][:1, 0])
+        assert sources in text
+        assert f"[{tensors['dW2'][0, 0]:.4f}]" in text
+        assert "●dW2 (4, 4), made" in text
+        assert "W2 (4, 4), held" in text
         assert "its norm, √Σ v²." in text
+        await pilot.press(*"S" * 18)
+        text = screen_text(pilot.app)
+        assert "x (6, 3), kept" in text
+        assert "●z1 (6, 4), kept" in text
+        assert "db1" not in text.split("√Σ v².")[1]
+
+
+async def test_below_a_graph_the_lines_of_the_program_have_their_values() -> None:
+    async with app_of(load(path("graph"))).run_test(size=WIDE) as pilot:
+        await pilot.press(*"ssss", "m")
+        await until(pilot, lambda: "● dd = de * c             -3.0000" in screen_text(pilot.app))
+        text = screen_text(pilot.app)
+        assert "· e = d * c               -9.0000" in text
+        assert "▶ dc = de * d" in text
+    async with app_of(load(path("micrograd"))).run_test(size=WIDE) as pilot:
+        await pilot.press("i", "m")
+        await pilot.pause()
+        assert "forward   " not in screen_text(pilot.app)

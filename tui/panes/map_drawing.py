@@ -13,9 +13,9 @@ from nnstep.tui.theme import Palette
 from .canvas import Canvas
 from .line_view import Line, empty, fit
 from .map_blocks import NORMS, BlocksPainter, note, shapes_of
-from .map_graph import LEGEND, GraphPainter, NoRoomError, listing
-from .map_kept import kept_values
+from .map_graph import LEGEND, GraphPainter, NoRoomError, listing, run_so_far
 from .map_layers import LayersPainter, legend
+from .map_numbers import values_at_work
 from .map_places import Marks, Places, marks_of
 from .scene import WRITTEN, Scene
 
@@ -91,7 +91,8 @@ def _network(
         lines.append(fit([(f" {said}", palette.muted)], width, palette.text))
     if shape.norms and len(lines) < height:
         lines.append(fit([(f" {NORMS}", palette.muted)], width, palette.text))
-    lines += kept_values(seen, snapshot, marks, palette, width, height - len(lines))
+    room = height - len(lines)
+    lines += values_at_work(seen, snapshot, marks, palette, width, room, scene.asked)
     written = [
         painter.places[name][1]
         for name, mark in marks.marks.items()
@@ -117,17 +118,19 @@ def _expression(
         top = min(2, max(0, spare - len(told) - 1))
         canvas = Canvas(width, height, palette.text)
         painter.draw(canvas, top)
-        for y, text in enumerate(told, top + painter.height + 1):
+        used = top + painter.height + 1
+        for y, text in enumerate(told, used):
             canvas.put(3, y, text.format(loss=snapshot.program.loss), palette.muted)
+        used += len(told) + 1
+        ran = run_so_far(snapshot, marks, palette, width, height - used)
     except NoRoomError:
         lines, rows = listing(snapshot, graph, marks, palette, width, chosen)
         gradients = {*snapshot.program.gradients.values()}
         places = {name: (int(name in gradients), y) for name, y in rows.items()}
         written = [y for name, y in rows.items() if marks.of(name) == WRITTEN or name == chosen]
         return Drawing(lines, places, max(written, default=None))
-    return Drawing(
-        [fit(canvas.line(y), width, palette.text) for y in range(height)], painter.places
-    )
+    shown = [fit(canvas.line(y), width, palette.text) for y in range(used if ran else height)]
+    return Drawing([*shown, *ran], painter.places)
 
 
 def _layers(

@@ -268,6 +268,57 @@ class GraphPainter:
         canvas.put(ends[loss], y, "──▶", self._palette.muted)
 
 
+def run_so_far(
+    snapshot: Snapshot, marks: Marks, palette: Palette, width: int, height: int
+) -> list[Line]:
+    """Paint the lines of the program under the graph, its phases side by side.
+
+    Behind each that has run in this pass stands its value; nothing if there is no room for all.
+    """
+    phases: dict[str, list[int]] = {}
+    for at, line in enumerate(snapshot.program.instructions):
+        is_ahead = line.phase in (Phase.BATCH, Phase.FORWARD, Phase.LOSS)
+        phases.setdefault("forward" if is_ahead else line.phase.value, []).append(at)
+    code = max(len(line.code) for line in snapshot.program.instructions)
+    wide, tall = code + VALUE + 8, max(map(len, phases.values()))
+    if 1 + tall > height or MARGIN + wide * len(phases) > width:
+        return []
+    head = "".join(f"{phase:<{wide}}" for phase in phases)
+    lines = [fit([(f"{' ' * MARGIN}{head}", palette.muted)], width, palette.text)]
+    for row in range(tall):
+        pieces: list[Piece] = [(" " * (MARGIN - 2), palette.text)]
+        for positions in phases.values():
+            if row < len(positions):
+                pieces += _line_that_ran(snapshot, positions[row], marks, palette, code)
+                pieces.append((" " * (wide - code - VALUE - 4), palette.text))
+            else:
+                pieces.append((" " * wide, palette.text))
+        lines.append(fit(pieces, width, palette.text))
+    return lines
+
+
+def _line_that_ran(
+    snapshot: Snapshot, position: int, marks: Marks, palette: Palette, code: int
+) -> list[Piece]:
+    """Paint a line of the program with its mark, and the value that it has given, if it has run."""
+    count = len(snapshot.program)
+    line, name = snapshot.program.instructions[position], ""
+    ran = count if snapshot.finished else snapshot.position
+    just = None if snapshot.last is None else (snapshot.position - 1) % count
+    mark, style = " ", palette.text
+    if position < ran or position == just:
+        mark, style, name = "·", palette.muted, line.writes[0]
+    elif position == snapshot.position and not snapshot.finished:
+        mark, style = "▶", palette.strong
+    later = snapshot.program.instructions[position + 1 : ran]
+    if any(name in other.writes for other in later):
+        name = ""  # it has another value by now
+    if name and marks.of(name) == WRITTEN:
+        mark, style = WRITTEN, palette.written
+    value = value_text(snapshot, name) if name else ""
+    return [(f"{mark} {line.code:<{code}}  ", style), (f"{value:>{VALUE}}", style)]
+
+
 def listing(
     snapshot: Snapshot, graph: Graph, marks: Marks, palette: Palette, width: int, chosen: str | None
 ) -> tuple[list[Line], dict[str, int]]:
