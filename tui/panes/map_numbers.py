@@ -1,7 +1,7 @@
 """The block at work in numbers, where there is room for it: what it takes, holds, keeps and makes.
 
-The tensors that it keeps come first, then the others; they stand beside one another, and what does
-not fit goes into another row below.
+The tensors that it keeps come first, then what has just been written, then the others; they stand
+beside one another, and what does not fit goes into another row below.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,6 +88,7 @@ def _tensors_at_work(block: Block, snapshot: Snapshot, marks: Marks) -> Iterator
         incoming = [(block.incoming, "taken")] if block.incoming else []
         others = [*incoming, *held, *((line.name, "made") for line in block.backward)]
     seen = set[str]()
+    others.sort(key=lambda each: marks.of(each[0]) != WRITTEN)
     for name, word in [*kept, *others]:
         if name in seen or name not in snapshot.tensors:
             continue
