@@ -143,7 +143,36 @@ def names(part: Part) -> Written:
     return combined(part.sign, [names(each) for each in part.parts], PAPER)
 
 
-def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
+class Forms(Sequence[str]):
+    """Texts that differ, each made when it is first asked for."""
+
+    def __init__(self, texts: Iterator[str]) -> None:
+        self._texts = texts
+        self._made: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        at = 0
+        while at < len(self._made) or self._make():
+            yield self._made[at]
+            at += 1
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self)[index]
+
+    def __len__(self) -> int:
+        return len(tuple(self))
+
+    def _make(self) -> bool:
+        """Make the next text, if there is one."""
+        with np.errstate(all="ignore"):
+            made = next((text for text in self._texts if text not in self._made), None)
+        if made is None:
+            return False
+        self._made.append(made)
+        return True
+
+
+def printings(part: Part, value: Any, opened: bool) -> Sequence[str]:
     """Return the calculation in printed numbers, from the longest form to the shortest.
 
     `opened` says that a named function stands there as its definition, which has no names.
@@ -156,7 +185,7 @@ def printings(part: Part, value: Any, opened: bool) -> tuple[str, ...]:
         return (f"= {shortest(value)}",)
     if total := summed(part):
         return of_sum(part, total, value)
-    return tuple(dict.fromkeys(_of_others(part, value, opened)))
+    return Forms(_of_others(part, value, opened))
 
 
 def _of_others(part: Part, value: Any, opened: bool) -> Iterator[str]:
@@ -212,12 +241,12 @@ def _decimals_signed(text: str) -> int:
 _WRITTEN_OUT, _LISTED = 32, 12
 
 
-def of_sum(part: Part | None, total: Sum, value: Any) -> tuple[str, ...]:
+def of_sum(part: Part | None, total: Sum, value: Any) -> Sequence[str]:
     """Return a sum in printed numbers, from the longest form to the shortest.
 
     Without a `part` there are too many terms to write them out.
     """
-    return tuple(dict.fromkeys(_SumPrinter(part, total, value).forms()))
+    return Forms(_SumPrinter(part, total, value).forms())
 
 
 def is_rounding(total: Sum, value: Any) -> bool:

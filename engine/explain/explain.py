@@ -1,6 +1,6 @@
 """Explaining a cell: its line walked once, and all that there is to say taken from that walk."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from nnstep.engine.override.comparison import compared
 from nnstep.engine.program.program import Instruction, Phase, Role
 from nnstep.engine.text import cell_name
 
-from .digits import of_sum, printings, shortest, to_digits
+from .digits import Forms, of_sum, printings, shortest, to_digits
 from .expansion import Part, cells_of
 from .explanation import Explanation, Source
 from .nodes import Letter, Node, numbers_in
@@ -213,7 +213,7 @@ class Walk:
             textbook=self.opened_part,
             folds=self.folds,
             exact=exact,
-            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
+            printed=_narrow(texts),
             printings=texts,
             sources=tuple(self.sources(cells_of(self.part))),
             sentence=sentence(self, self.total),
@@ -230,10 +230,10 @@ class Walk:
             return replace(self._described(True), printed=text, printings=(text,))
         texts = of_sum(None, total, self.value)
         parts = (term.part for term in total.terms)
-        texts = tuple(f"{text} (of {numbers})" for text in texts)
+        texts = Forms(f"{text} (of {numbers})" for text in texts)
         return replace(
             self._described(True),
-            printed=next((each for each in texts if len(each) <= NARROW), texts[-1]),
+            printed=_narrow(texts),
             printings=texts,
             sources=tuple(self.sources(cell for part in parts for cell in cells_of(part))),
             sentence=sentence(self, total),
@@ -349,6 +349,11 @@ class Walk:
 def _plain(rule: str) -> str:
     """Take from a rule what two of the same content are written differently with."""
     return rule.replace(" · ", "·").replace(" ← ", " = ")
+
+
+def _narrow(texts: Sequence[str]) -> str:
+    """Return the longest text that is narrow enough, else the shortest."""
+    return next((each for each in texts if len(each) <= NARROW), None) or texts[-1]
 
 
 def cell_symbol(name: str, free: tuple[Letter, ...], letters: Mapping[Letter, str]) -> str:

@@ -1,5 +1,6 @@
 """An explanation: everything that there is to say about how one cell got its value."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -85,7 +86,7 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     symbolic: str = ""
     exact: bool = True
     printed: str = ""
-    printings: tuple[str, ...] = ()
+    printings: Sequence[str] = ()
     terms: tuple[Term, ...] = ()
     term_count: int = 0
     zero_terms: int = 0

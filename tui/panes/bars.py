@@ -121,18 +121,18 @@ def faults_of(snapshot: Snapshot) -> dict[str, str]:
 
 def shorten(parts: dict[str, str], width: int) -> None:
     """Leave out the parts that say least, or shorten them, until the others fit."""
-    taken = columns(_left(parts)) + columns(_right(parts))
     for name in RANKED:
-        if taken < width:
+        if name not in parts and name != "running":
+            continue
+        if columns(_left(parts)) + columns(_right(parts)) < width:
             return
-        if name == "fault" and name in parts:
+        if name == "fault":
             count = parts["fault"].partition("+")[2].strip()
             parts["fault"] = f" !{int(count) + 1} " if count else " ! "
         elif name == "running":
             parts["activity"] = parts["activity"].removeprefix("running, ")
-        elif not parts.pop(name, None):
-            continue
-        taken = columns(_left(parts)) + columns(_right(parts))
+        else:
+            del parts[name]
 
 
 PLACE = ("step", "newest", "iteration", "epoch", "phase", "branch")

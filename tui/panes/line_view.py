@@ -79,7 +79,7 @@ class LineView(Widget):
 
         At another size than before, everything is drawn when Textual does so.
         """
-        size = self.size
+        size = self.outer_size  # there is neither border nor padding
         if not self.display or not size:
             self._painted = Size(0, 0)
         elif size != self._painted:

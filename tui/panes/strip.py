@@ -89,7 +89,9 @@ class Strip(LineView):
         """Paint the answer to a key, on as many lines as there are below the head."""
         if not self._message:
             return []
-        lines = textwrap.wrap(self._message, max(1, width - 2)) or [""]
+        room = max(1, width - 2)
+        is_short = len(self._message) <= room and self._message.isprintable()
+        lines = [self._message] if is_short else textwrap.wrap(self._message, room) or [""]
         if len(lines) > (most := max(1, height - 1)):
             lines = [*lines[: most - 1], f"{lines[most - 1][: max(0, width - 4)]} …"]
         palette = self.palette

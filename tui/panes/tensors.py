@@ -238,7 +238,8 @@ class TensorView:
         """The dtype that all tensors here have which are no counts or classes."""
         tensors = self.snapshot.tensors if self.snapshot else {}
         arrays = (tensors[name] for name in self._names if name in tensors)
-        return next((str(array.dtype) for array in arrays if array.dtype.kind == "f"), "float64")
+        bits = (8 * array.itemsize for array in arrays if array.dtype.kind == "f")
+        return f"float{next(bits, 64)}"
 
     # Moving.
 
