@@ -164,6 +164,8 @@ class Debugger(Arranging):
         self._is_drawn = True
         if self.driver.snapshot.place:
             self._ask()
+        else:
+            self.call_later(self.query_one(StepPane).get_ready)
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
