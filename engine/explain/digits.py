@@ -157,10 +157,15 @@ class Forms(Sequence[str]):
             at += 1
 
     def __getitem__(self, index: Any) -> Any:
-        return tuple(self)[index]
+        return self._all()[index]
 
     def __len__(self) -> int:
-        return len(tuple(self))
+        return len(self._all())
+
+    def _all(self) -> list[str]:
+        while self._make():
+            pass
+        return self._made
 
     def _make(self) -> bool:
         """Make the next text, if there is one."""
