@@ -20,6 +20,9 @@ MAX_WORK_AT_ONCE = 10_000_000
 
 That is a part of a second."""
 
+MAX_WORK_OF_A_LINE_AT_ONCE = 2_000_000
+"""The same for a line that a key waits for: many may follow one another."""
+
 MAX_PARAMETERS = 50_000_000
 """Numbers in all weights and biases of a network together."""
 

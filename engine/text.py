@@ -89,7 +89,7 @@ def several(words: Sequence[str], most: int = 12) -> str:
     return f"{shown} and {len(words) - most:,} more" if len(words) > most else shown
 
 
-def outside(index: int, axis: int, name: str, size: int) -> str:
+def outside(index: float, axis: int, name: str, size: int) -> str:
     """Say that an axis of a tensor has no such index, and which ones it has."""
     there_are = "none" if size == 0 else "only 0" if size == 1 else f"0 to {size - 1}"
     return f"index {index} is outside axis {axis} of {name}, which has {size}: {there_are}"

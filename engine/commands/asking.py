@@ -1,13 +1,13 @@
 """Commands that ask after causes: why a value is so, since when, and what if it were another."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnstep.engine.language.typed import Typed, blaming, expression
+from nnstep.engine.language.typed import Typed, expression
 from nnstep.engine.program.program import Role
 from nnstep.engine.text import cell_name
 from nnstep.engine.trace import plain
@@ -18,6 +18,7 @@ from .moving import go
 from .reading import cell, value
 
 if TYPE_CHECKING:
+    from nnstep.engine.explain.factors import Factors
     from nnstep.engine.explain.why import Why
     from nnstep.engine.session.session import Session
 
@@ -88,18 +89,28 @@ def _factors(session: "Session", text: Typed) -> Answer:
     name, index = cell(text, session)
     if session.program.tensors[name].role not in (Role.GRADIENT, Role.VALUE, Role.LOSS):
         raise text.error(f"{name} is no gradient, and no value of the forward pass")
-    found = session.factors(name, index)
-    width, step_of = max(len(hop.cell) for hop in found.hops), _step_of(session)
+
+    def follow(_: object) -> Answer:
+        found = session.factors(name, index)
+        if session.interrupted:
+            return INTERRUPTED
+        title = f"What makes {cell_name(name, index)} so small or large?"
+        return Answer(tuple(_factor_lines(found, _step_of(session))), title=title)
+
+    return takes_long(text, follow, "following a value")
+
+
+def _factor_lines(found: "Factors", step_of: Callable[[int], str]) -> Iterator[str]:
+    width = max(len(hop.cell) for hop in found.hops)
     steps = ["" if hop.step is None else step_of(hop.step) for hop in found.hops]
     room = max(8, *map(len, steps))
-    lines = []
     for hop, step in zip(found.hops, steps, strict=True):
         factor = "" if hop.factor is None else f"{plain_number(hop.factor)} times the next"
         number = plain_number(hop.value)
-        lines.append(f"{hop.cell:<{width}} = {number:<12}  {step:<{room}}  {factor}".rstrip())
-    lines += [f"layer {layer}: {plain_number(factor)} times" for layer, factor in found.layers]
-    title = f"What makes {cell_name(name, index)} so small or large?"
-    return Answer((*lines, found.sentence), title=title)
+        yield f"{hop.cell:<{width}} = {number:<12}  {step:<{room}}  {factor}".rstrip()
+    for layer, factor_of_all in found.layers:
+        yield f"layer {layer}: {plain_number(factor_of_all)} times"
+    yield found.sentence
 
 
 def _what_if(session: "Session", text: Typed) -> Answer:
@@ -108,16 +119,24 @@ def _what_if(session: "Session", text: Typed) -> Answer:
         raise text.end.error("another value is asked for as in: whatif W1[0, 1] = 0.5")
     target, new = found
     name, index = cell(target, session)
-    number = value(new, session)
-    with blaming(target):
-        answer = session.what_if(name, index, number)
-    lines = [
-        f"as it is           {session.program.loss} = {answer.before!r}",
-        f"as the gradient    {session.program.loss} = {_predicted(answer.predicted)}",
-        f"as it comes out    {session.program.loss} = {answer.exact!r}",
-        answer.sentence,
-    ]
-    return Answer(tuple(lines), told=answer.sentence, title=f"What if {cell_name(name, index)}?")
+    number, loss = value(new, session), session.program.loss
+
+    def run(_: object) -> Answer:
+        from nnstep.engine.explain.what_if import GivenUpError
+
+        try:
+            answer = session.what_if(name, index, number)
+        except GivenUpError:
+            return INTERRUPTED
+        lines = (
+            f"as it is           {loss} = {answer.before!r}",
+            f"as the gradient    {loss} = {_predicted(answer.predicted)}",
+            f"as it comes out    {loss} = {answer.exact!r}",
+            answer.sentence,
+        )
+        return Answer(lines, told=answer.sentence, title=f"What if {cell_name(name, index)}?")
+
+    return takes_long(target, run, "running the pass")
 
 
 def _predicted(number: float | None) -> str:

@@ -1,7 +1,7 @@
 """Commands that explain a cell: how it got its value, and what is computed from it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from nnstep.engine.program.program import Phase
 from nnstep.engine.text import cell_name, did_you_mean, quoted
 from nnstep.engine.trace import plain
 
-from .command import Answer, Command, says
+from .command import INTERRUPTED, Answer, Command, says, takes_long
 from .reading import cell
 
 if TYPE_CHECKING:
@@ -139,19 +139,27 @@ def narrated(session: "Session") -> tuple[str, ...]:
 
 def _readers(session: "Session", text: Typed) -> Answer:
     name, index = cell(text, session)
-    found = session.readers(name, index)
-    if not found:
-        return says(f"Nothing is computed from {cell_name(name, index)}.")
+
+    def look(_: object) -> Answer:
+        found = session.readers(name, index)
+        if session.interrupted:
+            return INTERRUPTED
+        if not found:
+            return says(f"Nothing is computed from {cell_name(name, index)}.")
+        return Answer(tuple(_reader_lines(session, found)))
+
+    return takes_long(text, look, "looking for readers")
+
+
+def _reader_lines(session: "Session", found: "Sequence[Reader]") -> Iterator[str]:
     shown = found[:_MOST_READERS]
     width = max(len(reader.cell) for reader in shown)
-    lines = [
-        f"{reader.cell:<{width}}  step {reader.step}  {reader.code}  "
-        + ("not run yet" if reader.value is None else f"= {reader.value!r}{_old(session, reader)}")
-        for reader in shown
-    ]
+    for reader in shown:
+        value = f"= {reader.value!r}{_old(session, reader)}"
+        told = "not run yet" if reader.value is None else value
+        yield f"{reader.cell:<{width}}  step {reader.step}  {reader.code}  {told}"
     if more := len(found) - len(shown):
-        lines.append(f"and {more:,} more")
-    return Answer(tuple(lines))
+        yield f"and {more:,} more"
 
 
 def _old(session: "Session", reader: "Reader") -> str:

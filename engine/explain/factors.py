@@ -6,6 +6,7 @@ their product with the last hop is the cell itself.
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,8 +67,13 @@ class Factors(Struct, frozen=True):
         )
 
 
-def factors_of(timeline: "Timeline", name: str, index: Shape, place: int) -> Factors:
-    """Return what a gradient or a value is multiplied by on its way to where it is at a place."""
+def factors_of(
+    timeline: "Timeline", name: str, index: Shape, place: int, cancelled: Callable[[], bool]
+) -> Factors:
+    """Return what a gradient or a value is multiplied by on its way to where it is at a place.
+
+    If it is `cancelled`, that is a part of the way.
+    """
     hops: list[FactorHop] = []
     with np.errstate(all="ignore"):
         while True:
@@ -80,7 +86,7 @@ def factors_of(timeline: "Timeline", name: str, index: Shape, place: int) -> Fac
             factor = None if found is None else _ratio(value, float(found.value))
             layer = timeline.program.tensors[name].layer
             hops.append(FactorHop(cell_name(name, index), value, step, code, layer, factor))
-            if found is None or step is None:
+            if found is None or step is None or cancelled():
                 return Factors(tuple(hops), _by_layer(hops))
             name, index, place = found.name, found.index, step
 

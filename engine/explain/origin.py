@@ -27,8 +27,7 @@ def last_writer(program: Program, name: str, place: int) -> int | None:
     length = len(program)
     steps = (
         (place - 1 - position) // length * length + position
-        for position, line in enumerate(program.instructions)
-        if name in line.writes
+        for position in program.writers.get(name, ())
     )
     return max((step for step in steps if step >= 0), default=None)
 

@@ -31,21 +31,19 @@ def readers_of(
     name: str,
     index: Shape,
     at: int | None = None,
-) -> tuple[Reader, ...]:
-    """Return the cells computed from the value that a cell has here, in the order of the run.
+) -> Iterator[Reader]:
+    """Yield the cells computed from the value that a cell has here, in the order of the run.
 
     With a place `at` that the branch has reached, it is the value that the cell has there.
 
     Those that the run has not come to are among them, up to where the tensor is written again; of
     one that no line writes, to the end of the pass.
     """
-    found: list[Reader] = []
     place = timeline.place if at is None else at
     for step in _steps(timeline, total, name, index, place):
         line = timeline.line_of(step)
         if name in line.reads:
-            found += _of_line(timeline, data, line, step, name, index)
-    return tuple(found)
+            yield from tuple(_of_line(timeline, data, line, step, name, index))
 
 
 def _steps(timeline: "Timeline", total: int | None, name: str, index: Shape, place: int) -> range:

@@ -142,6 +142,11 @@ def _sign(x: Any) -> Indexed:
     return Indexed(x.shape, lambda at: Apply("sign", (x.cell(at),)), x.dtype)
 
 
+def _erf(z: Any) -> Indexed:
+    z = indexed(z)
+    return Indexed(z.shape, lambda at: Apply("erf", (z.cell(at),)), z.dtype)
+
+
 def _scatter(g: Any, index: Any, like: Any) -> Indexed:
     g = indexed(g)
     items = index if isinstance(index, tuple) else (index,)
@@ -239,6 +244,7 @@ RULES: Mapping[str, Callable[..., Any]] = {
     "extreme_share": _extreme_share,
     "scatter": _scatter,
     "sign": _sign,
+    "_erf": _erf,
     "stretch": _stretch,
     "take": _take,
     "put_back": _put_back,

@@ -5,6 +5,7 @@ and costs no more than the line that wrote it, however far back that ran.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -159,7 +160,7 @@ class Tree:
         timeline = self._timeline
         found = readers_of(timeline, self._data, self._total, node.name, node.index, at=node.place)
         is_forward = self._is_forward(node)
-        for reader in found[:MOST_CHILDREN]:
+        for reader in islice(found, MOST_CHILDREN):
             line = timeline.line_of(reader.step)
             _, _, code = line.code.partition(" = ")
             has_run = reader.value is not None

@@ -349,7 +349,6 @@ _SIGNS = {
     "not_equal": "!=",
     "bitwise_and": "&",
     "bitwise_or": "|",
-    "erf (vectorized)": "erf",
     **{
         name: name
         for name in (

@@ -5,7 +5,7 @@ itself, its history and its stops know nothing of it. The prediction is the grad
 the derivative of the loss by the cell times the change, which is what a derivative is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,13 +62,19 @@ class NotYetError(ValueError):
     """A tensor has not been written in this pass; the message says so, and is fit to show."""
 
 
+class GivenUpError(Exception):
+    """Somebody did not want to wait for the end of a pass."""
+
+
 class Pass:
     """The pass that the line next to run belongs to, to be run again on the side.
 
-    Of a run that is `finished` and whose pass changes no parameter it is the last one.
+    Of a run that is `finished` and whose pass changes no parameter it is the last one. A pass that
+    is `cancelled` raises `GivenUpError` after a line.
     """
 
-    def __init__(self, timeline: "Timeline", finished: bool) -> None:
+    def __init__(self, timeline: "Timeline", finished: bool, cancelled: Callable[[], bool]) -> None:
+        self._cancelled = cancelled
         self.program = timeline.program
         length, self._place = len(self.program), timeline.place
         updates = any(line.phase is Phase.UPDATE for line in self.program.instructions)
@@ -128,14 +134,24 @@ class Pass:
         """
         tensors = dict(self._begins if start is None else start.tensors)
         first = self._first if start is None else max(self._first, start.place)
+        edits = [edit for edit in self._edits if first <= edit.place < end]
         with np.errstate(all="ignore"):
-            for step in range(first, end):
-                for edit in self._edits:
-                    if edit.place == step and (edit.name, edit.index) != without:
-                        edit.apply(tensors)
-                line = self.lines[step - self.start]
-                tensors = run([line], tensors, _wide if wide else None)
-        return tensors
+            for edit in edits:
+                tensors = self._go(tensors, first, edit.place, wide)
+                first = edit.place
+                if (edit.name, edit.index) != without:
+                    edit.apply(tensors)
+            return self._go(tensors, first, end, wide)
+
+    def _go(
+        self, tensors: Mapping[str, Array], first: int, end: int, wide: bool
+    ) -> dict[str, Array]:
+        def kept(array: Array) -> Array:
+            if self._cancelled():
+                raise GivenUpError
+            return _wide(array) if wide else array
+
+        return run(self.lines[first - self.start : max(first, end) - self.start], tensors, kept)
 
 
 def what_if(passed: Pass, moment: Moment, edit: Edit) -> WhatIf:

@@ -12,6 +12,7 @@ from nnstep.engine.arrays import Array, Kernel, Shape
 from nnstep.engine.limits import MAX_COUNT
 from nnstep.engine.operations import catalogue, half
 from nnstep.engine.operations.catalogue import LISTED, Function
+from nnstep.engine.operations.elements import are_places
 from nnstep.engine.operations.formula import Constant
 from nnstep.engine.operations.functions import global_norm
 from nnstep.engine.operations.operation import Operation
@@ -255,6 +256,9 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
     if problem := function.wrong_setting({**settings, **node.options}):
         raise ConditionError(problem)
     check_call(node, arguments)
+    if node.function == "take":
+        axis = {"axis": 0, **settings, **node.options}["axis"]
+        _check_places(written(node.arguments[0], "this"), arguments[0], arguments[1], axis)
     if function.call is not None:
         return function.call(*arguments[:count], **settings, **node.options)
     in_half = any(getattr(each, "dtype", None) == np.float16 for each in arguments[:count])
@@ -270,6 +274,15 @@ def _call(node: Call, values: Mapping[str, Any]) -> Any:
         raise ConditionError(f"{node.function} cannot be called like this") from None
     is_one = of_numbers and np.size(result) == 1 and not _is_truth(result)
     return float(result) if is_one else result
+
+
+def _check_places(name: str, array: Any, places: Any, axis: Any) -> None:
+    """Raise `ConditionError` for a place that there is not: in a program, NaN comes of it."""
+    shape = np.shape(array)
+    if 0 <= axis < len(shape) and not (known := are_places(places, shape[axis])).all():
+        place = float(np.asarray(places)[~known].flat[0])
+        whole = int(place) if place.is_integer() else place
+        raise ConditionError(outside(whole, axis, name, shape[axis]))
 
 
 def _listed(node: Call, values: Mapping[str, Any]) -> Any:

@@ -194,11 +194,16 @@ def put_back(g: Array, places: Array, like: Array, axis: int = 0) -> Array:
     return whole
 
 
+def are_places(places: Array, count: int) -> Array:
+    """Tell of each number whether so many things have one at that place, from their end too."""
+    given = np.asarray(places)
+    return np.asarray((given > -count - 1) & (given < count))
+
+
 def _places(places: Array, count: int) -> tuple[Array, Array]:
     """Return places as whole numbers, 0 for those that there are not, and which there are."""
-    given = np.asarray(places)
-    known = (given > -count - 1) & (given < count)
-    return np.where(known, given, 0).astype(int), known
+    known = are_places(places, count)
+    return np.where(known, places, 0).astype(int), known
 
 
 def _taken(x: Shape, places: Shape, axis: int = 0) -> Shape:

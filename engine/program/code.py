@@ -40,6 +40,7 @@ Passes = Callable[[Mapping[str, Array], Iterable[Any], Callable[[tuple[Array, ..
 """Runs a pass for each batch, from live tensors on, and hands over what each has written."""
 
 _made: WeakKeyDictionary[Program, Passes] = WeakKeyDictionary()
+_work: WeakKeyDictionary[Program, tuple[int, ...]] = WeakKeyDictionary()
 
 
 def passes_of(program: Program) -> Passes:
@@ -63,21 +64,29 @@ def passes_together(program: Program) -> int:
 
 
 def work_of(program: Program) -> int:
-    """Return how long a pass takes, about, in the time that one number takes.
+    """Return how long a pass takes, about, in the time that one number takes."""
+    return sum(work_of_lines(program))
+
+
+def work_of_lines(program: Program) -> tuple[int, ...]:
+    """Return how long each line takes, about, in the time that one number takes.
 
     A product of matrices of a·b and b·c numbers adds up a·b·c products, the root of the product of
     their sizes and that of the result.
     """
-    sizes = {name: math.prod(tensor.shape) for name, tensor in program.tensors.items()}
-    work = 0
-    for line in (each.executed for each in program.instructions):
-        numbers = sum(sizes[name] for name in line.writes)
-        work += _LINE_COSTS + numbers
-        nodes = ast.walk(line.formula.tree) if line.formula else ()
-        if any(isinstance(node, ast.MatMult) for node in nodes):
-            largest = sorted(sizes[name] for name in line.reads)[-2:]
-            work += math.isqrt(math.prod(largest) * numbers) // _PRODUCTS_COST_ONE
-    return work
+    if program not in _work:
+        sizes = {name: math.prod(tensor.shape) for name, tensor in program.tensors.items()}
+        _work[program] = tuple(_work_of(each.executed, sizes) for each in program.instructions)
+    return _work[program]
+
+
+def _work_of(line: Instruction, sizes: Mapping[str, int]) -> int:
+    numbers = sum(sizes[name] for name in line.writes)
+    nodes = ast.walk(line.formula.tree) if line.formula else ()
+    if not any(isinstance(node, ast.MatMult) for node in nodes):
+        return _LINE_COSTS + numbers
+    largest = sorted(sizes[name] for name in line.reads)[-2:]
+    return _LINE_COSTS + numbers + math.isqrt(math.prod(largest) * numbers) // _PRODUCTS_COST_ONE
 
 
 def is_made(program: Program) -> bool:

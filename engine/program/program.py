@@ -188,6 +188,15 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
         return (0, *accumulate(len(line.writes) for line in self.instructions))
 
     @cached_property
+    def writers(self) -> Mapping[str, tuple[int, ...]]:
+        """The positions of the lines that write each tensor, in order."""
+        found: dict[str, tuple[int, ...]] = {}
+        for position, line in enumerate(self.instructions):
+            for name in line.writes:
+                found[name] = (*found.get(name, ()), position)
+        return found
+
+    @cached_property
     def renewed(self) -> Mapping[str, int]:
         """What each pass makes anew, by name, and the position of the line that writes it first."""
         found: dict[str, int] = {}

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -153,25 +154,28 @@ class Asked:
     def factors(self, name: str, index: Shape) -> "Factors":
         """Return what a gradient or a value is multiplied by on its way, cell by cell.
 
-        Raises as `questions` does.
+        Raises as `questions` does. If interrupted, it is not the whole way.
         """
         from nnstep.engine.explain.factors import factors_of
 
+        self._interrupted.clear()
         index = self._index(name, index, self.place)
-        return factors_of(self._timeline, name, index, self.place)
+        return factors_of(self._timeline, name, index, self.place, self._interrupted.is_set)
 
     def what_if(self, name: str, index: Shape, value: float) -> "WhatIf":
         """Return what another value of a cell does to the loss of the pass under way.
 
         That is the pass of the line next to run. A parameter, a buffer or `lr` changes at its
         start, any other tensor as its line writes it. Neither the run nor any branch changes by it.
-        Raises `EditError` as `edit` does, and for a tensor that the pass has not written yet.
+        Raises `EditError` as `edit` does, and for a tensor that the pass has not written yet, and
+        `GivenUpError` if it is interrupted.
         """
         from nnstep.engine.explain.what_if import NotYetError, Pass, what_if
 
+        self._interrupted.clear()
         tensors = self._machine.tensors
         edit = checked_edit(self.scenario, self.program, tensors, self.place, name, index, value)
-        passed = Pass(self._timeline, self.finished)
+        passed = Pass(self._timeline, self.finished, self._interrupted.is_set)
         try:
             moment = passed.moment(name, edit.index)
         except NotYetError as error:
@@ -196,12 +200,14 @@ class Asked:
     def readers(self, name: str, index: Shape) -> "tuple[Reader, ...]":
         """Return the cells that are computed from the value that a cell has here, and will be.
 
-        Raises `EditError` for a tensor or a cell that there is not.
+        Raises `EditError` for a tensor or a cell that there is not. If interrupted, not all.
         """
         from nnstep.engine.explain.readers import readers_of
 
+        self._interrupted.clear()
         index = self._index(name, index, self.place)
-        return readers_of(self._timeline, self.scenario.data, self.total, name, index)
+        found = readers_of(self._timeline, self.scenario.data, self.total, name, index)
+        return tuple(takewhile(lambda _: not self._interrupted.is_set(), found))
 
     def _index(self, name: str, index: Shape, place: int) -> Shape:
         """Return the index of a cell, if it has a value at a place; raise `EditError` if not."""

@@ -8,11 +8,12 @@ from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
-from nnstep.engine.limits import HISTORY_BYTES
+from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_OF_A_LINE_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, start_of
 from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.machine import run_length
 from nnstep.engine.machine.step import Step
+from nnstep.engine.program.code import work_of_lines
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import Program
 from nnstep.engine.scenario.model import Expectation, Scenario
@@ -150,6 +151,12 @@ class Session(Asked):
     def is_near(self, place: int) -> bool:
         """Tell whether a place is reached at once: little or nothing has to be run again for it."""
         return self._timeline.is_near(place)
+
+    def is_quick(self, place: int | None) -> bool:
+        """Tell whether every line from here to a place, or to the end, takes a moment at most."""
+        lines, at = work_of_lines(self.program), self._machine.position
+        count = len(lines) if place is None else min(place - self.place, len(lines))
+        return max((2 * lines)[at : at + count], default=0) <= MAX_WORK_OF_A_LINE_AT_ONCE
 
     # Going on
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Kernel
 from nnstep.engine.explain.slope import largest_slope
+from nnstep.engine.limits import MAX_WORK_OF_A_LINE_AT_ONCE
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.operation import same_shape
 from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
@@ -246,7 +247,8 @@ def _units(way: Way | None, tensors: Mapping[str, Array]) -> tuple[float | None,
     """Return the share of a layer's units that are off, and the largest slope they can have.
 
     Both are None where the gradient does not pass through a slope of each unit: an output that is
-    fused with its loss, an identity, a softmax.
+    fused with its loss, an identity, a softmax. So is the share where there are more slopes than a
+    key may wait for.
     """
     if way is None or way.back is None:
         return None, None
@@ -258,7 +260,7 @@ def _units(way: Way | None, tensors: Mapping[str, Array]) -> tuple[float | None,
         return None, None
     largest = largest_slope(line.operation) or 1.0
     a = tensors.get(line.writes[0])
-    if a is None or not a.ndim:
+    if a is None or not a.ndim or a.size > MAX_WORK_OF_A_LINE_AT_ONCE:
         return None, largest
     known = {**tensors, back.names["da"]: np.ones_like(a)}
     if any(name not in known for name in back.names.values()):

@@ -7,6 +7,8 @@ from click.testing import CliRunner
 from commanding import give, told
 
 from nnstep.engine import load
+from nnstep.engine.commands.command import INTERRUPTED, Work
+from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.session.session import Session
 from nnstep.tui.cli import main
@@ -48,6 +50,18 @@ def test_whatif(mazur: Session) -> None:
         with pytest.raises(TextError):
             give(mazur, wrong)
     assert "no derivative" in told(Session(load("digits")), "step 9", "whatif y[0] = 1")
+
+
+@pytest.mark.parametrize(
+    "line", ["readers W1[0, 0]", "factors dW1[0, 0]", "whatif W2[0, 1] = 0.5", "when L < 0"]
+)
+def test_what_looks_through_the_run_can_be_interrupted(
+    line: str, mazur: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert give(mazur, line) is not INTERRUPTED
+    monkeypatch.setattr(mazur._interrupted, "is_set", lambda: True)
+    assert give(mazur, line) is INTERRUPTED
+    assert isinstance(Interpreter(mazur).begin(line).goal, Work), "it is no work for a loop"
 
 
 def test_when_goes_to_the_first_step_after_which_it_was_so() -> None:

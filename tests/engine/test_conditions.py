@@ -107,6 +107,8 @@ def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> 
         ("tall + tall.T > 0", r"tall \(100000, 1\) \+ tall.T .* more than 10,000,000"),
         ("outer(tall, tall)[0, 0]", r"outer\(…\) would have 10,000,000,000 numbers"),
         ("take(wide, tall, axis=0)", r"take\(…\) would have 100,000,000 numbers"),
+        ("take(W, 2)", "index 2 is outside axis 0 of W, which has 2: 0 to 1"),
+        ("take(W, W - 9, axis=1)", "index -.* is outside axis 1 of W"),
         ("concatenate((" + "tall, " * 101 + "tall))", r"would have 10,200,000 numbers"),
         ("spread(L, (100000, 100000)) * 2", r"spread\(…\) would have 10,000,000,000 numbers"),
         ("stretch(tall, 0, 9999999999, 0)", r"stretch\(…\) would have 9,999,999,999 numbers"),

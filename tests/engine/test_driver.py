@@ -84,6 +84,19 @@ async def test_what_takes_no_time_is_done_when_it_is_asked_for() -> None:
     assert (await answer).lines == give(small(), "step 3").lines
 
 
+async def test_a_line_that_takes_long_is_done_on_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nnstep.engine.session.session.MAX_WORK_OF_A_LINE_AT_ONCE", 1)
+    driver = Driver(small())
+    step = driver.do("step")
+    assert not step.done()
+    await step
+    assert driver.snapshot.place == 1
+    await driver.do("back 1")
+    assert driver.snapshot.place == 0
+
+
 async def test_what_is_never_begun_leaves_no_warning_on_the_terminal() -> None:
     """A screen may close before it begins what it was told to."""
     driver = Driver(small(), start=lambda rest: object())

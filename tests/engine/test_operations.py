@@ -1,5 +1,6 @@
 """Every gradient rule agrees with central differences, over random shapes and values."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations import arithmetic, elements
-from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH
+from nnstep.engine.operations.activations import ACTIVATIONS, GELU_TANH, normal_cdf
 from nnstep.engine.operations.arithmetic import linear
 from nnstep.engine.operations.catalogue import FUNCTIONS, OPERATORS
 from nnstep.engine.operations.functions import sum_to
@@ -345,3 +346,10 @@ def test_operations_keep_the_dtype(name: str, dtype: str) -> None:
     for parameter in operation.gradients:
         rule = operation.gradient_formula(parameter)
         assert np.asarray(rule.function(*(known[p] for p in rule.parameters))).dtype == dtype
+
+
+def test_the_error_function_of_many_numbers_is_that_of_each() -> None:
+    z = np.linspace(-6, 6, 20_001).reshape(3, -1)
+    each = [math.erf(value / math.sqrt(2)) for value in z.ravel()]
+    np.testing.assert_array_equal(normal_cdf(z), ((1 + np.array(each)) / 2).reshape(z.shape))
+    assert normal_cdf(np.zeros((0, 2))).shape == (0, 2)
