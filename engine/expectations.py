@@ -53,14 +53,15 @@ class Judgement(Struct, frozen=True):
         """What is printed of a value that is not `ok`, and how far apart they are."""
         if self.expectation.wrong is not None:
             return f"Printed is {self.printed}, known to be wrong.", "But the two agree."
-        return f"Printed is {self.printed}.", f"{self._apart[0].upper()}{self._apart[1:]}."
+        far = apart(self.printed, self.got)
+        other = f": {self._other} has it" if self._other else ""
+        return f"Printed is {self.printed}{other}.", f"{far[0].upper()}{far[1:]}."
 
     @property
-    def _apart(self) -> str:
-        far = apart(self.printed, self.got)
-        if self.elsewhere is None:
-            return far
-        return f"{far}; {cell_name(self.expectation.at, self.elsewhere)} has the printed number"
+    def _other(self) -> str:
+        """The other cell that has the printed number; "" if none has."""
+        at = self.expectation.at
+        return "" if self.elsewhere is None else cell_name(at, self.elsewhere)
 
     def __str__(self) -> str:
         says = f"{self.name} is {self.got!r} {when(self.expectation)}, printed is {self.printed}"
@@ -68,7 +69,10 @@ class Judgement(Struct, frozen=True):
         if why is not None:
             known = f"which is known to be wrong: {why}" if why else "which is known to be wrong"
             return f"{says}, {known}" if self.ok else f"{says}: they agree, but the file says wrong"
-        return says if self.ok else f"{says}: {self._apart}"
+        if self.ok:
+            return says
+        other = f"; {self._other} has the printed number" if self._other else ""
+        return f"{says}: {apart(self.printed, self.got)}{other}"
 
 
 _DIGITS, _MOST_CELLS = 3, 100_000

@@ -63,7 +63,7 @@ def _printed(session: Session, misprint: Judgement | None) -> tuple[str, ...]:
 
     rule = explained_here(session, misprint)
     printed, apart = misprint.beside
-    return (f"{printed[:-1]}: {rule}.", apart) if rule else (printed, apart)
+    return (f"Printed is {misprint.printed}: {rule}.", apart) if rule else (printed, apart)
 
 
 def _replaced(session: Session, why: "Explanation") -> float | None:
