@@ -128,9 +128,16 @@ class Gallery(Overlay[Entry | Leftover | None]):
             mark = self._marks.get(entry.name, "") if isinstance(entry, Entry) else ""
             choices.add_option(Option(_row(entry, mark)))
             self._listed.append(entry)
-        choices.highlighted = 1 if self._listed else None
+        choices.highlighted = self._best(wanted)
         if not self._listed:
             self._say(None)
+
+    def _best(self, wanted: str) -> int | None:
+        """Return the line of what has the name that is wanted, or begins so; else the first."""
+        names = {one.name: at for at, one in enumerate(self._listed) if isinstance(one, Entry)}
+        word = wanted.strip().lower()
+        begins = (at for name, at in names.items() if word and name.startswith(word))
+        return names.get(word, next(begins, 1 if self._listed else None))
 
     def action_find(self) -> None:
         """Ask for words to look for."""

@@ -41,3 +41,12 @@ async def test_where_nothing_was_left_y_says_so() -> None:
         await until(pilot, lambda: "No session of this example" in screen_text(pilot.app))
         await pilot.press(*"/nothing", "y", "escape", "y")
         assert isinstance(pilot.app.screen, Gallery)
+
+
+async def test_the_name_that_is_looked_for_is_under_the_cursor() -> None:
+    """`rounds` says "printed" too, and stands before it."""
+    async with NnstepApp().run_test(size=NARROW) as pilot:
+        await until(pilot, lambda: "Mazur's 2-2-2" in screen_text(pilot.app))
+        await pilot.press(*"/printe", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
+        assert debugger(pilot).driver.snapshot.tensors["W1"].shape == (3, 3)
