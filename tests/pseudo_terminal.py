@@ -2,10 +2,9 @@
 
 import fcntl
 import os
-import pty
 import select
-import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -14,38 +13,43 @@ from contextlib import suppress
 from types import TracebackType
 
 import pyte
+from forked import Forked, forked, has_to_start_anew
 
 PATIENCE = 20.0
+OPEN = ("-m", "nnstep.tui")
 
 # A size in the environment, as parallel tests have one, would be taken for the terminal's.
 NOT_KEPT = ("COLORTERM", "COLUMNS", "LINES")
 
 
 class Terminal:
-    """Runs a command on a pseudo-terminal of a size, and keeps all that it sends."""
+    """Runs a command on a pseudo-terminal of a size, and keeps all that it sends.
 
-    def __init__(self, *command: str, columns: int = 80, lines: int = 24, **environment: str):
+    `nnstep` is started `anew`, imports and all, if that is asked for or it gets variables that
+    Python may read as it starts.
+    """
+
+    def __init__(
+        self,
+        *command: str,
+        columns: int = 80,
+        lines: int = 24,
+        anew: bool = False,
+        **environment: str,
+    ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
         self._unseen = b""
-        size = struct.pack("HHHH", lines, columns, 0, 0)
-        ready, go = os.pipe()
-        self.process, self._terminal = pty.fork()
-        if self.process == 0:
-            os.read(ready, 1)
-            kept = {name: value for name, value in os.environ.items() if name not in NOT_KEPT}
-            os.execve(
-                sys.executable,
-                [sys.executable, *command],
-                {**kept, "TERM": "xterm-256color", **environment},
-            )
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
+        self._terminal, inside = os.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.found = termios.tcgetattr(self._terminal)
-        os.write(go, b"x")
-        os.close(ready)
-        os.close(go)
-        self.status: int | None = None
+        kept = {name: value for name, value in os.environ.items() if name not in NOT_KEPT}
+        variables = {**kept, "TERM": "xterm-256color", **environment}
+        self.process = _started(
+            command, inside, variables, anew=anew or has_to_start_anew(environment)
+        )
+        os.close(inside)
 
     def __enter__(self) -> "Terminal":
         return self
@@ -56,9 +60,8 @@ class Terminal:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        if self.status is None:
-            os.kill(self.process, signal.SIGKILL)
-            os.waitpid(self.process, 0)
+        self.process.kill()
+        self.process.wait(PATIENCE)
         os.close(self._terminal)
 
     def press(self, keys: str) -> None:
@@ -71,7 +74,7 @@ class Terminal:
 
     def signal(self, number: int) -> None:
         """Send a signal to the program."""
-        os.kill(self.process, number)
+        os.kill(self.process.pid, number)
 
     def read(self, seconds: float) -> bytes:
         """Take what arrives within a time, or the first of it."""
@@ -124,18 +127,30 @@ class Terminal:
                     self.press(asked_by)
                 asked = time.monotonic()
             self.read(0.05)
-            process, status = os.waitpid(self.process, os.WNOHANG)
-            if process:
-                self.status = os.waitstatus_to_exitcode(status)
+            if (status := self.process.poll()) is not None:
                 while self.read(0.1):
                     pass
-                return self.status
+                return status
         raise AssertionError("the program never ended")
 
     @property
     def is_as_found(self) -> bool:
         """Whether the terminal's settings are those from before the program started."""
         return termios.tcgetattr(self._terminal) == self.found
+
+
+def _started(
+    command: tuple[str, ...], inside: int, variables: dict[str, str], *, anew: bool
+) -> Forked | subprocess.Popen[bytes]:
+    """Start a command on a terminal."""
+    if (command[:2] == OPEN or command[0] == "-c") and not anew:
+        arguments = command[2:] if command[:2] == OPEN else command
+        return forked(arguments, [inside], environment=variables, on_terminal=True)
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env=variables,
+        preexec_fn=lambda: os.login_tty(inside),  # noqa: PLW1509 - which calls the system alone
+    )
 
 
 def to_first_weight(terminal: Terminal) -> None:

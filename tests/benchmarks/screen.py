@@ -26,7 +26,7 @@ Row = tuple[str, float, float]
 def launch(command: Sequence[str], ready: str) -> float:
     """Seconds from the start of the process to the first full paint."""
     start = time.perf_counter()
-    with Terminal(*command) as terminal:
+    with Terminal(*command, anew=True) as terminal:
         terminal.wait_for(lambda: ready in terminal.text)
         return time.perf_counter() - start
 
@@ -36,7 +36,7 @@ def keys(
 ) -> tuple[list[float], list[int]]:
     """For each press of a key: seconds to the last byte, and how many bytes came."""
     seconds, counts = [], []
-    with Terminal(*command, columns=size[0], lines=size[1]) as terminal:
+    with Terminal(*command, columns=size[0], lines=size[1], anew=True) as terminal:
         terminal.wait_for(lambda: ready in terminal.text)
         terminal.quiet()
         for _ in range(KEYS):
@@ -52,13 +52,14 @@ def keys(
 
 def idle(command: Sequence[str], ready: str) -> tuple[float, float]:
     """Resident memory in MiB, and processor seconds while nothing is pressed."""
-    with Terminal(*command) as terminal:
+    with Terminal(*command, anew=True) as terminal:
         terminal.wait_for(lambda: ready in terminal.text)
         terminal.quiet()
-        before = processor_seconds(terminal.process)
+        pid = terminal.process.pid
+        before = processor_seconds(pid)
         time.sleep(IDLE_SECONDS)
-        used = processor_seconds(terminal.process) - before
-        status = Path(f"/proc/{terminal.process}/status").read_text()
+        used = processor_seconds(pid) - before
+        status = Path(f"/proc/{pid}/status").read_text()
         resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(resident.split()[1]) / 1024, used
 

@@ -7,26 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import run
 
 from nnstep.tui.cli import main
-
-NNSTEP = [sys.executable, "-m", "nnstep.tui"]
-
-
-def run(
-    *arguments: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*NNSTEP, *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-    )
 
 
 def test_version_and_help() -> None:

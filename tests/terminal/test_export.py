@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_cli import run
+from command_line import run
 
 from nnstep.scenarios import path
 

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from test_cli import run
+from command_line import run
 
 from nnstep.engine.loading import load
 from nnstep.tui.app import NnstepApp

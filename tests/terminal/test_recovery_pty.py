@@ -188,7 +188,7 @@ def test_the_terminal_itself_goes_away() -> None:
             mirror.wait()
         os.close(terminal._terminal)
         terminal._terminal = os.open(os.devnull, os.O_RDONLY)
-        _, terminal.status = os.waitpid(terminal.process, 0)
+        terminal.process.wait(20)
     assert_taken_up([mirror.state()])
 
 

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import command_line
 import pytest
 from pseudo_terminal import Terminal
 
@@ -17,21 +19,8 @@ ENDLESS = 'format = 1\n[program]\ncode = "L = a * a"\nloss = "L"\nparameters = {
 OPTIMIZED = f"{ENDLESS}[optimizer]\nkind = 'sgd'\nlr = 0.01\n"
 
 
-def run(
-    *arguments: str, typed: str | bytes = "", cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(
-        [*NNSTEP, "run", *arguments],
-        input=typed if isinstance(typed, bytes) else typed.encode(),
-        capture_output=True,
-        check=False,
-        cwd=cwd,
-        timeout=60,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )
-    return subprocess.CompletedProcess(
-        result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
-    )
+def run(*arguments: str, **given: Any) -> subprocess.CompletedProcess[str]:
+    return command_line.run("run", *arguments, **given)
 
 
 @pytest.fixture
@@ -253,7 +242,7 @@ def plain(scenario: str) -> Terminal:
 
 def processor_time(terminal: Terminal) -> int:
     """Return how long the program has computed, in ticks."""
-    fields = Path(f"/proc/{terminal.process}/stat").read_text(encoding="ascii").rsplit(")")[1]
+    fields = Path(f"/proc/{terminal.process.pid}/stat").read_text(encoding="ascii").rsplit(")")[1]
     return int(fields.split()[11])
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import run
 from pseudo_terminal import Terminal
-from test_cli import run
 
 from nnstep import scenarios
 

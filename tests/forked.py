@@ -1,0 +1,172 @@
+"""Programs that start at once: forked from a process that has imported what they need.
+
+Each is a process of its own, with the streams, folder, environment and exit status that it would
+have if a shell had started `nnstep`. It is only spared the imports, which take longer than most
+of what tests ask for.
+"""
+
+import atexit
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+_MOST = 1 << 20
+_READ_AS_PYTHON_STARTS = ("PYTHON", "LC_", "TEXTUAL")
+
+
+def has_to_start_anew(environment: Iterable[str]) -> bool:
+    """Tell whether some variables make a difference only to a Python that starts with them."""
+    return any(name.startswith(_READ_AS_PYTHON_STARTS) for name in environment)
+
+
+class Forked:
+    """A program under way, to be asked as a `subprocess.Popen` is."""
+
+    def __init__(self, told: int) -> None:
+        self._told = open(told, "rb", buffering=0)  # noqa: SIM115 - closed when it has ended
+        self.pid = int.from_bytes(self._told.read(4), "big")
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its status if it has ended, negative for a signal."""
+        return self._status_within(0)
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end, and return its status; kill it if it takes too long."""
+        status = self._status_within(timeout)
+        if status is None:
+            self.kill()
+            raise TimeoutError(f"the program has not ended in {timeout} s")
+        return status
+
+    def kill(self) -> None:
+        """End it by force, and wait until it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._status_within(None)
+
+    def _status_within(self, seconds: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], seconds)[0]:
+            self.returncode = int.from_bytes(self._told.read(4), "big", signed=True)
+            self._told.close()
+        return self.returncode
+
+
+def forked(
+    arguments: Sequence[str],
+    streams: Sequence[int],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    on_terminal: bool = False,
+) -> Forked:
+    """Start `nnstep` on three streams, or on one terminal, as what it is controlled by.
+
+    If the arguments are `-c` and some code, that is executed in its place.
+    """
+    ours, told = os.pipe()
+    request = {
+        "arguments": list(arguments),
+        "cwd": str(cwd or Path.cwd()),
+        "environment": dict(environment),
+        "on_terminal": on_terminal,
+    }
+    message = json.dumps(request).encode()
+    assert len(message) < _MOST
+    socket.send_fds(_server(), [message], [told, *streams])
+    os.close(told)
+    return Forked(ours)
+
+
+@cache
+def _server() -> socket.socket:
+    """Return the way to the process that forks, which ends when this one does."""
+    ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, __file__, str(other.fileno())]
+    server = subprocess.Popen(command, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL)
+    other.close()
+
+    def end() -> None:
+        ours.close()
+        server.wait()
+
+    atexit.register(end)
+    return ours
+
+
+# In the process that forks
+
+
+def _serve(requests: socket.socket) -> None:
+    """Return in a process for each request, with all as it was asked for."""
+    import nnstep.tui.app
+    import nnstep.tui.headless  # noqa: F401
+
+    gc.freeze()
+    while True:
+        message, handed, _, _ = socket.recv_fds(requests, _MOST, 4)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG if message else 0)[0]:
+                pass
+        if not message:
+            os._exit(0)
+        told, *streams = handed
+        if os.fork() == 0:
+            requests.close()
+            _watch(told, streams)
+            _become(json.loads(message), streams)
+            return
+        for each in handed:
+            os.close(each)
+
+
+def _watch(told: int, streams: Sequence[int]) -> None:
+    """Return in a new process, and tell of its number and of its end from this one."""
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        return
+    for each in streams:
+        os.close(each)
+    os.write(told, child.to_bytes(4, "big"))
+    _, status = os.waitpid(child, 0)
+    os.write(told, os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+    os._exit(0)
+
+
+def _become(request: dict[str, object], streams: Sequence[int]) -> None:
+    """Take the streams, folder, environment and arguments of a program."""
+    if request["on_terminal"]:
+        os.login_tty(streams[0])
+    else:
+        for number, handed in enumerate(streams):
+            os.dup2(handed, number)
+            os.close(handed)
+    os.chdir(str(request["cwd"]))
+    os.environ.clear()
+    os.environ.update(request["environment"])  # type: ignore[call-overload]
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        errors, buffering = ("backslashreplace", 1) if name == "stderr" else ("strict", -1)
+        # As Python does when it starts.
+        stream = open(number, mode, buffering, "utf-8", errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    sys.argv = ["nnstep", *request["arguments"]]  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    if sys.argv[1:2] == ["-c"]:
+        exec(sys.argv[2], {"__name__": "__main__"})
+    else:
+        runpy.run_module("nnstep.tui", run_name="__main__", alter_sys=True)
