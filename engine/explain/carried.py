@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.machine.edit import Override
 from nnstep.engine.program.program import Role
 
 from .origin import last_writer
@@ -54,14 +53,11 @@ def carried_from(timeline: "Timeline", name: str, index: Shape, step: int) -> tu
 
 def _start(timeline: "Timeline", name: str, index: Shape, step: int, position: int) -> int:
     """Return the last place up to a step at which the cell was edited or the line was another."""
-    places = [0]
-    for edit in timeline.current.edits_until(step):
-        if isinstance(edit, Override):
-            if edit.position == position:
-                places.append(edit.place)
-        elif (edit.name, edit.index) == (name, index):
-            places.append(edit.place)
-    return max(places)
+    branch = timeline.current
+    edits = branch.edits_of(name, index, step)
+    overrides = [each for each in branch.overrides_until(step) if each.position == position]
+    places = [edit.place for edit in edits[-1:]] + [each.place for each in overrides[-1:]]
+    return max(places, default=0)
 
 
 def _numbers(timeline: "Timeline") -> int:

@@ -88,7 +88,9 @@ class Given(Struct, frozen=True):
         edit = self.written.edit
         assert edit is not None
         was, calculation, rule = self._before()
-        program, edits = self.timeline.program, self.timeline.current.cells_edited_until(self.place)
+        program = self.timeline.program
+        long_ago = self.place - 2 * len(program)
+        edits = self.timeline.current.cells_edited_until(self.place, after=long_ago)
         stale = stale_tensors(program, self.place, [(self.name, edit.place)])
         stale &= stale_tensors(program, self.place, [(each.name, each.place) for each in edits])
         return self._explanation(
@@ -104,11 +106,7 @@ class Given(Struct, frozen=True):
         timeline, written = self.timeline, self.written
         assert written.edit is not None
         start = -1 if written.step is None else written.step
-        edits = [
-            edit
-            for edit in timeline.current.cells_edited_until(self.place)
-            if (edit.name, edit.index) == (self.name, self.index) and edit.place > start
-        ]
+        edits = timeline.current.edits_of(self.name, self.index, self.place, after=start)
         if len(edits) > 1:
             return self.value.dtype.type(edits[-2].value), "", ""
         if written.step is None:

@@ -41,8 +41,7 @@ class Origins:
     """What cells have the values from that they have at a place of the branch."""
 
     def __init__(self, timeline: "Timeline", place: int) -> None:
-        self._program, self._place = timeline.program, place
-        self._edits = {(e.name, e.index): e for e in timeline.current.cells_edited_until(place)}
+        self._program, self._branch, self._place = timeline.program, timeline.current, place
         self._tensors: dict[str, Written] = {}
 
     def of(self, name: str, index: Shape) -> Written:
@@ -50,10 +49,9 @@ class Origins:
         written = self._tensors.get(name)
         if written is None:
             written = self._tensors[name] = self._of_tensor(name)
-        edit = self._edits.get((name, index))
-        if edit and edit.place > (-1 if written.step is None else written.step):
-            return Written("edit", written.step, edit)
-        return written
+        step = -1 if written.step is None else written.step
+        edits = self._branch.edits_of(name, index, self._place, after=step)
+        return Written("edit", written.step, edits[-1]) if edits else written
 
     def _of_tensor(self, name: str) -> Written:
         step = last_writer(self._program, name, self._place)

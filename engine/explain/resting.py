@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from nnstep.engine.machine.edit import Override
-
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline
 
@@ -16,7 +14,7 @@ def rests_on(timeline: "Timeline", step: int) -> tuple[str, ...]:
     program = timeline.program
     start = step - step % len(program)
     own = {at for at, line in enumerate(timeline.first_program.instructions) if line.rule}
-    own |= {edit.position for edit in timeline.current.edits if isinstance(edit, Override)}
+    own |= {each.position for each in timeline.current.overrides_until(step)}
     here = {at: timeline.line_of(start + at) for at in own if start + at <= step}
     if not any(line.rule for line in here.values()):
         return ()

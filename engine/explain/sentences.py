@@ -278,8 +278,7 @@ def holds_for_the_loss(walk: "Walk") -> bool:
     if not np.isfinite(walk.before[program.loss]).all():
         return False
     start = walk.step - walk.step % len(program)
-    edits = walk.timeline.current.cells_edited_until(walk.step)
-    if any(edit.place > start for edit in edits):
+    if walk.timeline.current.cells_edited_until(walk.step, after=start):
         return False
     if any(line.rule is not None or line.runs is not None for line in program.instructions):
         return False

@@ -89,7 +89,8 @@ class Tree:
     def stale(self, name: str, place: int) -> tuple[str, ...]:
         """Return the tensors that would be stale if somebody edited a cell of one at a place."""
         timeline = self._timeline
-        made = timeline.current.cells_edited_until(place)
+        long_ago = place - 2 * len(timeline.program)
+        made = timeline.current.cells_edited_until(place, after=long_ago)
         edits = [(edit.name, edit.place) for edit in made]
         names = stale_tensors(timeline.program, place, [*edits, (name, place)])
         length, written = len(timeline.program), timeline.program.instructions

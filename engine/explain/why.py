@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.machine.edit import Override
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.program.program import Instruction, Phase, Role
 from nnstep.engine.text import cell_name
@@ -188,8 +187,8 @@ class _Chain:
     def _overridden_at(self, step: int) -> int:
         """Return the place from which on the line of a step is a person's own; 0 for the file's."""
         position = step % len(self._program)
-        edits = self._timeline.current.edits_until(step)
-        made = [e for e in edits if isinstance(e, Override) and e.position == position]
+        overrides = self._timeline.current.overrides_until(step)
+        made = [each for each in overrides if each.position == position]
         return made[-1].place if made else 0
 
     # What a line has made

@@ -59,10 +59,12 @@ class Examination:
 
     def _found_on(self, branch: Branch) -> _Found:
         """Return what has been found on a branch; at first, what its parent had where it left."""
-        if branch not in self._found:
+        found = self._found.get(branch)
+        if found is None:
             inherited = self._found_on(branch.parent) if branch.parent else _Found()
-            self._found[branch] = inherited.until(branch.fork, len(self._timeline.program))
-        return self._found[branch]
+            found = inherited.until(branch.fork, len(self._timeline.program))
+            self._found[branch] = found
+        return found
 
     def _forget(self, branch: Branch, place: int) -> None:
         self._start, self._position = None, 0
@@ -115,8 +117,10 @@ class Examination:
     def _examine_finished(self) -> None:
         """Examine the finished passes, those in which there was an edit by themselves."""
         branch, steps = self._timeline.current, len(self._timeline.program)
-        edited = {edit.place // steps for edit in branch.edits}
         records, self._records = self._records, []
+        begin = self._examined * steps
+        edits = branch.edits_until(begin + len(records) * steps, after=begin - 1)
+        edited = {edit.place // steps for edit in edits}
         while records:
             first = self._examined
             plain = next((i for i in range(len(records)) if first + i in edited), None)
@@ -133,25 +137,24 @@ class Examination:
         if self._start is None or self._start[:2] != (branch, iteration):
             return timeline.tensors_at(place)
         tensors = dict(self._start[2])
-        for edit in branch.edits:
-            if edit.place == place:
-                edit.apply(tensors)
+        for edit in branch.edits_until(place, after=place - 1):
+            edit.apply(tensors)
         return tensors
 
     def _examine(self, first: int, records: Sequence[Record], start: int) -> None:
         """Examine the records of passes from the `first` on, of that from a position on."""
         timeline, branch = self._timeline, self._timeline.current
         steps = len(timeline.program)
+        begin, end = first * steps, (first + len(records)) * steps
         before = self._tensors_before(first)
-        for edit in branch.edits:
+        for edit in branch.edits_until(min(timeline.place, begin + steps) - 1, after=begin):
             # What an update is compared with is what a person has put there meanwhile.
-            here = first * steps < edit.place < min(timeline.place, (first + 1) * steps)
-            if here and edit.name in timeline.program.parameters:
+            if edit.name in timeline.program.parameters:
                 edit.apply(before)
         monitor, losses, found = self._monitor, branch.losses.view(), self._found_on(branch)
-        places = range(first * steps, (first + len(records)) * steps)
         as_listed = monitor.has_listed(timeline.program) and not any(
-            edit.place in places or isinstance(edit, Override) for edit in branch.edits
+            edit.place < end or isinstance(edit, Override)
+            for edit in branch.edits_until(timeline.place, after=begin - 1)
         )
         new = monitor.examine(
             first, records, before, losses, found.faults, start, as_listed=as_listed

@@ -27,7 +27,10 @@ _SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 8, 1_900_000
 
 
 class Monitor:
-    """The rules for a scenario and its program; the same for all branches of its run."""
+    """The rules for a scenario and its program; the same for all branches of its run.
+
+    `block` is how many passes are best examined together.
+    """
 
     def __init__(self, scenario: Scenario, program: Program) -> None:
         self._written = Written(program)
@@ -46,25 +49,13 @@ class Monitor:
         self._signs = np.array([[rule.sign] for rule in self._rules])
         self._settled = np.array([[rule.settled] for rule in self._rules])
         self._limits: dict[Shape, Array] = {}
+        # The more, the smaller they are; one, until the first has shown how large they are.
+        self.block = 1
         self._largest_pass = 0
 
     def has_listed(self, program: Program) -> bool:
         """Tell whether a program is the one whose faults this knows."""
         return program is self._written.program
-
-    @property
-    def block(self) -> int:
-        """How many passes are best examined together, 1 to 128: the more, the smaller they are.
-
-        It is 1 until the first pass has shown how large they are.
-        """
-        numbers = self._largest_pass
-        if not numbers:
-            return 1
-        some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
-        lines = len(self._written.program)
-        most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, _LINES_IN_BLOCK // lines)
-        return max(1, some, most)
 
     def examine(
         self,
@@ -89,6 +80,7 @@ class Monitor:
         if len(records[0]) == len(self._written.names):
             numbers = sum(array.size for array in records[0][self._written.computed :])
             self._largest_pass = max(self._largest_pass, numbers)
+            self.block = self._block_of(self._largest_pass)
         found: tuple[Fault, ...] = ()
         with np.errstate(all="ignore"):
             for low, high in self._cuts(records, start):
@@ -103,6 +95,13 @@ class Monitor:
                     as_listed=as_listed,
                 )
         return found
+
+    def _block_of(self, numbers: int) -> int:
+        """Return how many passes of so many numbers are best examined together."""
+        some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
+        lines = len(self._written.program)
+        most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, _LINES_IN_BLOCK // lines)
+        return max(1, some, most)
 
     def _cuts(self, records: Sequence[Record], start: int) -> Iterator[tuple[int, int]]:
         """Yield where blocks begin and end: a pass to be examined in part is one by itself."""

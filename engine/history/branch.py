@@ -1,10 +1,16 @@
 """A branch is one course of the run: where it left another, and what was edited on it."""
 
 from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
-from nnstep.engine.machine.edit import Change, Edit
+from nnstep.engine.arrays import Shape
+from nnstep.engine.machine.edit import Change, Edit, Override, lines_of
 from nnstep.engine.machine.losses import LossHistory
 from nnstep.engine.machine.step import State
+from nnstep.engine.program.program import Instruction
+
+_Edits = TypeVar("_Edits", Edit, Change)
 
 
 class Branch:
@@ -21,7 +27,7 @@ class Branch:
         self.origin = origin
         self.parent: Branch | None = None
         self.fork = 0
-        self.edits: tuple[Change, ...] = ()
+        self.edits = ()
         self.newest = 0
         self.place = 0
         self.losses = LossHistory()
@@ -35,10 +41,50 @@ class Branch:
         branch.losses = LossHistory(self.losses.view(losses))
         return branch
 
-    def edits_until(self, place: int, after: int = -1) -> tuple[Change, ...]:
+    @property
+    def edits(self) -> tuple[Change, ...]:
+        """All changes that lead here, in order of their places."""
+        return self._edits
+
+    @edits.setter
+    def edits(self, edits: tuple[Change, ...]) -> None:
+        self._edits = edits
+        # The same by what they are asked for: there may be thousands.
+        self._of_lines: list[Change] = []
+        self._of_cells: dict[str, dict[Shape, list[Edit]]] = {}
+        for edit in edits:
+            self._sort_in(edit)
+
+    def _sort_in(self, edit: Change) -> None:
+        if edit.lines:
+            self._of_lines.append(edit)
+        if isinstance(edit, Edit):
+            self._of_cells.setdefault(edit.name, {}).setdefault(edit.index, []).append(edit)
+
+    def add(self, edit: Change) -> None:
+        """Add an edit, made at the newest place."""
+        self._edits = (*self._edits, edit)
+        self._sort_in(edit)
+
+    def lines_until(self, place: int) -> Mapping[int, Instruction]:
+        """Return the lines that stand in place of others at a place, by position."""
+        return lines_of(_within(self._of_lines, place))
+
+    def overrides_until(self, place: int) -> list[Override]:
+        """Return the overrides among the edits that are in effect at a place."""
+        return [e for e in _within(self._of_lines, place) if isinstance(e, Override)]
+
+    def edits_of(self, name: str, index: Shape, place: int, after: int = -1) -> Sequence[Edit]:
+        """Return those that gave one cell another value, up to a place and after another."""
+        return _within(self._of_cells.get(name, {}).get(index, []), place, after)
+
+    def cells_edited_of(self, name: str) -> Collection[Shape]:
+        """Return the cells of a tensor that were edited anywhere."""
+        return self._of_cells.get(name, {}).keys()
+
+    def edits_until(self, place: float, after: int = -1) -> tuple[Change, ...]:
         """Return the edits that are in effect at a place: those made there, and before."""
-        first, end = (bisect_right(self.edits, at, key=_place) for at in (after, place))
-        return self.edits[first:end]
+        return tuple(_within(self.edits, place, after))
 
     def cells_edited_until(self, place: int, after: int = -1) -> tuple[Edit, ...]:
         """Return those of them that gave a cell another value, after a place."""
@@ -55,6 +101,12 @@ class Branch:
         """Forget what came after a place, of which `losses` losses are left."""
         self.newest = self.place = place
         self.losses.forget(losses)
+
+
+def _within(edits: Sequence[_Edits], place: float, after: int = -1) -> Sequence[_Edits]:
+    """Return those of some edits, in order of their places, up to a place and after another."""
+    first, end = (bisect_right(edits, at, key=_place) for at in (after, place))
+    return edits[first:end]
 
 
 def _place(edit: Change) -> int:

@@ -4,7 +4,7 @@ From a keyframe on, the passes up to a place are run again. A record is the tens
 wrote, one an instruction.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
@@ -26,7 +25,7 @@ _NUMBERS_BETWEEN = 1 << 20
 # as they are small: to keep a record costs more than to run its pass again. Memory that is touched
 # for the first time is slow, and what lies in the cache is pushed out of it.
 _LEAST_RECORDS = 2
-_RING_BYTES = 1 << 20
+_RING_BYTES = 1 << 17
 # The place in the dictionary, the tuple, and its pointers.
 _RECORD_BYTES, _POINTER_BYTES = 250, 8
 # What NumPy and the allocator need for an array besides its numbers, and for a block of numbers.
@@ -104,7 +103,7 @@ class Store:
         each: Branch | None = branch
         while each is not None:
             keyframes = self._keyframes.get(each, [])
-            at = bisect_right(keyframes, iteration, key=lambda keyframe: keyframe.iteration)
+            at = bisect_right(keyframes, iteration, key=_iteration)
             if at:
                 return keyframes[at - 1]
             iteration, each = min(iteration, each.fork // self._steps), each.parent
@@ -133,7 +132,7 @@ class Store:
         for key in [key for key in self._records if key[0] is branch and key[1] >= iteration]:
             self._drop(key)
         keyframes = self._keyframes.get(branch, [])
-        self._keyframes[branch] = [k for k in keyframes if k.iteration <= iteration]
+        del keyframes[bisect_right(keyframes, iteration, key=_iteration) :]
 
     def delete(self, branch: Branch) -> None:
         """Let go of all that a branch has."""
@@ -149,34 +148,35 @@ class Store:
         return self._footprints[shape]
 
 
+def _iteration(keyframe: Keyframe) -> int:
+    return keyframe.iteration
+
+
 def tensors_at(
     program: Program,
-    initial: Mapping[str, Array],
-    edits: Sequence[Change],
+    branch: Branch,
     place: int,
     before: Record | None,
     written: Sequence[Array],
 ) -> dict[str, Array]:
-    """Return the tensors at a place: all that was written last, with the edits made since.
+    """Return the tensors at a place: all that was written last, with the edits made before it.
 
     `before` is the record of the whole pass before that of the place (None in the first), and
     `written` what the pass of the place had written until then.
     """
-    tensors = dict(initial)
-    # What a pass had before it was written there is of no consequence: it has been replaced.
-    known = set(initial) if before is None else initial.keys() - set(program.written)
+    tensors = dict(branch.origin.tensors)
     start = place - place % len(program)
     since = start if before is None else start - len(program)
-    recent = bisect_left(edits, since, key=lambda edit: edit.place)
-    for edit in edits[:recent]:
-        if edit.name in known:
-            edit.apply(tensors)
+    # What a pass had before it was written there is of no consequence: it has been replaced.
+    known = set(tensors) if before is None else {*program.standing}
+    for name in program.standing:
+        for cell in branch.cells_edited_of(name):
+            for last in branch.edits_of(name, cell, since - 1)[-1:]:
+                last.apply(tensors)
     names = program.written if before is None else 2 * program.written
     record = (*(before or ()), *written)
     done = 0
-    for edit in edits[recent:]:
-        if edit.place > place:
-            break
+    for edit in branch.edits_until(place - 1, after=since - 1):
         passes, position = divmod(edit.place - since, len(program))
         count = passes * len(program.written) + program.counts[position]
         tensors.update(zip(names[done:count], record[done:count], strict=True))

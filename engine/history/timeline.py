@@ -5,13 +5,14 @@ thinned out, it runs the program again from the last keyframe. Both give the sam
 the past starts a branch, and the old future stays.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import count
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Change, lines_of
+from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Machine, initial_state
 from nnstep.engine.machine.step import Record, State
 from nnstep.engine.program.code import work_of
@@ -66,7 +67,7 @@ class Timeline:
     def line_of(self, step: int) -> Instruction:
         """Return the instruction that a step of the present branch executes, or has executed."""
         position = step % self._steps
-        lines = lines_of(self.current.edits_until(step))
+        lines = self.current.lines_until(step)
         return lines.get(position, self.first_program.instructions[position])
 
     @property
@@ -90,7 +91,9 @@ class Timeline:
         """Take a machine to a place of a branch."""
         iteration, position = divmod(place, len(self.program))
         state = self._recorded(branch, iteration, position) or self._before(branch, iteration)
-        machine.restore(state, branch.losses, branch.edits)
+        before = state.place - 1
+        coming = branch.edits_until(math.inf, after=before)
+        machine.restore(state, branch.losses, coming, branch.lines_until(before))
         machine.go(place)
 
     def is_near(self, place: int) -> bool:
@@ -124,8 +127,7 @@ class Timeline:
         if record is None:
             return None
         written = record[: self.program.counts[position]]
-        edits = branch.edits_until(place - 1)
-        tensors = tensors_at(self.program, branch.origin.tensors, edits, place, before, written)
+        tensors = tensors_at(self.program, branch, place, before, written)
         return State(place, tensors, written, self._cursor(branch, iteration))
 
     def _under_way(self, branch: Branch, place: int) -> Record | None:
@@ -173,7 +175,7 @@ class Timeline:
         """Make an edit here. In the past it starts a branch; else what comes after goes."""
         if self.place < self.newest:
             self.fork(self.current.edits_until(self.place))
-        self.current.edits = (*self.current.edits, edit)
+        self.current.add(edit)
         self._cut()
         self.machine.edit(edit)
 
@@ -272,9 +274,8 @@ class Timeline:
         if state is None:
             return self.ghost(place, branch).tensors
         tensors = dict(state.tensors)
-        for edit in branch.edits:
-            if edit.place == place:
-                edit.apply(tensors)
+        for edit in branch.edits_until(place, after=place - 1):
+            edit.apply(tensors)
         return tensors
 
     def reached(self, branch: Branch) -> int:

@@ -1,6 +1,7 @@
 """What a person may change at a place of the run: a cell of a tensor, or a line of the program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from msgspec import Struct
 
@@ -62,6 +63,11 @@ class Override(Struct, frozen=True, eq=False):
         return f"the line {self.line}"
 
     @property
+    def lines(self) -> tuple[tuple[int, Instruction], ...]:
+        """The line that takes the place of another from there on, by its position."""
+        return ((self.position, self.instruction),)
+
+    @property
     def is_off(self) -> bool:
         """Whether the rule's own line runs again."""
         return self.instruction.rule is None
@@ -76,10 +82,6 @@ class Override(Struct, frozen=True, eq=False):
 Change = Edit | Override
 
 
-def lines_of(edits: Sequence[Change]) -> Mapping[int, Instruction]:
+def lines_of(edits: Iterable[Change]) -> Mapping[int, Instruction]:
     """Return the lines that edits put in place of others, by position; the last one counts."""
-    lines: dict[int, Instruction] = {}
-    for edit in edits:
-        own = ((edit.position, edit.instruction),) if isinstance(edit, Override) else edit.lines
-        lines.update(own)
-    return lines
+    return dict(chain.from_iterable(edit.lines for edit in edits))

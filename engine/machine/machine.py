@@ -2,7 +2,7 @@
 
 import contextvars
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ import numpy as np
 
 from nnstep.engine.arrays import Array, sealed
 from nnstep.engine.program.code import MOST_TOGETHER, is_made, passes_of, passes_together
-from nnstep.engine.program.program import Program
+from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .batches import Batches, Cursor
@@ -70,7 +70,8 @@ class Machine:
         self._last_record: Record = ()
         self._executed = program
         self._edits: Sequence[Change] = ()
-        self._moves = 0
+        # Whose turn it is to go on: another one begins with each move and each change.
+        self._turn = object()
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
         self._names, self._counts = program.written, program.counts
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
@@ -124,10 +125,16 @@ class Machine:
 
     # Going elsewhere
 
-    def restore(self, state: State, losses: LossHistory, edits: Sequence[Change] = ()) -> None:
-        """Go to another state; `edits` are all of the course, in order of their places.
+    def restore(
+        self,
+        state: State,
+        losses: LossHistory,
+        edits: Sequence[Change] = (),
+        lines: Mapping[int, Instruction] | None = None,
+    ) -> None:
+        """Go to another state, where some lines of the first program are others, by position.
 
-        Those from the state's own place on are still to be made, one there at once.
+        `edits` are still to be made, in order of their places, one at the state's own at once.
         """
         self._later, self._trusted = [], 1  # the batches go back with the cursor
         self.place = state.place
@@ -135,10 +142,9 @@ class Machine:
         self._record = list(state.written)
         self._computed, self._shown = self.position, self._counts[self.position]
         self.losses = losses
-        self._edits = [edit for edit in edits if edit.place >= state.place]
-        before = [edit for edit in edits if edit.place < state.place]
-        self._run(self._first_program.with_lines(lines_of(before)))
-        self._moves += 1
+        self._edits = edits
+        self._run(self._first_program.with_lines(lines or {}))
+        self._turn = object()
         if self._batches:
             self._batches.restore(state.cursor)
         self._make_edits()
@@ -155,7 +161,7 @@ class Machine:
     def edit(self, edit: Change) -> None:
         """Make an edit here and now; none of those that were to come will be made."""
         self._edits = ()
-        self._moves += 1
+        self._turn = object()
         self._make(edit)
 
     def _make(self, edit: Change) -> None:
@@ -175,7 +181,7 @@ class Machine:
         if program is not self.program and any(new is not old for new, old in pairs):
             self._drop_later()
             self.program = program
-            self._moves += 1
+            self._turn = object()
 
     # Going on
 
@@ -186,9 +192,10 @@ class Machine:
         runs, in a context of the machine's own, so the caller's error state is never touched.
         """
         while self.place < end:
-            place, moves = self.place, self._moves
+            turn = self._turn = object()
             if self._computed == self.position:
                 self._compute(end)
+            place = self.place
             due = self._next_mark(place)
             for step in self._ahead(end):
                 place += 1
@@ -196,10 +203,9 @@ class Machine:
                 if place == due:
                     self._come_to_mark()
                     due = self._next_mark(place)
-                    moves = self._moves
                 yield step
-                if self.place != place or self._moves != moves:
-                    break  # somebody else has moved the machine in the meantime
+                if self._turn is not turn:
+                    break  # somebody else has moved or changed the machine in the meantime
 
     def go(
         self,
@@ -212,6 +218,7 @@ class Machine:
         `goes_on` is asked from time to time, and ends it too.
         """
         self._drop_later()
+        self._turn = object()
         while self.place < end:
             if self._computed > self.position:
                 stop = self._pass_ahead(end, look)

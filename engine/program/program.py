@@ -206,6 +206,12 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
                     found.setdefault(name, position)
         return found
 
+    @cached_property
+    def standing(self) -> tuple[str, ...]:
+        """The tensors that no line writes: they have their first values, unless edited."""
+        written = frozenset(self.written)
+        return tuple(name for name in self.tensors if name not in written)
+
     def old(self, position: int) -> frozenset[str]:
         """Return what the pass under way has not written before a position: it is of the last."""
         return frozenset(name for name, first in self.renewed.items() if first >= position)

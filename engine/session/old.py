@@ -31,8 +31,8 @@ def of_iteration(timeline: Timeline, names: Collection[str], *, finished: bool) 
     live, first, position = machine.tensors, program.renewed, machine.position
     found = {name for name in names if name in live and first.get(name, -1) >= position}
     begin = machine.place - machine.position
-    edits = timeline.current.cells_edited_until(machine.place)
-    edited = found & {edit.name for edit in edits if edit.place >= begin}
+    edits = timeline.current.cells_edited_until(machine.place, after=begin - 1)
+    edited = found & {edit.name for edit in edits}
     found -= {name for name in edited if not live[name].ndim}
     if not found:
         return ""

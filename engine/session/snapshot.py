@@ -132,7 +132,8 @@ def snapshot_of(
     machine, current = timeline.machine, timeline.current
     place = machine.place
     views = {branch: _view(timeline, examination, stops, branch) for branch in timeline.branches}
-    edits = [(edit.name, edit.place) for edit in current.cells_edited_until(place)]
+    made = current.cells_edited_until(place, after=place - 2 * len(timeline.program))
+    edits = [(edit.name, edit.place) for edit in made]
     return Snapshot(
         program=timeline.program,
         place=place,

@@ -6,6 +6,7 @@ how many units let nothing through.
 """
 
 from collections.abc import Mapping
+from itertools import takewhile
 
 import numpy as np
 from msgspec import Struct
@@ -171,7 +172,7 @@ class Surveyor:
         if snapshot.place < end:
             return {}
         branch = snapshot.branch
-        known = branch.seed, tuple(edit for edit in branch.edits if edit.place <= end)
+        known = branch.seed, tuple(takewhile(lambda edit: edit.place <= end, branch.edits))
         if self._first[0] != known:
             tensors, gradients = self._session.values_at(end), snapshot.program.gradients
             norms = {each.name: norm(tensors[gradients[each.name]]) for each in measured}

@@ -48,7 +48,7 @@ def standing_at(timeline: Timeline, *, finished: bool) -> Standing:
         return Standing(live, machine.tensors, {}, _anew(program, dict(_not_yet(program, live, 0))))
     start = timeline.place - position
     before = timeline.tensors_at(start)
-    changes = [e for e in timeline.current.edits_until(timeline.place) if e.place >= start]
+    changes = timeline.current.edits_until(timeline.place, after=start - 1)
     edits = [change for change in changes if isinstance(change, Edit)]
     done = program.instructions[:position]
     live = dict(machine.tensors)
