@@ -2,15 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
+from itertools import takewhile
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.machine.edit import Change, Edit, Override, lines_of
 from nnstep.engine.machine.losses import LossHistory
 from nnstep.engine.machine.step import State
 from nnstep.engine.program.program import Instruction
-
-_Edits = TypeVar("_Edits", Edit, Change)
 
 
 class Branch:
@@ -27,9 +25,14 @@ class Branch:
         self.origin = origin
         self.parent: Branch | None = None
         self.fork = 0
-        self.edits = ()
+        # The edits, and the same by what they are asked for: there may be thousands.
+        self._edits: tuple[Change, ...] = ()
+        self._of_lines: list[Change] = []
+        self._by_name: dict[str, list[Change]] = {}
         self.newest = 0
         self.place = 0
+        # How often the run has come here from another branch: what is known of it may be another.
+        self.visits = 0
         self.losses = LossHistory()
 
     def forked(self, name: str, place: int, losses: int) -> "Branch":
@@ -37,8 +40,10 @@ class Branch:
         branch = Branch(name, self.seed, self.origin)
         branch.parent = self
         branch.fork = branch.newest = branch.place = place
-        branch.edits = self.edits_until(place)
-        branch.losses = LossHistory(self.losses.view(losses))
+        branch._edits = self.edits_until(place)
+        branch._of_lines = [*_within(self._of_lines, place)]
+        branch._by_name = {n: [*_within(e, place)] for n, e in self._by_name.items()}
+        branch.losses = self.losses.forked(losses)
         return branch
 
     @property
@@ -48,23 +53,25 @@ class Branch:
 
     @edits.setter
     def edits(self, edits: tuple[Change, ...]) -> None:
-        self._edits = edits
-        # The same by what they are asked for: there may be thousands.
-        self._of_lines: list[Change] = []
-        self._of_cells: dict[str, dict[Shape, list[Edit]]] = {}
-        for edit in edits:
+        both = zip(self._edits, edits, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], both))
+        for edit in self._edits[same:]:
+            if edit.lines:
+                self._of_lines.pop()
+            self._by_name[edit.name].pop()
+        for edit in edits[same:]:
             self._sort_in(edit)
+        self._edits = edits
+
+    def add(self, edit: Change) -> None:
+        """Add an edit, made at the newest place."""
+        self._sort_in(edit)
+        self._edits = (*self._edits, edit)
 
     def _sort_in(self, edit: Change) -> None:
         if edit.lines:
             self._of_lines.append(edit)
-        if isinstance(edit, Edit):
-            self._of_cells.setdefault(edit.name, {}).setdefault(edit.index, []).append(edit)
-
-    def add(self, edit: Change) -> None:
-        """Add an edit, made at the newest place."""
-        self._edits = (*self._edits, edit)
-        self._sort_in(edit)
+        self._by_name.setdefault(edit.name, []).append(edit)
 
     def lines_until(self, place: int) -> Mapping[int, Instruction]:
         """Return the lines that stand in place of others at a place, by position."""
@@ -74,13 +81,15 @@ class Branch:
         """Return the overrides among the edits that are in effect at a place."""
         return [e for e in _within(self._of_lines, place) if isinstance(e, Override)]
 
-    def edits_of(self, name: str, index: Shape, place: int, after: int = -1) -> Sequence[Edit]:
+    def edits_of(self, name: str, index: Shape, place: int, after: int = -1) -> list[Edit]:
         """Return those that gave one cell another value, up to a place and after another."""
-        return _within(self._of_cells.get(name, {}).get(index, []), place, after)
+        edits = _within(self._by_name.get(name, []), place, after)
+        return [edit for edit in edits if isinstance(edit, Edit) and edit.index == index]
 
-    def cells_edited_of(self, name: str) -> Collection[Shape]:
-        """Return the cells of a tensor that were edited anywhere."""
-        return self._of_cells.get(name, {}).keys()
+    def last_edits_of(self, name: str, place: int) -> Collection[Edit]:
+        """Return the last edit, up to a place, of each cell of a tensor that was edited."""
+        edits = _within(self._by_name.get(name, []), place)
+        return {edit.index: edit for edit in edits if isinstance(edit, Edit)}.values()
 
     def edits_until(self, place: float, after: int = -1) -> tuple[Change, ...]:
         """Return the edits that are in effect at a place: those made there, and before."""
@@ -103,7 +112,7 @@ class Branch:
         self.losses.forget(losses)
 
 
-def _within(edits: Sequence[_Edits], place: float, after: int = -1) -> Sequence[_Edits]:
+def _within(edits: Sequence[Change], place: float, after: int = -1) -> Sequence[Change]:
     """Return those of some edits, in order of their places, up to a place and after another."""
     first, end = (bisect_right(edits, at, key=_place) for at in (after, place))
     return edits[first:end]

@@ -1,7 +1,8 @@
 """What rests on a value that was edited since: the tensors that are stale at a place."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import count
 
 from nnstep.engine.program.program import Phase, Program
 
@@ -21,40 +22,27 @@ def stale_tensors(program: Program, place: int, edits: Sequence[Version]) -> fro
     by_place: dict[int, list[str]] = defaultdict(list)
     for name, at in recent:
         by_place[at].append(name)
-    edited = {name for name, _ in recent}
-    version: dict[str, int] = defaultdict(int)
-    sources: dict[str, frozenset[Version]] = {}
-    replaced: set[Version] = set()
-    for now in range(max(0, recent[0][1] - len(program)), place + 1):
-        for name in by_place[now]:
-            replaced.add((name, version[name]))
-            version[name] += 1
-            sources[name] = frozenset()
-        if now < place:
-            _follow(program, now, edited, version, sources)
-    return frozenset(name for name, read in sources.items() if not read.isdisjoint(replaced))
-
-
-def _follow(
-    program: Program,
-    place: int,
-    edited: set[str],
-    version: dict[str, int],
-    sources: dict[str, frozenset[Version]],
-) -> None:
-    """Note what the instruction at a place wrote, and which versions that goes back to."""
-    instruction = program.instructions[place % len(program)]
-    read = _read(instruction.reads, edited, version, sources)
-    for name in instruction.writes:
-        version[name] += 1
-        sources[name] = frozenset() if instruction.phase is Phase.UPDATE else read
-
-
-def _read(
-    names: Sequence[str],
-    edited: set[str],
-    version: Mapping[str, int],
-    sources: Mapping[str, frozenset[Version]],
-) -> frozenset[Version]:
-    direct = frozenset((name, version[name]) for name in names if name in edited)
-    return direct.union(*(sources.get(name, frozenset()) for name in names))
+    # A bit for each version of an edited tensor; and by tensor, the versions that it goes back to,
+    # its own included.
+    bits = count()
+    version = {name: 1 << next(bits) for name, _ in recent}
+    carried, replaced = dict(version), 0
+    lines = program.instructions
+    for now in range(max(0, recent[0][1] - len(lines)), place + 1):
+        for name in by_place.get(now, ()):
+            replaced |= version[name]
+            version[name] = carried[name] = 1 << next(bits)
+        if now == place:
+            break
+        line, read = lines[now % len(lines)], 0
+        for name in line.reads:
+            if name in carried:
+                read |= carried[name]
+        if line.phase is Phase.UPDATE:
+            read = 0
+        for name in line.writes:
+            carried[name] = read
+            if name in version:
+                version[name] = 1 << next(bits)
+                carried[name] |= version[name]
+    return frozenset(name for name, read in carried.items() if read & replaced)

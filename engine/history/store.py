@@ -4,6 +4,7 @@ From a keyframe on, the passes up to a place are run again. A record is the tens
 wrote, one an instruction.
 """
 
+import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -102,10 +103,9 @@ class Store:
         """Return the last keyframe at or before a pass, None if only the origin is left."""
         each: Branch | None = branch
         while each is not None:
-            keyframes = self._keyframes.get(each, [])
-            at = bisect_right(keyframes, iteration, key=_iteration)
-            if at:
-                return keyframes[at - 1]
+            keyframes = self._keyframes.get(each)
+            if keyframes and keyframes[0].iteration <= iteration:
+                return keyframes[bisect_right(keyframes, iteration, key=_iteration) - 1]
             iteration, each = min(iteration, each.fork // self._steps), each.parent
         return None
 
@@ -167,24 +167,21 @@ def tensors_at(
     tensors = dict(branch.origin.tensors)
     start = place - place % len(program)
     since = start if before is None else start - len(program)
-    # What a pass had before it was written there is of no consequence: it has been replaced.
-    known = set(tensors) if before is None else {*program.standing}
     for name in program.standing:
-        for cell in branch.cells_edited_of(name):
-            for last in branch.edits_of(name, cell, since - 1)[-1:]:
-                last.apply(tensors)
-    names = program.written if before is None else 2 * program.written
-    record = (*(before or ()), *written)
-    done = 0
-    for edit in branch.edits_until(place - 1, after=since - 1):
-        passes, position = divmod(edit.place - since, len(program))
-        count = passes * len(program.written) + program.counts[position]
-        tensors.update(zip(names[done:count], record[done:count], strict=True))
-        known.update(names[done:count])
-        done = count
-        if edit.name in known:
+        for edit in branch.last_edits_of(name, since - 1):
             edit.apply(tensors)
-    tensors.update(zip(names[done:], record[done:], strict=False))
+    names, count = program.written, len(written)
+    if before is not None:
+        tensors.update(zip(names[count:], before[count:], strict=True))
+    tensors.update(zip(names, written, strict=False))
+    if edits := branch.edits_until(place - 1, after=since - 1):
+        last = {name: at - len(names) for at, name in enumerate(names) if before is not None}
+        last |= {name: at for at, name in enumerate(names[:count])}
+        for made in edits:
+            passes, position = divmod(made.place - start, len(program))
+            at = passes * len(names) + program.counts[position]
+            if last.get(made.name, -math.inf) < at:  # nothing has replaced it since
+                made.apply(tensors)
     return tensors
 
 

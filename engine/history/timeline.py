@@ -184,7 +184,8 @@ class Timeline:
         self._leave()
         losses = self.machine.losses_until(self.place)
         branch = self.current.forked(self._free_name("b"), self.place, losses)
-        branch.edits = edits
+        if edits != branch.edits:
+            branch.edits = edits
         self.branches.append(branch)
         self._enter(branch, self.place)
         return branch
@@ -193,6 +194,7 @@ class Timeline:
         """Go to a place of a branch."""
         if branch is not self.current:
             self.left, self.current = self.current, branch
+            branch.visits += 1
         self._take(self.machine, branch, place)
 
     def take_back(self, edits: tuple[Change, ...]) -> None:

@@ -26,7 +26,7 @@ from .edits import Changes, PlaceError, checked_edit
 from .going import Condition, Going, Target
 from .old import of_iteration, old_tensors
 from .question import Question
-from .snapshot import Snapshot, snapshot_of
+from .snapshot import BranchViews, Snapshot, snapshot_of
 from .trail import Trail
 
 
@@ -61,6 +61,7 @@ class Session(Asked):
         self._changes = Changes(self._timeline)
         self.branches = Branches(self._timeline, self._changes, self._examination)
         self.stops = Stops(self._timeline)
+        self._views = BranchViews(self._timeline, self._examination, self.stops)
         for table in scenario.breakpoints:
             self.stops.add(breakpoint_of(table))
         self.watches: list[str] = [on_one_line(show) for show in scenario.watches]
@@ -78,7 +79,7 @@ class Session(Asked):
         self._examination.examine()
         return snapshot_of(
             self._timeline,
-            self._examination,
+            self._views,
             self.stops,
             self.watches,
             self.expectations,

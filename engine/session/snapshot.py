@@ -119,9 +119,51 @@ class Snapshot(Struct, frozen=True):
         return self.last.reads if self.last else ()
 
 
+class BranchViews:
+    """The branches of a timeline as there is to show of them; one that was left stays as it was."""
+
+    def __init__(self, timeline: Timeline, examination: Examination, stops: Stops) -> None:
+        self._timeline = timeline
+        self._examination = examination
+        self._stops = stops
+        # By branch: how often the run had come to it when it was left, and the view.
+        self._known: dict[Branch, tuple[int, BranchView]] = {}
+
+    def all(self) -> tuple[BranchView, ...]:
+        """Return those of all branches, in the order in which they began."""
+        branches = self._timeline.branches
+        self._known = {branch: self._of(branch) for branch in branches}
+        return tuple(view for _, view in self._known.values())
+
+    def _of(self, branch: Branch) -> tuple[int, BranchView]:
+        if branch is self._timeline.current:
+            return -1, self._made(branch)
+        if known := self._known.get(branch):
+            visits, view = known
+            parent = branch.parent.name if branch.parent else None
+            if visits == branch.visits and view.name == branch.name and view.parent == parent:
+                return known
+        return branch.visits, self._made(branch)
+
+    def _made(self, branch: Branch) -> BranchView:
+        timeline = self._timeline
+        newest = timeline.reached(branch)
+        return BranchView(
+            name=branch.name,
+            parent=branch.parent.name if branch.parent else None,
+            fork=branch.fork,
+            newest=newest,
+            seed=branch.seed,
+            edits=branch.edits,
+            faults=self._examination.faults_of(branch),
+            losses=branch.losses.view(timeline.machine.losses_until(newest)),
+            hits=self._stops.places_on(branch),
+        )
+
+
 def snapshot_of(
     timeline: Timeline,
-    examination: Examination,
+    views: BranchViews,
     stops: Stops,
     watches: Sequence[str],
     expectations: Sequence[Expectation],
@@ -131,7 +173,7 @@ def snapshot_of(
     """Return everything there is to show at the place of a timeline."""
     machine, current = timeline.machine, timeline.current
     place = machine.place
-    views = {branch: _view(timeline, examination, stops, branch) for branch in timeline.branches}
+    branches = views.all()
     made = current.cells_edited_until(place, after=place - 2 * len(timeline.program))
     edits = [(edit.name, edit.place) for edit in made]
     return Snapshot(
@@ -147,8 +189,8 @@ def snapshot_of(
         before=before,
         stale=stale_tensors(timeline.program, place, edits),
         losses=machine.losses.view(machine.losses_until(place)),
-        branch=views[current],
-        branches=tuple(views.values()),
+        branch=branches[timeline.branches.index(current)],
+        branches=branches,
         left=timeline.left.name if timeline.left else None,
         breakpoints={line: point.enabled for line, point in stops.lines.items()},
         watches=_watched(timeline, watches, before, finished=place == total) if watches else (),
@@ -163,21 +205,6 @@ def _unmet(timeline: Timeline, expectations: Sequence[Expectation]) -> Iterator[
         array = machine.tensors.get(expectation.at)
         if array is not None and stands_at(expectation, timeline.program, machine.place):
             yield from (one for one in judged(expectation, array) if not one.ok)
-
-
-def _view(timeline: Timeline, examination: Examination, stops: Stops, branch: Branch) -> BranchView:
-    newest = timeline.reached(branch)
-    return BranchView(
-        name=branch.name,
-        parent=branch.parent.name if branch.parent else None,
-        fork=branch.fork,
-        newest=newest,
-        seed=branch.seed,
-        edits=branch.edits,
-        faults=examination.faults_of(branch),
-        losses=branch.losses.view(timeline.machine.losses_until(newest)),
-        hits=stops.places_on(branch),
-    )
 
 
 def _watched(
