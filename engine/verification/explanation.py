@@ -82,7 +82,7 @@ def _explained(group: Sequence[TensorCheck], verification: Verification) -> str:
     texts = [_cells(one)] if one.wrong else []
     texts.append(_sentence(group, verification))
     if one.alternatives:
-        others = listed((_ALTERNATIVES[other] for other in one.alternatives), "or")
+        others = listed((_alternative(other, verification) for other in one.alternatives), "or")
         texts.append(f"It may also be {others}.")
     return " ".join(filter(None, texts))
 
@@ -144,6 +144,7 @@ class _Of:
         of_rows = one.divisor == verification.rows
         over = f"the mean is over {one.divisor} numbers"
         self.count = f"the batch has {verification.rows} rows" if of_rows else over
+        self.of_squares = verification.of_squares
         self.twice = ", so that it is divided by the rows twice" if verification.averages else ""
 
 
@@ -165,11 +166,20 @@ _BY_RATIO: Mapping[Fingerprint | None, Callable[[str, _Of], str]] = {
         "twice; the 1/m of the mean is inside dz already."
     ),
     Fingerprint.DOUBLED: lambda these, of: (
-        f"{these} twice the numeric gradient: the derivative of half a squared error is a - y, "
-        "without the 2."
+        f"{these} twice the numeric gradient: "
+        + (
+            "the derivative of half a squared error is a - y, without the 2."
+            if of.of_squares
+            else "look for a factor 2 too many."
+        )
     ),
     Fingerprint.HALVED: lambda these, of: (
-        f"{these} half the numeric gradient: the derivative of a squared error is 2 * (a - y)."
+        f"{these} half the numeric gradient: "
+        + (
+            "the derivative of a squared error is 2 * (a - y)."
+            if of.of_squares
+            else "look for a factor 2 that is missing."
+        )
     ),
 }
 
@@ -193,13 +203,20 @@ _BY_MAKING: Mapping[Fingerprint | None, str] = {
 
 _ORDER = "look for a matrix product whose factors are the wrong way round"
 
+
+def _alternative(other: Fingerprint, verification: Verification) -> str:
+    is_factor = other in (Fingerprint.DOUBLED, Fingerprint.HALVED)
+    of_squares = ", as of a squared error" if is_factor and verification.of_squares else ""
+    return _ALTERNATIVES[other] + of_squares
+
+
 _ALTERNATIVES = {
     Fingerprint.SIGN: "a lost minus sign",
     Fingerprint.MISSING_MEAN: "a missing 1/m",
     Fingerprint.SUM_FOR_MEAN: "a sum over rows in place of a mean",
     Fingerprint.MEAN_FOR_SUM: "a mean over rows in place of a sum",
     Fingerprint.DIVIDED_TWICE: "a division by the rows twice",
-    Fingerprint.DOUBLED: "a factor 2, as of a squared error",
-    Fingerprint.HALVED: "a missing factor 2, as of a squared error",
+    Fingerprint.DOUBLED: "a factor 2",
+    Fingerprint.HALVED: "a missing factor 2",
     Fingerprint.ONE_ROW: "dz of one row alone, not summed over the rows",
 }

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.program.program import Role, run
+from nnstep.engine.program.program import Instruction, Role, run
 
 from .mistakes import Suspects
 from .point import Point, as_float64
@@ -40,6 +40,15 @@ class Counts:
     def all(self) -> set[int]:
         """The counts that a sum might be divided by, rightly or not."""
         return self.divided | ({self.rows} if self.rows and self.rows > 1 else set())
+
+
+def has_square(forward: Iterable[Instruction]) -> bool:
+    """Tell whether a forward pass has a squared error: a loss of that kind, or a square."""
+    squares = ("mse", "half_squared_error", "square")
+    return any(
+        line.operation in squares or (line.operation == "multiply" and len(set(line.reads)) == 1)
+        for line in forward
+    )
 
 
 def common_ratio(cells: Sequence[Cell]) -> float | None:

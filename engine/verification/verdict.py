@@ -164,6 +164,8 @@ class Verification(Struct, frozen=True, kw_only=True):
     `averages` tells that the loss is a mean over them. `anew` are the gradients that were not
     judged as they stand, by the reason, and `edited` the cells of this pass's tensors that were
     edited before or after phase backward used them. `doubts` are those about the program.
+    `of_squares` tells that a factor 2 may be that of a squared error: the loss has one, and no
+    gradient is right.
     """
 
     tensors: tuple[TensorCheck, ...]
@@ -176,6 +178,7 @@ class Verification(Struct, frozen=True, kw_only=True):
     anew: tuple[Anew, ...] = ()
     edited: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    of_squares: bool = False
 
     @property
     def verdict(self) -> Verdict:

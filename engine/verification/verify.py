@@ -8,10 +8,10 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.program import Program
 
 from .differences import compared
-from .fingerprint import Counts, Outcomes, tensor_checks
+from .fingerprint import Counts, Outcomes, has_square, tensor_checks
 from .point import Point
 from .probe import Probe
-from .verdict import Anew, Verification, worst_first
+from .verdict import BAD, Anew, Verification, worst_first
 
 DEFAULT_CELLS = 2000
 """More cells than these are sampled; they take a few seconds with 784 inputs and a batch of 64."""
@@ -67,6 +67,8 @@ def verify(
         anew=tuple(anew),
         edited=tuple(edited),
         doubts=program.doubts,
+        of_squares=has_square(point.forward)
+        and all(one.verdict in BAD or one.silent for one in checks),
     )
 
 

@@ -115,6 +115,25 @@ def test_the_factor_of_a_squared_error(
     assert rule in explanations(verification)[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "target", "said"),
+    [
+        ("binary_cross_entropy", "dz3", "a factor 2 too many"),
+        ("mse", "dW3", "a factor 2 too many"),
+    ],
+)
+def test_a_factor_2_is_that_of_a_squared_error_where_there_is_one(
+    kind: str, target: str, said: str
+) -> None:
+    """And where no gradient is right: in one of them it is not the loss's."""
+    scenario = network(
+        (2, 3, 3, 1), activations=("tanh", "tanh", "sigmoid"), loss=Loss(kind, "sum")
+    )
+    (told,) = explanations(verified(scenario, target, lambda g, t: 2 * g))
+    assert said in told
+    assert "squared" not in told
+
+
 def test_with_two_rows_a_factor_2_and_a_missing_mean_are_alike() -> None:
     verification = verified(deep(rows=2), "da3", lambda g, t: 2 * g)
     assert fingerprints(verification) == dict.fromkeys(ALL, Fingerprint.MISSING_MEAN)
