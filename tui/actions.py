@@ -225,6 +225,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("map-down", "down,j", "Down", "what is below; a layer down", IN_MAP, "go(0, 1)", "map"),
     Action("map-go", "enter", "Go there",
            "go to the step that wrote it; of a layer, its gradient", IN_MAP, "enter", "map"),
+    Action("open-example", "enter", "Open", "open this example", PROGRAM, "open_it", "gallery"),
     Action("find", "slash", "Find", "find an example", PROGRAM, "find", "gallery"),
     Action("take-up", "y", "Take up",
            "go on with an example that was left", PROGRAM, "take_up", "gallery"),
@@ -381,7 +382,13 @@ FOOTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("quit", "quit"),
         ("prompt", "prompt"),
     ),
-    "gallery": (("find", "find"), ("take-up", "take up"), ("help", "help"), ("quit", "quit")),
+    "gallery": (
+        ("open-example", "open"),
+        ("take-up", "take up"),
+        ("find", "find"),
+        ("help", "help"),
+        ("quit", "quit"),
+    ),
 }
 
 REPLACED: Mapping[str, str] = {

@@ -53,7 +53,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
             text-overflow: ellipsis;
             scrollbar-size-vertical: 1;
         }
-        OptionList > .option-list--option { padding: 0 1; }
+        OptionList > .option-list--option { padding: 0 1 0 0; }
         OptionList > .option-list--option-disabled { color: $muted; }
         #about { height: auto; min-height: 3; max-height: 4; padding: 0 1; background: $surface; }
         #find, #find:focus {
@@ -90,6 +90,8 @@ class Gallery(Overlay[Entry | Leftover | None]):
             if each.name in self._left
         }
         self._listed: list[Entry | Leftover | None] = []
+        # The line that has brackets around its name.
+        self._chosen: int | None = None
 
     def compose(self) -> ComposeResult:
         """Show the list between a heading and what there is to say of one, then the keys."""
@@ -115,7 +117,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
         """List what has all the words that are wanted, under the names of the groups."""
         choices = self.query_one(Choices)
         choices.clear_options()
-        self._listed = []
+        self._listed, self._chosen = [], None
         group = ""
         for entry in self._entries:
             if not _has(entry, wanted):
@@ -125,8 +127,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
                 group = its
                 choices.add_option(Option(_ruled(group), disabled=True))
                 self._listed.append(None)
-            mark = self._marks.get(entry.name, "") if isinstance(entry, Entry) else ""
-            choices.add_option(Option(_row(entry, mark)))
+            choices.add_option(Option(self._row(entry)))
             self._listed.append(entry)
         choices.highlighted = self._best(wanted)
         if not self._listed:
@@ -138,6 +139,14 @@ class Gallery(Overlay[Entry | Leftover | None]):
         word = wanted.strip().lower()
         begins = (at for name, at in names.items() if word and name.startswith(word))
         return names.get(word, next(begins, 1 if self._listed else None))
+
+    def _row(self, entry: Entry | Leftover, *, is_chosen: bool = False) -> Content:
+        mark = self._marks.get(entry.name, "") if isinstance(entry, Entry) else ""
+        return _row(entry, mark, is_chosen=is_chosen)
+
+    def action_open_it(self) -> None:
+        """Open what the cursor is on."""
+        self.query_one(Choices).action_select()
 
     def action_find(self) -> None:
         """Ask for words to look for."""
@@ -180,12 +189,18 @@ class Gallery(Overlay[Entry | Leftover | None]):
 
     def on_input_submitted(self) -> None:
         """Open what the cursor is on."""
-        self.query_one(Choices).action_select()
+        self.action_open_it()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Say what there is to say of the one under the cursor."""
-        if event.option_index < len(self._listed):
-            self._say(self._listed[event.option_index])
+        """Put the one under the cursor in brackets, and say what there is to say of it."""
+        if event.option_index >= len(self._listed):
+            return
+        before, self._chosen = self._chosen, event.option_index
+        for at in {before, self._chosen} - {None}:
+            if at is not None and (entry := self._listed[at]) is not None:
+                row = self._row(entry, is_chosen=at == self._chosen)
+                event.option_list.replace_option_prompt_at_index(at, row)
+        self._say(self._listed[event.option_index])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open a scenario, or say why it cannot be opened."""
@@ -221,8 +236,8 @@ def _has(entry: Entry | Leftover, wanted: str) -> bool:
     return all(word in text.lower() for word in wanted.lower().split())
 
 
-_LINE = 75
-_NAME, _SHAPE, _TEACHES = 13, 24, 31
+_LINE = 76
+_NAME, _SHAPE, _TEACHES = 14, 24, 31
 
 
 def _ruled(group: str) -> Content:
@@ -231,15 +246,17 @@ def _ruled(group: str) -> Content:
     number = f"{groups.index(group) + 1}  " if group in groups else ""
     right = " what it teaches ─" if group == groups[0] else ""
     return Content.assemble(
-        (f"─ {number}{group} ".ljust(_LINE - len(right), "─") + right, "$muted")
+        (f" ─ {number}{group} ".ljust(_LINE - len(right), "─") + right, "$muted")
     )
 
 
-def _row(entry: Entry | Leftover, mark: str = "") -> Content:
+def _row(entry: Entry | Leftover, mark: str = "", *, is_chosen: bool = False) -> Content:
     """Write an entry in a line: name, network or formula, what it teaches, how far it came."""
+    name = "An earlier session" if isinstance(entry, Leftover) else entry.name
+    name = f"[{name}]" if is_chosen else f" {name} "
     if isinstance(entry, Leftover):
-        return Content.assemble(("An earlier session", "$primary"), "  ", (str(entry), "bold"))
-    name, shape = entry.name.ljust(_NAME), entry.shape.ljust(_SHAPE)
+        return Content.assemble((name, "$primary"), " ", (str(entry), "bold"))
+    name, shape = name.ljust(_NAME), entry.shape.ljust(_SHAPE)
     if entry.problem:
         problem = f"cannot be opened: {entry.problem.splitlines()[0]}"
         return Content.assemble((name, "$primary"), (problem, "$error"))

@@ -24,7 +24,9 @@ async def test_an_example_that_was_left_is_marked_and_taken_up(left: None) -> No
         await pilot.pause()
         lines = screen_text(pilot.app).splitlines()
         assert next(each for each in lines if each.startswith("  graph")).rstrip().endswith(" ✓")
-        assert next(each for each in lines if each.startswith("  mazur")).rstrip().endswith("it 12")
+        assert (
+            next(each for each in lines if each.startswith(" [mazur]")).rstrip().endswith("it 12")
+        )
         assert "Left at iteration 12, with 1 edit: y takes it up again." in screen_text(pilot.app)
         assert_snapshot(pilot.app, "gallery-left-80x24")
         await pilot.press("y")

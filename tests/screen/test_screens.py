@@ -14,6 +14,7 @@ from screen_text import screen_lines, type_command
 
 from nnstep.engine.loading import load
 from nnstep.scenarios import path
+from nnstep.tui.app import NnstepApp
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "screens.md"
 UPDATE = "NNSTEP_UPDATE_SCREENS"
@@ -48,6 +49,7 @@ FRAMES = [
     ("5.19", 0, NARROW, "mazur", [*"sssssssss", "0", "right", "z", "z"]),
     ("5.19", 0, WIDE, "mazur", [*"sssssssss", "0", "right", "z", "z"]),
     ("5.20", 0, NARROW, "mazur", ["?"]),
+    ("5.21", 0, NARROW, "", []),
     ("5.22", 0, NARROW, "mazur", [*"sssssssss", "3", ":set a1[0, 1] = 0.9", "pageup", *"jjj", "l"]),
     ("5.23", 0, NARROW, "mazur", ["s", "s", "s"]),
     ("5.23", 1, NARROW, "digits", [":goto 10", "s", "0", *"llll"]),
@@ -82,7 +84,8 @@ def test_every_frame_has_its_size() -> None:
 async def test_a_frame_of_the_document(
     section: str, nth: int, size: tuple[int, int], scenario: str, keys: list[str]
 ) -> None:
-    async with app_of(load(path(scenario))).run_test(size=size) as pilot:
+    app = app_of(load(path(scenario))) if scenario else NnstepApp()
+    async with app.run_test(size=size) as pilot:
         for key in keys:
             if key.startswith(":"):
                 await type_command(pilot, key[1:])

@@ -29,6 +29,8 @@ LABEL = 15
 BRACKETS = 2
 # The shortest numbers, 0.0500, and those that a layout leaves room for, -4.333e-9.
 SHORT, LONG = 6, 9
+# Lines of a block that are no row: its title, and its last row with the name before it.
+TITLE, NAMED = -1, -2
 
 _HEADINGS = {
     Role.DATA: "data",
@@ -270,14 +272,8 @@ class CellPainter(Struct, frozen=True):
         """Paint the title of a block whose columns are shown from `first` on."""
         snapshot, palette, name = self.snapshot, self.palette, block.name
         standing, width = self.scene.standing, self.width
-        is_written, is_read = name in standing.written, name in standing.read
-        mark = WRITTEN if is_written else READ if is_read else " "
-        named = palette.written if is_written else palette.read if is_read else palette.strong
-        history = standing.history(name)
-        yield mark, named
-        yield history, palette.touched if history != "!" else palette.error
+        yield from self._name(name)
         array, tensor = snapshot.tensors.get(name), snapshot.program.tensors[name]
-        yield f" {name}", palette.muted if array is None else named
         if array is None:
             shape = f" {tensor.shape} "
             yield shape.ljust(ALIGNED - SHORT - 1 - GUTTER - len(name)), palette.muted
@@ -303,11 +299,42 @@ class CellPainter(Struct, frozen=True):
         if end and len(end) <= width - taken:
             yield end.rjust(width - taken), palette.muted
 
-    def row(self, block: Block, row: int, first: int, number: int) -> Iterator[Piece]:
-        """Paint one row of a block, from column `first` on."""
+    def _name(self, name: str) -> Iterator[Piece]:
+        """Paint the marks of a tensor, and its name behind them."""
+        palette, standing = self.palette, self.scene.standing
+        is_written, is_read = name in standing.written, name in standing.read
+        mark = WRITTEN if is_written else READ if is_read else " "
+        named = palette.written if is_written else palette.read if is_read else palette.strong
+        history = standing.history(name)
+        yield mark, named
+        yield history, palette.touched if history != "!" else palette.error
+        yield f" {name}", palette.muted if name not in self.snapshot.tensors else named
+
+    def line(self, block: Block, row: int, first: int, number: int) -> Iterator[Piece]:
+        """Paint a row of a block, from column `first` on, or what else stands in a line of it."""
+        is_old = block.name in self.scene.standing.old
+        if row == NAMED and not is_old and self._name_fits(block, number):
+            return self.row(block, block.rows - 1, first, number, named=True)
+        if row < 0:
+            return self.title(block, first, number)
+        return self.row(block, row, first, number)
+
+    def _name_fits(self, block: Block, number: int) -> bool:
+        """Tell whether there is room for the name of a tensor before the numbers of a row."""
+        last = len(block.label(block.rows - 1).strip())
+        room = min(LABEL, block.left(number)) if block.aligned else block.least - 1
+        return GUTTER + len(block.name) + 1 + last <= room
+
+    def row(
+        self, block: Block, row: int, first: int, number: int, *, named: bool = False
+    ) -> Iterator[Piece]:
+        """Paint one row of a block, from column `first` on; with its name before it if `named`."""
         label, left = block.label(row), block.left(number)
         if block.aligned:
             label = label.rstrip().rjust(min(LABEL, left)).ljust(left)
+        if named:
+            yield from self._name(block.name)
+            label = label[GUTTER + len(block.name) :]
         yield label, self.palette.muted
         yield from self._cells(block, row, first, number, left)
 

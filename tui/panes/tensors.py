@@ -18,7 +18,9 @@ from .line_view import Line, empty, fit
 from .pane import Pane, Scroll, Tab
 from .scene import Scene
 from .tensor_blocks import (
+    NAMED,
     SHORT,
+    TITLE,
     Block,
     CellPainter,
     Cursor,
@@ -170,29 +172,25 @@ class TensorView:
             block = self._layout.block_at(y)
             if block is not None and y == top:
                 # Never rows without a name: the title stays while the rows scroll under it.
-                yield self._block_line(painter, block, block.top, drawn)
+                is_last = block.top < y == block.end - 1
+                yield self._block_line(painter, block, NAMED if is_last else TITLE, drawn)
             elif block is not None:
-                yield self._block_line(painter, block, y, drawn)
+                yield self._block_line(painter, block, y - block.top - 1, drawn)
             elif heading := self._layout.headings.get(y):
                 yield heading_line(heading, self.width, palette)
             else:
                 yield blank
 
     def _block_line(
-        self, painter: CellPainter, block: Block, y: int, drawn: dict[str, dict[int, Line]]
+        self, painter: CellPainter, block: Block, row: int, drawn: dict[str, dict[int, Line]]
     ) -> Line:
         """Return a line of a block; `drawn` gathers the lines of the blocks met while painting."""
         lines = drawn.get(block.name)
         if lines is None:
             lines = drawn[block.name] = self._lines_so_far(painter, block)
-        row = y - block.top - 1
         if row not in lines:
             first, number = self._first_column(block), self._numbers[block.name]
-            pieces = (
-                painter.title(block, first, number)
-                if row < 0
-                else painter.row(block, row, first, number)
-            )
+            pieces = painter.line(block, row, first, number)
             lines[row] = fit(pieces, self.width, painter.palette.text)
         return lines[row]
 
