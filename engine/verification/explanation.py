@@ -43,6 +43,7 @@ _HANDED_ON = frozenset(
         Fingerprint.MISSING_DERIVATIVE,
         Fingerprint.AT_Z,
         Fingerprint.AT_A,
+        Fingerprint.OTHER_SLOPE,
         Fingerprint.TRANSPOSED_WEIGHTS,
         Fingerprint.UPDATED_WEIGHTS,
         Fingerprint.STALE,
@@ -192,6 +193,8 @@ _BY_MAKING: Mapping[Fingerprint | None, str] = {
     Fingerprint.AT_Z: "In {names} the derivative of {detail} is taken at z where a belongs: its "
     "formula is one over a.",
     Fingerprint.AT_A: "In {names} the derivative of {detail} is taken at a: z belongs there.",
+    Fingerprint.OTHER_SLOPE: "In {names} the derivative is that of {detail}, and forward another "
+    "activation is computed.",
     Fingerprint.TRANSPOSED_WEIGHTS: "In {names} {detail} is transposed where da is computed from "
     "the dz of the layer behind.",
     Fingerprint.UPDATED_WEIGHTS: "In {names} {detail} is updated too early: da is computed with "

@@ -30,8 +30,8 @@ EXPLAINED = 1e-3
 class Dense(Struct, frozen=True):
     """A weighted sum and its activation, by the names of their tensors.
 
-    `out_in` says that z = x @ W.T, else it is x @ W. Without an activation, `line` is None and `a`
-    is `z`.
+    `line` is the rule's, whatever runs in place of it. `out_in` says that z = x @ W.T, else it is
+    x @ W. Without an activation, `line` is None and `a` is `z`.
     """
 
     weights: str
@@ -62,7 +62,8 @@ def _layer(line: Instruction, point: Point) -> Dense | None:
     arrays = [point.tensors[each] for each in (x, weights, z)]
     if any(array.ndim != 2 for array in arrays):
         return None
-    after = [one for one in point.forward if z in one.reads and one.operation in OPERATIONS]
+    readers = (one.rule or one for one in point.forward if z in one.reads)
+    after = [one for one in readers if one.operation in OPERATIONS]
     activation = after[0] if len(after) == 1 else None
     a = activation.writes[0] if activation else z
     offset = point.tensors[bias] if bias else 0.0
@@ -154,7 +155,10 @@ class Suspects:
         layer, tensors = self._layers[number], self._point.tensors
         line, da = layer.line, None
         slope = _slope_of(line)
+        computed = self._point.computed
         if line is not None and slope is not None:
+            if self._computes_another(layer, slope) and f"d{layer.z}" in computed:
+                yield Fingerprint.OTHER_SLOPE, line.operation, computed[f"d{layer.z}"]
             da = self._derivative(layer.a)
         if line is not None and slope is not None and da is not None:
             z, a = tensors[layer.z], tensors[layer.a]
@@ -171,7 +175,6 @@ class Suspects:
                 for back in self._along_updated(after):
                     wrong = _through(slope, back, z, a)
                     yield Fingerprint.UPDATED_WEIGHTS, after.weights, wrong
-        computed = self._point.computed
         for tensor in self._point.program.with_role(Role.GRADIENT):
             array = computed.get(tensor.name)
             own = tensor.name in (f"d{layer.z}", f"d{layer.a}")
@@ -191,6 +194,15 @@ class Suspects:
         if all(each is not None and each.shape == a.shape for each in stale):
             old_a, old_z = (np.asarray(each, np.float64) for each in stale)
             yield Fingerprint.STALE, layer.a, _through(slope, da, old_z, old_a)
+        for other in OPERATIONS.values():
+            if other.shape is same_shape and other.name != "identity":
+                yield Fingerprint.OTHER_SLOPE, other.name, _through(other, da, z, a)
+
+    def _computes_another(self, layer: Dense, activation: Operation) -> bool:
+        """Tell whether forward computes another activation than the rule of its line says."""
+        z, a = self._point.tensors[layer.z], self._point.tensors[layer.a]
+        value = activation.value_formula
+        return value.parameters == ("z",) and not np.allclose(value.function(z), a)
 
     def _transposed(self, after: Dense) -> Array | None:
         """Return the derivative by a layer's input, with its square weights transposed."""

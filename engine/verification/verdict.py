@@ -65,6 +65,7 @@ class Fingerprint(StrEnum):
     MISSING_DERIVATIVE = "missing derivative"
     AT_Z = "derivative at z"
     AT_A = "derivative at a"
+    OTHER_SLOPE = "derivative of another activation"
     TRANSPOSED_WEIGHTS = "transposed W in da"
     UPDATED_WEIGHTS = "W updated before da"
     STALE = "stale activation"
