@@ -21,7 +21,7 @@ def run(
         stdin.seek(0)
         streams = [each.fileno() for each in (stdin, stdout, stderr)]
         variables = {**os.environ, **environment}
-        if has_to_start_anew(environment):
+        if has_to_start_anew(variables):
             status = subprocess.run(
                 [sys.executable, "-m", "nnstep.tui", *arguments],
                 stdin=stdin,

@@ -15,18 +15,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 _MOST = 1 << 20
 _READ_AS_PYTHON_STARTS = ("PYTHON", "LC_", "TEXTUAL")
+_AT_FIRST = dict(os.environ)
 
 
-def has_to_start_anew(environment: Iterable[str]) -> bool:
-    """Tell whether some variables make a difference only to a Python that starts with them."""
-    return any(name.startswith(_READ_AS_PYTHON_STARTS) for name in environment)
+def has_to_start_anew(environment: Mapping[str, str]) -> bool:
+    """Tell whether variables are others that make a difference only to a Python that starts."""
+    names = {name for name in (*environment, *_AT_FIRST) if name.startswith(_READ_AS_PYTHON_STARTS)}
+    return any(environment.get(name) != _AT_FIRST.get(name) for name in names)
 
 
 class Forked:

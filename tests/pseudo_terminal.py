@@ -47,7 +47,7 @@ class Terminal:
         kept = {name: value for name, value in os.environ.items() if name not in NOT_KEPT}
         variables = {**kept, "TERM": "xterm-256color", **environment}
         self.process = _started(
-            command, inside, variables, anew=anew or has_to_start_anew(environment)
+            command, inside, variables, anew=anew or has_to_start_anew(variables)
         )
         os.close(inside)
 

@@ -41,26 +41,24 @@ async def test_it_starts_with_the_exact_value_and_changes_it() -> None:
         assert f"was {exact}" in screen_text(pilot.app)
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "a value is missing"),
-        ("abc", "the program has no tensor 'abc'"),
-        ("1e999", "larger than any"),
-        ("0.5.5", "column"),
-        ("1/0", "inf"),
-        ("__import__('os')", "column"),
-    ],
-)
-async def test_a_mistake_is_explained_and_the_text_stays(text: str, reason: str) -> None:
+async def test_a_mistake_is_explained_and_the_text_stays() -> None:
+    reasons = {
+        "": "a value is missing",
+        "abc": "the program has no tensor 'abc'",
+        "1e999": "larger than any",
+        "0.5.5": "column",
+        "1/0": "inf",
+        "__import__('os')": "column",
+    }
     async with app_of().run_test(size=WIDE) as pilot:
         before = value(pilot, "W1", 0, 0)
         field = await ask(pilot, "2")
-        await answer(pilot, text)
-        assert isinstance(pilot.app.screen, EditValue)
-        assert field.value == text
-        assert field.has_focus
-        assert reason in screen_text(pilot.app)
+        for text, reason in reasons.items():
+            await answer(pilot, text)
+            assert isinstance(pilot.app.screen, EditValue)
+            assert field.value == text
+            assert field.has_focus
+            assert reason in screen_text(pilot.app)
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, Debugger)
         assert value(pilot, "W1", 0, 0) == before

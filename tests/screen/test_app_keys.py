@@ -285,7 +285,8 @@ async def test_resizing_keeps_the_place() -> None:
         assert "dz1" in screen_text(pilot.app)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 2), (10, 3), (40, 10), NARROW, WIDE, ROOMY])
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("size", [(1, 1), WIDE, (2, 2), NARROW, (10, 3), ROOMY, (40, 10)])
 async def test_any_size_can_be_stepped_and_zoomed(size: tuple[int, int]) -> None:
     async with app_of().run_test(size=size) as pilot:
         await pilot.press("i", "s", "2", "down", "z", "5", "3", "z", "s")
@@ -370,6 +371,7 @@ async def test_mazur_is_whole_on_a_wide_screen() -> None:
         assert not set("↑↓") & set("".join(titles))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ["mazur", "two-layer"])
 @pytest.mark.parametrize("size", [NARROW, WIDE, ROOMY])
 async def test_panes_stay_where_they_are_while_stepping(name: str, size: tuple[int, int]) -> None:

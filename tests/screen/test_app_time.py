@@ -52,20 +52,18 @@ async def settled(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: not debugger(pilot).driver.is_busy)
 
 
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [("S", 39), ("left", 39), ("N", 39), ("F", 37), ("I", 36), ("g", 0), ("G", 40)],
-)
-async def test_a_key_goes_back_by_its_unit(key: str, expected: int) -> None:
+async def test_a_key_goes_back_by_its_unit() -> None:
+    places = {"S": 39, "left": 39, "N": 39, "F": 37, "I": 36, "g": 0, "G": 40}
     async with app_of().run_test(size=NARROW) as pilot:
         await pilot.press("i", "i", "s", "s", "s", "s")
         assert shown(pilot).place == 40
-        await pilot.press(key)
-        await settled(pilot)
-        assert shown(pilot).place == expected
-        await pilot.press("G")
-        await settled(pilot)
-        assert shown(pilot).place == shown(pilot).newest == 40
+        for key, expected in places.items():
+            await pilot.press(key)
+            await settled(pilot)
+            assert shown(pilot).place == expected, key
+            await pilot.press("G")
+            await settled(pilot)
+            assert shown(pilot).place == shown(pilot).newest == 40
 
 
 async def test_there_is_nothing_before_the_first_step() -> None:
@@ -252,26 +250,22 @@ async def test_a_cell_asked_for_at_the_prompt_is_the_one_in_question() -> None:
         assert "─ W1[1, 0] = " in screen_text(pilot.app)
 
 
-@pytest.mark.parametrize(
-    ("command", "line"),
-    [
-        ("print W1", "W1: shape (2, 2), float64"),
-        ("print lr", "lr = 0.5 (float64)"),
-        ("watch L", "Watch: L: L has no value yet"),
-        ("break dW1", "Breakpoint 1: break dW1"),
-        ("rename main first", "The branch main is now called first."),
-        ("branches", "main (here): seed 0, reaches step 0"),
-    ],
-)
-async def test_a_command_that_does_not_move_is_answered_and_the_prompt_stays(
-    command: str, line: str
-) -> None:
+async def test_a_command_that_does_not_move_is_answered_and_the_prompt_stays() -> None:
+    answers = {
+        "print W1": "W1: shape (2, 2), float64",
+        "print lr": "lr = 0.5 (float64)",
+        "watch L": "Watch: L: L has no value yet",
+        "break dW1": "Breakpoint 1: break dW1",
+        "branches": "main (here): seed 0, reaches step 0",
+        "rename main first": "The branch main is now called first.",
+    }
     async with app_of().run_test(size=NARROW) as pilot:
-        await type_command(pilot, command)
-        assert at_prompt(pilot)
-        assert line in screen_text(pilot.app)
-        await pilot.press("s")
-        assert pilot.app.screen.query_one(Input).value == "s"
+        for command, line in answers.items():
+            await type_command(pilot, command)
+            assert at_prompt(pilot)
+            assert line in screen_text(pilot.app)
+            await pilot.press("s")
+            assert pilot.app.screen.query_one(Input).value == "s"
 
 
 @pytest.mark.parametrize("key", ["escape", "enter"])

@@ -231,7 +231,7 @@ def check_sheet(sheet: Sheet, view: View, width: int, height: int) -> None:
         assert sheet.text()[cell.y][cell.end - len(text) : cell.end] == text
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_every_scenario_fits_any_box(name: str) -> None:
     for session in lines_of(load(name)):
@@ -267,6 +267,7 @@ def _cells(shape: Shape) -> list[Shape]:
     return list(np.ndindex(shape))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["two-layer", "xor", "rows", "blocks", "graph", "lamsal"])
 def test_every_operand_of_the_cell_in_question_is_on_the_screen(name: str) -> None:
     for session in lines_of(load(name)):

@@ -61,6 +61,7 @@ def style_map(app: NnstepApp) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("look", ["16-colours", "no-colour", "ascii"])
 async def test_the_main_screens(look: str, size: str, monkeypatch: pytest.MonkeyPatch) -> None:

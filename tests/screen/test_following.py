@@ -11,6 +11,7 @@ WRITTEN = "●  da6 (4, 3)"
 """As the pane of gradients has it: the step's own pane has one space less."""
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("keys", ["t", "tt", "ttt", "mm", "zz"])
 async def test_the_gradient_just_written_is_in_view_in_its_new_place(keys: str) -> None:
     async with app_of(load(path("vanishing"))).run_test(size=WIDE) as pilot:

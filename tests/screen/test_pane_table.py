@@ -78,6 +78,7 @@ async def test_a_pane_without_room_beside_the_others_is_shown_alone() -> None:
         assert seen(pilot) == {"loss"}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", SIZES)
 async def test_tab_goes_on_from_the_pane_that_has_the_keys(size: tuple[int, int]) -> None:
     async with app_of().run_test(size=size) as pilot:
@@ -94,6 +95,7 @@ async def test_tab_goes_on_from_the_pane_that_has_the_keys(size: tuple[int, int]
             assert await at(pilot) == there, keys
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", SIZES)
 async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
     async with app_of().run_test(size=size) as pilot:
@@ -108,6 +110,7 @@ async def test_one_while_another_is_zoomed(size: tuple[int, int]) -> None:
         assert await at(pilot) == "weights"
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("zoom", [[], ["z"]])
 async def test_the_last_watch_takes_its_pane_away(size: tuple[int, int], zoom: list[str]) -> None:

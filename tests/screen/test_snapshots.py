@@ -10,6 +10,7 @@ from nnstep.tui.app import NnstepApp
 SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x60": (200, 60)}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("name", "scenario", "keys"),
@@ -47,6 +48,7 @@ async def test_a_size_between(scenario: str, size: tuple[int, int]) -> None:
         assert_snapshot(pilot.app, f"between-{scenario}-{size[0]}x{size[1]}")
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("name", "scenario", "commands", "key"),
