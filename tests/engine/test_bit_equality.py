@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,11 @@ from nnstep.engine.session.session import Session
 PASSES = 3
 
 Live = dict[str, Array]
+
+
+@cache
+def compiled(code: str) -> CodeType:
+    return compile(code, "<a line>", "exec")
 
 
 class Plain:
@@ -40,7 +47,7 @@ class Plain:
                 break
             line = session.program.instructions[place % len(session.program)]
             with np.errstate(all="ignore"):
-                exec(line.code, names)
+                exec(compiled(line.code), names)
             for name in line.writes:
                 names[name] = np.asarray(names[name])
 

@@ -189,10 +189,10 @@ async def test_a_look_is_given_up_for_a_change_that_comes_meanwhile(
 
 
 async def test_a_short_way_back_is_gone_at_once_though_its_passes_are_computed_again() -> None:
-    session = Session(load("mazur"), iterations=5000)
+    session = Session(load("mazur"), iterations=2500)
     session.advance("run")
     driver, steps = Driver(session), len(session.program)
-    for iteration in (2000, 17, 4321):
+    for iteration in (1000, 17, 2161):
         assert driver.do(f"goto {iteration * steps + 3}").done()
         assert driver.snapshot.place == iteration * steps + 3
 

@@ -142,7 +142,7 @@ def test_two_hundred_random_programs(dtype: str) -> None:
         check(random_expression(seed, dtype), cells=2, seed=seed)
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("form", forms())
 def test_every_form_of_the_language(form: str) -> None:
     check(of_form(form, "float64"), iterations=1, cells=2)

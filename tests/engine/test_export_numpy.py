@@ -75,7 +75,7 @@ def elsewhere() -> Iterator[Callable[[Path], str]]:
         yield run
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_the_gallery_in_a_python_that_sees_no_nnstep(
     name: str, elsewhere: Callable[[Path], str], tmp_path: Path

@@ -29,7 +29,7 @@ def test_the_mean_of_minus_log_is_infinite_where_one_lost_the_other() -> None:
 
 
 def test_the_iteration_at_which_the_loss_is_no_number_any_more() -> None:
-    session = Session(load(FIELD / "16_linear_output_nan.toml"))
+    session = Session(load(FIELD / "16_linear_output_nan.toml"), iterations=400)
     start = {name: session.value(name) for name in ("W1", "b1", "W2", "b2")}
     data = session.scenario.data
     assert data is not None
@@ -68,7 +68,7 @@ def test_outputs_divided_by_their_sum_have_a_loss_of_nothing() -> None:
 
 
 def test_a_plot_of_the_loss_runs_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = run("20_xor_tiny_weights", 2000)
+    session = run("20_xor_tiny_weights", 500)
     assert session.snapshot().losses[0] == pytest.approx(np.log(2), abs=1e-3)
 
     def no_steps(*_given: object) -> object:

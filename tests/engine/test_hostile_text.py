@@ -5,6 +5,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from string import ascii_letters
 from typing import Any
 
 import pytest
@@ -77,14 +78,18 @@ def replaced(value: Any, path: tuple[Any, ...], is_key: bool, text: str) -> Any:
 
 
 def toml(value: Any) -> str:
-    """Write a value in TOML, all in line; every text escaped, so that any can be written."""
+    """Write a value in TOML, all in line; texts escaped, so that any can be written."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{toml(k)} = {toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
     if isinstance(value, str):
-        return '"' + "".join(f"\\U{ord(c):08x}" for c in value) + '"'
+        return '"' + "".join(map(escaped, value)) + '"'
     return repr(value)
+
+
+def escaped(character: str) -> str:
+    return character if character in ascii_letters else f"\\U{ord(character):08x}"
 
 
 def document(table: dict[str, Any]) -> str:

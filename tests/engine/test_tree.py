@@ -171,8 +171,8 @@ def test_what_no_line_computes_from_anything() -> None:
 
 def test_a_node_costs_its_line_however_far_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not kept is put together for a few places of a node, and nowhere else."""
-    session = Session(load("mazur"), iterations=2000)
-    session.seek(16 * 2000)
+    session = Session(load("mazur"), iterations=1000)
+    session.seek(16 * 1000)
     ran: list[int] = []
     real = Timeline.ghost
 
@@ -183,7 +183,7 @@ def test_a_node_costs_its_line_however_far_back(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Timeline, "ghost", counted)
     tree = session.tree
-    for place in (16 * 2000 - 3, 16 * 1000 - 3, 13):
+    for place in (16 * 1000 - 3, 16 * 500 - 3, 13):
         ran.clear()
         node = tree.root("dW1", (0, 0), place)
         for _ in range(3):
