@@ -9,6 +9,7 @@ import os
 import re
 import selectors
 import signal
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any
@@ -213,6 +214,11 @@ class SteadyDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """Send data to the terminal, without styles that it has already."""
         super().write(shortened(data))
+
+    def flush(self) -> None:
+        """Let the thread that writes have its turn now: else it comes when this one rests."""
+        super().flush()
+        time.sleep(0)
 
     def send_message(self, message: Message) -> None:
         """Keep an event until all that was read with it can be handed over."""
