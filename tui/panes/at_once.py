@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
-    from textual.geometry import Region
 
-    from .line_view import LineView
+    from .line_view import Change, LineView
 
 
 class PiecesUpdate(CompositorUpdate):
@@ -59,22 +58,22 @@ class DrawnAtOnce(Screen[None]):
         views, self._to_draw = list(self._to_draw), {}
         if self.is_attached:
             try:
-                self._send({view: regions for view in views if (regions := view.changes())})
+                self._send({view: changes for view in views if (changes := view.changes())})
             except Exception as error:  # nobody waits for this, who could be told
                 self.app._handle_exception(error)
 
-    def _send(self, changed: "Mapping[LineView, Sequence[Region]]") -> None:
-        """Send the regions of views that have changed, or leave them to Textual."""
+    def _send(self, changed: "Mapping[LineView, Sequence[Change]]") -> None:
+        """Send what has changed of views, or leave it to Textual."""
         self.drawn()
         if not self._sends_at_once:
-            for view, regions in changed.items():
-                view.refresh(*regions)
+            for view, changes in changed.items():
+                view.refresh(*(change.region for change in changes))
             return
         pieces = [
-            (region.x + at.x, region.y + at.y, view.segments(region))
-            for view, regions in changed.items()
+            (at.x + change.x, at.y + change.y, view.segments(change.pieces))
+            for view, changes in changed.items()
             if (at := view.region)
-            for region in regions
+            for change in changes
         ]
         if pieces or self.app.cursor_position != self.app._previous_cursor_position:
             self.app._display(self, PiecesUpdate(pieces))  # type: ignore[arg-type]

@@ -5,8 +5,9 @@ paints its visible lines, the base compares them with those on the screen, and o
 differ are drawn again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -32,6 +33,19 @@ SELECTED = Style(reverse=True)
 
 Piece = tuple[str, Style]
 Line = tuple[Piece, ...]
+
+
+class Change(NamedTuple):
+    """What differs of a line of a view: its pieces from a column on."""
+
+    y: int
+    x: int
+    pieces: Line
+
+    @property
+    def region(self) -> Region:
+        """Where in the view that is."""
+        return Region(self.x, self.y, _width(self.pieces), 1)
 
 
 class LineView(Widget):
@@ -71,11 +85,11 @@ class LineView(Widget):
             self._painted = Size(0, 0)
         elif isinstance(screen := self.screen, DrawnAtOnce):
             screen.draw_soon(self)
-        elif regions := self.changes():
-            self.refresh(*regions)
+        elif changes := self.changes():
+            self.refresh(*(change.region for change in changes))
 
-    def changes(self) -> list[Region]:
-        """Paint again, and return the spans that differ from what is on the screen.
+    def changes(self) -> list[Change]:
+        """Paint again, and return what differs from what is on the screen.
 
         At another size than before, everything is drawn when Textual does so.
         """
@@ -101,23 +115,19 @@ class LineView(Widget):
             )
             return [excuse] + [empty(size.width, self.palette.text)] * (size.height - 1)
 
-    def _update(self, lines: list[Line]) -> list[Region]:
+    def _update(self, lines: list[Line]) -> list[Change]:
         """Take new lines in place of the old, and return where they differ."""
-        regions = []
+        changes = []
         for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)):
             if old is not new and old != new:
-                start, end = changed_span(old, new)
-                regions.append(Region(start, y, end - start, 1))
+                changes.append(Change(y, *difference(old, new)))
                 self._strips[y] = None
         self._lines = lines
-        return regions
+        return changes
 
-    def segments(self, region: Region) -> list[Segment]:
-        """Return what is painted on a part of a line, in the colours that the terminal has."""
-        pieces = cut(self._lines[region.y], region.x, region.right)
-        return self._filtered([Segment(*piece) for piece in pieces])
-
-    def _filtered(self, segments: list[Segment]) -> list[Segment]:
+    def segments(self, pieces: Line) -> list[Segment]:
+        """Return pieces as Textual sends them, in the colours that the terminal has."""
+        segments = [Segment(*piece) for piece in pieces]
         for line_filter in self._filters:
             segments = line_filter.apply(segments, self._ground)
         return segments
@@ -126,7 +136,7 @@ class LineView(Widget):
         """Return a painted line as Textual sends it; it is made when Textual first does so."""
         strip = self._strips[y]
         if strip is None:
-            segments = self._filtered([Segment(*piece) for piece in self._lines[y]])
+            segments = self.segments(self._lines[y])
             strip = self._strips[y] = Strip(segments, self._painted.width)
         return strip
 
@@ -262,41 +272,27 @@ def _columns_of_signs(text: str) -> int:
     return cell_len(text)
 
 
-def cut(line: Line, start: int, end: int) -> list[Piece]:
-    """Return the part of a line from a column to before another."""
-    found: list[Piece] = []
-    at = 0
-    for text, style in line:
-        begin, at = at, at + columns(text)
-        if at <= start:
-            continue
-        if begin >= end:
-            break
-        if len(text) != at - begin:
-            strip = Strip([Segment(text, style)]).crop(max(0, start - begin), end - begin)
-            found.append((strip.text, style))
-        else:
-            found.append((text[max(0, start - begin) : end - begin], style))
-    return found
+def difference(old: Line, new: Line) -> tuple[int, Line]:
+    """Return the column where two lines of one width begin to differ, and what the new one has.
 
-
-def changed_span(old: Line, new: Line) -> tuple[int, int]:
-    """Return the columns, first and one past the last, in which two different lines differ."""
-    start = _same_columns(old, new, _common_start)
-    end = _width(old) - _same_columns(old[::-1], new[::-1], _common_end)
-    return start, max(start, end)
-
-
-def _same_columns(old: Line, new: Line, common: Callable[[str, str], str]) -> int:
-    """Return how many columns two lines have in common, from the side that their pieces begin."""
-    same = 0
-    for before, after in zip(old, new, strict=False):
-        if before != after:
-            if before[1] == after[1]:
-                same += columns(common(before[0], after[0]))
-            break
-        same += columns(before[0])
-    return same
+    It has that up to where they are alike again, to their ends.
+    """
+    most = min(len(old), len(new))
+    first = next((at for at in range(most) if old[at] != new[at]), most)
+    last = next((at for at in range(most - first) if old[-1 - at] != new[-1 - at]), most - first)
+    before, after = old[first : len(old) - last], list(new[first : len(new) - last])
+    start = _width(new[:first])
+    if before and after and before[0][1] == after[0][1]:
+        text, style = after[0]
+        common = _common_start(before[0][0], text)
+        start += columns(common)
+        after[0] = text[len(common) :], style
+        before = ((before[0][0][len(common) :], style), *before[1:])
+    if before and after and before[-1][1] == after[-1][1]:
+        text, style = after[-1]
+        common = _common_start(before[-1][0][::-1], text[::-1])
+        after[-1] = text[: len(text) - len(common)], style
+    return start, tuple(piece for piece in after if piece[0])
 
 
 def _common_start(old: str, new: str) -> str:
@@ -308,11 +304,6 @@ def _common_start(old: str, new: str) -> str:
         middle = (same + apart) // 2
         same, apart = (middle, apart) if old[:middle] == new[:middle] else (same, middle)
     return old[:same]
-
-
-def _common_end(old: str, new: str) -> str:
-    """Return the text that two texts end with."""
-    return _common_start(old[::-1], new[::-1])[::-1]
 
 
 def _width(line: Sequence[Piece]) -> int:
