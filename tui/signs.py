@@ -8,7 +8,6 @@ import locale
 import os
 import re
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 from rich.segment import Segment
 from textual.color import Color
@@ -48,14 +47,9 @@ _TABLE: Mapping[int, str] = {
 _LEAF, _PLAIN_LEAF = "·", "-"
 
 
-@runtime_checkable
-class _Draws(Protocol):
-    in_ascii: bool
-
-
 def draws_ascii(app: object) -> bool:
     """Tell whether an app has signs of ASCII alone."""
-    return isinstance(app, _Draws) and app.in_ascii
+    return bool(getattr(app, "in_ascii", False))
 
 
 def leaf(app: object) -> str:
