@@ -325,7 +325,8 @@ class Lowering:
             return self.shapes[operand]
         if isinstance(operand, Inline):
             return operand.shapes
-        return ((),) * max((len(shapes) for shapes in self.shapes.values()), default=1)
+        # Every tensor has a shape for each size of batch, and so has a number.
+        return ((),) * len(next(iter(self.shapes.values()), ((),)))
 
     def _result_shapes(
         self, node: Node, operation: Operation, operands: Mapping[str, Part]

@@ -1,5 +1,7 @@
 """The map: what its keys do, what it shows of a run, and that it costs nothing while it is away."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger, said
@@ -7,10 +9,13 @@ from screen_text import screen_lines, screen_text, type_command, until
 from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
+from nnstep.engine.session.session import Session
+from nnstep.engine.survey.graph import Graph, Node
 from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.panes.map import MapPane
+from nnstep.tui.panes.map_graph import GraphPainter, NoRoomError
 from nnstep.tui.panes.map_places import beside
 from nnstep.tui.signs import in_ascii
 
@@ -186,6 +191,13 @@ async def test_nothing_is_at_work_before_the_first_step() -> None:
 def test_what_stands_beside(here: str | None, across: int, down: int, there: str) -> None:
     places = {"a": (10, 2), "b": (30, 2), "c": (10, 6), "d": (30, 7)}
     assert beside(places, here, across, down) == there
+
+
+def test_a_chain_of_operations_is_too_long_to_be_placed() -> None:
+    snapshot, unused = Session(load("graph")).snapshot(), cast("Any", None)
+    nodes = tuple(Node(i, f"v{i}", (f"v{i - 1}",), "x", "", i) for i in range(1, 3000))
+    with pytest.raises(NoRoomError):
+        GraphPainter(snapshot, Graph(nodes, ("v0",)), unused, unused)
 
 
 def test_nothing_stands_beside_nothing() -> None:

@@ -58,7 +58,8 @@ class GraphPainter:
     """Places the operations of an expression, and draws them on a canvas.
 
     An operation stands in the column of its level, in the middle between its inputs. A wire goes
-    straight to the right, and at the last moment up or down.
+    straight to the right, and at the last moment up or down. More than can be drawn are refused
+    with `NoRoomError`.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class GraphPainter:
         chosen: str | None = None,
     ) -> None:
         self.places: dict[str, tuple[int, int]] = {}
+        if len(graph.nodes) > MOST_NODES:
+            raise NoRoomError
         self._snapshot, self._graph, self._marks = snapshot, graph, marks
         self._palette, self._chosen = palette, chosen
         self._name = max(len(name) for name in self._names)
@@ -83,8 +86,6 @@ class GraphPainter:
 
     def draw(self, canvas: Canvas, top: int) -> None:
         """Draw the graph from a line on; raise `NoRoomError` if that is not possible."""
-        if len(self._graph.nodes) > MOST_NODES:
-            raise NoRoomError
         self._check_boxes(canvas, top)
         columns = self._columns()
         ends: dict[str, int] = {}
