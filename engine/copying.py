@@ -70,6 +70,13 @@ def data_files(table: Any) -> Iterator[str]:
             yield from data_files(value)
 
 
+def check_new(path: Path) -> None:
+    """Raise `CopyError` if there is something at a path already."""
+    if os.path.lexists(path):  # never raises, however long the name is
+        there = f"{printable(str(path))} is there already"
+        raise CopyError(f"{there}; choose another path, or overwrite it with --force")
+
+
 def write_files(files: Mapping[Path, bytes], *, force: bool) -> list[Path]:
     """Write files, all or none of them unless the disk fails; return their paths.
 
@@ -77,11 +84,9 @@ def write_files(files: Mapping[Path, bytes], *, force: bool) -> list[Path]:
     """
     paths = list(files)
     for path in paths:
-        if not force and os.path.lexists(path):  # never raises, however long the name is
-            if path != paths[0] and path.is_file() and path.read_bytes() == files[path]:
-                continue
-            there = f"{printable(str(path))} is there already"
-            raise CopyError(f"{there}; choose another path, or overwrite it with --force")
+        is_shared = path != paths[0] and path.is_file() and path.read_bytes() == files[path]
+        if not force and not is_shared:
+            check_new(path)
     for path, content in files.items():
         try:
             write_whole(path, content)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nnstep.engine.commands.command import Answer, says
-from nnstep.engine.copying import write_files
+from nnstep.engine.commands.command import Answer, says, takes_long
+from nnstep.engine.copying import check_new, write_files
 from nnstep.engine.files import write_whole
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.session.session import Session
@@ -15,7 +15,7 @@ from nnstep.engine.text import printable, quoted
 from .journal import SUFFIX, Journal
 from .recovery import delete, leftovers, state_folder
 from .reference import SessionFileError
-from .scenario_file import scenario_file
+from .scenario_file import Written, scenario_file
 
 
 def runs_of(journal: Journal) -> Mapping[str, Callable[[Session, Typed], Answer]]:
@@ -84,7 +84,7 @@ _FORCE = re.compile(r"(?:^|\s)--force$")
 
 
 def _save_scenario(session: Session, journal: Journal, text: Typed) -> Answer:
-    """Write the scenario as it is on this branch; say what of the session is not in it."""
+    """Write the scenario as it is on this branch, and read it again to see that it is so."""
     found = text.cut(_FORCE)
     name = _unquoted(found[0] if found else text)
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
@@ -92,9 +92,21 @@ def _save_scenario(session: Session, journal: Journal, text: Typed) -> Answer:
         raise text.error("say the file to write, as in save-scenario lesson.toml")
     if not path.suffix:
         path = path.with_name(f"{path.name}.toml")
+    force = found is not None
     with blaming(text):
+        if not force:
+            check_new(path)
+
+    def write(_: object) -> Answer:
         written = scenario_file(session)
-        write_files({path: written.text.encode()}, force=found is not None)
+        write_files({path: written.text.encode()}, force=force)
+        return _told(written, path, journal)
+
+    return takes_long(text, write, "writing the scenario")
+
+
+def _told(written: Written, path: Path, journal: Journal) -> Answer:
+    """Say that a scenario is written, and what of the session is not in it."""
     said = [f"The scenario is written to {printable(str(path))}.", *written.remarks]
     if written.changes_left:
         many = written.changes_left
@@ -107,11 +119,16 @@ def _save_scenario(session: Session, journal: Journal, text: Typed) -> Answer:
 
 
 def _sessions(session: Session, text: Typed) -> Answer:
+    if text and (text.first.text != "delete" or len(text.words) > 2):
+        raise text.error("sessions are listed, or one is deleted as in: sessions delete 1")
+    number = text.rest.number("a session's number") if text else None
+    return takes_long(text, lambda _: _left(text, number), "reading sessions")
+
+
+def _left(text: Typed, number: int | None) -> Answer:
+    """List what was left, or delete one of it."""
     found = leftovers()
-    if text:
-        if text.first.text != "delete" or len(text.words) > 2:
-            raise text.error("sessions are listed, or one is deleted as in: sessions delete 1")
-        number = text.rest.number("a session's number")
+    if number is not None:
         if not 1 <= number <= len(found):
             raise text.rest.error(
                 f"the sessions are numbered from 1 to {len(found)}" if found else "there is none"

@@ -6,6 +6,7 @@ import pytest
 from building import expression
 
 from nnstep import scenarios
+from nnstep.engine.commands.command import Work
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
@@ -110,6 +111,16 @@ def test_what_a_file_cannot_have_is_told(tmp_path: Path) -> None:
     with pytest.raises(TextError, match="it would not load: this must be finite"):
         saved(session, tmp_path / "s.toml")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_work_for_a_thread_and_refused_before_that(tmp_path: Path) -> None:
+    session = Session(load("mazur"))
+    interpreter, path = Interpreter(session, Journal(session)), tmp_path / "s.toml"
+    assert isinstance(interpreter.begin(f'save-scenario "{path}"').goal, Work)
+    assert isinstance(interpreter.begin("sessions").goal, Work)
+    path.touch()
+    with pytest.raises(TextError, match="is there already"):
+        interpreter.begin(f'save-scenario "{path}"')
 
 
 def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
