@@ -183,7 +183,7 @@ class Walk:
     @property
     def is_network(self) -> bool:
         """Whether the program is that of a network, whose lines belong to layers."""
-        return any(line.layer is not None for line in self.program.instructions)
+        return self.program.has_layers
 
     @property
     def folds(self) -> bool:

@@ -13,8 +13,9 @@ def rests_on(timeline: "Timeline", step: int) -> tuple[str, ...]:
     """
     program = timeline.program
     start = step - step % len(program)
-    own = {at for at, line in enumerate(timeline.first_program.instructions) if line.rule}
-    own |= {each.position for each in timeline.current.overrides_until(step)}
+    own = timeline.first_program.own_lines | {
+        each.position for each in timeline.current.overrides_until(step)
+    }
     here = {at: timeline.line_of(start + at) for at in own if start + at <= step}
     if not any(line.rule for line in here.values()):
         return ()

@@ -1,7 +1,8 @@
 """What rests on a value that was edited since: the tensors that are stale at a place."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import count
 
 from nnstep.engine.program.program import Phase, Program
@@ -9,16 +10,20 @@ from nnstep.engine.program.program import Phase, Program
 Version = tuple[str, int]
 
 
-def stale_tensors(program: Program, place: int, edits: Sequence[Version]) -> frozenset[str]:
+def stale_tensors(program: Program, place: int, edits: Iterable[Version]) -> frozenset[str]:
     """Return the names of the tensors that are stale at a place.
 
     `edits` holds the name of each edited tensor and the place at which it was edited, in order. A
     value goes back to all that was read to compute it, but a new parameter or buffer, which an
     update makes, stands for itself.
     """
-    recent = [(name, at) for name, at in edits if at > place - 2 * len(program)]
-    if not recent:
-        return frozenset()
+    recent = tuple((name, at) for name, at in edits if at > place - 2 * len(program))
+    return _followed(program, place, recent) if recent else frozenset()
+
+
+@lru_cache(16)  # it is asked for again and again as long as one is there
+def _followed(program: Program, place: int, recent: tuple[Version, ...]) -> frozenset[str]:
+    """Follow what was read from the pass before the first of some edits on."""
     by_place: dict[int, list[str]] = defaultdict(list)
     for name, at in recent:
         by_place[at].append(name)

@@ -51,6 +51,8 @@ class Timeline:
         self.store = Store(budget or 0, [*data, *origin.tensors.values()], carried, len(program))
         self.current = Branch(MAIN, seed, origin)
         self.branches = [self.current]
+        # Another object whenever a branch has come, gone, been left or been given another name.
+        self.branching = object()
         # The branch that was left last: the one to compare with.
         self.left: Branch | None = None
         self.machine.stride = self.store.spacing
@@ -152,6 +154,8 @@ class Timeline:
 
     def _cursor(self, branch: Branch, iteration: int) -> Cursor | None:
         """Return a cursor from which the batches of a pass follow."""
+        if branch.origin.cursor is None:  # the data are not shuffled
+            return None
         keyframe = self.store.keyframe(branch, iteration)
         return keyframe.cursor if keyframe else branch.origin.cursor
 
@@ -195,6 +199,7 @@ class Timeline:
         if branch is not self.current:
             self.left, self.current = self.current, branch
             branch.visits += 1
+            self.branching = object()
         self._take(self.machine, branch, place)
 
     def take_back(self, edits: tuple[Change, ...]) -> None:
@@ -222,6 +227,7 @@ class Timeline:
     def delete(self, branch: Branch) -> None:
         """Forget a branch that nothing has left and that the machine is not on."""
         self.branches.remove(branch)
+        self.branching = object()
         if self.left is branch:
             self.left = None
         self.store.delete(branch)
@@ -253,7 +259,12 @@ class Timeline:
     def name_again(self, branch: Branch, name: str) -> None:
         """Give a branch the name of one that is gone, unless another has it by now."""
         if all(each.name != name for each in self.branches):
-            branch.name = name
+            self.rename(branch, name)
+
+    def rename(self, branch: Branch, name: str) -> None:
+        """Give a branch another name, which no other has."""
+        branch.name = name
+        self.branching = object()
 
     def _free_name(self, prefix: str) -> str:
         names = {branch.name for branch in self.branches}

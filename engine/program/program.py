@@ -212,6 +212,16 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
         written = frozenset(self.written)
         return tuple(name for name in self.tensors if name not in written)
 
+    @cached_property
+    def has_layers(self) -> bool:
+        """Whether lines belong to layers: those of a network do."""
+        return any(line.layer is not None for line in self.instructions)
+
+    @cached_property
+    def own_lines(self) -> frozenset[int]:
+        """The positions of the lines that a person has put in place of the rule's."""
+        return frozenset(at for at, line in enumerate(self.instructions) if line.rule is not None)
+
     def old(self, position: int) -> frozenset[str]:
         """Return what the pass under way has not written before a position: it is of the last."""
         return frozenset(name for name, first in self.renewed.items() if first >= position)

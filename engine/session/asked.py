@@ -114,7 +114,7 @@ class Asked:
         place = self._place_after(at)
         found = explained(self._timeline, name, self._index(name, index, place), place)
         size = len(self.program)
-        is_old = name in self.program.old(place % size) and place != self.total
+        is_old = self.program.renewed.get(name, -1) >= place % size and place != self.total
         if found.origin != "step" or found.step is None or not is_old:
             return found
         return replace(found, old=found.step // size)

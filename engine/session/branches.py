@@ -66,7 +66,7 @@ class Branches:
             raise BranchError(f"a branch's name is one word of at most {_LONGEST_NAME} characters")
         if new != name and new in self.names:
             raise BranchError(f"there is a branch {quoted(new)} already")
-        branch.name = new
+        self._timeline.rename(branch, new)
 
     def delete(self, name: str) -> None:
         """Forget a branch for good; not the present one, and none that others have left."""

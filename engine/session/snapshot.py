@@ -128,12 +128,19 @@ class BranchViews:
         self._stops = stops
         # By branch: how often the run had come to it when it was left, and the view.
         self._known: dict[Branch, tuple[int, BranchView]] = {}
+        self._views: list[BranchView] = []
+        self._branching: object = None
 
     def all(self) -> tuple[BranchView, ...]:
         """Return those of all branches, in the order in which they began."""
-        branches = self._timeline.branches
-        self._known = {branch: self._of(branch) for branch in branches}
-        return tuple(view for _, view in self._known.values())
+        timeline = self._timeline
+        if self._branching is timeline.branching:
+            self._views[timeline.branches.index(timeline.current)] = self._made(timeline.current)
+        else:
+            self._branching = timeline.branching
+            self._known = {branch: self._of(branch) for branch in timeline.branches}
+            self._views = [view for _, view in self._known.values()]
+        return tuple(self._views)
 
     def _of(self, branch: Branch) -> tuple[int, BranchView]:
         if branch is self._timeline.current:
