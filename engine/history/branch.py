@@ -99,10 +99,14 @@ class Branch:
         """Return those of them that gave a cell another value, after a place."""
         return tuple(e for e in self.edits_until(place, after) if isinstance(e, Edit))
 
+    def began(self, steps_per_iteration: int) -> int:
+        """Return the first pass that was begun on this branch."""
+        return self.fork // steps_per_iteration if self.parent else 0
+
     def owner(self, iteration: int, steps_per_iteration: int) -> "Branch":
         """Return the branch, this or one that it came from, on which a pass was first begun."""
         branch = self
-        while branch.parent is not None and iteration < branch.fork // steps_per_iteration:
+        while branch.parent is not None and iteration < branch.began(steps_per_iteration):
             branch = branch.parent
         return branch
 

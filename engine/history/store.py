@@ -26,7 +26,7 @@ _NUMBERS_BETWEEN = 1 << 20
 # as they are small: to keep a record costs more than to run its pass again. Memory that is touched
 # for the first time is slow, and what lies in the cache is pushed out of it.
 _LEAST_RECORDS = 2
-_RING_BYTES = 1 << 17
+_RING_BYTES = 1 << 18
 # The place in the dictionary, the tuple, and its pointers.
 _RECORD_BYTES, _POINTER_BYTES = 250, 8
 # What NumPy and the allocator need for an array besides its numbers, and for a block of numbers.
@@ -66,14 +66,16 @@ class Store:
         numbers = sum(array.size for array in carried) or 1
         self.spacing = max(1, min(_MOST_SPACING, _NUMBERS_BETWEEN // numbers))
 
-    def put(self, branch: Branch, iteration: int, record: Record) -> None:
-        """Keep the record of a pass, and let go of others if that is too much."""
-        if (branch, iteration) in self._records:
-            return
-        size = self._footprint(record)
-        self._records[branch, iteration] = record, size
-        self._bytes_of_records += size
-        most = min(self._budget_of_records, _RING_BYTES)
+    def put(self, branch: Branch, first: int, records: Sequence[Record]) -> None:
+        """Keep the records of passes from one on, and let go of others if that is too much."""
+        most, room = min(self._budget_of_records, _RING_BYTES), len(records)
+        if room > _LEAST_RECORDS:  # what would be let go at once does not come in
+            room = max(_LEAST_RECORDS, most // self._footprint(records[-1]) + 1)
+        for iteration, record in enumerate(records[-room:], first + len(records[:-room])):
+            if (branch, iteration) not in self._records:
+                size = self._footprint(record)
+                self._records[branch, iteration] = record, size
+                self._bytes_of_records += size
         while self._bytes_of_records > most and len(self._records) > _LEAST_RECORDS:
             _, (_, size) = self._records.popitem(last=False)
             self._bytes_of_records -= size
@@ -142,10 +144,11 @@ class Store:
     def _footprint(self, record: Record) -> int:
         """Return the bytes of a record; those of batches of one size are all alike."""
         shape = record[0].shape
-        if shape not in self._footprints:
-            own = footprint(record, self._shared)
-            self._footprints[shape] = own + _RECORD_BYTES + _POINTER_BYTES * len(record)
-        return self._footprints[shape]
+        size = self._footprints.get(shape)
+        if size is None:
+            size = footprint(record, self._shared) + _RECORD_BYTES + _POINTER_BYTES * len(record)
+            self._footprints[shape] = size
+        return size
 
 
 def _iteration(keyframe: Keyframe) -> int:

@@ -162,8 +162,11 @@ class Timeline:
     def _keep(self, first: int, records: Sequence[Record]) -> None:
         """Remember passes that the machine has just come to the end of."""
         machine, steps, branch, store = self.machine, self._steps, self.current, self.store
-        for iteration, record in enumerate(records, first):
-            store.put(branch.owner(iteration, steps), iteration, record)
+        if first >= branch.began(steps):
+            store.put(branch, first, records)
+        else:
+            for iteration, record in enumerate(records, first):
+                store.put(branch.owner(iteration, steps), iteration, [record])
         iteration = first + len(records)
         if iteration % store.spacing == 0:
             owner = branch.owner(iteration, steps)

@@ -35,6 +35,9 @@ class Batches:
         self._order: Array | None = None
         self._epoch = -1
         self._taken: Iterable[int] = ()  # as handed out last
+        # The batch of every iteration, where there is but one.
+        is_one = data.batches is None and not data.shuffle and data.batch_size >= len(data.x)
+        self._only = (data.x, data.y) if is_one else None
         self.cursor = Cursor(0, draws.state) if data.shuffle else None
 
     def restore(self, cursor: Cursor | None) -> None:
@@ -47,6 +50,9 @@ class Batches:
     def batch(self, iteration: int) -> tuple[Array, Array]:
         """Return the inputs and targets of an iteration; iterations come in order."""
         data = self._data
+        if self._only is not None:
+            self._taken = range(len(data.x))
+            return self._only
         epoch, turn = divmod(iteration, data.batches_per_epoch)
         if data.batches is not None:
             return self._rows(np.array(data.batches[turn]))
@@ -56,8 +62,6 @@ class Batches:
         if self._order is not None:
             return self._rows(self._order[start : start + data.batch_size])
         self._taken = range(len(data.x))[start : start + data.batch_size]
-        if data.batch_size >= len(data.x):
-            return data.x, data.y
         return data.x[start : start + data.batch_size], data.y[start : start + data.batch_size]
 
     @property

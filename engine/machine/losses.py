@@ -1,5 +1,7 @@
 """The loss of every iteration of a course of the run."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nnstep.engine.arrays import Array
@@ -23,16 +25,18 @@ class LossHistory:
         other._values, other._count, other._is_seen = self._values, count, True
         return other
 
-    def put(self, iteration: int, loss: float) -> None:
-        """Note the loss of an iteration, the next one or one that is known."""
-        if iteration < self._count:
+    def put(self, first: int, losses: Sequence[float]) -> None:
+        """Note the losses of iterations from one on, the next or one that is known."""
+        end = first + len(losses)
+        if end <= self._count:
             return
-        if self._is_seen or iteration == len(self._values):
-            room = np.empty(max(1024, iteration))
-            self._values = np.concatenate([self._values[:iteration], room])
+        if self._is_seen or end > len(self._values):
+            room = np.empty(max(1024, end))
+            self._values = np.concatenate([self._values[: self._count], room])
             self._is_seen = False
-        self._values[iteration] = loss
-        self._count = iteration + 1
+        for iteration in range(self._count, end):
+            self._values[iteration] = losses[iteration - first]
+        self._count = end
 
     def view(self, count: int | None = None) -> Array:
         """Return the first `count` losses, or all, shape `(iterations,)`, read-only."""

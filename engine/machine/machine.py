@@ -273,7 +273,7 @@ class Machine:
         position = self.position
         if position == self._after_loss or (not position and self._loss_is_last):
             at = self._counts[self._after_loss] - 1
-            self.losses.put((self.place - 1) // len(self.program), float(self._record[at]))
+            self.losses.put((self.place - 1) // len(self.program), [float(self._record[at])])
         if not position:
             self._finish([tuple(self._record)])
         self._make_edits()
@@ -381,8 +381,7 @@ class Machine:
         """Go past whole passes, from the iteration of this place on."""
         self._executed = self.program
         at = self._counts[self._after_loss] - 1
-        for iteration, record in enumerate(records, first):
-            self.losses.put(iteration, float(record[at]))
+        self.losses.put(first, [float(record[at]) for record in records])
         self.place += len(records) * self.clock.steps_per_iteration
         self._finish(records)
         self._make_edits()
