@@ -159,6 +159,7 @@ def of_form(form: str, dtype: str) -> Scenario:
     return expression(code, "L", dtype=dtype, inputs={"k": 1.3}, **given)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 def test_places_and_classes_that_there_are_not(dtype: str) -> None:
     code = """

@@ -28,6 +28,7 @@ def test_a_low_loss_is_no_occasion_for_warnings() -> None:
     assert [(fault.name, fault.iteration) for fault in later.faults()] == [("saturation", 0)]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("losses", "judged"),
     [

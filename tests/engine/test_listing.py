@@ -48,7 +48,7 @@ def batches(handed_out: list[tuple[Array, Array]]) -> Iterator[tuple[Array, Arra
         yield handed_out[-1]
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_listings_of_the_gallery(name: str) -> None:
     assert_listing_is_the_run(load(name))

@@ -30,7 +30,7 @@ def test_it_is_made_in_the_first_line_from_the_output_that_it_fits(
     assert planted(load(scenario), mistake).line == line
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_mistake_that_fits_changes_a_number_of_its_line(name: str) -> None:
     scenario = load(name)

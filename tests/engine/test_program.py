@@ -243,7 +243,6 @@ def test_a_scenario_is_compiled_once_from_load_to_session(
 
 
 def test_a_program_is_forgotten_with_its_scenario() -> None:
-    gc.freeze()  # what is alive already is not looked through
     scenario = network()
     session = Session(scenario)
     alive = weakref.ref(scenario), weakref.ref(session.program)

@@ -7,6 +7,7 @@ import json
 import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -185,11 +186,16 @@ def test_an_initialiser_asks_for_numbers_if_it_says_so(name: str) -> None:
     assert untouched is not row.is_random
 
 
+@cache
+def schema() -> dict[str, Any]:
+    return json_schema()
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_schema_has_every_row(kind: Kind) -> None:
     tables = [
         table
-        for table in json_schema()["$defs"].values()
+        for table in schema()["$defs"].values()
         if table.get("properties", {}).get("kind", {}).get("enum") == [kind.name]
     ]
     (table,) = tables

@@ -27,7 +27,7 @@ def same_bits(first: Session, second: Session) -> None:
         assert value.tobytes() == second.value(name).tobytes(), name
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_scenario_of_the_gallery_comes_back(name: str, tmp_path: Path) -> None:
     session = Session(load(name))
