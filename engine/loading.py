@@ -66,16 +66,20 @@ def _compile(scenario: Scenario, report: Report) -> Scenario:
 
 
 def _file(path_or_name: str | Path) -> str | Path:
-    """Return the path itself if there is such a file, else that of the gallery's scenario."""
+    """Return the path itself if there is such a file, else that of the gallery's scenario.
+
+    A folder that happens to have the name of one does not hide it.
+    """
     from nnstep import scenarios
 
     name = str(path_or_name)
     if not name.strip():
         message = "the name of the scenario is empty: say a file, or a name that nnstep list shows"
         raise ScenarioError([Problem(name, 0, 0, message)])
-    if _exists(Path(path_or_name)):
+    is_built_in = name in scenarios.names()
+    if _exists(Path(path_or_name)) and not (is_built_in and Path(name).is_dir()):
         return path_or_name
-    if name in scenarios.names():
+    if is_built_in:
         return scenarios.path(name)
     hint = did_you_mean(name, scenarios.names())
     message = f"no such file, and no built-in scenario of that name{hint}"

@@ -87,13 +87,18 @@ def to_digits(value: Any, digits: int) -> str:
 
 
 def to_decimals(value: Any, decimals: int) -> str:
-    """Print a number with so many decimals, or fewer if those are all; a small one in full."""
+    """Print a number with so many decimals, or fewer if those are all; a small one in full.
+
+    Where these would begin with zeros, it has an exponent, and the digits up to that decimal.
+    """
     exact = shortest(value)
     number = float(value)
     if not math.isfinite(number) or _decimals(exact) <= decimals:
         return exact
     if abs(number) < 10.0 ** (2 - decimals) or abs(number) >= _LARGEST_FIXED:
         return short(f"{number:.3e}")
+    if abs(number) < _SMALLEST_FIXED:
+        return short(f"{number:.{decimals + magnitude(number)}e}")
     return f"{number:.{decimals}f}"
 
 
@@ -293,7 +298,8 @@ class _SumPrinter:
         as few as there may be.
         """
         text = ""
-        for decimals in range(self.first, max(self.first, _MOST_DIGITS) + 1):
+        most = max(self.first + _MOST_DIGITS - _FIRST_DIGITS, _MOST_DIGITS)
+        for decimals in range(self.first, most + 1):
             for of_result in dict.fromkeys((decimals, self.first)):
                 text, confirmed = form(decimals, of_result)
                 if confirmed:

@@ -178,6 +178,12 @@ def what_if(passed: Pass, moment: Moment, edit: Edit) -> WhatIf:
         f"If {edit.cell} were {to_digits(value, 6)}, {loss} would be {_told(exact)}, not "
         f"{_told(before)}; its gradient, {number(slope)}, predicts {_told(predicted)}."
     )
+    if _told(exact) == _told(before):
+        said = (
+            f"If {edit.cell} were {to_digits(value, 6)}, {loss} would change by "
+            f"{exact - before:+.4g}; its gradient, {number(slope)}, predicts "
+            f"{predicted - before:+.4g}."
+        )
     if value == old:
         said = f"{edit.cell} is {to_digits(value, 6)}: there is no change to predict yet."
     return WhatIf(*texts, predicted, exact, slope, passed.iteration, said)

@@ -72,6 +72,14 @@ def test_terms_that_nearly_cancel_and_what_only_rounding_leaves() -> None:
     assert "rounding" in explanation.sentence
 
 
+def test_a_sum_of_small_numbers_has_exponents_and_comes_out() -> None:
+    session = Session(load("vanishing"))
+    session.seek(57)
+    assert session.explain("dW2", (0, 0)).printed == (
+        "= (-5.807098e-9) + (-2.500650e-9) + (-2.61028e-10) + 1.96122e-10 = -8.37265e-9"
+    )
+
+
 def test_an_infinite_sum_is_not_what_rounding_leaves() -> None:
     session = Session(expression("L = mean(A)", "L", A=[1.5e308, 1.5e308, 2.0, np.inf]))
     session.step()

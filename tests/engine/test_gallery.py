@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,14 @@ def test_names_and_files_agree() -> None:
     assert files == set(scenarios.names())
     assert len(scenarios.names()) == len(files)
     assert all(scenarios.path(name).is_file() for name in scenarios.names())
+
+
+def test_a_folder_of_the_name_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load("rows").title == load(scenarios.path("rows")).title
 
 
 def test_unknown_name() -> None:

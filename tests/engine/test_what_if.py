@@ -258,3 +258,13 @@ def test_the_value_that_a_cell_has_is_no_change() -> None:
     found = session.what_if("W1", (0, 0), 0.15)
     assert found.predicted == found.exact == found.before
     assert found.sentence == "W1[0, 0] is 0.15: there is no change to predict yet."
+
+
+def test_a_change_too_small_for_the_digits_is_told_as_a_change() -> None:
+    session = Session(load("vanishing"))
+    session.seek(61)
+    found = session.what_if("W1", (0, 0), 1.54)
+    assert found.sentence == (
+        f"If W1[0, 0] were 1.54, L would change by {found.exact - found.before:+.4g}; its "
+        f"gradient, -1.751e-9, predicts {found.slope * (1.54 + 0.77):+.4g}."  # type: ignore[operator]
+    )

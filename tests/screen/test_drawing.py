@@ -95,6 +95,14 @@ def test_frame_5_4_a_product() -> None:
     ]
 
 
+def test_in_three_lines_a_product_is_its_result() -> None:
+    session = Session(load("mazur"))
+    session.seek(9)
+    for height in (2, 3):
+        text = draw(look(session, (0, 1)), 20, height).text()
+        assert " ".join(" ".join(text[:2]).split()) == "● dW2 (2, 2) 0 0.0822 [0.0827]"
+
+
 def test_frame_5_5_a_slope() -> None:
     assert drawn("mazur", 12) == [
         "  ○ da1 (1, 2)     ‹0.0364›  0.0414",

@@ -20,6 +20,8 @@ from .terms import Shares, Term, bar, percent, put_terms, shares_of
 
 # Between a factor on the left and what stands to the right of it.
 GAP = 2
+# The lines of a table of terms: the headings, a term, and the result under its title.
+LEAST_TERMS = 4
 
 
 class Block(Struct, frozen=True, eq=False):
@@ -259,6 +261,9 @@ def draw_sum(view: View, operand: Row, column: int, width: int, height: int) -> 
 
 def _table_sheet(view: View, table: Table, width: int, height: int) -> Sheet:
     sheet = Sheet(width, height)
+    if 1 < height < LEAST_TERMS:  # the cell in question stays to the last
+        put_window(sheet, view, table.result, table.cell, 0)
+        return sheet
     window = 3 if height >= 14 else 1
     blank = 1 if height >= 10 else 0
     y = _put_term_table(sheet, view, table, height - window - 1 - blank)
