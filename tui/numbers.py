@@ -50,6 +50,12 @@ def format_non_finite(value: float) -> str:
     return "+inf" if value > 0 else "-inf"
 
 
+def to_significant(value: float, digits: int, sign: str = "") -> str:
+    """Write a value with so many significant digits at most, with `sign` "+" always signed."""
+    text = f"{value:{sign}.{digits}g}"
+    return _short(text) if "e" in text else text
+
+
 def format_exact(value: np.generic) -> str:
     """Write a value with all the digits that its dtype has, and no more."""
     if value.dtype.kind == "f" and not np.isfinite(value):

@@ -13,6 +13,7 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.driver import Driver
 from nnstep.engine.text import cell_name
 
+from .numbers import to_significant
 from .overlay import LowDialog
 
 if TYPE_CHECKING:
@@ -87,12 +88,14 @@ def _lines(found: "WhatIf") -> list[str]:
     predicted = "–  no derivative by a class"
     if found.predicted is not None:
         change = found.predicted - found.before
-        predicted = f"{found.predicted:.8g}   {change:+.4g}"
+        predicted = f"{found.predicted:.8g}   {to_significant(change, 4, '+')}"
         if found.slope:
-            predicted += f" = {found.slope:.4g} × ({found.value - found.old:+.4g})"
+            by = to_significant(found.value - found.old, 4, "+")
+            predicted += f" = {to_significant(found.slope, 4)} × ({by})"
+    moved = to_significant(found.exact - found.before, 4, "+")
     return [
         f"loss as it is             {found.before:.8g}",
         f"as the gradient predicts  {predicted}",
-        f"as it comes out           {found.exact:.8g}   {found.exact - found.before:+.4g}",
+        f"as it comes out           {found.exact:.8g}   {moved}",
         found.sentence,
     ]

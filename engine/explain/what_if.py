@@ -19,6 +19,7 @@ from nnstep.engine.text import listed
 
 from .digits import to_digits
 from .sentences import number
+from .writing import short
 
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline
@@ -181,8 +182,8 @@ def what_if(passed: Pass, moment: Moment, edit: Edit) -> WhatIf:
     if _told(exact) == _told(before):
         said = (
             f"If {edit.cell} were {to_digits(value, 6)}, {loss} would change by "
-            f"{exact - before:+.4g}; its gradient, {number(slope)}, predicts "
-            f"{predicted - before:+.4g}."
+            f"{short(f'{exact - before:+.4g}')}; its gradient, {number(slope)}, predicts "
+            f"{short(f'{predicted - before:+.4g}')}."
         )
     if value == old:
         said = f"{edit.cell} is {to_digits(value, 6)}: there is no change to predict yet."

@@ -8,6 +8,7 @@ import pytest
 from building import expression, network, optimizer
 
 from nnstep.engine import EditError, load
+from nnstep.engine.explain.writing import short
 from nnstep.engine.scenario.model import Loss
 from nnstep.engine.session.session import Session
 
@@ -264,7 +265,9 @@ def test_a_change_too_small_for_the_digits_is_told_as_a_change() -> None:
     session = Session(load("vanishing"))
     session.seek(61)
     found = session.what_if("W1", (0, 0), 1.54)
+    assert found.slope is not None
+    by, predicted = found.exact - found.before, found.slope * (1.54 + 0.77)
     assert found.sentence == (
-        f"If W1[0, 0] were 1.54, L would change by {found.exact - found.before:+.4g}; its "
-        f"gradient, -1.751e-9, predicts {found.slope * (1.54 + 0.77):+.4g}."  # type: ignore[operator]
+        f"If W1[0, 0] were 1.54, L would change by {short(f'{by:+.4g}')}; its gradient, "
+        f"-1.751e-9, predicts {short(f'{predicted:+.4g}')}."
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name
-from nnstep.tui.numbers import direction
+from nnstep.tui.numbers import direction, to_significant
 
 from .scene import Scene
 
@@ -61,7 +61,7 @@ def _from(
     shares = {each.cell: term.share for term in why.terms for each in term.factors[::-1]}
     for order, source in enumerate(sources):
         step = f"step {source.step}" if source.step is not None else _ORIGINS[source.origin]
-        text, said = f"{source.cell:<11} {source.value:<10.6g} {step:<12}", ""
+        text, said = f"{source.cell:<11} {to_significant(source.value, 6):<10} {step:<12}", ""
         kept = source.step is not None and here is Phase.BACKWARD
         if kept and lines[(source.step or 0) % count].phase is Phase.FORWARD:
             said = "kept from the forward pass"
@@ -101,7 +101,10 @@ def _before(replaced: float | None, value: float) -> str:
     """Say what the cell was before its step."""
     if replaced is None:
         return "no value yet: this is the first iteration"
-    return f"{replaced:.10g}   {direction(replaced, value)} {value - replaced:+.6g}"
+    return (
+        f"{to_significant(replaced, 10)}   {direction(replaced, value)} "
+        f"{to_significant(value - replaced, 6, '+')}"
+    )
 
 
 def _factors(sources: list["Source"], snapshot: Snapshot) -> str:
@@ -109,7 +112,7 @@ def _factors(sources: list["Source"], snapshot: Snapshot) -> str:
     from nnstep.engine.explain.words import in_words
 
     said = [
-        (f"{source.value:.6g}", in_words(source.name, source.index, snapshot.program))
+        (to_significant(source.value, 6), in_words(source.name, source.index, snapshot.program))
         for source in sources
     ]
     if len({words for _, words in said}) < len(said):

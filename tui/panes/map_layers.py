@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.survey.layers import Measures, Survey
 from nnstep.engine.survey.meaning import meaning, passed, product, ratio, trend
-from nnstep.tui.numbers import format_non_finite, format_value
+from nnstep.tui.numbers import format_non_finite, format_value, to_significant
 from nnstep.tui.theme import Palette
 
 from .line_view import Line, Piece, fit
@@ -221,9 +221,10 @@ def _numbers(survey: Survey, line: Measures, top: Measures) -> str:
 def _total(through: Sequence[Measures], total: float) -> str:
     first, last = through[0].layer, through[-1].layer
     layers = f"layer {first}" if first == last else f"the layers, {first} down to {last}"
-    return f"= product of × dz over {layers}: {total:.3g}"
+    return f"= product of × dz over {layers}: {to_significant(total, 3)}"
 
 
 def _product(line: Measures, top: Measures, factors: Sequence[float | None], total: float) -> str:
-    texts = [f"{factor:.3g}" for factor in factors if factor is not None]
-    return f"|dz{line.layer}| / |dz{top.layer}| = {' × '.join(texts)} = {total:.3g}"
+    texts = [to_significant(factor, 3) for factor in factors if factor is not None]
+    result = to_significant(total, 3)
+    return f"|dz{line.layer}| / |dz{top.layer}| = {' × '.join(texts)} = {result}"

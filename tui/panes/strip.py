@@ -15,7 +15,7 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.insight import Insight
 from nnstep.engine.program.program import Role
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.tui.numbers import direction, format_exact, is_same
+from nnstep.tui.numbers import direction, format_exact, is_same, to_significant
 from nnstep.tui.signs import draws_ascii
 from nnstep.tui.spelled import spelled
 
@@ -146,8 +146,11 @@ class Strip(LineView):
         """Paint the head and what there is to say of something that is no cell."""
         palette, is_ascii = self.palette, draws_ascii(self.app)
         yield self._head(topic.head, topic.right, width)
-        if width < WIDE:
-            labelled = [("   " if self.large else " ", line) for line in topic.narrow]
+        if self.large:
+            left = " " * (3 + left_of(width))
+            labelled = [(left, line) for line in topic.narrow]
+        elif width < WIDE:
+            labelled = [(" ", line) for line in topic.narrow]
         else:
             labelled = [(f" {label:<10}", line) for label, line in topic.wide]
         for label, line in labelled:
@@ -187,7 +190,8 @@ class Strip(LineView):
             return ""
         with np.errstate(all="ignore"):
             difference = new - old
-        return f"   {direction(old, new)} {difference:+.6g} from {old:.6g}"
+        by = to_significant(difference, 6, "+")
+        return f"   {direction(old, new)} {by} from {to_significant(old, 6)}"
 
 
 def _shapes(why: "Explanation | None", shape: Shape, width: int, place: int) -> str:
