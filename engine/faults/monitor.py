@@ -21,7 +21,7 @@ from .yardstick import Recent, yardstick
 
 # More passes at a time make less work, as long as what was written is still in the cache.
 # A pause waits for a block to be examined: it has no more lines than so many.
-_MOST_IN_BLOCK, _NUMBERS_IN_CACHE, _LINES_IN_BLOCK = 128, 1 << 18, 1 << 12
+_MOST_IN_BLOCK, _NUMBERS_IN_CACHE, _LINES_IN_BLOCK = 192, 1 << 18, 1 << 12
 # Some are worth that even of large passes, as long as these and the one before are remembered.
 _SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 8, 1_900_000
 

@@ -68,6 +68,8 @@ class Machine:
         self._began: Cursor | None = None
         self._trusted = 1
         self._last_record: Record = ()
+        # What it has left behind, from an index of its record on, until somebody asks.
+        self._left: tuple[int, Record] | None = None
         self._executed = program
         self._edits: Sequence[Change] = ()
         # Whose turn it is to go on: another one begins with each move and each change.
@@ -88,6 +90,10 @@ class Machine:
     def tensors(self) -> dict[str, Array]:
         """What is live at this place."""
         shown, here = self._shown, self._counts[self.position]
+        if self._left is not None:
+            start, record = self._left
+            self._live.update(zip(self._names[start:], record[start:], strict=True))
+            self._left = None
         if shown != here:
             self._live.update(zip(self._names[shown:here], self._record[shown:here], strict=True))
             self._shown = here
@@ -138,7 +144,7 @@ class Machine:
         """
         self._later, self._trusted = [], 1  # the batches go back with the cursor
         self.place = state.place
-        self._live = dict(state.tensors)
+        self._live, self._left = dict(state.tensors), None
         self._record = list(state.written)
         self._computed, self._shown = self.position, self._counts[self.position]
         self.losses = losses
@@ -286,8 +292,7 @@ class Machine:
         """Begin the pass after some that the machine has just come to the end of."""
         self._last_record = last = records[-1]
         # What is live already may have been edited since.
-        shown = self._shown
-        self._live.update(zip(self._names[shown:], last[shown:], strict=True))
+        self._left = self._shown, last
         self._record, self._computed, self._shown = [], 0, 0
         if self.finished:
             self.finished(self.clock.iteration(self.place) - len(records), records)
@@ -346,7 +351,7 @@ class Machine:
         if self._batches:
             batches = map(self._batches.batch, range(first, first + count))
         try:
-            self._context.run(passes_of(self.program), self._live, batches, records.append)
+            self._context.run(passes_of(self.program), self.tensors, batches, records.append)
         except BaseException as error:
             if not records or not isinstance(error, Exception):
                 if self._batches:

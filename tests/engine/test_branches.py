@@ -215,3 +215,65 @@ def test_a_deleted_branch_leaves_nothing_behind() -> None:
         session.undo()
     assert session.memory == kept
     assert len(session._timeline.store._keyframes) <= 1
+
+
+def test_a_snapshot_makes_only_the_present_branch_anew() -> None:
+    session = edited_at(5, newest=40)
+    first = session.snapshot()
+    session.step("iteration")
+    second = session.snapshot()
+    assert second.branches[0] is first.branches[0]
+    assert second.branches[1] is second.branch is not first.branch
+    session.branches.rename("main", "old")
+    assert [branch.parent for branch in session.snapshot().branches] == [None, "old"]
+
+
+def test_a_branch_that_was_left_is_shown_as_it_was_left() -> None:
+    session = edited_at(5, newest=40)
+    session.snapshot()
+    session.seek(60)
+    session.branches.switch("main")
+    session.seek(50)
+    session.branches.switch("b1")
+    main, own = session.snapshot().branches
+    assert (main.newest, own.newest) == (50, 60)
+    assert len(main.losses) == 50 // len(session.program) + (50 % len(session.program) > 5)
+
+
+def test_branches_that_share_losses_do_not_see_those_of_the_other() -> None:
+    session = Session(network((2, 2, 1)))
+    length = len(session.program)
+    session.seek(10 * length)
+    before = session.snapshot().losses
+    kept = before.copy()
+    session.seek(5 * length)
+    session.edit("W1", (0, 1), 0.5)
+    session.seek(10 * length)
+    own = session.snapshot().losses
+    session.branches.switch("main")
+    session.seek(12 * length)
+    main = session.snapshot().losses
+    assert np.array_equal(before, kept)
+    assert np.array_equal(main[:10], kept)
+    assert np.array_equal(own[:5], kept[:5])
+    assert not np.array_equal(own[5:], kept[5:])
+    assert np.array_equal(session.snapshot().branches[1].losses, own)
+
+
+def test_what_was_edited_is_found_by_cell_and_by_line_however_the_edits_change() -> None:
+    session = Session(network((2, 2, 1)))
+    for number in range(6):
+        session.step("phase")
+        session.edit("W1", (0, number % 2), 0.1 + number)
+    session.override("dW1 = dz1.T @ x / 3")
+    session.undo()
+    session.undo()
+    session.back("phase")
+    session.edit("b1", (0,), 2.0)
+    branch = session._timeline.current
+    for name, index in (("W1", (0, 0)), ("W1", (0, 1)), ("b1", (0,))):
+        own = [e for e in branch.edits if (e.name, e.index) == (name, index)]  # type: ignore[union-attr]
+        assert own
+        assert branch.edits_of(name, index, session.place) == own
+    assert branch.lines_until(session.place) == {}
+    assert branch.overrides_until(session.place) == []

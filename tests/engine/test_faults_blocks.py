@@ -376,7 +376,7 @@ def test_a_block_is_larger_the_smaller_its_passes() -> None:
         monitor.examine(0, run.records, run.before, run.losses, ())
         return monitor.block
 
-    assert block(network((2, 2, 2))) == 128
+    assert block(network((2, 2, 2))) == 192
     assert 4 <= block(network((784, 128, 10), rows=64)) < 16
     assert block(network((784, 1200, 10), rows=4)) == 1
 
