@@ -37,8 +37,8 @@ class Stages:
     """
 
     def __init__(self, calculation: Part) -> None:
-        self._parts = [calculation]
-        count = steps(calculation)
+        self._parts = [without_single_sums(calculation)]
+        count = steps(self._parts[0])
         # How many parts there are to become their values; None where it is many at once.
         self.count = count if count <= MOST_STEPS else None
 
@@ -51,6 +51,14 @@ class Stages:
             self._parts.append(_after(last))
         part = self._parts[number]
         return _stage(part) if part.parts else Stage(to_digits(part.value, 2 * _DIGITS))
+
+
+def without_single_sums(part: Part) -> Part:
+    """Return a calculation with its only term in the place of each sum that has but one."""
+    if part.sign == "sum" and len(part.parts) == 1:
+        return without_single_sums(part.parts[0])
+    parts = tuple(without_single_sums(each) for each in part.parts)
+    return Part(part.value, part.sign, parts, part.cell, part.aside)
 
 
 def _after(part: Part) -> Part:

@@ -34,6 +34,12 @@ def test_a_weighted_sum() -> None:
     ]
 
 
+def test_a_sum_of_one_product_is_that_product() -> None:
+    found = stages("mazur", 9, "dW2", (0, 0))
+    assert [stage.next for stage in found] == ["0.138499 × 0.593270", ""]
+    assert [stage.text for stage in stages("mazur", 10, "db2", (0,))] == ["0.138498561629"]
+
+
 def test_what_is_in_parentheses_is_marked_without_them() -> None:
     found = stages("mazur", 12, "dz1", (0, 0))
     assert [stage.next for stage in found] == [

@@ -28,6 +28,9 @@ SCREENS = {
     "layers": ("m",),
     "edited": ("escape", "3", "e", "1", "enter"),
     "help": ("question_mark",),
+    "what if": ("escape", "x", "up"),
+    "inside": ("escape", "0", "s", "semicolon", "semicolon"),
+    "large": ("comma", "z", "z"),
 }
 ATTRIBUTES = ("bold", "dim", "underline", "reverse")
 RULES = "│─┌┐└┘├┤┬┴┼═║╔╗╚╝▶◀━┃╔▼ "
