@@ -126,6 +126,30 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
     assert ends >= {"data", "first value"}
 
 
+@pytest.mark.parametrize("name", ["graph", "circuit", "karpathy", "ng", "olah", "micrograd"])
+def test_every_gradient_of_an_expression_goes_back_to_what_it_is_given(name: str) -> None:
+    session = Session(load(name))
+    session.run()
+    program, seen, ends = session.program, set[tuple[str, int]](), set[str]()
+    for gradient in dict.fromkeys(program.gradients.values()):
+        ahead = [session.tree.root(gradient, (), session.place)]
+        while ahead:
+            node = ahead.pop()
+            if (node.name, node.place) in seen:
+                continue
+            seen.add((node.name, node.place))
+            if node.step is None:
+                assert node.what == "first value"
+                ends.add(node.name)
+            else:
+                assert node.value == session.explain(node.name, (), at=node.step).value
+            ahead += session.tree.below(node, "sources")
+    given = {name for name in session.values_at(0) if session.program.tensors[name].of is None}
+    assert ends <= given
+    assert ends  # the sums alone need no value
+    assert {name for name, _ in seen} >= {*program.gradients.values()}
+
+
 def test_edits_and_lines_of_ones_own_are_named() -> None:
     session = Session(load("mazur"))
     session.seek(3)

@@ -54,12 +54,11 @@ def _is_too_high(view: View, places: Places, height: int) -> bool:
     return sum(places.lines_of(row) if isinstance(row, Row) else 1 for row in rows) > height
 
 
-def _names(view: View, width: int, *, short: bool = False) -> int:
-    """Return the column before which the names end."""
+def _names(view: View, width: int, *, short: bool = False, field: int = FIELD) -> int:
+    """Return the column before which the names end: two numbers so wide fit behind them."""
     longest = max((len(_label(row, short=short)) for row in view.rows), default=0)
-    return min(
-        4 + longest, max(6, width - BEHIND_NAMES - FIELD - 1 - (PITCH if width >= 40 else 0))
-    )
+    second = field + PITCH - FIELD if width >= 40 else 0
+    return min(4 + longest, max(6, width - BEHIND_NAMES - field - 1 - second))
 
 
 def _label(row: Row, *, short: bool = False) -> str:
@@ -106,11 +105,11 @@ class _Stack:
     def _measure(self) -> None:
         """Choose the columns that are looked at, and how wide a number is."""
         width = self.sheet.width
-        self.names = _names(self.view, width, short=self.short)
         least = NUMBERS if width >= 40 and not self.short else 0
-        self.start = max(least, self.names + BEHIND_NAMES - 1)
         self.field = FIELD
         for _ in range(2):
+            self.names = _names(self.view, width, short=self.short, field=self.field)
+            self.start = max(least, self.names + BEHIND_NAMES - 1)
             pitch = self.field + 2
             fitting = max(1, 1 + (width - self.start - self.field - 1) // pitch)
             self.columns = {
