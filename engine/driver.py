@@ -18,6 +18,8 @@ from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
 from .commands.interpreter import Interpreter, Journal, complete, is_kept
 from .insight import NO_INSIGHT, Insight, insight_of
+from .limits import MAX_WORK_AT_ONCE
+from .program.code import work_of
 from .session.session import Session
 from .session.snapshot import Snapshot
 from .text import listed
@@ -202,6 +204,24 @@ class Driver:
             self._show(self._session.snapshot(self.snapshot.tensors))
 
         return self._turns.line_up(Turn(lambda: through, done))
+
+    def run_aside(
+        self, ask: Callable[[Session], Result], activity: str
+    ) -> "asyncio.Future[Result] | None":
+        """Ask the session something that runs a pass aside: at once if that takes no time.
+
+        None while something else is under way.
+        """
+        if self.is_busy:
+            return None
+        if work_of(self._session.program) > MAX_WORK_AT_ONCE:
+            return self.do_long(lambda _: ask(self._session), activity)
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        try:
+            done.set_result(ask(self._session))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
     def settle(self) -> "asyncio.Future[None]":
         """Wait until all that was asked for is done; a run is given up for it."""

@@ -1,8 +1,10 @@
 """What if a cell were another: its value under the arrow keys, and what the loss would be."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -40,6 +42,7 @@ class WhatIfValue(LowDialog[None]):
         self._tensor, self._index = name, index
         self._first: Any = value.item()
         self._steps = 0
+        self._is_asking = False
 
     def compose(self) -> ComposeResult:
         """Show the value and the three losses."""
@@ -68,20 +71,55 @@ class WhatIfValue(LowDialog[None]):
         self._steps += steps
         self._ask()
 
+    def on_unmount(self) -> None:
+        """Have nothing computed that nobody waits for."""
+        if self._is_asking:
+            self._driver.pause()
+
     def _ask(self) -> None:
         self.query_one("#title", Static).update(
             Content(f"What if {cell_name(self._tensor, self._index)} = {self.value:.6g}?")
         )
-        self.query_one("#losses", Static).update(Content("\n".join(self._told())))
+        if self._is_asking:
+            self._driver.pause()
+            return
+        name, index, value = self._tensor, self._index, self.value
+        asked = self._driver.run_aside(
+            lambda session: session.what_if(name, index, value), "running the pass"
+        )
+        if asked is None:
+            self._say("Something is under way.")
+        elif asked.done():
+            self._say(*_told(asked))
+        else:
+            asked.add_done_callback(_told)  # whoever waits may have left
+            self._say("Running the pass…")
+            self._say_later(asked, value)
 
-    def _told(self) -> list[str]:
-        try:
-            found = self._driver.consult(
-                lambda session: session.what_if(self._tensor, self._index, self.value)
-            )
-        except ValueError as error:
-            return [str(error)]
-        return ["Something is under way."] if found is None else _lines(found)
+    @work
+    async def _say_later(self, asked: "asyncio.Future[WhatIf]", value: float) -> None:
+        """Say what came of a long pass, or ask anew if the value has changed meanwhile."""
+        self._is_asking = True
+        await asyncio.wait({asked})
+        self._is_asking = False
+        if value == self.value:
+            self._say(*_told(asked))
+        else:
+            self._ask()
+
+    def _say(self, *lines: str) -> None:
+        self.query_one("#losses", Static).update(Content("\n".join(lines)))
+
+
+def _told(asked: "asyncio.Future[WhatIf]") -> list[str]:
+    from nnstep.engine.explain.what_if import GivenUpError
+
+    try:
+        return [] if asked.cancelled() else _lines(asked.result())
+    except GivenUpError:
+        return ["Interrupted."]
+    except ValueError as error:
+        return [str(error)]
 
 
 def _lines(found: "WhatIf") -> list[str]:

@@ -1,10 +1,15 @@
 """The tree on the screen, what one asks from it, and what if."""
 
+import threading
+from typing import Any
+
+import pytest
 from debugging import NARROW, WIDE, app_of, debugger, focused, place, said, shows
 from screen_text import screen_lines, type_command, until
 from textual.pilot import Pilot
 
 from nnstep.engine.loading import load
+from nnstep.engine.session.session import Session
 from nnstep.scenarios import path
 
 
@@ -136,6 +141,30 @@ async def test_why_is_told_over_the_panes() -> None:
         await until(pilot, lambda: shows(pilot, "b2[0] = 0.6 is a first value, and frozen"))
         await pilot.press("escape")
         await until(pilot, lambda: not shows(pilot, "Why is"))
+
+
+async def test_what_if_of_a_long_pass_does_not_hold_the_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, what_if = threading.Event(), Session.what_if
+
+    def waiting(self: Session, *asked: Any) -> Any:
+        opened.wait()
+        return what_if(self, *asked)
+
+    monkeypatch.setattr("nnstep.engine.driver.MAX_WORK_AT_ONCE", 0)
+    monkeypatch.setattr(Session, "what_if", waiting)
+    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "2", "x")
+        await until(pilot, lambda: shows(pilot, "Running the pass…"))
+        await pilot.press("up")
+        assert shows(pilot, "What if W1[0, 0] = 0.165?")
+        opened.set()
+        await until(pilot, lambda: shows(pilot, "If W1[0, 0] were 0.165"))
+        opened.clear()
+        await pilot.press("up", "escape")
+        opened.set()
+        await until(pilot, lambda: not debugger(pilot).driver.is_busy)
 
 
 async def test_what_if_and_the_run_is_untouched() -> None:
