@@ -261,6 +261,15 @@ def test_every_line_of_random_programs_fits_any_box(
                 check_sheet(draw(view, width, height), view, width, height)
 
 
+@pytest.mark.parametrize("name", ["graph", "mazur", "rows"])
+def test_a_box_may_be_as_narrow_as_it_likes(name: str) -> None:
+    for session in lines_of(load(name)):
+        view = look(session)
+        for width in (1, 2, 3, 5, 8, 12):
+            for height in (1, 3, 30):
+                draw(view, width, height)
+
+
 def test_every_operand_of_every_line_of_mazur_is_on_the_screen() -> None:
     for session in lines_of(load("mazur")):
         view = look(session)

@@ -43,5 +43,5 @@ def put_rule(sheet: Sheet, own: Comparison, write: Writer, y: int) -> None:
         if is_worst:
             sheet.put(end - len(text) - 1, y + 1, "≠", TOUCHED)
     said = " ".join(filter(None, (own.mistake, own.verdict)))
-    for at, line in enumerate(textwrap.wrap(said, width - 1)[:SENTENCES]):
+    for at, line in enumerate(textwrap.wrap(said, max(1, width - 1))[:SENTENCES]):
         sheet.put(1, y + 2 + at, line)

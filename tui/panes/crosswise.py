@@ -142,7 +142,7 @@ def _put_below(sheet: Sheet, view: View, product: Product, y: int) -> None:
 
 def put_remarks(sheet: Sheet, view: View, y: int) -> None:
     """Write the remarks on a calculation, wrapped, if all of them fit."""
-    lines = [line for text in view.remarks for line in textwrap.wrap(text, sheet.width - 1)]
+    lines = [line for text in view.remarks for line in textwrap.wrap(text, max(1, sheet.width - 1))]
     if y + len(lines) <= sheet.height:
         for at, line in enumerate(lines):
             sheet.put(1, y + at, line)

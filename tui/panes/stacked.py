@@ -221,7 +221,7 @@ class _Stack:
                 continue
             label = _label(row, short=self.short)
             is_long = 4 + len(label) > self.names
-            parts = textwrap.wrap(label, self.names - 4) if is_long else []
+            parts = textwrap.wrap(label, self.names - 4) if is_long and self.names > 4 else []
             if 0 < len(parts) <= len(self._lines(row)) and not (row.tensor or row.branch):
                 self._title_on_lines(row, parts)
             elif is_long and spare > 0:
