@@ -17,6 +17,7 @@ GROUPS: Mapping[str, tuple[Example, ...]] = {
     "The idea": (
         Example("graph", "values forward, gradients back", "(a + b) * c"),
         Example("mazur", "every number of an iteration"),
+        Example("pencil", "the same, neuron by neuron", "2-2-2 in sixteen lines"),
         Example("lamsal", "the same, another paper"),
         Example("zhou", "one slope, a product of four"),
         Example("hmkcode", "without activations, by hand"),
