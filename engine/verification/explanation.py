@@ -41,6 +41,7 @@ def explanations(verification: Verification) -> list[str]:
 _HANDED_ON = frozenset(
     {
         Fingerprint.MISSING_DERIVATIVE,
+        Fingerprint.TWICE,
         Fingerprint.AT_Z,
         Fingerprint.AT_A,
         Fingerprint.OTHER_SLOPE,
@@ -190,6 +191,7 @@ _BY_MAKING: Mapping[Fingerprint | None, str] = {
     Fingerprint.TRANSPOSED: "{names} {is_} the numeric gradient transposed: {order}.",
     Fingerprint.MISSING_DERIVATIVE: "In {names} the derivative of {detail} is missing: dz is da "
     "times it, not da itself.",
+    Fingerprint.TWICE: "In {names} the derivative of {detail} is multiplied in twice.",
     Fingerprint.AT_Z: "In {names} the derivative of {detail} is taken at z where a belongs: its "
     "formula is one over a.",
     Fingerprint.AT_A: "In {names} the derivative of {detail} is taken at a: z belongs there.",

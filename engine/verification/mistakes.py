@@ -167,19 +167,12 @@ class Suspects:
             if slope.shape is same_shape and slope.name != "identity":
                 yield from self._wrong_slopes(layer, line, slope, da)
             for after in self._layers[number + 1 :]:
-                if after.x != layer.a:
-                    continue
-                if (back := self._transposed(after)) is not None:
-                    wrong = _through(slope, back, z, a)
-                    yield Fingerprint.TRANSPOSED_WEIGHTS, after.weights, wrong
-                for back in self._along_updated(after):
-                    wrong = _through(slope, back, z, a)
-                    yield Fingerprint.UPDATED_WEIGHTS, after.weights, wrong
-        for tensor in self._point.program.with_role(Role.GRADIENT):
-            array = computed.get(tensor.name)
-            own = tensor.name in (f"d{layer.z}", f"d{layer.a}")
-            if array is not None and not own and array.shape == right.shape:
-                yield Fingerprint.OTHER_TENSOR, f"{tensor.name} in place of d{layer.z}", array
+                for fingerprint, detail, back in self._ways_back(after):
+                    if after.x == layer.a:
+                        yield fingerprint, detail, _through(slope, back, z, a)
+        for name, array in self._gradients_like(layer.z, right):
+            if name != f"d{layer.a}":
+                yield Fingerprint.OTHER_TENSOR, f"{name} in place of d{layer.z}", array
 
     def _wrong_slopes(
         self, layer: Dense, line: Instruction, slope: Operation, da: Array
@@ -188,6 +181,7 @@ class Suspects:
         z, a = self._point.tensors[layer.z], self._point.tensors[layer.a]
         if "a" in slope.gradient_formula("z").parameters:
             yield Fingerprint.AT_Z, line.operation, _through(slope, da, z, z)
+        yield Fingerprint.TWICE, line.operation, _through(slope, _through(slope, da, z, a), z, a)
         b = slope.value_formula.function(a)
         yield Fingerprint.AT_A, line.operation, _through(slope, da, a, b)
         stale = self._earlier.get(layer.a), self._earlier.get(layer.z)
@@ -204,31 +198,50 @@ class Suspects:
         value = activation.value_formula
         return value.parameters == ("z",) and not np.allclose(value.function(z), a)
 
-    def _transposed(self, after: Dense) -> Array | None:
-        """Return the derivative by a layer's input, with its square weights transposed."""
+    def _ways_back(self, after: Dense) -> Iterator[tuple[Fingerprint, str, Array]]:
+        """Yield what stands for the derivative by a layer's input, the da of the layer before."""
         weights, dz = self._point.tensors[after.weights], self._derivative(after.z)
-        if dz is None or weights.shape[0] != weights.shape[1]:
-            return None
-        return dz @ (weights.T if after.out_in else weights)
-
-    def _along_updated(self, after: Dense) -> Iterator[Array]:
-        """Yield the derivative by a layer's input along weights that have been updated already.
-
-        They are the weights less lr times their gradient, or as the update lines have them.
-        """
-        point, dz = self._point, self._derivative(after.z)
-        weights, gradient = point.tensors[after.weights], point.gradients[after.weights]
-        if dz is None or weights.shape != gradient.shape:
+        if dz is None:
             return
-        found = []
+
+        def along(weights: Array, dz: Array = dz) -> Array:
+            return dz @ (weights if after.out_in else weights.T)
+
+        if weights.shape[0] == weights.shape[1]:
+            yield Fingerprint.TRANSPOSED_WEIGHTS, after.weights, along(weights.T)
+        for updated in self._updated(after):
+            yield Fingerprint.UPDATED_WEIGHTS, after.weights, along(updated)
+        for other in self._layers:
+            array = self._point.tensors[other.weights]
+            if other.weights != after.weights and array.shape == weights.shape:
+                detail = f"{other.weights} in place of {after.weights}"
+                yield Fingerprint.OTHER_TENSOR, detail, along(array)
+        for name, array in self._gradients_like(after.z, dz):
+            detail = f"{name} in place of d{after.z}"
+            yield Fingerprint.OTHER_TENSOR, detail, along(weights, array)
+
+    def _gradients_like(self, z: str, dz: Array) -> Iterator[tuple[str, Array]]:
+        """Yield the other gradients of phase backward that have the shape of a layer's dz."""
+        for tensor in self._point.program.with_role(Role.GRADIENT):
+            array = self._point.computed.get(tensor.name)
+            if array is not None and tensor.name != f"d{z}" and array.shape == dz.shape:
+                yield tensor.name, array
+
+    def _updated(self, layer: Dense) -> Iterator[Array]:
+        """Yield the weights of a layer as they are after this pass's update.
+
+        That is less lr times their gradient, or as the update lines have them.
+        """
+        point = self._point
+        weights, gradient = point.tensors[layer.weights], point.gradients[layer.weights]
+        if weights.shape != gradient.shape:
+            return
         if (rate := point.live.get("lr")) is not None:
-            found.append(weights - float(rate) * gradient)
+            yield weights - float(rate) * gradient
         update = [line for line in point.program.instructions if line.phase is Phase.UPDATE]
         own = {point.program.gradients[name]: point.gradients[name] for name in point.gradients}
         with suppress(KeyError):  # a buffer may not be live
-            found.append(run(update, {**point.live, **point.tensors, **own})[after.weights])
-        for updated in found:
-            yield dz @ (updated if after.out_in else updated.T)
+            yield run(update, {**point.live, **point.tensors, **own})[layer.weights]
 
     def _wrong_inputs(self, layer: Dense, x: Array) -> Iterator[tuple[Fingerprint, str, Array]]:
         """Yield what may stand for the input of a layer."""

@@ -63,6 +63,7 @@ class Fingerprint(StrEnum):
     DIVIDED_TWICE = "1/m twice"
     TRANSPOSED = "transposed"
     MISSING_DERIVATIVE = "missing derivative"
+    TWICE = "derivative twice"
     AT_Z = "derivative at z"
     AT_A = "derivative at a"
     OTHER_SLOPE = "derivative of another activation"

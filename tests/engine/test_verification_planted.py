@@ -71,6 +71,11 @@ def planted(program: Program, *, averages: bool) -> Iterator[tuple[Fingerprint, 
     yield Fingerprint.OTHER_TENSOR, "dW1 = " + re.sub(r"\bdz1\b", "dz2", code["dW1"])
     back = code["da1"].replace("W2.T", "W2") if "W2.T" in code["da1"] else f"{code['da1']}.T"
     yield Fingerprint.TRANSPOSED_WEIGHTS, f"da1 = {back}"
+    yield Fingerprint.OTHER_TENSOR, "da1 = " + re.sub(r"\bW2\b", "W1", code["da1"])
+    if code["dz2"] != "da2" and re.search(r"\bda2\b", code["dz2"]):
+        yield Fingerprint.OTHER_TENSOR, "da1 = " + re.sub(r"\bdz2\b", "da2", code["da1"])
+    twice = re.sub(r"\bda1\b", f"({code['dz1']})", code["dz1"])
+    yield Fingerprint.TWICE, f"dz1 = {twice}"
     yield Fingerprint.OTHER_SLOPE, "dz1 = where(z1 > 0, da1, 0 * da1)"
     for layer in (1, 2) if re.search(r"\bda2\b", code["dz2"]) else (1,):
         yield Fingerprint.OTHER_SLOPE, f"a{layer} = 0.5 + 0.4 * sin(2 * z{layer})"
