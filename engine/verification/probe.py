@@ -143,11 +143,14 @@ class Probe:
         return crossing
 
     def _slope(self, index: Shape, step: float) -> float:
-        """Return the one-sided slope (-3 L(w) + 4 L(w + h) - L(w + 2h)) / 2h; h has a sign."""
+        """Return the one-sided slope (4 (L(w + h) - L(w)) - (L(w + 2h) - L(w))) / 2h; h has a sign.
+
+        Written so, it is 0 to the last bit where the loss does not move.
+        """
         centre = float(self._array[index])
         at = [float(self._moved(index, centre + times * step)[self._loss]) for times in range(3)]
         self._array[index] = centre
-        return (-3 * at[0] + 4 * at[1] - at[2]) / (2 * step)
+        return (4 * (at[1] - at[0]) - (at[2] - at[0])) / (2 * step)
 
 
 def sides(instruction: Instruction) -> Sides | None:

@@ -103,3 +103,16 @@ def test_a_skipped_cell_says_where_and_its_two_slopes() -> None:
 def test_elu_is_smooth_with_alpha_1_alone(alpha: float, skipped: int) -> None:
     verification = verified(expression(f"L = sum(elu(a, {alpha})) + sum(a)", "L", a=[0.0, 1.0]))
     assert verification.tensors[0].skipped == skipped
+
+
+def test_a_bias_whose_every_row_is_off_or_at_its_kink_has_the_slope_0() -> None:
+    """The loss does not move to the last bit on the side of the convention: that is no noise."""
+    scenario = network((2, 2, 1), activations=("relu", "identity"), rows=2)
+    assert scenario.network is not None
+    weights = frozen([[1.0, 2.0], [-1.0, 0.5]])
+    hidden = replace(scenario.network.layers[0], weights=weights, bias=frozen([0.0, 0.0]))
+    layers = (hidden, scenario.network.layers[1])
+    data = Data(frozen([[0.0, 0.0], [1.0, 1.0]]), frozen([[1.0], [2.0]]), 2)
+    made = replace(scenario, data=data, network=replace(scenario.network, layers=layers))
+    checks = {one.name: one for one in verified(made).tensors}
+    assert (checks["b1"].verdict, checks["b1"].checked) == (Verdict.PASS, 2)
