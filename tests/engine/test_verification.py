@@ -236,8 +236,8 @@ def test_built_in_scenarios(name: str, iterations: int) -> None:
     assert all(one.verdict is Verdict.UNDECIDED for one in bad)
     assert all(one.undecided + one.skipped == one.size for one in bad)
     assert verification.worst_error < 1e-4
-    if name == "goodfellow":  # its loss is 0, at the kinks of its units: there is nothing to see
-        assert verification.checked == 0
+    if name == "goodfellow":  # its loss is 0, at the kinks of its units: there is little to see
+        assert {one.name for one in verification.tensors if one.checked} == {"b1", "W1"}
         return
     assert verification.checked > 0
     if name != "vanishing":
