@@ -55,7 +55,7 @@ COMMANDS = [
     "run until L < 0.1",
     "nonsense (",
 ]
-SIZES = [(80, 24), (120, 36), (300, 100), (20, 5), (200, 60), (1, 1)]
+SIZES = [(80, 24), (120, 36), (300, 100), (20, 5), (200, 60), (1, 1), (2, 100), (9, 40)]
 
 DOWN, UP, MOVE = events.MouseDown, events.MouseUp, events.MouseMove
 WHEEL = events.MouseScrollDown
