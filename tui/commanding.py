@@ -17,7 +17,7 @@ from .actions import Action, key_of
 from .autosave import Autosave
 from .blanks import NO_VALUE
 from .messages import OpenGallery, OpenSession, Quit
-from .typeahead import hold
+from .typeahead import TypeAheadApp, hold
 
 if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Taken
@@ -32,6 +32,11 @@ class Commanding(DrawnAtOnce):
 
     driver: Driver
     autosave: Autosave
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether a key waits for its turn."""
+        return isinstance(self.app, TypeAheadApp) and self.app.is_hurried
 
     def __init__(self, actions: tuple[Action, ...], history: int) -> None:
         super().__init__()

@@ -90,6 +90,11 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         return self._typist is not None
 
     @property
+    def is_hurried(self) -> bool:
+        """Whether a key waits for its turn."""
+        return bool(self._typed)
+
+    @property
     def is_held(self) -> bool:
         """Whether what is typed waits for something that goes on."""
         self._holding = [worker for worker in self._holding if not worker.is_finished]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pyte
 import pytest
-from debugging import app_of, debugger
+from debugging import app_of, debugger, place
 from rich.console import Console
-from screen_text import screen_lines
+from screen_text import screen_lines, until
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
+from typing_ahead import send
 
 from nnstep.engine.loading import load
 from nnstep.tui.debugger import Debugger
@@ -96,3 +97,16 @@ async def test_a_key_draws_each_pane_once(monkeypatch: pytest.MonkeyPatch) -> No
             monkeypatch.setattr(pane, "paint", counted)
         await pilot.press("s")
         assert len(painted) == len(set(painted)) > 3
+
+
+async def test_of_keys_that_wait_for_each_other_not_every_state_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, 80, 24)
+    async with app_of(load("mazur")).run_test(size=(80, 24)) as pilot:
+        before = watched.at_once
+        send(pilot, "s" * 100)
+        await until(pilot, lambda: place(pilot) == 100)
+        await pilot.pause()
+        assert watched.at_once - before < 100
+        assert watched.lines == screen_lines(pilot.app)

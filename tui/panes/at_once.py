@@ -5,6 +5,7 @@ covers what. Here nothing covers a pane but for moments, and those are left to T
 """
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from rich.color import ColorSystem
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .line_view import Change, LineView
+
+
+# In seconds: how often keys that wait for each other are drawn, and how soon after the last.
+_FRAME, _LOOK = 0.05, 0.005
 
 
 class PiecesUpdate(CompositorUpdate):
@@ -44,6 +49,12 @@ class DrawnAtOnce(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._to_draw: dict[LineView, None] = {}
+        self._drawn_at = 0.0
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether more has been typed than is answered, so that not every state need be seen."""
+        return False
 
     def draw_soon(self, view: "LineView") -> None:
         """Have a view drawn, once what is going on now is done."""
@@ -55,7 +66,11 @@ class DrawnAtOnce(Screen[None]):
         """Take note that everything is drawn anew, and not sent yet."""
 
     def _draw(self) -> None:
+        if self.is_hurried and (left := self._drawn_at + _FRAME - time.monotonic()) > 0:
+            asyncio.get_running_loop().call_later(min(left, _LOOK), self._draw)
+            return
         views, self._to_draw = list(self._to_draw), {}
+        self._drawn_at = time.monotonic()
         if self.is_attached:
             try:
                 self._send({view: changes for view in views if (changes := view.changes())})
