@@ -413,7 +413,8 @@ async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> 
 
 def listed_examples(pilot: Pilot[None]) -> list[str]:
     """Return the first words of the gallery's lines that are names of scenarios."""
-    words = [line.split()[:1] for line in screen_text(pilot.app).splitlines()]
+    lines = screen_text(pilot.app).replace("[", " ").replace("]", " ").splitlines()
+    words = [line.split()[:1] for line in lines]
     return [word for (word,) in filter(None, words) if word in scenarios.names()]
 
 
