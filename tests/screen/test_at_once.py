@@ -104,9 +104,10 @@ async def test_of_keys_that_wait_for_each_other_not_every_state_is_drawn(
 ) -> None:
     watched = Watched(monkeypatch, 80, 24)
     async with app_of(load("mazur")).run_test(size=(80, 24)) as pilot:
+        monkeypatch.setattr("nnstep.tui.panes.at_once.FRAME", 600)  # however slow the machine is
         before = watched.at_once
         send(pilot, "s" * 100)
         await until(pilot, lambda: place(pilot) == 100)
         await pilot.pause()
-        assert watched.at_once - before < 100
+        assert watched.at_once - before < 10
         assert watched.lines == screen_lines(pilot.app)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 # In seconds: how often keys that wait for each other are drawn, and how soon after the last.
-_FRAME, _LOOK = 0.05, 0.005
+FRAME, _LOOK = 0.05, 0.005
 
 
 class PiecesUpdate(CompositorUpdate):
@@ -66,7 +66,7 @@ class DrawnAtOnce(Screen[None]):
         """Take note that everything is drawn anew, and not sent yet."""
 
     def _draw(self) -> None:
-        if self.is_hurried and (left := self._drawn_at + _FRAME - time.monotonic()) > 0:
+        if self.is_hurried and (left := self._drawn_at + FRAME - time.monotonic()) > 0:
             asyncio.get_running_loop().call_later(min(left, _LOOK), self._draw)
             return
         views, self._to_draw = list(self._to_draw), {}
