@@ -107,11 +107,17 @@ class _Stack:
         width = self.sheet.width
         least = NUMBERS if width >= 40 and not self.short else 0
         self.field = FIELD
+        most = max(
+            (self.places.sizes[row.axes[-1]] for row in self.view.rows if row.axes), default=1
+        )
         for _ in range(2):
-            self.names = _names(self.view, width, short=self.short, field=self.field)
-            self.start = max(least, self.names + BEHIND_NAMES - 1)
-            pitch = self.field + 2
-            fitting = max(1, 1 + (width - self.start - self.field - 1) // pitch)
+            self.start, fitting = 0, 0
+            for field in (FIELD, self.field):  # where names give way, another column may fit
+                names = _names(self.view, width, short=self.short, field=field)
+                start = max(least, names + BEHIND_NAMES - 1)
+                fit = max(1, 1 + (width - start - self.field - 1) // (self.field + 2))
+                if min(fit, most) > fitting:
+                    self.names, self.start, fitting = names, start, fit
             self.columns = {
                 row.axes[-1]: around(
                     self.places.at(row.axes[-1], self.places.sizes[row.axes[-1]]),
