@@ -301,7 +301,7 @@ async def test_the_gallery_opens_a_scenario_and_comes_back() -> None:
         assert "Mazur's 2-2-2 network" in screen_text(pilot.app)
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
-        assert "Lamsal" in debugger(pilot).scenario.title
+        assert "neuron by neuron" in debugger(pilot).scenario.title
         await pilot.press("o", "enter")
         await until(pilot, lambda: "Mazur" in getattr(pilot.app.screen, "scenario", small()).title)
         await pilot.press("s", "o", "escape", "s")
