@@ -150,6 +150,8 @@ def _become(request: dict[str, object], streams: Sequence[int]) -> None:
     """Take the streams, folder, environment and arguments of a program."""
     if request["on_terminal"]:
         os.login_tty(streams[0])
+        # What a shell starts in the background is not to be interrupted, nor what that starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     else:
         for number, handed in enumerate(streams):
             os.dup2(handed, number)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -149,8 +150,14 @@ def _started(
     return subprocess.Popen(
         [sys.executable, *command],
         env=variables,
-        preexec_fn=lambda: os.login_tty(inside),  # noqa: PLW1509 - which calls the system alone
+        preexec_fn=lambda: _take_terminal(inside),  # noqa: PLW1509 - which calls the system alone
     )
+
+
+def _take_terminal(inside: int) -> None:
+    """Take the terminal; Ctrl+C interrupts, also where tests run in the background of a shell."""
+    os.login_tty(inside)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def to_first_weight(terminal: Terminal) -> None:
