@@ -3,9 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Leftover, Taken
     from nnstep.engine.saving.replay import Opened
     from nnstep.engine.scenario.model import Scenario
+    from nnstep.engine.session.session import Session
 
     from .debugger import Debugger
     from .entries import Entry
@@ -132,7 +133,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         """Start with the debugger if there is something to debug."""
         if self._scenario is None:
             return super().get_default_screen()
-        return self._debugger(self._scenario, self._opened, self._taken)
+        return self._debugger(self._session(self._scenario), self._opened, self._taken)
 
     def on_mount(self) -> None:
         """Apply the configuration; without a scenario, open the gallery."""
@@ -159,18 +160,20 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
     def _end(self, status: int) -> None:
         self.exit(return_code=status)
 
+    def _session(self, scenario: "Scenario") -> "Session":
+        from nnstep.engine.session.session import Session
+
+        return Session(scenario, history=self._config.history)
+
     def _debugger(
         self,
-        scenario: "Scenario",
+        session: "Session",
         opened: "Opened | None" = None,
         taken: "Taken | None" = None,
     ) -> Screen[None]:
-        from nnstep.engine.session.session import Session
-
         from .debugger import Debugger
 
         history = self._config.history
-        session = Session(scenario, history=history)
         command, self._command = self._command, ""
         return Debugger(
             session, self.actions, history=history, opened=opened, taken=taken, command=command
@@ -187,36 +190,32 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         self.push_screen(Gallery(self.actions), self._open)
 
     def _open(self, chosen: "Entry | Leftover | None") -> None:
-        from .entries import Entry
+        if chosen is not None:
+            self.hold(self._open_later(chosen))
 
-        if isinstance(chosen, Entry):
-            self.open_scenario(chosen.path)
-        elif chosen is not None:
-            self.open_leftover(chosen.path)
-
-    def open_leftover(self, path: Path) -> None:
-        """Take an earlier session up in place of what is on the screen."""
-        from nnstep.engine.saving.replay import take_up
-
+    @work
+    async def _open_later(self, chosen: "Entry | Leftover") -> None:
+        """Open what was chosen in place of what is on the screen; a large one takes a while."""
         try:
-            opened, taken = take_up(path)
+            session, opened, taken = await asyncio.to_thread(self._loaded, chosen)
         except ValueError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
-            self._scenario = opened.scenario
-            self._show(self._debugger(opened.scenario, opened, taken))
+            self._scenario = session.scenario
+            self._show(self._debugger(session, opened, taken))
 
-    def open_scenario(self, path: Path) -> None:
-        """Open a scenario in place of the one on the screen."""
-        from nnstep.engine.loading import load
-        from nnstep.engine.scenario.errors import ScenarioError
+    def _loaded(self, chosen: "Entry | Leftover") -> "tuple[Session, Opened | None, Taken | None]":
+        """Load a scenario, or an earlier session; raise `ValueError` if that cannot be."""
+        from .entries import Entry
 
-        try:
-            self._scenario = load(path)
-        except ScenarioError as error:
-            self.notify(str(error), severity="error", markup=False)
-        else:
-            self._show(self._debugger(self._scenario))
+        if isinstance(chosen, Entry):
+            from nnstep.engine.loading import load
+
+            return self._session(load(chosen.path)), None, None
+        from nnstep.engine.saving.replay import take_up
+
+        opened, taken = take_up(chosen.path)
+        return self._session(opened.scenario), opened, taken
 
     def on_open_session(self, message: "OpenSession") -> None:
         """Show the session in place of the one on the screen."""

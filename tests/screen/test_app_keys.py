@@ -1,6 +1,8 @@
 """Every key of the debugger does what the help says, at every size."""
 
+import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 from building import network, optimizer
@@ -11,7 +13,7 @@ from textual.pilot import Pilot
 
 from nnstep import scenarios
 from nnstep.engine.loading import load
-from nnstep.engine.scenario.model import Run
+from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.session.session import Session
 from nnstep.scenarios import path
 from nnstep.tui.actions import ACTIONS
@@ -416,6 +418,24 @@ def listed_examples(pilot: Pilot[None]) -> list[str]:
     lines = screen_text(pilot.app).replace("[", " ").replace("]", " ").splitlines()
     words = [line.split()[:1] for line in lines]
     return [word for (word,) in filter(None, words) if word in scenarios.names()]
+
+
+async def test_while_what_was_chosen_is_loaded_the_app_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on = threading.Event()
+
+    def held_up(path: Path) -> Scenario:
+        go_on.wait(20)
+        return load(path)
+
+    monkeypatch.setattr("nnstep.engine.loading.load", held_up)
+    async with NnstepApp().run_test() as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        assert not isinstance(pilot.app.screen, Debugger)
+        go_on.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
 
 
 async def test_the_gallery_is_grouped_and_searched() -> None:
