@@ -276,6 +276,7 @@ PUBLISHED = {
     "blitz": 8,
     "circuit": 7,
     "d2l": 5,
+    "feedforward": 1,
     "goodfellow": 4,
     "hmkcode": 2,
     "karpathy": 7,

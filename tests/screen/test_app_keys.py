@@ -1,8 +1,6 @@
 """Every key of the debugger does what the help says, at every size."""
 
-import threading
 from functools import partial
-from pathlib import Path
 
 import pytest
 from building import network, optimizer
@@ -11,9 +9,8 @@ from screen_text import screen_lines, screen_text, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
-from nnstep import scenarios
 from nnstep.engine.loading import load
-from nnstep.engine.scenario.model import Run, Scenario
+from nnstep.engine.scenario.model import Run
 from nnstep.engine.session.session import Session
 from nnstep.scenarios import path
 from nnstep.tui.actions import ACTIONS
@@ -295,21 +292,6 @@ async def test_any_size_can_be_stepped_and_zoomed(size: tuple[int, int]) -> None
         assert place(pilot) == 20
 
 
-async def test_the_gallery_opens_a_scenario_and_comes_back() -> None:
-    async with NnstepApp().run_test(size=NARROW) as pilot:
-        assert isinstance(pilot.app.screen, Gallery)
-        await pilot.press("escape")
-        assert isinstance(pilot.app.screen, Gallery)
-        assert "Mazur's 2-2-2 network" in screen_text(pilot.app)
-        await pilot.press("down", "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
-        assert "neuron by neuron" in debugger(pilot).scenario.title
-        await pilot.press("o", "enter")
-        await until(pilot, lambda: "Mazur" in getattr(pilot.app.screen, "scenario", small()).title)
-        await pilot.press("s", "o", "escape", "s")
-        assert place(pilot) == 2
-
-
 async def test_a_scenario_can_be_opened_where_there_is_no_room_for_the_program() -> None:
     async with app_of().run_test(size=(20, 5)) as pilot:
         first = debugger(pilot)
@@ -411,46 +393,3 @@ async def test_ctrl_c_says_how_to_leave_everywhere_and_ctrl_q_does_nothing() -> 
         await pilot.press("ctrl+q", "enter", "question_mark")
         await pilot.press("ctrl+c")
         await until(pilot, partial(shows, pilot, "Escape goes back."))
-
-
-def listed_examples(pilot: Pilot[None]) -> list[str]:
-    """Return the first words of the gallery's lines that are names of scenarios."""
-    lines = screen_text(pilot.app).replace("[", " ").replace("]", " ").splitlines()
-    words = [line.split()[:1] for line in lines]
-    return [word for (word,) in filter(None, words) if word in scenarios.names()]
-
-
-async def test_while_what_was_chosen_is_loaded_the_app_answers(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    go_on = threading.Event()
-
-    def held_up(path: Path) -> Scenario:
-        go_on.wait(20)
-        return load(path)
-
-    monkeypatch.setattr("nnstep.engine.loading.load", held_up)
-    async with NnstepApp().run_test() as pilot:
-        await pilot.press("enter")
-        await pilot.pause()
-        assert not isinstance(pilot.app.screen, Debugger)
-        go_on.set()
-        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
-
-
-async def test_the_gallery_is_grouped_and_searched() -> None:
-    async with NnstepApp().run_test(size=(80, 60)) as pilot:
-        await until(pilot, lambda: listed_examples(pilot) == list(scenarios.names()))
-        text = screen_text(pilot.app)
-        for number, group in enumerate(scenarios.GROUPS, 1):
-            assert f"─ {number}  {group} ─" in text
-        await pilot.press(*"/SIGMOID", "space", *"gate")
-        await until(pilot, lambda: listed_examples(pilot) == ["neuron"])
-        assert "CS231n's neuron" in screen_text(pilot.app)
-        await pilot.press("x")
-        await until(pilot, lambda: "Nothing has all these words" in screen_text(pilot.app))
-        await pilot.press("enter", "escape")
-        await until(pilot, lambda: listed_examples(pilot) == list(scenarios.names()))
-        await pilot.press(*"/karpathy", "down", "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
-        assert debugger(pilot).scenario.title.startswith("Karpathy's neuron")
