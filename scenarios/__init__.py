@@ -30,7 +30,7 @@ GROUPS: Mapping[str, tuple[Example, ...]] = {
         Example("ng", "values right, slopes left", "3 * (a + b * c)"),
         Example("karpathy", "a graph by hand", "(a * b + c) * f"),
         Example("neuron", "a sigmoid, taken apart", "1 / (1 + exp(-t))"),
-        Example("feedforward", "weights used three times", "three neurons, w0 and w1"),
+        Example("feedforward", "weights used three times", "three sigmoid neurons"),
         Example("tanh-neuron", "a neuron with round gradients", "tanh(x1 w1 + x2 w2 + b)"),
         Example("micrograd", "a longer expression", "ten lines, two relu"),
         Example("d2l", "a gradient that is a vector", "2 * x @ x"),
