@@ -33,11 +33,6 @@ class Commanding(DrawnAtOnce):
     driver: Driver
     autosave: Autosave
 
-    @property
-    def is_hurried(self) -> bool:
-        """Whether a key waits for its turn."""
-        return isinstance(self.app, TypeAheadApp) and self.app.is_hurried
-
     def __init__(self, actions: tuple[Action, ...], history: int) -> None:
         super().__init__()
         self.typed: list[str] = []
@@ -45,6 +40,11 @@ class Commanding(DrawnAtOnce):
         self._history = history
         # Whether an earlier session was offered when the last key came.
         self._is_offered = False
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether a key waits for its turn."""
+        return isinstance(self.app, TypeAheadApp) and self.app.is_hurried
 
     @property
     @abstractmethod

@@ -196,7 +196,7 @@ class Gallery(Overlay[Entry | Leftover | None]):
         if event.option_index >= len(self._listed):
             return
         before, self._chosen = self._chosen, event.option_index
-        for at in {before, self._chosen} - {None}:
+        for at in {before, self._chosen}:
             if at is not None and (entry := self._listed[at]) is not None:
                 row = self._row(entry, is_chosen=at == self._chosen)
                 event.option_list.replace_option_prompt_at_index(at, row)

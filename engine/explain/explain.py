@@ -274,11 +274,14 @@ class Walk:
             text = rule.text(self.opened)
             if len(known) >= MOST_KEPT:
                 known.clear()
-            known[key] = Wording(text, self.general(rule, node, letters), letters)
+            known[key] = Wording(text, self.general(rule, text, node, letters), letters)
         return known[key]
 
-    def general(self, rule: Rule, node: Node, letters: Mapping[Letter, str]) -> str:
-        """Write the rule of any cell; of an activation its definition, or what its slope is."""
+    def general(self, rule: Rule, text: str, node: Node, letters: Mapping[Letter, str]) -> str:
+        """Write the rule of any cell; of an activation its definition, or what its slope is.
+
+        It is left out where it says no more than `text`, the rule of the whole line.
+        """
         if rule.slope:
             return rule.slope[1]
         if self.line.phase is Phase.LOSS and rule.has_loss:
@@ -286,7 +289,7 @@ class Walk:
         if said := rule.definition or rule.settings or rule.product:
             return said
         index = f"{cell_symbol(self.name, self.free, letters)} = {symbols(node, letters)}"
-        return "" if _plain(index) == _plain(rule.text(self.opened)) else index
+        return "" if _plain(index) == _plain(text) else index
 
     def gives_the_value(self, part: Part) -> bool:
         """Tell whether another calculation gives the value as well, but for rounding."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
@@ -13,6 +12,7 @@ from nnstep.engine.program.program import Instruction
 
 from .calculation import Calculation, Product, Row, Rule, Values
 from .layout import calculation_of
+from .outline import Kept, shapes_key
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -38,28 +38,22 @@ def calculation_at(timeline: "Timeline", place: int) -> Calculation:
     return replace(calculation, comparison=own)
 
 
-_SHEETS: WeakKeyDictionary[Formula, dict[tuple[object, ...], tuple[Calculation, Parts]]] = (
-    WeakKeyDictionary()
-)
-"""How lines were laid out, without their numbers; for tensors of other shapes it is another way."""
-_MOST = 64
+_SHEETS = Kept[tuple[Calculation, Parts]]()
+"""How lines were laid out, without their numbers."""
 
 
 def _laid_out(
     line: Instruction, formula: Formula, before: Mapping[str, Array], after: Mapping[str, Array]
 ) -> Calculation:
     """Lay out a line, as it was laid out before if it was."""
-    names = map(line.names.__getitem__, formula.parameters)
-    shapes = [(name, before[name].shape, before[name].dtype) for name in names]
-    key = (line.phase, line.writes, *shapes)
-    known = _SHEETS.setdefault(formula, {})
-    if key not in known:
-        if len(known) >= _MOST:
-            known.clear()
+    key = (line.phase, line.writes, *shapes_key(formula, line.names, before))
+    known = _SHEETS.get(formula, key)
+    if known is None:
         parts = Parts({})
-        known[key] = _with_numbers(calculation_of(line, before, after), parts, parts), parts
+        laid_out = _with_numbers(calculation_of(line, before, after), parts, parts)
+        known = _SHEETS.keep(formula, key, (laid_out, parts))
     (target,) = line.writes
-    laid_out, parts = known[key]
+    laid_out, parts = known
     read, written = Parts(before, parts), Parts({target: after[target]})
     return replace(_with_numbers(laid_out, read, written), line=line)
 

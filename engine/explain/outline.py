@@ -1,7 +1,11 @@
-"""A line in index space, whatever numbers its tensors hold: found once, as a line runs again."""
+"""What is found of a line once, as it runs again and again with other numbers in its tensors.
+
+An outline is a line in index space; how a line is laid out on paper is kept in the same way.
+"""
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
@@ -17,7 +21,35 @@ from .running import run_in_index_space
 from .walk import looks
 
 MOST_KEPT = 64
-"""So many outlines of a formula are kept, for as many tensors and shapes."""
+"""So much is kept of a formula: for as many tensors and shapes, or settings."""
+
+Found = TypeVar("Found")
+Key = tuple[object, ...]
+
+
+class Kept(Generic[Found]):
+    """What is found of formulas, as long as there are these; of each, for different keys."""
+
+    def __init__(self) -> None:
+        self._of: WeakKeyDictionary[Formula, dict[Key, Found]] = WeakKeyDictionary()
+
+    def get(self, formula: Formula, key: Key) -> Found | None:
+        """Return what is known."""
+        return self._of.get(formula, {}).get(key)
+
+    def keep(self, formula: Formula, key: Key, found: Found) -> Found:
+        """Keep what was found; with too much of a formula, what is known of it goes first."""
+        known = self._of.setdefault(formula, {})
+        if len(known) >= MOST_KEPT:
+            known.clear()
+        known[key] = found
+        return found
+
+
+def shapes_key(formula: Formula, names: Mapping[str, str], tensors: Mapping[str, Array]) -> Key:
+    """Return the tensors that a line reads by name, shape and dtype."""
+    given = [(name, tensors[name]) for name in map(names.__getitem__, formula.parameters)]
+    return tuple([(name, array.shape, array.dtype) for name, array in given])
 
 
 class Wording(Struct, frozen=True, eq=False):
@@ -69,20 +101,16 @@ class Outline:
         return None if node is None else self._opened_expansion.part(node, where)
 
 
-_OUTLINES: WeakKeyDictionary[Formula, dict[tuple[object, ...], Outline]] = WeakKeyDictionary()
+_OUTLINES = Kept[Outline]()
 
 
 def outline_of(formula: Formula, names: Mapping[str, str], tensors: Mapping[str, Array]) -> Outline:
     """Return the outline of a line; one that does not depend on numbers is kept."""
-    given = [(name, tensors[name]) for name in map(names.__getitem__, formula.parameters)]
-    key = tuple([(name, array.shape, array.dtype) for name, array in given])
-    known = _OUTLINES.setdefault(formula, {})
-    found = known.get(key)
+    key = shapes_key(formula, names, tensors)
+    found = _OUTLINES.get(formula, key)
     if found is None:
         before = looks()
         found = Outline(formula, names, tensors)
         if looks() == before:
-            if len(known) >= MOST_KEPT:
-                known.clear()
-            known[key] = found
+            _OUTLINES.keep(formula, key, found)
     return found

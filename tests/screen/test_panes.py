@@ -1,13 +1,10 @@
 """Panes draw the snapshot they are given: its numbers, marks and changes, and nothing more."""
 
 import re
-from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from one_pane import (
     CODE,
     LIVE,
@@ -23,7 +20,6 @@ from one_pane import (
     shown,
     snapshot,
 )
-from rich.style import Style
 from screen_text import screen_lines
 from textual.app import App
 from textual.pilot import Pilot
@@ -35,7 +31,7 @@ from nnstep.engine.program.program import Instruction, Phase, Program, Role, Ten
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.panes.bars import place_of
 from nnstep.tui.panes.curves import LossPane
-from nnstep.tui.panes.line_view import LineView, Piece, columns, difference, fit
+from nnstep.tui.panes.line_view import LineView
 from nnstep.tui.panes.pane import Pane, Tab, in_order
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked
@@ -384,52 +380,6 @@ def test_the_place_in_words() -> None:
     assert list(forward.values()) == [*first, "forward 1"]
     assert place_of(snapshot(finished=True))["phase"] == "end of the run"
     assert place_of(snapshot(total=None))["step"] == "step 2"
-
-
-PLAIN, BOLD = Style(color="white"), Style(bold=True)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "start", "pieces"),
-    [
-        ([("abc", PLAIN)], [("abd", PLAIN)], 2, [("d", PLAIN)]),
-        ([("abc", PLAIN)], [("abc", BOLD)], 0, [("abc", BOLD)]),
-        ([("a", PLAIN), ("bc", BOLD)], [("a", PLAIN), ("xc", BOLD)], 1, [("x", BOLD)]),
-        ([("ab", PLAIN), ("cd", BOLD)], [("abc", PLAIN), ("d", BOLD)], 2, [("c", PLAIN)]),
-        ([("aaaa", PLAIN)], [("aa", PLAIN), ("x", BOLD), ("a", PLAIN)], 2, [("x", BOLD)]),
-        ([("aba", PLAIN), ("a", BOLD)], [("abaa", PLAIN)], 3, [("a", PLAIN)]),
-    ],
-)
-def test_only_what_differs_is_drawn(
-    old: list[Piece], new: list[Piece], start: int, pieces: list[Piece]
-) -> None:
-    assert difference(tuple(old), tuple(new)) == (start, tuple(pieces))
-
-
-@given(st.lists(st.tuples(st.sampled_from("ab─神"), st.sampled_from([PLAIN, BOLD])), min_size=1))
-def test_what_differs_in_place_of_what_was_there_is_the_new_line(signs: list[Piece]) -> None:
-    old, new = (fit(some, 12, PLAIN) for some in (signs, [*signs[1::2], *signs[::2]]))
-    if old != new:
-        start, pieces = difference(old, new)
-        end = start + sum(columns(text) for text, _ in pieces)
-        cells = [(sign, style) for text, style in pieces for sign in text]
-        assert [*_signs(old, 0, start), *cells, *_signs(old, end, 12)] == [*_signs(new, 0, 12)]
-
-
-def _signs(line: Sequence[Piece], first: int, end: int) -> Iterator[Piece]:
-    """Yield the signs of a line that begin in some columns."""
-    at = 0
-    for text, style in line:
-        for sign in text:
-            if first <= at < end:
-                yield sign, style
-            at += columns(sign)
-
-
-def test_wide_characters_are_not_cut_in_two() -> None:
-    old, new = fit([("神経", PLAIN)], 6, PLAIN), fit([("神径", PLAIN)], 6, PLAIN)
-    start, pieces = difference(old, new)
-    assert (start, pieces) == (2, (("径", PLAIN),))
 
 
 async def test_drawing_the_same_again_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

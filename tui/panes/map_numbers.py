@@ -13,13 +13,13 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.program.program import Phase
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.survey.blocks import Block
-from nnstep.tui.numbers import format_value
+from nnstep.tui.numbers import Number, format_value
 from nnstep.tui.theme import Palette
 
 from .canvas import Canvas
 from .line_view import Line, fit
 from .map_places import Marks
-from .scene import WRITTEN, Asked
+from .scene import WRITTEN, Asked, Cell
 
 # So many lines at least, the title among them, and so many rows and columns of a tensor at most.
 LEAST, MOST_ROWS, MOST_COLUMNS = 4, 16, 8
@@ -117,8 +117,11 @@ def _table(
     shown = min(len(rows), MOST_ROWS, height - 1 if len(rows) < height else height - 2)
     plain = palette.muted if is_old else palette.text
     cells = [
-        [_cell(name, array, row, column, asked, palette, plain) for column in range(len(each))]
-        for row, each in enumerate(rows[: max(1, shown), :MOST_COLUMNS])
+        [
+            _cell((name, _index(array, row, column)), value, asked, palette, plain)
+            for column, value in enumerate(each)
+        ]
+        for row, each in enumerate(rows[: max(1, shown), :MOST_COLUMNS].tolist())
     ]
     wide = 1 + max(len(text) for row in cells for text, _ in row)
     left = len(rows) - len(cells)
@@ -134,22 +137,13 @@ def _rows(array: Array) -> Array:
 
 
 def _cell(
-    name: str,
-    array: Array,
-    row: int,
-    column: int,
-    asked: Asked | None,
-    palette: Palette,
-    plain: Style,
+    cell: Cell, value: Number, asked: Asked | None, palette: Palette, plain: Style
 ) -> tuple[str, Style]:
     """Write a number between its marks: the cell in question, or one that it was computed from."""
-    text = format_value(_rows(array)[row, column].item())
-    if asked is None:
-        return f" {text} ", plain
-    index = _index(array, row, column)
-    if (name, index) == asked.cell:
+    text = format_value(value)
+    if asked is not None and cell == asked.cell:
         return f"[{text}]", palette.selected
-    if (name, index) in asked.sources:
+    if asked is not None and cell in asked.sources:
         return f"‹{text}›", palette.read
     return f" {text} ", plain
 
