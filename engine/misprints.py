@@ -14,10 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
+from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.losses import LossHistory
 from nnstep.engine.machine.machine import Machine, initial_state
 from nnstep.engine.operations.formula import formula
 from nnstep.engine.operations.losses import LOSSES, Reduction
+from nnstep.engine.program.code import work_of
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.program.program import CompileError, Instruction, Phase, Program, Role
 from nnstep.engine.scenario.model import Expectation, Loss, Network, Scenario
@@ -30,10 +32,6 @@ if TYPE_CHECKING:
 
 MOST_INSTRUCTIONS = 400_000
 """More than so many are not executed to try a rule; they take about a second."""
-
-AT_ONCE = 10_000
-"""Instructions that may be executed to try a rule while somebody waits for the answer."""
-
 
 _OWN = "the program's own rule, without an override,"
 
@@ -57,27 +55,23 @@ _TIMES = formula(lambda g, factor: factor * g)
 _UPDATED = frozenset({Role.PARAMETER, Role.BUFFER})
 
 
-def explained(
-    scenario: Scenario, failed: Sequence[Judgement], most: int = MOST_INSTRUCTIONS
-) -> list[str]:
+def explained(scenario: Scenario, failed: Sequence[Judgement]) -> list[str]:
     """Return, for each printed number that does not agree, which rule gives it; "" if none does."""
-    found = rules_giving(scenario, failed, most)
+    found = rules_giving(scenario, failed)
     return [_sentence(one.printed, names) for one, names in zip(failed, found, strict=True)]
 
 
-def rules_giving(
-    scenario: Scenario, failed: Sequence[Judgement], most: int = MOST_INSTRUCTIONS
-) -> list[list[str]]:
+def rules_giving(scenario: Scenario, failed: Sequence[Judgement]) -> list[list[str]]:
     """Return, for each printed number that does not agree, the names of the rules that give it.
 
-    At most so many instructions are executed to try a rule. A number of a single digit, which many
+    At most `MOST_INSTRUCTIONS` are executed to try a rule. A number of a single digit, which many
     rules give by chance, is looked for exactly.
     """
     found: list[list[str]] = [[] for _ in failed]
     tried = [n for n, one in enumerate(failed) if one.expectation.iteration is not None]
     tensors = program_of(scenario).tensors
     for rule in _rules(scenario) if tried else ():
-        values = _values(rule, [failed[n].expectation for n in tried], most)
+        values = _values(rule, [failed[n].expectation for n in tried])
         for n in tried:
             array = values.get(_key(failed[n].expectation))
             of_rule = tensors[failed[n].expectation.at].role in rule.of
@@ -91,12 +85,17 @@ def rules_giving(
 
 
 def explained_here(session: "Session", failed: Judgement) -> str:
-    """Name the rules that give a number, where the run is that of the file; "" if none is known."""
-    scenario = session.scenario
+    """Name the rules that give a number, where the run is that of the file; "" if none is known.
+
+    Somebody waits for it: none is tried where that takes long.
+    """
+    scenario, passes = session.scenario, (failed.expectation.iteration or 0) + 1
+    if passes * work_of(session.program) > MAX_WORK_AT_ONCE:
+        return ""
     hunts = session.hunt is not None and not session.hunt.is_over
     if hunts or session.snapshot().branch.edits or session.seed != scenario.seed:
         return ""
-    (rules,) = rules_giving(scenario, [failed], AT_ONCE)
+    (rules,) = rules_giving(scenario, [failed])
     return listed(rules, "or").rstrip(",") if rules else ""
 
 
@@ -245,7 +244,7 @@ def _key(expectation: Expectation) -> _Key:
     return expectation.at, expectation.iteration, expectation.phase
 
 
-def _values(rule: Rule, wanted: Sequence[Expectation], most: int) -> dict[_Key, Array]:
+def _values(rule: Rule, wanted: Sequence[Expectation]) -> dict[_Key, Array]:
     """Run by a rule, and return the arrays that printed numbers are of, as far as it may run."""
     program = rule.program
     places: dict[int, list[Expectation]] = {}
@@ -253,7 +252,7 @@ def _values(rule: Rule, wanted: Sequence[Expectation], most: int) -> dict[_Key, 
         mixed = program.instructions != program_of(rule.scenario).instructions
         at_end = replace(expectation, phase=None) if mixed else expectation
         place = place_of(at_end, program)
-        if place <= most:
+        if place <= MOST_INSTRUCTIONS:
             places.setdefault(place, []).append(expectation)
     machine = Machine(rule.scenario, program)
     machine.restore(initial_state(rule.scenario, program, rule.scenario.seed), LossHistory())

@@ -9,6 +9,7 @@ from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.expectations import agrees
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
+from nnstep.engine.program.code import work_of
 from nnstep.engine.saving.journal import Journal
 from nnstep.engine.saving.replay import open_session
 from nnstep.engine.scenario.errors import ScenarioError
@@ -218,6 +219,17 @@ def test_a_rule_that_gives_the_number_is_named_but_not_on_an_edited_run(write: W
     session.edit("W1", (0, 0), 2.0)
     session.seek(len(session.program))
     assert "would give" not in told(session, "expect L = 10.0")
+
+
+def test_no_rule_is_tried_where_that_would_keep_somebody_waiting(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(load(write("")))
+    session.seek(len(session.program))
+    monkeypatch.setattr("nnstep.engine.misprints.MAX_WORK_AT_ONCE", work_of(session.program))
+    assert "10.0 is what the mean over all" in told(session, "expect L = 10.0")
+    monkeypatch.setattr("nnstep.engine.misprints.MAX_WORK_AT_ONCE", work_of(session.program) - 1)
+    assert "10.0 is what" not in told(session, "expect L = 10.0")
 
 
 def test_an_expected_number_is_in_the_session_file(write: Write, tmp_path: Path) -> None:
