@@ -11,8 +11,6 @@ import numpy as np
 from nnstep.engine.arrays import Shape
 from nnstep.engine.program.program import Role
 
-from .origin import last_writer
-
 if TYPE_CHECKING:
     from nnstep.engine.history.timeline import Timeline
 
@@ -33,7 +31,7 @@ def carried_from(timeline: "Timeline", name: str, index: Shape, step: int) -> tu
     if program.tensors[name].role is not Role.PARAMETER:
         return step, 0
     length, position = len(program), step % len(program)
-    if last_writer(program, name, step) != step - length:
+    if program.last_writer(name, step) != step - length:
         return step, 0  # several lines of one pass update it
     start = _start(timeline, name, index, step, position)
     place, updates = step, 0

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.machine.edit import Edit
-from nnstep.engine.program.program import Phase, Program
+from nnstep.engine.program.program import Phase
 
 from .explanation import Origin
 
@@ -20,16 +20,6 @@ class Written(Struct, frozen=True):
     origin: Origin
     step: int | None
     edit: Edit | None = None
-
-
-def last_writer(program: Program, name: str, place: int) -> int | None:
-    """Return the last step before a place that writes a tensor, None if there is none."""
-    length = len(program)
-    steps = (
-        (place - 1 - position) // length * length + position
-        for position in program.writers.get(name, ())
-    )
-    return max((step for step in steps if step >= 0), default=None)
 
 
 def origin_of(timeline: "Timeline", name: str, index: Shape, place: int) -> Written:
@@ -54,7 +44,7 @@ class Origins:
         return Written("edit", written.step, edits[-1]) if edits else written
 
     def _of_tensor(self, name: str) -> Written:
-        step = last_writer(self._program, name, self._place)
+        step = self._program.last_writer(name, self._place)
         if step is None:
             return Written("first", None)
         line = self._program.instructions[step % len(self._program)]

@@ -14,7 +14,7 @@ from nnstep.engine.text import cell_name
 from .expansion import cells_of
 from .explanation import Reader
 from .nodes import Cell, Environment, Letter, Node, cells_in, has_choice, letters_in, value_of
-from .origin import last_writer, origin_of
+from .origin import origin_of
 from .outline import Outline, outline_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _of_line(
 def _written(timeline: "Timeline", name: str, step: int) -> Array:
     """Return what a step wrote, as it is now if nothing has written it since."""
     place = timeline.place
-    still = last_writer(timeline.program, name, place) == step
+    still = timeline.program.last_writer(name, place) == step
     return timeline.tensors_at(place if still else step + 1)[name]
 
 

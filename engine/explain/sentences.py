@@ -17,7 +17,6 @@ from nnstep.engine.text import cell_name
 
 from .digits import is_rounding, to_digits
 from .expansion import Part, cells_of
-from .origin import last_writer
 from .sums import factors_of
 
 if TYPE_CHECKING:
@@ -377,7 +376,7 @@ def _pattern(places: set[Shape]) -> tuple[Any, ...]:
 
 def _why_zero(walk: "Walk", name: str, pattern: tuple[Any, ...]) -> str:
     """Say that a ReLU is off where its output, or what comes back through it, is 0."""
-    step = last_writer(walk.program, name, walk.step)
+    step = walk.program.last_writer(name, walk.step)
     line = None if step is None else walk.program.instructions[step % len(walk.program)]
     if line is None or line.operation != "relu":
         return ""

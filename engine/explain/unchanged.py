@@ -11,7 +11,6 @@ from nnstep.engine.text import cell_name
 
 from .explain import Walk
 from .follow import change_in
-from .origin import last_writer
 from .sentences import number
 from .why import Why, why
 
@@ -44,7 +43,7 @@ def unchanged(timeline: "Timeline", name: str, index: Shape, place: int) -> Unch
         return None
     if tensor.frozen:
         return Unchanged("frozen", cell, None, f"{name} is frozen: no update changes it.")
-    step = last_writer(timeline.program, name, place)
+    step = timeline.program.last_writer(name, place)
     if step is None:
         return None
     before = timeline.tensors_at(step)[name][index]
@@ -112,7 +111,7 @@ class _Update:
 
     def _was_clipped(self, gradient: str) -> bool:
         """Tell whether the same line would have changed the cell, had nothing been clipped."""
-        clip = last_writer(self._timeline.program, gradient, self._step)
+        clip = self._timeline.program.last_writer(gradient, self._step)
         if clip is None or gradient not in self._line.reads or self._line.kernel is None:
             return False
         line = self._timeline.line_of(clip)
@@ -123,7 +122,7 @@ class _Update:
         return bool(after[self._index] != self._value)
 
     def _clipped(self, gradient: str) -> Unchanged:
-        clip = last_writer(self._timeline.program, gradient, self._step)
+        clip = self._timeline.program.last_writer(gradient, self._step)
         assert clip is not None
         full = self._timeline.tensors_at(clip)[gradient][self._index]
         now = self._before[gradient][self._index]

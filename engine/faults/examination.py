@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
@@ -19,15 +20,20 @@ from .monitor import Monitor
 
 
 class _Found(Struct, frozen=True):
-    """The faults of a branch: those of its passes before `examined`, and of the one under way."""
+    """The faults of a branch: those of its passes before `examined`, and of the one under way.
+
+    Of that one, the lines before `position` have been looked at.
+    """
 
     faults: tuple[Fault, ...] = ()
     examined: int = 0
+    position: int = 0
 
     def until(self, place: int, steps_per_iteration: int) -> "_Found":
         """Return what of this holds where only what comes before a place is the same.
 
-        How many lines of the pass under way there pass a fault on is counted again.
+        The pass under way there is looked at again: with another parameter, its faults may be
+        others, and how many of its lines pass one on is counted again.
         """
         iteration = place // steps_per_iteration
         faults = tuple(
@@ -49,8 +55,6 @@ class Examination:
         self._records: list[Record] = []
         # The tensors at the beginning of the first pass that is not examined, and what it is.
         self._start: tuple[Branch, int, Mapping[str, Array]] | None = None
-        # The position up to which the pass under way has been examined.
-        self._position = 0
 
     @cached_property
     def _monitor(self) -> Monitor:
@@ -67,7 +71,7 @@ class Examination:
         return found
 
     def _forget(self, branch: Branch, place: int) -> None:
-        self._start, self._position = None, 0
+        self._start = None
         self._found[branch] = self._found_on(branch).until(place, len(self._timeline.program))
 
     def faults_of(self, branch: Branch) -> tuple[Fault, ...]:
@@ -105,14 +109,15 @@ class Examination:
             self._examine_finished()
         timeline = self._timeline
         iteration, position = divmod(timeline.place, len(timeline.program))
-        if iteration == self._examined and position > self._position:
-            self._examine(iteration, [timeline.machine.written], self._position)
-            self._position = position
+        found = self._found_on(timeline.current)
+        if iteration == found.examined and position > found.position:
+            self._examine(iteration, [timeline.machine.written], found.position)
+            self._note(position=position)
 
-    def leave(self) -> None:
-        """Examine all that is left before the timeline is taken to another place."""
-        self.examine()
-        self._position = 0
+    def _note(self, **more: Any) -> None:
+        """Note of the present branch what has been found, or how far it has been examined."""
+        branch = self._timeline.current
+        self._found[branch] = replace(self._found_on(branch), **more)
 
     def _examine_finished(self) -> None:
         """Examine the finished passes, those in which there was an edit by themselves."""
@@ -122,12 +127,12 @@ class Examination:
         edits = branch.edits_until(begin + len(records) * steps, after=begin - 1)
         edited = {edit.place // steps for edit in edits}
         while records:
-            first = self._examined
+            found = self._found_on(branch)
+            first = found.examined
             plain = next((i for i in range(len(records)) if first + i in edited), None)
             count = len(records) if plain is None else max(1, plain)
-            self._examine(first, records[:count], self._position)
-            self._position = 0
-            self._found[branch] = replace(self._found_on(branch), examined=first + count)
+            self._examine(first, records[:count], found.position)
+            self._note(examined=first + count, position=0)
             records = records[count:]
 
     def _tensors_before(self, iteration: int) -> dict[str, Array]:
@@ -135,7 +140,7 @@ class Examination:
         timeline, place = self._timeline, iteration * len(self._timeline.program)
         branch = timeline.current
         if self._start is None or self._start[:2] != (branch, iteration):
-            return timeline.tensors_at(place)
+            self._start = branch, iteration, timeline.tensors_at(place)
         tensors = dict(self._start[2])
         for edit in branch.edits_until(place, after=place - 1):
             edit.apply(tensors)
@@ -159,4 +164,5 @@ class Examination:
         new = monitor.examine(
             first, records, before, losses, found.faults, start, as_listed=as_listed
         )
-        self._found[branch] = replace(found, faults=merged(found.faults, new))
+        if new:
+            self._note(faults=merged(found.faults, new))

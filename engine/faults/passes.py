@@ -1,5 +1,6 @@
 """What passes have written, as rules measure it: stacked arrays, of large ones an excerpt."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -75,7 +76,7 @@ class Written:
 
     def position(self, count: int) -> int:
         """Return how many instructions wrote the first `count` arrays of a record."""
-        return self.counts.index(count)
+        return bisect_left(self.counts, count)
 
 
 class Starts:

@@ -4,7 +4,6 @@ From a keyframe on, the passes up to a place are run again. A record is the tens
 wrote, one an instruction.
 """
 
-import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -177,14 +176,10 @@ def tensors_at(
     if before is not None:
         tensors.update(zip(names[count:], before[count:], strict=True))
     tensors.update(zip(names, written, strict=False))
-    if edits := branch.edits_until(place - 1, after=since - 1):
-        last = {name: at - len(names) for at, name in enumerate(names) if before is not None}
-        last |= {name: at for at, name in enumerate(names[:count])}
-        for made in edits:
-            passes, position = divmod(made.place - start, len(program))
-            at = passes * len(names) + program.counts[position]
-            if last.get(made.name, -math.inf) < at:  # nothing has replaced it since
-                made.apply(tensors)
+    for made in branch.edits_until(place - 1, after=since - 1):
+        last = program.last_writer(made.name, place)
+        if last is None or last < made.place:  # nothing has replaced it since
+            made.apply(tensors)
     return tensors
 
 

@@ -101,7 +101,7 @@ class Timeline:
     def is_near(self, place: int) -> bool:
         """Tell whether a place is reached at once: little or nothing has to be run again for it."""
         iteration, position = divmod(place, self._steps)
-        if self._recorded(self.current, iteration, position) is not None:
+        if self._records_of(self.current, iteration, position) is not None:
             return True
         again = place - self._before(self.current, iteration).place
         return again * work_of(self.program) <= MAX_WORK_AT_ONCE * self._steps
@@ -119,18 +119,29 @@ class Timeline:
 
     def _recorded(self, branch: Branch, iteration: int, position: int) -> State | None:
         """Return the state at a position of a pass, if all it is made of is still there."""
-        before = self.store.record(branch, iteration - 1) if iteration else None
-        if iteration and before is None:
+        records = self._records_of(branch, iteration, position)
+        if records is None:
             return None
+        before, record = records
         place = iteration * len(self.program) + position
-        record = self.store.record(branch, iteration) if position else ()
-        if record is None:
-            record = self._under_way(branch, place)
-        if record is None:
-            return None
         written = record[: self.program.counts[position]]
         tensors = tensors_at(self.program, branch, place, before, written)
         return State(place, tensors, written, self._cursor(branch, iteration))
+
+    def _records_of(
+        self, branch: Branch, iteration: int, position: int
+    ) -> tuple[Record | None, Record] | None:
+        """Return what the pass before wrote, and what a pass did until a position, if it is there.
+
+        Before the first pass there is none.
+        """
+        before = self.store.record(branch, iteration - 1) if iteration else None
+        if iteration and before is None:
+            return None
+        record = self.store.record(branch, iteration) if position else ()
+        if record is None:
+            record = self._under_way(branch, iteration * len(self.program) + position)
+        return None if record is None else (before, record)
 
     def _under_way(self, branch: Branch, place: int) -> Record | None:
         """Return what the pass under way has written, if a place is one that it has come past."""

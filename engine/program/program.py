@@ -196,6 +196,15 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
                 found[name] = (*found.get(name, ()), position)
         return found
 
+    def last_writer(self, name: str, place: int) -> int | None:
+        """Return the last step before a place that writes a tensor, None if there is none."""
+        length = len(self.instructions)
+        steps = (
+            (place - 1 - position) // length * length + position
+            for position in self.writers.get(name, ())
+        )
+        return max((step for step in steps if step >= 0), default=None)
+
     @cached_property
     def renewed(self) -> Mapping[str, int]:
         """What each pass makes anew, by name, and the position of the line that writes it first."""

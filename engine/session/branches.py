@@ -56,7 +56,7 @@ class Branches:
     def switch(self, name: str) -> None:
         """Go to a branch, to the place where it was left."""
         branch = self._named(name)
-        self._examination.leave()
+        self._examination.examine()
         self._timeline.switch(branch)
 
     def rename(self, name: str, new: str) -> None:
@@ -85,7 +85,7 @@ class Branches:
         Returns that place, and the tensors that differ, the most different one first.
         """
         branches = self._named(first), self._named(second)
-        self._examination.leave()
+        self._examination.examine()
         reached = (self._timeline.reached(branch) for branch in branches)
         place = min(self._timeline.place, *reached)
         one, other = (self._timeline.tensors_at(place, branch) for branch in branches)

@@ -209,7 +209,7 @@ class Session(Asked):
         if type(place) is not int or place < 0 or (self.total is not None and place > self.total):
             last = "" if self.total is None else f" to {self.total}"
             raise PlaceError(f"the steps are counted from 0{last}, not {place!r}")
-        self._examination.leave()
+        self._examination.examine()
         self._timeline.seek(place)
 
     def back(self, unit: Unit = "op") -> int:
@@ -227,7 +227,7 @@ class Session(Asked):
         Returns None, and goes nowhere, if it is interrupted.
         """
         self._interrupted.clear()
-        self._examination.leave()
+        self._examination.examine()
         stop = self.stops.previous(self._interrupted.is_set)
         if self._interrupted.is_set():
             return None
@@ -242,7 +242,7 @@ class Session(Asked):
 
         A run that was edited, or left for another seed, stays as a branch.
         """
-        self._examination.leave()
+        self._examination.examine()
         self._changes.clear()
         self._timeline.begin_again(self.seed if seed is None else seed)
 
@@ -257,7 +257,7 @@ class Session(Asked):
         """
         tensors = self._machine.tensors
         edit = checked_edit(self.scenario, self.program, tensors, self.place, name, index, value)
-        self._examination.leave()
+        self._examination.examine()
         self._changes.make(edit)
 
     def override(self, line: str) -> Override:
@@ -281,7 +281,7 @@ class Session(Asked):
         return self._changed(switched_off(self.program, name, self.place))
 
     def _changed(self, change: Override) -> Override:
-        self._examination.leave()
+        self._examination.examine()
         self._changes.make(change)
         return change
 
@@ -318,7 +318,7 @@ class Session(Asked):
 
         Raises `UndoError` if there is nothing to undo.
         """
-        self._examination.leave()
+        self._examination.examine()
         return self._changes.undo().cell
 
     def redo(self) -> str:
@@ -326,7 +326,7 @@ class Session(Asked):
 
         What was run after it is still there. Raises `UndoError` if there is nothing to make again.
         """
-        self._examination.leave()
+        self._examination.examine()
         return self._changes.redo().cell
 
     @property
