@@ -87,12 +87,15 @@ class Timeline:
     def seek(self, place: int) -> None:
         """Go to a place of the branch; one that it has not reached yet is run to."""
         self._leave()
-        self._take(self.machine, self.current, place)
+        self._take(self.machine, self.current, place, self._leading_to(self.current, place))
 
-    def _take(self, machine: Machine, branch: Branch, place: int) -> None:
-        """Take a machine to a place of a branch."""
-        iteration, position = divmod(place, len(self.program))
-        state = self._recorded(branch, iteration, position) or self._before(branch, iteration)
+    def _leading_to(self, branch: Branch, place: int) -> State:
+        """Return the state at a place of a branch, or the last one that running on leads there."""
+        iteration, position = divmod(place, self._steps)
+        return self._recorded(branch, iteration, position) or self._before(branch, iteration)
+
+    def _take(self, machine: Machine, branch: Branch, place: int, state: State) -> None:
+        """Take a machine to a place of a branch, from a state that leads there."""
         before = state.place - 1
         coming = branch.edits_until(math.inf, after=before)
         machine.restore(state, branch.losses, coming, branch.lines_until(before))
@@ -146,9 +149,16 @@ class Timeline:
     def _under_way(self, branch: Branch, place: int) -> Record | None:
         """Return what the pass under way has written, if a place is one that it has come past."""
         start = self.place - self.machine.position
-        if branch is self.current and start <= place <= self.place:
+        if start <= place <= min(self.place, self._shared_with(branch)):
             return self.machine.written
         return None
+
+    def _shared_with(self, branch: Branch) -> float:
+        """Return up to which place a branch has the course of the present one, -1 for not known."""
+        here = self.current
+        if branch is here:
+            return math.inf
+        return branch.fork if branch.parent is here else here.fork if here.parent is branch else -1
 
     def _before(self, branch: Branch, iteration: int) -> State:
         """Return the last state known from which running on leads into a pass.
@@ -210,11 +220,12 @@ class Timeline:
 
     def _enter(self, branch: Branch, place: int) -> None:
         """Go to a place of a branch."""
+        state = self._leading_to(branch, place)  # while it is known which pass is under way
         if branch is not self.current:
             self.left, self.current = self.current, branch
             branch.visits += 1
             self.branching = object()
-        self._take(self.machine, branch, place)
+        self._take(self.machine, branch, place, state)
 
     def take_back(self, edits: tuple[Change, ...]) -> None:
         """Have only these edits on the branch, whose newest place is this one."""
@@ -288,8 +299,8 @@ class Timeline:
 
     def ghost(self, place: int, branch: Branch | None = None) -> Machine:
         """Return another machine at a place that a branch, or this one, has reached."""
-        machine = Machine(self.scenario, self.first_program)
-        self._take(machine, branch or self.current, place)
+        machine, branch = Machine(self.scenario, self.first_program), branch or self.current
+        self._take(machine, branch, place, self._leading_to(branch, place))
         return machine
 
     def tensors_at(self, place: int, branch: Branch | None = None) -> dict[str, Array]:

@@ -155,6 +155,22 @@ def test_starting_again_keeps_what_cannot_be_had_again_by_running() -> None:
     assert (session.seed, session.place, session.value("W1").shape) == (0, 30, (2, 2))
 
 
+def test_branches_that_are_in_the_same_pass_have_each_its_own_numbers() -> None:
+    session = Session(network((2, 2, 1)))
+    steps = len(session.program)
+    session.seek(steps + 9)
+    session.seek(steps + 2)
+    session.edit("W2", (0, 0), 5.0)
+    session.seek(steps + 10)
+    here = {"b1": session.values(), "main": fresh(session.scenario, 0, (), steps + 9)}
+    session.branches.switch("main")
+    session.seek(steps + 9)
+    for name in ("b1", "main", "b1", "main"):
+        session.branches.switch(name)
+        assert_same(session.values(), here[name])
+    assert not np.array_equal(here["main"]["z2"], here["b1"]["z2"])
+
+
 def test_generators_that_take_turns_execute_every_instruction_once() -> None:
     session = Session(network((2, 2, 1)), iterations=2)
     seen = []
