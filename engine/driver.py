@@ -9,14 +9,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
-from .commands.interpreter import Interpreter, Journal, complete, is_kept
 from .insight import NO_INSIGHT, Insight, insight_of
 from .limits import MAX_WORK_AT_ONCE
 from .program.code import work_of
@@ -28,6 +27,7 @@ from .turns import Rest, Turn, Turns, always, never, resolve
 if TYPE_CHECKING:
     import concurrent.futures
 
+    from .commands.interpreter import Interpreter, Journal
     from .survey.layers import Survey, Surveyor
 
 
@@ -68,7 +68,6 @@ class Driver:
         self.snapshot: Snapshot = session.snapshot()
         self.notice = ""
         self._session = session
-        self._interpreter = Interpreter(session)
         self._changed = changed
         self._turns = Turns(start, self._stop, self._ended, self._changed)
         # What goes on in the background, and whether it is a run at a pace.
@@ -86,13 +85,20 @@ class Driver:
         self._surveyor: Surveyor | None = None
         self._surveyed: tuple[Snapshot | None, Survey | None] = None, None
 
+    @cached_property
+    def _interpreter(self) -> "Interpreter":
+        """What executes lines; it is made, and the commands imported, once it is needed."""
+        from .commands.interpreter import Interpreter
+
+        return Interpreter(self._session)
+
     @property
-    def journal(self) -> Journal | None:
+    def journal(self) -> "Journal | None":
         """What is told of every line that is kept; None for nothing."""
         return self._interpreter.journal
 
     @journal.setter
-    def journal(self, journal: Journal | None) -> None:
+    def journal(self, journal: "Journal | None") -> None:
         self._interpreter.journal = journal
 
     @property
@@ -133,6 +139,8 @@ class Driver:
 
     def completions(self, text: str) -> tuple[str, ...]:
         """Return what the last word of a line could be."""
+        from .commands.interpreter import complete
+
         return complete(text, self._session)
 
     def look_into(self, cell: tuple[str, Shape] | None, place: int | None = None) -> Insight:
@@ -188,7 +196,7 @@ class Driver:
             return repeated
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         # What is done now has nothing to interrupt.
-        changes = self.is_busy and is_kept(text)
+        changes = self.is_busy and self._interpreter.is_kept(text)
         return self._turns.line_up(
             Turn(lambda: self._begin(filled(text), paced, done), done, text, changes)
         )
@@ -269,7 +277,7 @@ class Driver:
     def _noted(self, text: str, answer: Answer) -> "concurrent.futures.Future[None] | None":
         """Note that a line was executed; return what to wait for before that may be shown."""
         self._interpreter.end(text, answer)
-        return self.journal.write() if self.journal and is_kept(text) else None
+        return self.journal.write() if self.journal and self._interpreter.is_kept(text) else None
 
     async def _finish_when(
         self,
@@ -293,7 +301,8 @@ class Driver:
         if isinstance(goal, Work):
             # What only looks is given up for a change; a change is not. One that waits already was
             # asked for by somebody who had asked for the look before, and has seen nothing of it.
-            self._turns.leave_for(never if is_kept(text) else _interrupts, waiting=False)
+            leaves = never if self._interpreter.is_kept(text) else _interrupts
+            self._turns.leave_for(leaves, waiting=False)
             answer = await self._on_a_thread(lambda: goal.do(self._progress), goal.activity)
         else:
             answer = await self._reach(goal, paced)

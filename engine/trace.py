@@ -5,7 +5,6 @@ the tensor's own dtype; those that JSON does not have are the strings "nan", "in
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any, TextIO
 
 import msgspec
@@ -58,6 +57,8 @@ def _line(record: Mapping[str, Any]) -> str:
 
 
 def _description(session: Session) -> dict[str, Any]:
+    from importlib.metadata import version
+
     program = session.program
     initial = [tensor.name for tensor in program.with_role(*_STARTING_ROLES)]
     return {

@@ -38,6 +38,24 @@ def test_the_list_of_keys_imports_no_pane_and_no_numpy() -> None:
     assert not loaded & {"numpy", "nnstep.tui.panes.pane", "nnstep.tui.panes.line_view"}
 
 
+def test_what_no_first_screen_needs_is_imported_after_it() -> None:
+    statement = (
+        "import nnstep.tui.app, nnstep.tui.debugger\n"
+        "from nnstep.tui.panes import PANES\n"
+        "for row in PANES: row.kind_of_pane"
+    )
+    later = {
+        "importlib.metadata",
+        "secrets",
+        "nnstep.engine.commands.interpreter",
+        "nnstep.engine.explain",
+        "nnstep.engine.faults.monitor",
+        "nnstep.engine.saving",
+        "nnstep.engine.verification",
+    }
+    assert not loaded_after(statement) & later
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_neither_textual_nor_numpy(option: str) -> None:
     statement = f"from nnstep.tui.cli import main\ntry: main(['{option}'])\nexcept SystemExit: pass"

@@ -5,8 +5,9 @@ cannot disagree. An action's id is what a user remaps in the configuration file.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
@@ -25,8 +26,7 @@ _SHOWN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """One thing to do: `does` says what, `scope` is where the keys are listened to.
 
     With a colon before it, it is a line of the prompt, whose blanks (`{cell}`, `{line}`) the screen

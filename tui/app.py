@@ -9,7 +9,9 @@ from textual import work
 from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.theme import Theme
 
 from nnstep.engine.text import printable
 
@@ -17,7 +19,7 @@ from .actions import bindings, key_of, remapped
 from .config import Config
 from .signs import PlainSigns, needs_ascii
 from .spans_sent import spans_alone
-from .theme import ALIASES, THEMES, fitting_theme
+from .theme import ALIASES, DARK, THEMES, fitting_theme
 from .typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
     # Of the screens' styles, only those of a screen that is pushed would be loaded by itself.
     CSS = "Debugger { background: $background; overflow: hidden; }"
     BINDINGS = bindings("app")
+    # That of most terminals: with another one, Textual reads all styles once more.
+    theme = Reactive(DARK.name)
 
     def __init__(
         self,
@@ -74,9 +78,12 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
             self._filters = [*kept, NoColor()]
         if self.in_ascii:
             self._filters.append(PlainSigns())
-        for theme in THEMES:
-            self.register_theme(theme)
         self.theme = fitting_theme(self.console.color_system, no_color=self.no_color).name
+
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """The themes of Textual, and ours; Textual asks for one before any can be registered."""
+        return super().available_themes | {theme.name: theme for theme in THEMES}
 
     @property
     def asks_how_wide_signs_are(self) -> bool:

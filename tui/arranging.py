@@ -1,6 +1,7 @@
 """Which panes are seen and which has the keys: by digit, tab and zoom; tree and map over others."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -68,8 +69,15 @@ class Arranging(Commanding):
 
     def _focus(self) -> None:
         """Give the keys to the pane that is to have them, and show the cell under the cursor."""
+        if self.is_mounted:
+            self._mount(self.stage.seen)
         self.set_focus(self.stage.focus)
         self._visit()
+
+    def _mount(self, panes: Iterable[Pane]) -> None:
+        """Put panes on the screen that are not there yet; one that is hidden waits for that."""
+        if new := [pane for pane in panes if not pane.is_attached]:
+            self.mount_all(new)
 
     def _go_to(self, row: Row) -> None:
         """Have the keys go to a pane, which comes into view; say so if nothing else is left."""
@@ -116,8 +124,9 @@ class Arranging(Commanding):
 
     def _enlarge(self) -> None:
         """Draw the step and the strip large, or as usual."""
-        self.query_one(StepPane).large = self._strip.large = self.stage.is_large
-        self.query_one(StepPane).repaint()
+        step = self.stage.find(StepPane)
+        step.large = self._strip.large = self.stage.is_large
+        step.repaint()
         self._strip.repaint()
 
     def action_map(self) -> None:

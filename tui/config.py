@@ -3,10 +3,10 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key, key_to_character
 
 from nnstep.engine.files import read_bytes
@@ -19,14 +19,13 @@ from .panes import PANES
 _DEFAULT_MEGABYTES, _MOST_MEGABYTES = HISTORY_BYTES >> 20, 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """What the file asks for, and what was wrong with it; `history` is in bytes.
 
     `ascii` says whether marks are in ASCII; None leaves it to the locale and to the terminal.
     """
 
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = {}
     theme: str | None = None
     history: int = HISTORY_BYTES
     ascii: bool | None = None

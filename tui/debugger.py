@@ -32,6 +32,7 @@ from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
 from .inside import Inside
 from .pointer import Pointer
+from .ready import get_ready
 from .signs import draws_ascii
 from .spelled import Speller
 from .stage import Stage
@@ -91,7 +92,7 @@ class Debugger(Arranging):
         self._is_drawn = False
         self._blanks = Blanks(
             self.driver,
-            line=lambda: self.query_one(ProgramPane).selected_line,
+            line=lambda: self.stage.find(ProgramPane).selected_line,
             cell=lambda: cell_name(*self.selected) if self.selected else None,
             asked=lambda: self._trees.asked or self.filled("{cell}"),
             watched=lambda: self.selected_watch,
@@ -119,10 +120,10 @@ class Debugger(Arranging):
             pane.show(self.driver.snapshot, self._scene())
 
     def compose(self) -> ComposeResult:
-        """Put the panes between the status and the keys."""
+        """Put the panes that are seen at first between the status and the keys."""
         self._fit()
         yield self._status
-        yield from self.stage.panes.values()
+        yield from self.stage.seen
         yield self._strip
         yield self._keys
 
@@ -160,12 +161,12 @@ class Debugger(Arranging):
             self.say(self._offer)
 
     def _explain(self) -> None:
-        """Explain from now on; before the first step there is nothing to explain."""
+        """Explain from now on, if anything has run; what was not seen at first is there now."""
         self._is_drawn = True
+        self._mount(self.stage.panes.values())
         if self.driver.snapshot.place:
             self._ask()
-        else:
-            self.call_later(self.query_one(StepPane).get_ready)
+        self.call_later(get_ready)
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
@@ -244,8 +245,7 @@ class Debugger(Arranging):
     @property
     def _shows_map(self) -> bool:
         """Whether a map is seen: what it shows is not found out otherwise."""
-        panes = self.stage.panes.values()
-        return self._is_drawn and any(isinstance(p, MapPane) and p.display for p in panes)
+        return self._is_drawn and any(isinstance(pane, MapPane) for pane in self.stage.seen)
 
     def _insight(self, cell: Cell | None, place: int | None) -> Insight:
         """Return what there is to say of the last line and of a cell, where one can follow.
@@ -362,7 +362,7 @@ class Debugger(Arranging):
     def drawn(self) -> None:
         """Have the terminal's own cursor stand on the cell in question, for those who feel it."""
         focus = self.stage.focus
-        pane = focus if isinstance(focus, TensorPane) else self.query_one(StepPane)
+        pane = focus if isinstance(focus, TensorPane) else self.stage.find(StepPane)
         if pane.display and (offset := pane.cell_offset()) is not None:
             self.app.cursor_position = pane.region.offset + offset
 
@@ -383,7 +383,7 @@ class Debugger(Arranging):
     @property
     def selected_watch(self) -> str | None:
         """The expression under the cursor of the watch pane, None if keys go elsewhere."""
-        watch = self.query_one(WatchPane)
+        watch = self.stage.find(WatchPane)
         return watch.selected if self.focused is watch else None
 
     def reveal_cell(self) -> None:

@@ -1,8 +1,9 @@
 """What is said of each built-in scenario where they are listed: on the screen, or a line each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from nnstep import scenarios
 from nnstep.engine.loading import read
@@ -12,8 +13,7 @@ from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A scenario of the gallery; a broken one has a `problem` in place of a shape and a summary."""
 
     name: str

@@ -7,8 +7,8 @@ a step did to it: nothing moves while it runs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
@@ -38,8 +38,7 @@ LEAST_HEIGHT = 8
 LEAST_BOTTOM, MOST_BOTTOM = 8, 16
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """What the panes need.
 
     That is the height of all there is in the panes of weights, of values and of gradients, and of

@@ -1,5 +1,7 @@
 """Which pane stands where, and which has the keys."""
 
+from typing import TypeVar
+
 from textual.geometry import Region, Size
 
 from nnstep.tui.panes import PANES, Row, row_of
@@ -7,6 +9,8 @@ from nnstep.tui.panes.pane import Pane
 
 from .actions import Action
 from .layout import Arrangement, Needs, regions_of
+
+PaneOfKind = TypeVar("PaneOfKind", bound=Pane)
 
 PROGRAM, STEP = row_of(1), row_of(0)
 # The width of the pane of the step at 80 columns, within its edge.
@@ -51,6 +55,15 @@ class Stage:
         regions = (name for name, stands in self._standing.items() if stands is pane)
         region = next(regions, None)
         return None if region is None else self._turn_in(region)
+
+    @property
+    def seen(self) -> list[Pane]:
+        """The panes that are seen now."""
+        return [pane for pane in self.panes.values() if pane.display]
+
+    def find(self, kind: type[PaneOfKind]) -> PaneOfKind:
+        """Return the first pane of a kind."""
+        return next(pane for pane in self.panes.values() if isinstance(pane, kind))
 
     @property
     def kept(self) -> Row | None:

@@ -7,15 +7,14 @@ none, the terminal's own are used.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import Struct
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
 
 
-@dataclass(frozen=True, slots=True)
-class Colors:
+class Colors(Struct, frozen=True):
     """The colours of a theme by what they say; None leaves one to the terminal.
 
     `bar` is the ground of titles and bars, and `current` that of the line next to run.
@@ -174,8 +173,7 @@ def fitting_theme(color_system: str | None, *, no_color: bool) -> Theme:
     return OWN_DARK if no_color or color_system in ("standard", "windows") else DARK
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Palette:
+class Palette(Struct, frozen=True, eq=False):
     """The styles that the line-drawn widgets paint with, each complete with its background.
 
     `source` is what the cell in question was computed from, and `selected` that cell; `touched` is

@@ -103,12 +103,6 @@ def find(word: Typed) -> Command:
     return BY_NAME[word.text]
 
 
-def is_kept(text: str) -> bool:
-    """Tell whether a line has to be repeated to come to the same session again."""
-    command = BY_NAME.get(typed(text).first.text)
-    return command is not None and command.kept
-
-
 _TENSOR_NAME = re.compile(r"\w*$")
 
 
@@ -238,11 +232,16 @@ class Interpreter:
 
         After a move, the cell in question is explained if that is asked for.
         """
-        if self.journal and is_kept(text):
+        if self.journal and self.is_kept(text):
             self.journal.after(text, self._session)
         if answer.moved and self._session.question.narrates:
             return replace(answer, text=(*answer.lines, *explaining.narrated(self._session)))
         return answer
+
+    def is_kept(self, text: str) -> bool:
+        """Tell whether a line has to be repeated to come to the same session again."""
+        command = BY_NAME.get(typed(text).first.text)
+        return command is not None and command.kept
 
     def _missing(self, line: Typed) -> Command:
         """Raise `TextError` for a line that begins with no command; advise if with a value."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
@@ -16,7 +16,9 @@ from nnstep.engine.machine.step import Record
 from nnstep.engine.scenario.model import Scenario
 
 from .fault import Fault, explained, merged
-from .monitor import Monitor
+
+if TYPE_CHECKING:
+    from .monitor import Monitor
 
 
 class _Found(Struct, frozen=True):
@@ -57,8 +59,10 @@ class Examination:
         self._start: tuple[Branch, int, Mapping[str, Array]] | None = None
 
     @cached_property
-    def _monitor(self) -> Monitor:
-        """What knows the faults; it is made when there is something to examine."""
+    def _monitor(self) -> "Monitor":
+        """What knows the faults; it is made, and the rules imported, to examine something."""
+        from .monitor import Monitor
+
         return Monitor(self._scenario, self._timeline.first_program)
 
     def _found_on(self, branch: Branch) -> _Found:

@@ -7,7 +7,6 @@ not end of its own accord. None is deleted but by the person whose it is.
 
 import hashlib
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -338,7 +337,7 @@ class Keeping:
         if self._file is None:
             folder = self._folder or state_folder()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            name = f"{_prefix(where(self._scenario))}{secrets.token_hex(4)}{SUFFIX}"
+            name = f"{_prefix(where(self._scenario))}{os.urandom(4).hex()}{SUFFIX}"
             self._claim = Claim(folder / name)
             self._file = JournalFile(folder / name)
         self._file.write(self.journal)

@@ -1,8 +1,5 @@
 """The pane of the step and the strip, on the screen: what one sees while one steps."""
 
-import subprocess
-import sys
-
 import pytest
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger
 from msgspec.structs import replace
@@ -270,16 +267,6 @@ async def test_a_fast_run_shows_the_tensor_written_last_only() -> None:
         await pilot.press("space")
         await until(pilot, lambda: not driver.is_busy)
         await until(pilot, lambda: any("○" in line for line in step(pilot)) or name == "x")
-
-
-def test_explaining_is_imported_after_the_first_paint() -> None:
-    code = (
-        "import sys, nnstep.tui.app, nnstep.tui.debugger, nnstep.tui.panes.step;"
-        "import nnstep.tui.panes.strip;"
-        "print([name for name in sys.modules if name.startswith('nnstep.engine.explain')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 async def test_a_source_may_be_an_operand_that_the_step_does_not_lay_out() -> None:

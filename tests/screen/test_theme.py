@@ -21,6 +21,7 @@ from nnstep.tui.theme import (
     OWN_DARK,
     OWN_LIGHT,
     THEMES,
+    Palette,
     fitting_theme,
     palette_of,
 )
@@ -68,7 +69,7 @@ def test_what_is_written_is_legible(theme: object, name: str, least: float) -> N
 def test_every_colour_is_one_of_256(theme: object) -> None:
     palette = palette_of(theme)  # type: ignore[arg-type]
     levels = {0, 95, 135, 175, 215, 255}
-    for name in palette.__slots__:
+    for name in Palette.__struct_fields__:
         for color in (getattr(palette, name).color, getattr(palette, name).bgcolor):
             red, green, blue = rgb(color).rgb
             is_grey = red == green == blue and (red - 8) % 10 == 0
@@ -78,7 +79,7 @@ def test_every_colour_is_one_of_256(theme: object) -> None:
 @pytest.mark.parametrize("theme", [OWN_DARK, OWN_LIGHT], ids=lambda theme: theme.name)
 def test_the_terminal_keeps_its_own_colours(theme: object) -> None:
     palette = palette_of(theme)  # type: ignore[arg-type]
-    for name in palette.__slots__:
+    for name in Palette.__struct_fields__:
         style = getattr(palette, name)
         assert style.bgcolor is None
         assert style.color is None or style.color.type is ColorType.STANDARD
@@ -98,7 +99,7 @@ def test_without_colours_there_are_attributes() -> None:
     assert palette.written.bold
     assert palette.selected.reverse
     assert palette.error.reverse
-    styles = [getattr(palette, name) for name in palette.__slots__]
+    styles = [getattr(palette, name) for name in Palette.__struct_fields__]
     assert all(style.color is None and style.bgcolor is None for style in styles)
 
 

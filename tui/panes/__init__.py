@@ -5,9 +5,10 @@ README have their digits and titles from it. It names the classes and imports no
 a list of keys costs no NumPy.
 """
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from nnstep.tui.actions import Action
@@ -36,8 +37,7 @@ RegionName = Literal[
 Shown = Literal["always", "when asked for", "when filled", "with room"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A pane: its digit, if it has one, is its key; `kind` is its file in this folder and class.
 
     It stands in its `region`; panes that stand in one region take turns. One that is there only

@@ -7,11 +7,11 @@ first of several curves is a line, those behind it are dotted, with one dot acro
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 
@@ -28,8 +28,7 @@ _NOWHERE = np.iinfo(np.int64).max
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """The values at the lower and upper edge, NaN where there is no finite value to show."""
 
     low: float
@@ -37,8 +36,7 @@ class Scale:
     log: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """The characters of a curve, top row first, and its scale."""
 
     rows: tuple[str, ...]

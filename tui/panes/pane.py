@@ -1,9 +1,9 @@
 """A pane: a title, an edge, and a body that scrolls; each kind of pane paints its own body."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Self
 
+from msgspec import Struct
 from rich.style import Style
 from textual import events
 from textual.geometry import Offset, Size
@@ -22,8 +22,7 @@ RESTING_CURSOR = Style(underline=True)
 NO_CURSOR = Style()
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(Struct, frozen=True):
     """A pane as its title names it: the digit that goes to it, if one does, and what it shows."""
 
     digit: int | None

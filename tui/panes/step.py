@@ -5,7 +5,6 @@ tensor written last.
 """
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 from textual.geometry import Offset
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation
 
     from .sheet import Cell, Sheet, View
-
-
-_EXPLAINING = (
-    "nnstep.engine.explain.explain",
-    "nnstep.engine.explain.just_run",
-    "nnstep.tui.panes.drawing",
-)
 
 
 class StepView(TensorView):
@@ -254,11 +246,6 @@ class StepPane(TensorPane):
         body = [*self.body(room_in(width), height)]
         lines = enlarged(body, snapshot, self.view.scene, width, self.palette)
         return (lines + [empty(width, self.palette.text)] * height)[:height]
-
-    def get_ready(self) -> None:
-        """Import what explains and draws a step: the first would wait for it otherwise."""
-        for name in _EXPLAINING:
-            import_module(name)
 
     def cell_offset(self) -> Offset | None:
         """Return where the cell in question stands in the pane, None if it is not seen here."""

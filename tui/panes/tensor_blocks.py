@@ -3,7 +3,6 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
@@ -111,8 +110,7 @@ class Block(Struct, frozen=True):
         return f"{index} ".rjust(self.least)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True, dict=True):
     """The blocks of a pane and its headings by line, for one width and one set of shapes."""
 
     blocks: tuple[Block, ...]

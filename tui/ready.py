@@ -1,0 +1,18 @@
+"""What the first key would wait for is imported once the screen is there, and not before."""
+
+from importlib import import_module
+
+_NEEDED = (
+    "nnstep.engine.commands.interpreter",
+    "nnstep.engine.faults.monitor",
+    "nnstep.engine.explain.explain",
+    "nnstep.engine.explain.just_run",
+    "nnstep.tui.panes.drawing",
+)
+"""What executes a command, looks for faults, and explains and draws a step."""
+
+
+def get_ready() -> None:
+    """Import what no first screen needs, and every first key."""
+    for name in _NEEDED:
+        import_module(name)
