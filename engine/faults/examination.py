@@ -98,7 +98,7 @@ class Examination:
         self._records += records[known:]
         if len(self._records) >= self._monitor.block:
             self._examine_finished()
-            tensors = dict(self._timeline.machine.tensors)
+            tensors = self._timeline.machine.give()
             self._start = self._timeline.current, first + len(records), tensors
 
     @property
@@ -139,14 +139,27 @@ class Examination:
             self._note(examined=first + count, position=0)
             records = records[count:]
 
-    def _tensors_before(self, iteration: int) -> dict[str, Array]:
-        """Return the tensors at the beginning of a pass, with the edits made there."""
-        timeline, place = self._timeline, iteration * len(self._timeline.program)
-        branch = timeline.current
+    def _tensors_before(self, iteration: int) -> Mapping[str, Array]:
+        """Return the tensors at the beginning of a pass, as its faults are judged by them.
+
+        Edits made there are in them, and those made in it so far of parameters: what an update is
+        compared with is what a person has put there meanwhile.
+        """
+        timeline, steps = self._timeline, len(self._timeline.program)
+        branch, begin = timeline.current, iteration * steps
         if self._start is None or self._start[:2] != (branch, iteration):
-            self._start = branch, iteration, timeline.tensors_at(place)
+            self._start = branch, iteration, timeline.tensors_at(begin)
+        last = min(timeline.place, begin + steps) - 1
+        parameters = timeline.program.parameters
+        edits = [
+            edit
+            for edit in branch.edits_until(max(begin, last), after=begin - 1)
+            if edit.place == begin or edit.name in parameters
+        ]
+        if not edits:
+            return self._start[2]
         tensors = dict(self._start[2])
-        for edit in branch.edits_until(place, after=place - 1):
+        for edit in edits:
             edit.apply(tensors)
         return tensors
 
@@ -156,10 +169,6 @@ class Examination:
         steps = len(timeline.program)
         begin, end = first * steps, (first + len(records)) * steps
         before = self._tensors_before(first)
-        for edit in branch.edits_until(min(timeline.place, begin + steps) - 1, after=begin):
-            # What an update is compared with is what a person has put there meanwhile.
-            if edit.name in timeline.program.parameters:
-                edit.apply(before)
         monitor, losses, found = self._monitor, branch.losses.view(), self._found_on(branch)
         as_listed = monitor.has_listed(timeline.program) and not any(
             edit.place < end or isinstance(edit, Override)

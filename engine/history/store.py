@@ -36,7 +36,7 @@ class Keyframe(Struct, frozen=True):
     """The tensors at the beginning of a pass that are not computed in it, before any edit there."""
 
     iteration: int
-    tensors: Mapping[str, Array]
+    tensors: dict[str, Array]
     cursor: Cursor | None
 
 
@@ -180,6 +180,42 @@ def tensors_at(
         last = program.last_writer(made.name, place)
         if last is None or last < made.place:  # nothing has replaced it since
             made.apply(tensors)
+    return tensors
+
+
+def tensors_near(
+    program: Program,
+    branch: Branch,
+    place: int,
+    before: Record | None,
+    written: Sequence[Array],
+    here: int,
+    live: Mapping[str, Array],
+) -> dict[str, Array]:
+    """Return the same, taken from what is `live` on the branch `here`, which is few lines away.
+
+    Of thousands of tensors only those are looked for that these lines have written.
+    """
+    first, end = sorted((place, here))
+    lines, steps = program.instructions, len(program)
+    names = {name for step in range(first, end) for name in lines[step % steps].writes}
+    names |= {edit.name for edit in branch.edits_until(end, after=first - 1)}
+    tensors = dict(live)
+    start = place - place % steps
+    for name in names:
+        step = program.last_writer(name, place)
+        if step is not None:
+            at = program.counts[step % steps] + lines[step % steps].writes.index(name)
+            record = written if step >= start else before
+            assert record is not None, "a step before the pass is one of the pass before"
+            tensors[name] = record[at]
+        elif name in branch.origin.tensors:
+            tensors[name] = branch.origin.tensors[name]
+        else:
+            tensors.pop(name, None)
+        for edit in branch.last_edits_of(name, place - 1):
+            if step is None or edit.place > step:
+                edit.apply(tensors)
     return tensors
 
 

@@ -6,7 +6,7 @@ the past starts a branch, and the old future stays.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 from nnstep.engine.arrays import Array
@@ -20,7 +20,10 @@ from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .branch import Branch
-from .store import Keyframe, Store, tensors_at
+from .store import Keyframe, Store, tensors_at, tensors_near
+
+# Up to so many lines away, few tensors are others than here.
+_NEAR = 16
 
 MAIN = "main"
 
@@ -128,7 +131,11 @@ class Timeline:
         before, record = records
         place = iteration * len(self.program) + position
         written = record[: self.program.counts[position]]
-        tensors = tensors_at(self.program, branch, place, before, written)
+        if branch is self.current and abs(place - self.place) <= _NEAR:
+            here, live = self.place, self.machine.give()
+            tensors = tensors_near(self.program, branch, place, before, written, here, live)
+        else:
+            tensors = tensors_at(self.program, branch, place, before, written)
         return State(place, tensors, written, self._cursor(branch, iteration))
 
     def _records_of(
@@ -228,10 +235,15 @@ class Timeline:
         self._take(self.machine, branch, place, state)
 
     def take_back(self, edits: tuple[Change, ...]) -> None:
-        """Have only these edits on the branch, whose newest place is this one."""
-        self.current.edits = edits
+        """Have only these edits on the branch, whose newest place is this one.
+
+        Those that are taken back were made here.
+        """
+        branch, place = self.current, self.place
+        state = self._leading_to(branch, place)
+        branch.edits = edits
         self._cut()
-        self.seek(self.place)
+        self._take(self.machine, branch, place, state)
 
     def _cut(self) -> None:
         """Forget what was computed after this place, with other edits than there are now."""
@@ -303,16 +315,17 @@ class Timeline:
         self._take(machine, branch, place, self._leading_to(branch, place))
         return machine
 
-    def tensors_at(self, place: int, branch: Branch | None = None) -> dict[str, Array]:
+    def tensors_at(self, place: int, branch: Branch | None = None) -> Mapping[str, Array]:
         """Return the tensors at a place that a branch, or this one, has reached."""
         branch = branch or self.current
         if branch is self.current and place == self.place:
-            return dict(self.machine.tensors)
+            return self.machine.give()
         state = self._recorded(branch, *divmod(place, len(self.program)))
         if state is None:
             return self.ghost(place, branch).tensors
-        tensors = dict(state.tensors)
-        for edit in branch.edits_until(place, after=place - 1):
+        edits = branch.edits_until(place, after=place - 1)
+        tensors = dict(state.tensors) if edits else state.tensors
+        for edit in edits:
             edit.apply(tensors)
         return tensors
 

@@ -56,7 +56,9 @@ class Machine:
         self.finished: Callable[[int, Sequence[Record]], None] | None = None
         self.stride = MOST_TOGETHER
         self.place = 0
+        # Where somebody has been given what is live, it is copied before it changes.
         self._live: dict[str, Array] = {}
+        self._is_given = False
         # What the pass under way has written and what is computed ahead, that of so many lines;
         # how many of these arrays are live; what the last pass wrote; and which program ran last.
         self._record: list[Array] = []
@@ -92,12 +94,27 @@ class Machine:
         shown, here = self._shown, self._counts[self.position]
         if self._left is not None:
             start, record = self._left
-            self._live.update(zip(self._names[start:], record[start:], strict=True))
+            self._own().update(zip(self._names[start:], record[start:], strict=True))
             self._left = None
         if shown != here:
-            self._live.update(zip(self._names[shown:here], self._record[shown:here], strict=True))
+            self._own().update(zip(self._names[shown:here], self._record[shown:here], strict=True))
             self._shown = here
         return self._live
+
+    def _own(self) -> dict[str, Array]:
+        """Return what is live to be changed: nobody else has it."""
+        if self._is_given:
+            self._live, self._is_given = dict(self._live), False
+        return self._live
+
+    def give(self) -> dict[str, Array]:
+        """Return what is live at this place, for good: it does not change as the machine goes on.
+
+        There may be thousands of tensors, and it is asked for again and again.
+        """
+        tensors = self.tensors
+        self._is_given = True
+        return tensors
 
     @property
     def written(self) -> Record:
@@ -144,7 +161,7 @@ class Machine:
         """
         self._later, self._trusted = [], 1  # the batches go back with the cursor
         self.place = state.place
-        self._live, self._left = dict(state.tensors), None
+        self._live, self._is_given, self._left = state.tensors, True, None
         self._record = list(state.written)
         self._computed, self._shown = self.position, self._counts[self.position]
         self.losses = losses
@@ -178,7 +195,7 @@ class Machine:
         self._computed = self.position
         # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
         if edit.name in tensors:
-            edit.apply(tensors)
+            edit.apply(self._own())
         self._run(self.program.with_lines(lines_of([edit])))
 
     def _run(self, program: Program) -> None:

@@ -65,7 +65,7 @@ class State(msgspec.Struct, frozen=True):
     """
 
     place: int
-    tensors: Mapping[str, Array]
+    tensors: dict[str, Array]
     written: Sequence[Array] = ()
     cursor: Cursor | None = None
 

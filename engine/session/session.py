@@ -1,6 +1,7 @@
 """A session, what every front end talks to: a run with a history, stops, watches and checks."""
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.faults.examination import Examination
@@ -137,8 +138,8 @@ class Session(Asked):
         return self._machine.tensors[name]
 
     def values(self) -> Mapping[str, Array]:
-        """Return all live tensors by name."""
-        return dict(self._machine.tensors)
+        """Return all live tensors by name, as they are at this place."""
+        return MappingProxyType(self._machine.give())
 
     def values_at(self, place: int) -> Mapping[str, Array]:
         """Return all tensors that were live at a place that the branch has reached, by name."""

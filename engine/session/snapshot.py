@@ -1,6 +1,7 @@
 """A snapshot: all there is to show of a session at one place, frozen."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from msgspec import Struct
@@ -192,7 +193,7 @@ def snapshot_of(
         epoch=machine.clock.epoch(place),
         finished=total is not None and place >= total,
         last=timeline.line_of(place - 1) if place else None,
-        tensors=dict(machine.tensors),
+        tensors=MappingProxyType(machine.give()),
         before=before,
         stale=stale_tensors(timeline.program, place, edits),
         losses=machine.losses.view(machine.losses_until(place)),
