@@ -231,10 +231,6 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
         """The positions of the lines that a person has put in place of the rule's."""
         return frozenset(at for at, line in enumerate(self.instructions) if line.rule is not None)
 
-    def old(self, position: int) -> frozenset[str]:
-        """Return what the pass under way has not written before a position: it is of the last."""
-        return frozenset(name for name, first in self.renewed.items() if first >= position)
-
     def with_lines(self, lines: Mapping[int, Instruction]) -> "Program":
         """Return the program with other instructions at some positions; itself if all are there."""
         if all(self.instructions[position] is line for position, line in lines.items()):

@@ -1,6 +1,6 @@
 """What is of the last iteration: the tensors that the pass under way has not written yet."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.history.timeline import Timeline
@@ -8,14 +8,50 @@ from nnstep.engine.program.program import Program
 from nnstep.engine.text import listed
 
 
+class OldTensors(Set[str]):
+    """The names of live tensors that a pass makes anew and has not yet, but for some others.
+
+    Of thousands of them only those are looked at that somebody asks for.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        position: int,
+        tensors: Mapping[str, Array],
+        others: Collection[str] = frozenset(),
+    ) -> None:
+        self._program, self._position, self._tensors = program, position, tensors
+        self._others = others
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or name not in self._tensors or name in self._others:
+            return False
+        return self._program.renewed.get(name, -1) >= self._position
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._program.renewed if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def but(self, others: Collection[str]) -> "OldTensors":
+        """Return the same without some."""
+        return OldTensors(self._program, self._position, self._tensors, others)
+
+    @classmethod
+    def _from_iterable(cls, names: Collection[str]) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(names)
+
+
 def old_tensors(
     program: Program, position: int, tensors: Mapping[str, Array], *, finished: bool
-) -> frozenset[str]:
+) -> OldTensors:
     """Return those of the live tensors that this iteration makes anew, and has not yet.
 
     At the end of the run no iteration is under way.
     """
-    return frozenset() if finished else program.old(position) & tensors.keys()
+    return OldTensors(program, len(program) if finished else position, tensors)
 
 
 def of_iteration(timeline: Timeline, names: Collection[str], *, finished: bool) -> str:

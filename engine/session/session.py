@@ -25,7 +25,7 @@ from .asked import Asked
 from .branches import Branches
 from .edits import Changes, PlaceError, checked_edit
 from .going import Condition, Going, Target
-from .old import of_iteration, old_tensors
+from .old import OldTensors, of_iteration, old_tensors
 from .question import Question
 from .snapshot import BranchViews, Snapshot, snapshot_of
 from .trail import Trail
@@ -117,11 +117,11 @@ class Session(Asked):
         return stale_tensors(self.program, self.place, edits)
 
     @property
-    def old(self) -> frozenset[str]:
+    def old(self) -> OldTensors:
         """The live tensors that this iteration has not written yet: they are of the last one."""
         machine = self._machine
         position, finished = machine.position, self.finished
-        return old_tensors(self.program, position, machine.tensors, finished=finished)
+        return old_tensors(self.program, position, machine.give(), finished=finished)
 
     def of_iteration(self, names: Collection[str]) -> str:
         """Say which of some tensors are of the last iteration: `of iteration 0`; "" if none is."""

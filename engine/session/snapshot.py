@@ -19,7 +19,7 @@ from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Expectation
 from nnstep.engine.stops.stops import Stops
 
-from .old import of_iteration, old_tensors
+from .old import OldTensors, of_iteration, old_tensors
 
 
 class BranchView(Struct, frozen=True):
@@ -95,7 +95,7 @@ class Snapshot(Struct, frozen=True):
         return tuple(fault for fault in self.branch.faults if fault.place <= self.place)
 
     @property
-    def old(self) -> frozenset[str]:
+    def old(self) -> OldTensors:
         """The live tensors that this iteration has not written yet: they are of the last one."""
         return old_tensors(self.program, self.position, self.tensors, finished=self.finished)
 

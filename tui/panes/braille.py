@@ -111,9 +111,7 @@ def _rows(
     values: Array, scale: Scale, width: int, height: int, count: int, across: int
 ) -> tuple[str, ...]:
     """Draw one curve, with so many dots across a character."""
-    finite = np.isfinite(values)
-    levels = _levels(values[finite], scale, dots=4 * height)
-    tops, bottoms, missing = _columns(levels, finite, across * width, count)
+    tops, bottoms, missing = _columns(values, scale, 4 * height, across * width, count)
     dots = np.zeros((4 * height, 2 * width), dtype=bool)
     rows = np.arange(4 * height)[:, None]
     step = 2 // across
@@ -121,40 +119,77 @@ def _rows(
     return _mark(_characters(dots, width, height), np.flatnonzero(missing) // across)
 
 
-def _levels(values: Array, scale: Scale, *, dots: int) -> Array:
-    """Return the row of dots of each value, not rounded; 0 is the top one."""
-    low, high = scale.low, scale.high
-    if scale.log:
-        values, low, high = np.log10(values), math.log10(low), math.log10(high)
-    # Halved first: the difference of two values near 1e308 would overflow.
-    half = high / 2 - low / 2
-    share = (values / 2 - low / 2) / half if half > 0 else np.full(len(values), 0.5)
-    return (1 - share) * (dots - 1)
-
-
-def _columns(levels: Array, finite: Array, columns: int, count: int) -> tuple[Array, Array, Array]:
+def _columns(
+    values: Array, scale: Scale, dots: int, columns: int, count: int
+) -> tuple[Array, Array, Array]:
     """Return the topmost and the lowest dot of each column, and where a value is missing.
 
-    `levels` are those of the finite values alone, and there are columns for `count` values. In a
-    column without any, top is below bottom.
+    There are columns for `count` values. In a column without any, top is below bottom.
     """
-    known, where = len(finite), np.flatnonzero(finite)
-    if known and 1 < count < columns:
-        # Fewer values than columns: straight lines between them.
-        at = np.linspace(0, count - 1, columns)[: column_of(known - 1, count, columns) + 1]
-        finite = finite[np.round(at).astype(np.int64)]
-        everywhere = np.interp(at, where, levels) if len(where) else np.zeros(len(at))
+    if count > columns:
+        # Of thousands of values in a column only the ends are put on the scale.
+        highest, lowest, missing = _gathered(values, columns, count)
+        top, bottom = _levels(highest, scale, dots), _levels(lowest, scale, dots)
     else:
-        everywhere = np.zeros(known)
-        everywhere[where] = levels
-    dots = np.round(everywhere).astype(np.int64)
-    top, bottom = np.where(finite, dots, _NOWHERE), np.where(finite, dots, -1)
-    if count > columns and known:
-        starts = np.arange(columns) * count // columns
-        starts = starts[starts < known]
-        top, bottom = np.minimum.reduceat(top, starts), np.maximum.reduceat(bottom, starts)
-        finite = np.logical_and.reduceat(finite, starts)
-    return *_joined(top, bottom), ~finite
+        top = bottom = _stretched(_levels(values, scale, dots), columns, count)
+        missing = np.isnan(top)
+    return *_joined(_rounded(top, _NOWHERE), _rounded(bottom, -1)), missing
+
+
+def _rounded(levels: Array, nowhere: int) -> Array:
+    """Return the nearest row of dots to each level, `nowhere` for no number."""
+    known = ~np.isnan(levels)
+    rows = np.full(len(levels), nowhere)
+    rows[known] = np.round(levels[known])
+    return rows
+
+
+def _levels(values: Array, scale: Scale, dots: int) -> Array:
+    """Return the row of dots of each value, not rounded; 0 is the top one, NaN that of no number.
+
+    A larger value is never below a smaller one.
+    """
+    low, high = scale.low, scale.high
+    finite = np.isfinite(values)
+    known = values[finite]
+    if scale.log:
+        known, low, high = np.log10(known), math.log10(low), math.log10(high)
+    # Halved first: the difference of two values near 1e308 would overflow.
+    half = high / 2 - low / 2
+    share = (known / 2 - low / 2) / half if half > 0 else np.full(len(known), 0.5)
+    levels = np.full(len(values), np.nan)
+    levels[finite] = (1 - share) * (dots - 1)
+    return levels
+
+
+def _stretched(levels: Array, columns: int, count: int) -> Array:
+    """Return the level in each column where there are no more values: straight lines between."""
+    known = len(levels)
+    if not known or not 1 < count < columns:
+        return levels
+    at = np.linspace(0, count - 1, columns)[: column_of(known - 1, count, columns) + 1]
+    where = np.flatnonzero(~np.isnan(levels))
+    lines = np.interp(at, where, levels[where]) if len(where) else np.zeros(len(at))
+    lines[np.isnan(levels[np.round(at).astype(np.int64)])] = np.nan
+    return lines
+
+
+def _gathered(values: Array, columns: int, count: int) -> tuple[Array, Array, Array]:
+    """Return the largest and the smallest value of each column, and where one is missing.
+
+    There are columns for `count` values. In one without any that is finite, both are infinite.
+    """
+    if not len(values):
+        return values, values, values
+    starts = np.arange(columns) * count // columns
+    starts = starts[starts < len(values)]
+    finite = np.isfinite(values)
+    if finite.all():
+        missing = np.zeros(len(starts), dtype=bool)
+        return np.maximum.reduceat(values, starts), np.minimum.reduceat(values, starts), missing
+    highest = np.maximum.reduceat(np.where(finite, values, -np.inf), starts)
+    lowest = np.minimum.reduceat(np.where(finite, values, np.inf), starts)
+    return highest, lowest, ~np.logical_and.reduceat(finite, starts)
 
 
 def _joined(top: Array, bottom: Array) -> tuple[Array, Array]:

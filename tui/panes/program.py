@@ -63,6 +63,7 @@ class ProgramPane(Pane):
         self._ran: frozenset[int] = frozenset()
         self._labels: tuple[str, ...] = ()
         self._labelled: object = None
+        self._longest = 0
         self._left = 0
         # The line that somebody has moved the cursor to.
         self._chosen: int | None = None
@@ -95,10 +96,10 @@ class ProgramPane(Pane):
             return
         if (wanted := (id(snapshot.program), width, height)) != self._labelled:
             self._labels = label_column(snapshot.program, wide=width >= WIDTH_FOR_WORDS)
+            self._longest = max(len(line.code) for line in snapshot.program.instructions)
             self._labelled, self._moved = wanted, True
         self.scrolled.fit(len(snapshot.program), height)
-        longest = max(len(line.code) for line in snapshot.program.instructions)
-        self._left = max(0, min(self._left, longest - self._code_width(width)))
+        self._left = max(0, min(self._left, self._longest - self._code_width(width)))
         if self._moved:
             self._moved = False
             self._reveal(snapshot)

@@ -1,6 +1,7 @@
 """What there is to remark on a calculation: how its parts make the result, where they are from."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.explain.calculation import Calculation
@@ -35,6 +36,7 @@ def _step_of(name: str, snapshot: Snapshot) -> int | None:
     return next((step for step in steps if name in lines[step % count].writes), None)
 
 
+@lru_cache(maxsize=8)
 def reasons_for_zeros(program: Program) -> Mapping[str, str]:
     """Return, for the tensors that may be 0 because a ReLU is off, these words."""
     return {

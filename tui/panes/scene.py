@@ -1,6 +1,6 @@
 """What there is to see around a snapshot: what has just run, and which cell is in question."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -68,7 +68,7 @@ class Standing(Struct, frozen=True, eq=False):
 
     written: frozenset[str]
     read: frozenset[str]
-    old: frozenset[str]
+    old: Set[str]
     stale: frozenset[str]
     edited: Mapping[str, frozenset[Shape]]
     misprinted: Mapping[str, frozenset[Shape]]
@@ -166,7 +166,7 @@ class Scenes:
         return Standing(
             written=frozenset(written),
             read=frozenset(read - written if len(unit) > 1 else read),
-            old=snapshot.old - written,
+            old=snapshot.old.but(written),
             stale=snapshot.stale,
             edited=self._edited(snapshot),
             misprinted=_misprinted(snapshot),

@@ -22,8 +22,8 @@ from .large import enlarged, lines_in, place_in, place_of, room_in
 from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .scene import Scene
-from .tensor_blocks import Headings
-from .tensors import TensorPane, TensorView, heading_line
+from .tensor_blocks import Headings, heading_line
+from .tensors import TensorPane, TensorView
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation

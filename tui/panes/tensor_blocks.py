@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import Number, direction, format_value
 from nnstep.tui.theme import Palette
 
-from .line_view import Piece
+from .line_view import Line, Piece, fit
 from .scene import EDITED, MISPRINTED, READ, WRITTEN, Scene
 
 # Before the name: the mark of the last step, that of what has become of the tensor, and a blank.
@@ -147,6 +147,14 @@ def heading_of(tensor: Tensor) -> str:
 
 
 Headings = Callable[[Tensor], str]
+
+
+@lru_cache(maxsize=64)
+def heading_line(heading: str, width: int, palette: Palette) -> Line:
+    """Paint a rule that begins with a heading."""
+    rule = f" {'─' * (width - 3 - len(heading))}"
+    pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
+    return fit(pieces, width, palette.text)
 
 
 def names_of(program: Program, belongs: Callable[[Tensor], bool]) -> list[str]:

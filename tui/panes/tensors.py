@@ -1,7 +1,6 @@
 """Panes of tensors: a view over blocks of numbers, with a cursor."""
 
 from collections.abc import Collection, Iterator
-from functools import lru_cache
 from typing import Self
 
 from textual.geometry import Offset, Size
@@ -27,6 +26,7 @@ from .tensor_blocks import (
     Headings,
     Layout,
     Look,
+    heading_line,
     heading_of,
     lay_out,
     names_of,
@@ -49,7 +49,9 @@ class TensorView:
         self._names: list[str] = []
         self._names_of_program: list[str] = []
         self._layout = Layout((), {}, 0)
-        self._shapes: list[Shape | None] = []
+        # Those whose shapes are not the same in every batch, and what is laid out.
+        self._varying: list[str] = []
+        self._laid_out_for: list[int | Shape | None] = []
         # How wide the numbers of each block are, and of which rows they have been measured.
         self._numbers: dict[str, int] = {}
         self._measured: dict[str, tuple[Array, range]] = {}
@@ -62,17 +64,27 @@ class TensorView:
         """Take a snapshot; if the scene follows the step, what that wrote comes into view."""
         self.snapshot, self.scene = snapshot, scene
         names = self.names(snapshot)
-        if new := names != self._names:
+        if new := names is not self._names and names != self._names:
             self._names, self._awaited = names, None
-        arrays = [snapshot.tensors.get(name) for name in self._names]
-        shapes = [None if array is None else array.shape for array in arrays]
-        if new or shapes != self._shapes:
-            self._shapes = shapes
+            of_program = snapshot.program.tensors
+            self._varying = [name for name in names if len({*of_program[name].shapes}) > 1]
+        known = self._known(snapshot)
+        if new or known != self._laid_out_for:
+            self._laid_out_for = known
             self._lay_out()
         if scene.follow:
-            written = [name for name in snapshot.written if name in self._names]
+            written = [name for name in snapshot.written if name in self._layout.by_name]
             self._awaited = written[0] if written else None
         self.ask(scene, reveal=scene.follow)
+
+    def _known(self, snapshot: Snapshot) -> list[int | Shape | None]:
+        """Return what decides which tensors have a shape, and which: there may be thousands.
+
+        They come to have a value in the order of the program, so their number says which do.
+        """
+        arrays = map(snapshot.tensors.get, self._varying)
+        shapes = (None if array is None else array.shape for array in arrays)
+        return [len(snapshot.tensors), *shapes]
 
     def ask(self, scene: Scene, *, reveal: bool = True) -> None:
         """Take another cell in question; if it is here, the cursor is on it, and in view.
@@ -143,7 +155,8 @@ class TensorView:
 
     def _laid_out(self, snapshot: Snapshot, width: int) -> Layout:
         headings = self.headings(snapshot)
-        shapes = {name: array.shape for name, array in snapshot.tensors.items()}
+        tensors = snapshot.tensors
+        shapes = {name: tensors[name].shape for name in self._names if name in tensors}
         return lay_out(self._names, snapshot.program, shapes, width, headings)
 
     @property
@@ -338,14 +351,6 @@ class TensorView:
             max(first, cell.column - self._fitting(block) + 1), cell.column
         )
         self._measured.pop(block.name, None)
-
-
-@lru_cache(maxsize=64)
-def heading_line(heading: str, width: int, palette: Palette) -> Line:
-    """Paint a rule that begins with a heading."""
-    rule = f" {'─' * (width - 3 - len(heading))}"
-    pieces = (("─ ", palette.rule), (heading, palette.heading), (rule, palette.rule))
-    return fit(pieces, width, palette.text)
 
 
 class TensorPane(Pane):
