@@ -16,7 +16,7 @@ from msgspec import Struct
 from nnstep.engine.expectations import Judgement, judged, place_of, when
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.loading import load
-from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.start import run_length
 from nnstep.engine.misprints import explained
 from nnstep.engine.program.program import CompileError
 from nnstep.engine.scenario.errors import ScenarioError

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.losses import LossHistory
-from nnstep.engine.machine.machine import Machine, initial_state
+from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.start import initial_state
 from nnstep.engine.operations.formula import formula
 from nnstep.engine.operations.losses import LOSSES, Reduction
 from nnstep.engine.program.code import work_of

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from nnstep.engine import Session, load
 from nnstep.engine.machine.edit import Override
-from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.start import run_length
 from nnstep.engine.override.comparison import compared
 from nnstep.engine.override.mistakes import MISTAKES, fitting, planted
 from nnstep.engine.program.program import Phase

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from nnstep import scenarios
 from nnstep.engine.loading import read
-from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.start import run_length
 from nnstep.engine.scenario.errors import ScenarioError
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec import Struct, field
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.start import run_length
 from nnstep.engine.operations.formula import Formula, formula, variable
 from nnstep.engine.operations.initializers import INITIALIZERS
 from nnstep.engine.program.program import Drawn, Instruction, Program, Role, Tensor

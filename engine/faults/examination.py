@@ -109,10 +109,10 @@ class Examination:
         """Examine all that is left, the pass under way included."""
         if not self._timeline.keeps:
             return
-        if self._records:
-            self._examine_finished()
         timeline = self._timeline
         iteration, position = divmod(timeline.place, len(timeline.program))
+        if self._records:
+            self._examine_finished()
         found = self._found_on(timeline.current)
         if iteration == found.examined and position > found.position:
             self._examine(iteration, [timeline.machine.written], found.position)

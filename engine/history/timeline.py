@@ -13,7 +13,8 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.batches import Cursor
 from nnstep.engine.machine.edit import Change
-from nnstep.engine.machine.machine import Machine, initial_state
+from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.start import initial_state
 from nnstep.engine.machine.step import Record, State
 from nnstep.engine.program.code import work_of
 from nnstep.engine.program.program import Instruction, Program

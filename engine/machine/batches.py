@@ -1,6 +1,7 @@
 """The data cursor: which rows each iteration takes."""
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,12 @@ class Batches:
             self._draws.state = cursor.state
             self._epoch = cursor.epoch - 1
             self.cursor = cursor
+
+    def those_from(self, iteration: int, count: int) -> Iterable[tuple[Array, Array]]:
+        """Return the batches of so many iterations, from one on."""
+        if self._only is not None:
+            return repeat(self.batch(iteration), count)
+        return map(self.batch, range(iteration, iteration + count))
 
     def batch(self, iteration: int) -> tuple[Array, Array]:
         """Return the inputs and targets of an iteration; iterations come in order."""

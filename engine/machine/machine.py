@@ -1,10 +1,10 @@
 """The machine: named tensors, a program counter, and one loop that executes instructions."""
 
-import contextvars
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain, repeat
+from itertools import chain, count, repeat
+from operator import length_hint
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +17,9 @@ from nnstep.engine.scenario.model import Scenario
 from .batches import Batches, Cursor
 from .clock import Clock
 from .edit import Change, lines_of
-from .initial import Draws, initial_tensors
+from .initial import Draws
 from .losses import LossHistory
+from .start import silent_context
 from .step import Record, State, Step
 
 
@@ -43,7 +44,8 @@ class Machine:
     `place` is the number of instructions executed so far, `tensors` holds what is live, `written`
     what the pass under way has written, and `losses` the loss of every iteration. `program` is the
     one that runs at this place, overrides included. A pass of few numbers is computed as a whole:
-    what lies ahead of the place shows nowhere, and is dropped when something changes.
+    what lies ahead of the place shows nowhere, and is dropped when something changes. Which of the
+    steps that are handed out has been taken is looked up when somebody asks for the place.
 
     `finished`, if there is one, is handed the first iteration and the records of passes that the
     machine has come to the end of; they never go past a multiple of `stride`.
@@ -55,7 +57,12 @@ class Machine:
         self.losses = LossHistory()
         self.finished: Callable[[int, Sequence[Record]], None] | None = None
         self.stride = MOST_TOGETHER
-        self.place = 0
+        # The place that all else here is about; the steps that are handed out from there on, what
+        # does it, and how many of them had not been taken when that was looked up last.
+        self._at = 0
+        self._steps: list[Step] = []
+        self._handed = iter(self._steps)
+        self._waiting = 0
         # Where somebody has been given what is live, it is copied before it changes.
         self._live: dict[str, Array] = {}
         self._is_given = False
@@ -74,14 +81,19 @@ class Machine:
         self._left: tuple[int, Record] | None = None
         self._executed = program
         self._edits: Sequence[Change] = ()
-        # Whose turn it is to go on: another one begins with each move and each change.
-        self._turn = object()
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
         self._names, self._counts = program.written, program.counts
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
         self._after_loss = loss + 1
         self._together = passes_together(program)
-        self._context = _silent_context()
+        self._context = silent_context()
+
+    @property
+    def place(self) -> int:
+        """The number of instructions executed so far."""
+        if length_hint(self._handed) != self._waiting:
+            self._take_note()
+        return self._at
 
     @property
     def position(self) -> int:
@@ -91,7 +103,7 @@ class Machine:
     @property
     def tensors(self) -> dict[str, Array]:
         """What is live at this place."""
-        shown, here = self._shown, self._counts[self.position]
+        here, shown = self._counts[self.position], self._shown
         if self._left is not None:
             start, record = self._left
             self._own().update(zip(self._names[start:], record[start:], strict=True))
@@ -119,7 +131,8 @@ class Machine:
     @property
     def written(self) -> Record:
         """What the pass under way has written, in the order of the program."""
-        return tuple(self._record[: self._counts[self.position]])
+        here = self._counts[self.position]
+        return tuple(self._record[:here])
 
     @property
     def last(self) -> Step:
@@ -159,15 +172,15 @@ class Machine:
 
         `edits` are still to be made, in order of their places, one at the state's own at once.
         """
+        self._stop_handing_out()
         self._later, self._trusted = [], 1  # the batches go back with the cursor
-        self.place = state.place
+        self._at = state.place
         self._live, self._is_given, self._left = state.tensors, True, None
         self._record = list(state.written)
         self._computed, self._shown = self.position, self._counts[self.position]
         self.losses = losses
         self._edits = edits
         self._run(self._first_program.with_lines(lines or {}))
-        self._turn = object()
         if self._batches:
             self._batches.restore(state.cursor)
         self._make_edits()
@@ -184,13 +197,12 @@ class Machine:
     def edit(self, edit: Change) -> None:
         """Make an edit here and now; none of those that were to come will be made."""
         self._edits = ()
-        self._turn = object()
         self._make(edit)
 
     def _make(self, edit: Change) -> None:
         """Make an edit; what was computed ahead is dropped."""
-        tensors = self.tensors
         self._drop_later()
+        tensors = self.tensors
         del self._record[self._shown :]
         self._computed = self.position
         # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
@@ -204,7 +216,6 @@ class Machine:
         if program is not self.program and any(new is not old for new, old in pairs):
             self._drop_later()
             self.program = program
-            self._turn = object()
 
     # Going on
 
@@ -215,20 +226,39 @@ class Machine:
         runs, in a context of the machine's own, so the caller's error state is never touched.
         """
         while self.place < end:
-            turn = self._turn = object()
+            self._stop_handing_out()
             if self._computed == self.position:
                 self._compute(end)
-            place = self.place
-            due = self._next_mark(place)
-            for step in self._ahead(end):
-                place += 1
-                self.place = place
-                if place == due:
-                    self._come_to_mark()
-                    due = self._next_mark(place)
-                yield step
-                if self._turn is not turn:
-                    break  # somebody else has moved or changed the machine in the meantime
+            self._steps = self._ahead(end)
+            self._handed, self._waiting = iter(self._steps), len(self._steps)
+            yield from self._handed  # as long as nobody else moves or changes the machine
+
+    def _take_note(self) -> None:
+        """Go past the steps that have been taken of those that are handed out."""
+        waiting = length_hint(self._handed)
+        taken, self._waiting = self._waiting - waiting, waiting
+        place, length = self._at + taken, len(self.program)
+        try:
+            while self._at < place:
+                passes = min((place - self._at) // length, len(self._later))
+                if passes and not self._at % length:
+                    records = self._later[: -passes - 1 : -1]
+                    del self._later[-passes:]
+                    self._go_past(self._at // length, records)
+                    continue
+                if self._computed == self._at % length:
+                    self._record, self._computed = [*self._later.pop()], length
+                self._go_to(min(place, self._at - self._at % length + self._computed))
+        except BaseException:
+            self._steps.clear()
+            self._waiting = 0
+            raise
+
+    def _stop_handing_out(self) -> None:
+        """Go past what has been taken of the steps handed out, and hand out no more of them."""
+        self._take_note()
+        self._steps.clear()
+        self._waiting = 0
 
     def go(
         self,
@@ -241,12 +271,11 @@ class Machine:
         `goes_on` is asked from time to time, and ends it too.
         """
         self._drop_later()
-        self._turn = object()
-        while self.place < end:
+        while self._at < end:
             if self._computed > self.position:
                 stop = self._pass_ahead(end, look)
-            elif count := self._whole_passes(end):
-                stop = self._run_passes(count, look)
+            elif passes := self._whole_passes(end):
+                stop = self._run_passes(passes, look)
             else:
                 self._compute_line()
                 stop = self._pass_ahead(end, look)
@@ -258,9 +287,9 @@ class Machine:
 
     def _pass_ahead(self, end: float, look: Look | None) -> bool:
         """Go past what is computed ahead; tell whether to stop there."""
-        stop = min(self.place - self.position + self._computed, end)
-        while self.place < stop:
-            self._go_to(self.place + 1 if look else int(stop))
+        stop = min(self._at - self.position + self._computed, end)
+        while self._at < stop:
+            self._go_to(self._at + 1 if look else int(stop))
             if look and look.here():
                 return True
         return False
@@ -268,42 +297,46 @@ class Machine:
     def _go_to(self, place: int) -> None:
         """Go past what is computed ahead, up to a place in the pass or at its end."""
         self._executed = self.program
-        while self.place < place:
-            mark = self._next_mark(self.place)
-            self.place = min(mark, place)
-            if self.place == mark:
+        while self._at < place:
+            mark = self._next_mark(self._at)
+            self._at = min(mark, place)
+            if self._at == mark:
                 self._come_to_mark()
 
-    def _ahead(self, end: float) -> Iterator[Step]:
-        """Return the steps that are computed ahead."""
-        place, position, counts = self.place, self.position, self._counts
-        stop = int(min(place - position + self._computed, end)) - place + position
-        lines = self.program.instructions[position:stop]
-        arrays: Iterator[tuple[Array, ...]] = zip(self._record[counts[position] : counts[stop]])
-        if len(lines[0].writes) > 1:
-            arrays = chain([(next(arrays) + next(arrays))], arrays)
-        return map(Step, range(place, place + len(lines)), lines, arrays, repeat(self.clock))
+    def _ahead(self, end: float) -> list[Step]:
+        """Return the steps that are computed ahead, up to an end."""
+        counts, instructions, clock = self._counts, self.program.instructions, self.clock
+        parts: list[tuple[Sequence[Array], int, int]] = []
+        if self._computed > self.position:
+            parts.append((self._record, self.position, self._computed))
+        parts += [(record, 0, len(instructions)) for record in reversed(self._later)]
+        steps: list[Step] = []
+        for record, first, stop in parts:
+            lines = instructions[first:stop]
+            arrays: Iterator[tuple[Array, ...]] = zip(record[counts[first] : counts[stop]])
+            if len(lines[0].writes) > 1:
+                arrays = chain([(next(arrays) + next(arrays))], arrays)
+            steps += map(Step, count(self._at + len(steps)), lines, arrays, repeat(clock))
+        if self._at + len(steps) > end:
+            del steps[int(end) - self._at :]
+        return steps
 
     def _next_mark(self, place: int) -> int:
         """Return the next place at which there is more to do: the loss, the end, an edit."""
-        start = place - self.position
+        start = place - place % self.clock.steps_per_iteration
         after = start + self._after_loss
         mark = after if place < after else start + self.clock.steps_per_iteration
         return min(mark, self._edits[0].place) if self._edits else mark
 
     def _come_to_mark(self) -> None:
         """Do what there is to do besides executing lines."""
-        position = self.position
-        if position == self._after_loss or (not position and self._loss_is_last):
+        position = self._at % len(self.program)
+        if position == self._after_loss % len(self.program):
             at = self._counts[self._after_loss] - 1
-            self.losses.put((self.place - 1) // len(self.program), [float(self._record[at])])
+            self.losses.put((self._at - 1) // len(self.program), [float(self._record[at])])
         if not position:
             self._finish([tuple(self._record)])
         self._make_edits()
-
-    @property
-    def _loss_is_last(self) -> bool:
-        return self._after_loss == len(self.program)
 
     def _finish(self, records: Sequence[Record]) -> None:
         """Begin the pass after some that the machine has just come to the end of."""
@@ -312,11 +345,11 @@ class Machine:
         self._left = self._shown, last
         self._record, self._computed, self._shown = [], 0, 0
         if self.finished:
-            self.finished(self.clock.iteration(self.place) - len(records), records)
+            self.finished(self.clock.iteration(self._at) - len(records), records)
 
     def _make_edits(self) -> None:
         """Make the edits that belong at this place."""
-        while self._edits and self._edits[0].place == self.place:
+        while self._edits and self._edits[0].place == self._at:
             edit, self._edits = self._edits[0], self._edits[1:]
             self._make(edit)
 
@@ -329,33 +362,32 @@ class Machine:
             return 0
         # What an edit changes is looked at where it is made: a line before it at the latest.
         until = min(end, self._edits[0].place - 1) if self._edits else end
-        iteration = self.place // steps
-        within = math.inf if until == math.inf else int(until - self.place) // steps
+        iteration = self._at // steps
+        within = math.inf if until == math.inf else int(until - self._at) // steps
         if within < 2 and not is_made(self.program):  # to make it takes longer than it saves
             return 0
         return int(min(self._together, self.stride - iteration % self.stride, within))
 
     def _compute(self, end: float) -> None:
         """Compute some passes ahead, or else the next line."""
-        if not self._later and (count := min(self._whole_passes(end), self._trusted)):
+        if not self._later and (passes := min(self._whole_passes(end), self._trusted)):
             self._began, self._trusted = self.cursor, 2 * self._trusted
             with suppress(Exception):  # its line will raise it when its turn comes
-                self._later = self._computed_passes(count)[::-1]
-        if self._later:
-            self._record, self._computed = [*self._later.pop()], len(self.program)
-        else:
+                self._later = self._computed_passes(passes)[::-1]
+        if not self._later:
             self._compute_line()
 
     def _drop_later(self) -> None:
         """Drop the passes computed ahead that are to come."""
+        self._stop_handing_out()
         if not self._later:
             return
         self._later, self._trusted = [], 1
-        if self._batches and self.place:
+        if self._batches and self._at:
             self._batches.restore(self._began)
-            self._batches.batch((self.place - 1) // len(self.program))
+            self._batches.batch((self._at - 1) // len(self.program))
 
-    def _computed_passes(self, count: int) -> list[Record]:
+    def _computed_passes(self, passes: int) -> list[Record]:
         """Compute passes ahead; what an error leaves of them is returned.
 
         Where not even the first is left, or somebody interrupts it, the batches are where they
@@ -363,10 +395,10 @@ class Machine:
         """
         records: list[Record] = []
         cursor = self._batches.cursor if self._batches else None
-        first = self.clock.iteration(self.place)
-        batches: Iterable[Any] = range(count)
+        first = self.clock.iteration(self._at)
+        batches: Iterable[Any] = range(passes)
         if self._batches:
-            batches = map(self._batches.batch, range(first, first + count))
+            batches = self._batches.those_from(first, passes)
         try:
             self._context.run(passes_of(self.program), self.tensors, batches, records.append)
         except BaseException as error:
@@ -376,15 +408,15 @@ class Machine:
                 raise
         return records
 
-    def _run_passes(self, count: int, look: Look | None) -> bool:
+    def _run_passes(self, most: int, look: Look | None) -> bool:
         """Compute passes and go past them; tell whether to stop at a place in them."""
         cursor, steps = self.cursor, self.clock.steps_per_iteration
-        first = self.clock.iteration(self.place)
+        first = self.clock.iteration(self._at)
         try:
-            records = self._computed_passes(count)
+            records = self._computed_passes(most)
         except Exception:
             self._compute_line()  # what follows raises it at its place
-            return self._pass_ahead(self.place + 1, look)
+            return self._pass_ahead(self._at + 1, look)
         stop = look.passes(first, records) if look else None
         if stop is None:
             self._go_past(first, records)
@@ -404,7 +436,7 @@ class Machine:
         self._executed = self.program
         at = self._counts[self._after_loss] - 1
         self.losses.put(first, [float(record[at]) for record in records])
-        self.place += len(records) * self.clock.steps_per_iteration
+        self._at += len(records) * self.clock.steps_per_iteration
         self._finish(records)
         self._make_edits()
 
@@ -417,34 +449,3 @@ class Machine:
         else:
             self._record.append(sealed(np.asarray(self._context.run(line.kernel, self.tensors))))
         self._computed += 1
-
-
-def initial_state(scenario: Scenario, program: Program, seed: int) -> State:
-    """Return the state at place 0, with parameters and batches drawn from `seed`."""
-    draws = Draws(seed)
-    tensors = _silent_context().run(initial_tensors, program, scenario.dtype, draws)
-    batches = Batches(scenario.data, draws) if scenario.data else None
-    return State(0, tensors, cursor=batches.cursor if batches else None)
-
-
-def _silent_context() -> contextvars.Context:
-    """Return a context in which NumPy says nothing of overflow, division by zero or NaN.
-
-    NumPy keeps its error state in a context variable, and entering a context costs a tenth of an
-    `errstate` block.
-    """
-    context = contextvars.copy_context()
-    context.run(np.seterr, all="ignore")
-    return context
-
-
-def run_length(scenario: Scenario, iterations: int | None = None) -> int | None:
-    """Return the iterations of a run, None for one without end; `iterations` overrides the file."""
-    if iterations is not None:
-        return iterations
-    if scenario.optimizer is None:
-        return 1
-    if scenario.run.epochs is not None:
-        per_epoch = scenario.data.batches_per_epoch if scenario.data else 1
-        return scenario.run.epochs * per_epoch
-    return scenario.run.iterations

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.losses import LossHistory
-from nnstep.engine.machine.machine import Machine, initial_state
+from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.start import initial_state
 from nnstep.engine.program.program import Instruction, Phase, Program, Role
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import did_you_mean, listed, quoted

@@ -30,7 +30,7 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.files import FileError, read_bytes, write_whole
 from nnstep.engine.language.typed import Typed, typed
 from nnstep.engine.limits import MAX_COUNT, MAX_TEXT
-from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.start import run_length
 from nnstep.engine.text import printable
 
 from .reference import Reference, SessionFileError, reference_to

@@ -16,7 +16,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_SCENARIO_BYTES
 from nnstep.engine.machine.edit import Edit, Override
-from nnstep.engine.machine.machine import initial_state, run_length
+from nnstep.engine.machine.start import initial_state, run_length
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.initializers import INITIALIZERS
 from nnstep.engine.operations.losses import LOSSES

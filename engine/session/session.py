@@ -12,7 +12,7 @@ from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_OF_A_LINE_AT_ONCE
 from nnstep.engine.machine.clock import Clock, Unit, start_of
 from nnstep.engine.machine.edit import Override
-from nnstep.engine.machine.machine import run_length
+from nnstep.engine.machine.start import run_length
 from nnstep.engine.machine.step import Step
 from nnstep.engine.program.code import work_of_lines
 from nnstep.engine.program.compile import program_of

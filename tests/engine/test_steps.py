@@ -1,5 +1,7 @@
 """Whoever goes through `steps()` may do whatever they like in between."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from building import network, optimizer
@@ -130,3 +132,23 @@ def test_running_is_stepping() -> None:
     assert (step.index, step.code) == (last.index, last.code)
     assert bits(run) == through(session())
     assert run.run() is None
+
+
+def test_what_a_step_has_brought_is_there_whatever_is_asked_for_first() -> None:
+    """Which steps have been taken is looked up only when somebody asks."""
+    asked: tuple[Callable[[Session], object], ...] = (
+        lambda run: run.place,
+        lambda run: run.values()["W1"].tobytes(),
+        lambda run: run.snapshot().losses.tobytes(),
+        lambda run: run.faults,
+        lambda run: run.memory,
+    )
+    plain = session()
+    found = [[ask(plain) for ask in asked[:4]] for _ in plain.steps()]
+    for each in (1, 7, 19, 33, 61, len(found)):
+        for first in asked:
+            run = session()
+            for _, step in zip(range(each), run.steps(), strict=False):
+                assert step.index < each
+            first(run)
+            assert [ask(run) for ask in asked[:4]] == found[each - 1]
