@@ -86,7 +86,7 @@ class Debugger(Arranging):
         self._ran = range(0)
         self._pointer = Pointer()
         self._speller = Speller()
-        self._verified: dict[tuple[object, ...], Verification] = {}
+        self._verified: tuple[object, Verification | None] = None, None
         self._why: Explanation | None = None
         self._inside: Inside | None = None
         self._is_drawn = False
@@ -225,7 +225,7 @@ class Debugger(Arranging):
             is_shown=self.stage.here is not row_of(1),
             follow=follow,
             insight=insight,
-            verified=self._verified.get(self._pass_shown),
+            verified=self._verified[1] if self._verified[0] == self._pass_shown else None,
             survey=self.driver.survey() if self._shows_map else None,
         )
 
@@ -238,7 +238,7 @@ class Debugger(Arranging):
     def show_answer(self, answer: Answer | None) -> None:
         """Show what a command has answered; what came of the gradients, beside them from now on."""
         if answer is not None and answer.verification is not None:
-            self._verified = {self._pass_shown: answer.verification}
+            self._verified = self._pass_shown, answer.verification
             self._ask()
         super().show_answer(answer)
 

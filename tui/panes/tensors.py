@@ -49,7 +49,7 @@ class TensorView:
         self._names: list[str] = []
         self._names_of_program: list[str] = []
         self._layout = Layout((), {}, 0)
-        # Those whose shapes are not the same in every batch, and what is laid out.
+        # Those that have not the same shape in every batch, and what is laid out.
         self._varying: list[str] = []
         self._laid_out_for: list[int | Shape | None] = []
         # How wide the numbers of each block are, and of which rows they have been measured.
@@ -73,18 +73,14 @@ class TensorView:
             self._laid_out_for = known
             self._lay_out()
         if scene.follow:
-            written = [name for name in snapshot.written if name in self._layout.by_name]
-            self._awaited = written[0] if written else None
+            there = self._layout.by_name
+            self._awaited = next((name for name in snapshot.written if name in there), None)
         self.ask(scene, reveal=scene.follow)
 
     def _known(self, snapshot: Snapshot) -> list[int | Shape | None]:
-        """Return what decides which tensors have a shape, and which: there may be thousands.
-
-        They come to have a value in the order of the program, so their number says which do.
-        """
+        """Return what decides which shapes tensors have: they get one in the program's order."""
         arrays = map(snapshot.tensors.get, self._varying)
-        shapes = (None if array is None else array.shape for array in arrays)
-        return [len(snapshot.tensors), *shapes]
+        return [len(snapshot.tensors), *(None if a is None else a.shape for a in arrays)]
 
     def ask(self, scene: Scene, *, reveal: bool = True) -> None:
         """Take another cell in question; if it is here, the cursor is on it, and in view.
