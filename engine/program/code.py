@@ -53,10 +53,9 @@ def passes_of(program: Program) -> Passes:
 
 def passes_together(program: Program) -> int:
     """Return how many passes to compute together, 0 to compute line by line."""
-    shapes = [program.tensors[name].shape for line in program.instructions for name in line.writes]
-    numbers = sum(map(math.prod, shapes))
     if len(program) > _LINES_AT_ONCE:
         return 0
+    numbers = sum(math.prod(program.tensors[name].shape) for name in program.written)
     if numbers > _FEW_NUMBERS and work_of(program) > _WORK_AT_ONCE:
         return 0
     most = min(_NUMBERS_TOGETHER // numbers, _LINES_TOGETHER // len(program))

@@ -216,6 +216,12 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
         return found
 
     @cached_property
+    def arriving(self) -> tuple[str, ...]:
+        """The tensors in the order in which they come to have a value, first those given one."""
+        given = [name for name, tensor in self.tensors.items() if tensor.start is not None]
+        return tuple(dict.fromkeys([*given, *self.written]))
+
+    @cached_property
     def standing(self) -> tuple[str, ...]:
         """The tensors that no line writes: they have their first values, unless edited."""
         written = frozenset(self.written)

@@ -120,12 +120,12 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
     Raises `ConditionError` for a location that the program does not have.
     """
     lines = program.instructions
-    words, phases = at.split(), [line.phase.value for line in lines]
     if at in program.tensors:
-        writers = [i for i, line in enumerate(lines) if at in line.writes]
-        if not writers:
+        if at not in program.writers:
             raise ConditionError(f"no line writes {at}; a watchpoint stops when it is edited")
-        return ((writers[0], writers[0] + 1),)
+        first, *_ = program.writers[at]
+        return ((first, first + 1),)
+    words = at.split()
     match words:
         case ["line", word] if 1 <= _number(word) <= len(lines):
             return ((_number(word) - 1, _number(word)),)
@@ -151,7 +151,8 @@ def spans_of(at: str, program: Program) -> tuple[Span, ...]:
         if words[:1] == ["layer"] and layers:
             hint = f"; the layers are numbered from {min(layers)} to {max(layers)}"
         else:
-            hint = did_you_mean(at, known) or f"; the phases are {listed(dict.fromkeys(phases))}"
+            phases = dict.fromkeys(line.phase.value for line in lines)
+            hint = did_you_mean(at, known) or f"; the phases are {listed(phases)}"
         raise ConditionError(f"the program has no tensor, phase or layer {quoted(at)}{hint}")
     return found
 

@@ -23,7 +23,8 @@ from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .scene import Scene
 from .tensor_blocks import Headings, heading_line
-from .tensors import TensorPane, TensorView
+from .tensor_view import TensorView
+from .tensors import TensorPane
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.calculation import Calculation

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
 
 from msgspec import Struct
@@ -110,33 +110,35 @@ class Block(Struct, frozen=True):
         return f"{index} ".rjust(self.least)
 
 
-class Layout(Struct, frozen=True, dict=True):
+class Layout:
     """The blocks of a pane and its headings by line, for one width and one set of shapes."""
 
-    blocks: tuple[Block, ...]
-    headings: Mapping[int, str]
-    height: int
+    def __init__(
+        self, blocks: list[Block], headings: Mapping[int, str], height: int, width: int
+    ) -> None:
+        self.headings, self.height = headings, height
+        self.by_name = {block.name: block for block in blocks}
+        self._width = width
+        self._blocks, self._tops = blocks, [block.top for block in blocks]
 
-    @cached_property
-    def by_name(self) -> dict[str, Block]:
-        """The blocks by the names of their tensors."""
-        return {block.name: block for block in self.blocks}
-
-    @cached_property
+    @property
     def with_cells(self) -> list[Block]:
         """The blocks that have a cell to point at."""
-        return [block for block in self.blocks if block.rows]
-
-    @cached_property
-    def _tops(self) -> list[int]:
-        return [block.top for block in self.blocks]
+        return [block for block in self._blocks if block.rows]
 
     def block_at(self, y: int) -> Block | None:
         """Return the block that line `y` belongs to, None for a heading."""
         at = bisect_right(self._tops, y) - 1
-        if at < 0 or y >= self.blocks[at].end:
+        if at < 0 or y >= self._blocks[at].end:
             return None
-        return self.blocks[at]
+        return self._blocks[at]
+
+    def reshape(self, name: str, shape: Shape | None) -> bool:
+        """Give a tensor another shape; tell whether all others stay where they are."""
+        old = self.by_name[name]
+        new = _block(name, old.top, shape, self._width)
+        self.by_name[name] = self._blocks[bisect_right(self._tops, old.top) - 1] = new
+        return new.end == old.end
 
 
 def heading_of(tensor: Tensor) -> str:
@@ -192,7 +194,7 @@ def lay_out(
         block = _block(name, y, shapes.get(name), width)
         blocks.append(block)
         y = block.end
-    return Layout(tuple(blocks), headings, y)
+    return Layout(blocks, headings, y, width)
 
 
 def _block(name: str, top: int, shape: Shape | None, width: int) -> Block:
