@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from nnstep.engine.language.evaluate import COUNTS, FUNCTIONS
+from nnstep.engine.language.computing import FUNCTIONS
+from nnstep.engine.language.evaluate import COUNTS
 from nnstep.engine.language.typed import TextError, Typed, blaming, typed
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.stops.points import location_names

@@ -12,7 +12,8 @@ import numpy as np
 from nnstep.engine.operations.catalogue import LISTED, Function
 from nnstep.engine.operations.formula import NAMESPACE, Constant, Formula, literal
 
-from .evaluate import FUNCTIONS, evaluate
+from .computing import FUNCTIONS
+from .evaluate import evaluate
 from .nodes import (
     Attribute,
     Binary,

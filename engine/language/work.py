@@ -1,7 +1,5 @@
 """How much an expression may compute: known from shapes, before anything is computed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
 from typing import Any
@@ -40,14 +38,17 @@ _left: ContextVar[Work] = ContextVar("work")
 _PRODUCTS = 10
 
 
-@contextmanager
-def counted(work: Work | None) -> Iterator[None]:
+class Counted:
     """Take what is computed in here from this work, or from as much as one expression may do."""
-    before = _left.set(work or Work())
-    try:
-        yield
-    finally:
-        _left.reset(before)
+
+    def __init__(self, work: Work | None) -> None:
+        self._work = work or Work()
+
+    def __enter__(self) -> None:
+        self._before = _left.set(self._work)
+
+    def __exit__(self, *error: object) -> None:
+        _left.reset(self._before)
 
 
 def take(amount: int) -> None:
@@ -126,7 +127,11 @@ def check_call(node: Call, arguments: list[Any]) -> None:
 
     Functions that are not named here give no more numbers than they take.
     """
-    sizes = [np.size(argument) for argument in arguments if not isinstance(argument, tuple)]
+    sizes = [
+        argument.size if isinstance(argument, np.ndarray) else np.size(argument)
+        for argument in arguments
+        if not isinstance(argument, tuple)
+    ]
     match node.function, arguments:
         case "outer", _:
             size = prod(sizes)

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape, has_cell, sealed
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.language.evaluate import evaluate, holds
+from nnstep.engine.language.computing import Compute, computing
+from nnstep.engine.language.evaluate import evaluated, holds
 from nnstep.engine.language.nodes import ConditionError, Name, Node
 from nnstep.engine.machine.edit import Edit
 from nnstep.engine.stops.points import Breakpoint, Watchpoint
@@ -42,13 +43,13 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
     if _is_loss(node, timeline):
         count = timeline.machine.losses_until(timeline.newest)
         return Series(text, timeline.current.losses.view(count), True)
-    machine = timeline.ghost(0)
+    compute, machine = computing(node), timeline.ghost(0)
     for place in range(position, timeline.newest + 1, steps):
         machine.go(place)
         if cancelled():
             break
         named = values_at(timeline.program, machine.clock, place - 1, machine.tensors)
-        values.append(_number(node, named))
+        values.append(_number(compute, named))
     complete = position + len(values) * steps > timeline.newest
     return Series(text, sealed(np.array(values, dtype=np.float64)), complete)
 
@@ -61,10 +62,11 @@ def _is_loss(node: Node, timeline: Timeline) -> bool:
     return isinstance(node, Name) and node.name in names and not edited
 
 
-def _number(node: Node, named: Values) -> float:
+def _number(compute: Compute, named: Values) -> float:
     """Return the value of an expression as a number, NaN if it has none yet."""
     try:
-        array = np.asarray(evaluate(node, named))
+        with np.errstate(all="ignore"):
+            array = np.asarray(evaluated(compute, named))
     except KeyError:
         return np.nan
     if array.ndim:
@@ -83,8 +85,9 @@ def first_time(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> 
     node = parsed(text, timeline.program)
     machine = timeline.ghost(0)
     named = values_at(timeline.program, machine.clock, 0, machine.tensors)
-    if names_in(node) <= named.keys() and holds(node, named):
-        return 0
+    with np.errstate(all="ignore"):
+        if names_in(node) <= named.keys() and holds(computing(node), named):
+            return 0
     trigger = Trigger(Breakpoint(when=text), timeline.program)
     scan = Scan(machine, [trigger], timeline.current.edits, None, timeline.tensors_at)
     if not machine.go(timeline.newest, scan, lambda: not cancelled()):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
@@ -54,11 +55,15 @@ _LONGER = 4
 
 
 class _Glance(Struct, frozen=True, eq=False):
-    """A trigger that looks at a position of a pass, its number, and what it reads there."""
+    """A trigger that looks at a position of a pass, its number, and what it reads there.
+
+    One that looks `before` the next line does not where the run ends.
+    """
 
     number: int
     trigger: Trigger
     reads: tuple[Read, ...]
+    before: bool
 
 
 class Scan:
@@ -112,7 +117,8 @@ class Scan:
             place = max((at for at in self._edits if begin <= at <= place), default=begin)
         tensors = machine.tensors if place == machine.place else tensors_at(place)
         step = trigger.step_looked_at(place)
-        return trigger.look(values_at(machine.program, machine.clock, step, tensors))
+        with np.errstate(all="ignore"):
+            return trigger.look(values_at(machine.program, machine.clock, step, tensors))
 
     @property
     def last_place(self) -> float:
@@ -130,29 +136,29 @@ class Scan:
         edited = place in self._edits
         if not edited and position not in self._lines:
             return False
-        return self._stops(
-            place,
-            (
-                (i, trigger, self._values(trigger))
-                for i, trigger in enumerate(self._triggers)
-                if self._is_due(trigger, place) or (edited and trigger.is_watching)
-            ),
-        )
+        looks = [
+            (i, trigger, self._values(trigger))
+            for i, trigger in enumerate(self._triggers)
+            if self._is_due(trigger, place) or (edited and trigger.is_watching)
+        ]
+        with np.errstate(all="ignore"):
+            return self._stops(place, looks)
 
     def passes(self, first: int, records: Sequence[Record]) -> int | None:
         """Look at passes that are computed ahead; return the first place at which to stop."""
         clock, before = self._machine.clock, None
-        for iteration, record in enumerate(records, first):
-            for position, glances in self._glances:
-                place = iteration * self._length + position
-                looks = (
-                    (each.number, each.trigger, self._read(each, clock, place, record, before))
-                    for each in glances
-                    if self._is_due(each.trigger, place)
-                )
-                if self._stops(place, looks):
-                    return place
-            before = record
+        with np.errstate(all="ignore"):
+            for iteration, record in enumerate(records, first):
+                for position, glances in self._glances:
+                    place = iteration * self._length + position
+                    looks = [
+                        (each.number, each.trigger, self._read(each, clock, place, record, before))
+                        for each in glances
+                        if not each.before or place < self._end
+                    ]
+                    if self._stops(place, looks):
+                        return place
+                before = record
         return None
 
     def _is_due(self, trigger: Trigger, place: int) -> bool:
@@ -192,7 +198,12 @@ class Scan:
             (
                 position,
                 [
-                    _Glance(i, trigger, reads_at(trigger.names, self._machine.program, position))
+                    _Glance(
+                        i,
+                        trigger,
+                        reads_at(trigger.names, self._machine.program, position),
+                        before=position - 1 not in trigger.after,
+                    )
                     for i, trigger in enumerate(self._triggers)
                     if position % self._length in trigger.before or position - 1 in trigger.after
                 ],
@@ -203,9 +214,11 @@ class Scan:
     def _read(
         self, glance: _Glance, clock: Clock, place: int, record: Record, before: Record | None
     ) -> Values:
-        """Return what a trigger may name at a place of a pass: as `values_at`, from records."""
-        counts = counts_at(clock, glance.trigger.step_looked_at(place))
-        return counts | values_of(glance.reads, record, before, self._machine.tensors)
+        """Return what a trigger names, at a place of a pass: as `values_at`, from records."""
+        values = values_of(glance.reads, record, before, self._machine.tensors)
+        if glance.trigger.counts:
+            values |= counts_at(clock, glance.trigger.step_looked_at(place))
+        return values
 
 
 def stop_places(

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.language.evaluate import COUNTS, braced, check_names, evaluate, holds
+from nnstep.engine.language.computing import Compute, computing
+from nnstep.engine.language.evaluate import COUNTS, braced, check_names, evaluated, holds
 from nnstep.engine.language.nodes import ConditionError, Name, Node, descendants
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.machine.clock import Clock
@@ -84,10 +85,12 @@ class Trigger:
         self.lines: frozenset[int] = frozenset()
         # Whether what it reads is written only after the line that it is set at.
         self.waits = False
+        # Whether it names the iteration, the epoch or the step.
+        self.counts = False
         # Why it cannot be evaluated: its shapes do not fit. Then it stops, to say so.
         self.problem = ""
         self._program = program
-        self._condition: Node | None = None
+        self._condition: Compute | None = None
         match point:
             case Breakpoint(at=None):
                 assert point.when is not None, "a checked breakpoint has one of them"
@@ -99,7 +102,7 @@ class Trigger:
 
     def _look_everywhere(self, node: Node) -> None:
         """Look wherever the value of an expression can change."""
-        self._condition = node
+        self._condition = computing(node)
         self.reads = self._tensors_in([node])
         first = written_at(self.reads, self._program)
         lines = self._program.instructions
@@ -118,7 +121,7 @@ class Trigger:
         """Look before a stretch of lines, or after it if its results are asked for."""
         assert point.at is not None, "that is the other kind"
         nodes = [] if point.when is None else [parse_condition(point.when)]
-        self._condition = nodes[0] if nodes else None
+        self._condition = computing(nodes[0]) if nodes else None
         nodes += [parse_condition(text) for _, text in braced(point.log or "")]
         reads = self._tensors_in(nodes)
         before, after = set(), set()
@@ -139,6 +142,7 @@ class Trigger:
     def _tensors_in(self, nodes: Collection[Node]) -> frozenset[str]:
         names = frozenset[str]().union(*map(names_in, nodes))
         self.names = frozenset(n for n in names if n in self._program.tensors or n == "loss")
+        self.counts = bool(names & (COUNTS - {"loss"}))
         return tensors_in(nodes, self._program)
 
     @property
@@ -157,14 +161,17 @@ class Trigger:
         return place if before else place - 1
 
     def look(self, values: Values) -> Any:
-        """Return what is seen: whether a condition holds, or the value of a watched expression."""
+        """Return what is seen: whether a condition holds, or the value of a watched expression.
+
+        NumPy's warnings are the caller's to turn off.
+        """
         if self._condition is None:
             return True
         self.problem = ""
         try:
             if isinstance(self.point, Breakpoint):
                 return holds(self._condition, values)
-            return np.asarray(evaluate(self._condition, values))
+            return np.asarray(evaluated(self._condition, values))
         except KeyError:
             return None
         except ConditionError as error:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from nnstep.engine.language.computing import computing
 from nnstep.engine.language.evaluate import holds
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.machine.machine import Machine
@@ -23,13 +26,14 @@ class Until:
 
     def __init__(self, text: str, program: Program, machine: Machine) -> None:
         self.error: ConditionError | None = None
-        self._condition = parsed(text, program)
+        condition = parsed(text, program)
+        self._condition = computing(condition)
         self._machine = machine
         self._length = len(program)
-        self._first = max(0, written_at(tensors_in([self._condition], program), program))
+        self._first = max(0, written_at(tensors_in([condition], program), program))
         # The lines of a pass after which it can begin to hold, and what it reads there.
-        names = names_in(self._condition)
-        reads = tensors_in([self._condition], program)
+        names = names_in(condition)
+        reads = tensors_in([condition], program)
         tensors = [name for name in names if name in program.tensors or name == "loss"]
         self._looks = [
             (line, reads_at(tensors, program, line + 1))
@@ -62,7 +66,8 @@ class Until:
     def _holds(self, values: Values) -> bool:
         """Tell whether the condition holds, or cannot be evaluated."""
         try:
-            return holds(self._condition, values)
+            with np.errstate(all="ignore"):
+                return holds(self._condition, values)
         except ConditionError as error:
             self.error = error
             return True

@@ -13,7 +13,8 @@ import pytest
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.commands.interpreter import Interpreter
-from nnstep.engine.language.evaluate import FUNCTIONS, evaluate
+from nnstep.engine.language.computing import FUNCTIONS
+from nnstep.engine.language.evaluate import evaluate
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.language.typed import TextError

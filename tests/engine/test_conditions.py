@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnstep.engine.language.computing import computing
 from nnstep.engine.language.evaluate import check_names, evaluate, holds
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.parser import parse_condition
@@ -73,7 +74,7 @@ def test_values(text: str, value: float) -> None:
     ],
 )
 def test_truth(text: str, truth: bool) -> None:
-    assert holds(parse_condition(text), VALUES) is truth
+    assert holds(computing(parse_condition(text)), VALUES) is truth
 
 
 @pytest.mark.parametrize(

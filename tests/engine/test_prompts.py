@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from nnstep import scenarios
 from nnstep.engine.commands.interpreter import BY_NAME, COMMANDS, Interpreter, complete
-from nnstep.engine.language.evaluate import COUNTS, FUNCTIONS
+from nnstep.engine.language.computing import FUNCTIONS
+from nnstep.engine.language.evaluate import COUNTS
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS

@@ -4,6 +4,7 @@ import pytest
 from building import network, optimizer
 from msgspec.structs import replace
 
+from nnstep.engine.language.computing import computing
 from nnstep.engine.language.evaluate import holds
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.loading import load
@@ -43,7 +44,7 @@ def stepwise(session: Session, condition: str) -> None:
 
     def reached(step: Step) -> bool:
         values = values_at(program, session.clock, step.index, session.values())
-        return step.index % len(program) >= first and holds(node, values)
+        return step.index % len(program) >= first and holds(computing(node), values)
 
     session.run(reached)
 
