@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import prod
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.program.program import Program, Role, Tensor
@@ -71,6 +72,10 @@ class Block(Struct, frozen=True):
         """Return the line of the pane that a row stands on."""
         return self.top + row + (not self.beside_title)
 
+    def moved(self, lines: int) -> "Block":
+        """Return the same block so many lines further down."""
+        return replace(self, top=self.top + lines)
+
     def fitting(self, width: int, number: int) -> int:
         """Return how many numbers so wide fit on a line, each in its brackets."""
         return max(1, (width - self.left(number)) // (number + BRACKETS))
@@ -133,12 +138,19 @@ class Layout:
             return None
         return self._blocks[at]
 
-    def reshape(self, name: str, shape: Shape | None) -> bool:
-        """Give a tensor another shape; tell whether all others stay where they are."""
+    def reshape(self, name: str, shape: Shape | None) -> None:
+        """Give a tensor another shape; what stands below it moves by as many lines."""
         old = self.by_name[name]
         new = _block(name, old.top, shape, self._width)
-        self.by_name[name] = self._blocks[bisect_right(self._tops, old.top) - 1] = new
-        return new.end == old.end
+        at = bisect_right(self._tops, old.top) - 1
+        self.by_name[name] = self._blocks[at] = new
+        if lines := new.end - old.end:
+            for below, block in enumerate(self._blocks[at + 1 :], at + 1):
+                self._blocks[below] = self.by_name[block.name] = block.moved(lines)
+            self._tops = [block.top for block in self._blocks]
+            headings = self.headings.items()
+            self.headings = {y if y < old.top else y + lines: text for y, text in headings}
+            self.height += lines
 
 
 def heading_of(tensor: Tensor) -> str:

@@ -29,8 +29,8 @@ from .tensor_blocks import (
     number_width,
 )
 
-# More tensors than that are laid out anew as soon as each by itself.
-_FEW = 64
+# To lay all out takes no longer than to give more than that another shape.
+_FEW = 4
 
 
 class TensorView:
@@ -77,7 +77,7 @@ class TensorView:
         self.ask(scene, reveal=scene.follow)
 
     def _is_as_laid_out(self, snapshot: Snapshot) -> bool:
-        """Tell whether all tensors stand where they do, those taken in that have a value only now.
+        """Tell whether all tensors are laid out, those taken in that have a value only now.
 
         There may be thousands of them. They come to have values in the order of the program.
         """
@@ -89,12 +89,11 @@ class TensorView:
         arrived = [n for n in snapshot.program.arriving[first:end] if n in there]
         if shapes != before or len(arrived) > _FEW:
             return False
-        stay = [
-            self._layout.reshape(n, tensors[n].shape if n in tensors else None) for n in arrived
-        ]
+        for name in arrived:
+            self._layout.reshape(name, tensors[name].shape if name in tensors else None)
         if arrived:
             self._keep_cursor()
-        return all(stay)
+        return True
 
     def ask(self, scene: Scene, *, reveal: bool = True) -> None:
         """Take another cell in question; if it is here, the cursor is on it, and in view.
