@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from nnstep.engine.expectations import mistakes_in
 from nnstep.engine.language.nodes import ConditionError
-from nnstep.engine.language.typed import mistakes
 from nnstep.engine.limits import MAX_LIVE
 from nnstep.engine.program.compile import program_of, remember
 from nnstep.engine.program.program import CompileError, Phase, Program, Role
@@ -123,6 +122,8 @@ def check_references(scenario: Scenario, program: Program, report: Report) -> No
         for mistake in mistakes_of(breakpoint_of(table), program):
             keys = ("breakpoint", index, mistake.part)
             report.error(keys, mistake.message, offset=mistake.start)
+    if scenario.watches:
+        from nnstep.engine.language.parsed import mistakes
     for index, show in enumerate(scenario.watches):
         for start, message in mistakes(show, tensors):
             report.error(("watch", index, "show"), message, offset=start)

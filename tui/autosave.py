@@ -1,7 +1,6 @@
 """A session is written to disk while one works on it, and an earlier one can be gone on with."""
 
 import asyncio
-import shlex
 import time
 from collections.abc import Callable
 from functools import partial
@@ -115,6 +114,8 @@ class Autosave:
 
     def where_kept(self) -> str:
         """Say where the session is, once it has ended, and how it can be gone on with."""
+        import shlex
+
         path, problem = (self._keeping.path, self._keeping.problem) if self._keeping else (None, "")
         if path is None:
             return f"The session is {problem}." if problem else "Nothing was done in the session."

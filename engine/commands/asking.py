@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.language.parsed import expression
+from nnstep.engine.language.typed import Typed
 from nnstep.engine.program.program import Role
 from nnstep.engine.text import cell_name
 from nnstep.engine.trace import plain
@@ -18,6 +18,8 @@ from .moving import go
 from .reading import cell, value
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nnstep.engine.explain.factors import Factors
     from nnstep.engine.explain.why import Why
     from nnstep.engine.session.session import Session
@@ -223,7 +225,7 @@ COMMANDS = (
 )
 
 
-def why_as_json(found: "Why", dtype: npt.DTypeLike) -> dict[str, Any]:
+def why_as_json(found: "Why", dtype: "npt.DTypeLike") -> dict[str, Any]:
     """Return a chain and its cause as objects for JSON, with numbers as in a trace."""
 
     def number(value: float) -> Any:

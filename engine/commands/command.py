@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.arrays import Shape
-from nnstep.engine.language.evaluate import DIGITS, one_line
+from nnstep.engine.arrays import DIGITS, Shape, one_line
 from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot, Watched

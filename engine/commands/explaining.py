@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnstep.engine.arrays import Shape
 from nnstep.engine.language.nodes import Index, Name
-from nnstep.engine.language.typed import Typed, blaming, expression
+from nnstep.engine.language.parsed import expression
+from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.program.program import Phase
 from nnstep.engine.text import cell_name, did_you_mean, quoted
 from nnstep.engine.trace import plain
@@ -18,6 +18,8 @@ from .command import INTERRUPTED, Answer, Command, says, takes_long
 from .reading import cell
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nnstep.engine.explain.explanation import Explanation, Reader
     from nnstep.engine.session.session import Session
 
@@ -232,7 +234,7 @@ COMMANDS = (
 )
 
 
-def as_json(explanation: "Explanation", dtype: npt.DTypeLike) -> dict[str, Any]:
+def as_json(explanation: "Explanation", dtype: "npt.DTypeLike") -> dict[str, Any]:
     """Return an explanation as objects for JSON, with numbers as in a trace."""
 
     def number(value: float) -> Any:

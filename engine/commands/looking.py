@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import DIGITS, Array, one_line
 from nnstep.engine.files import write_whole
-from nnstep.engine.language.evaluate import DIGITS, one_line
-from nnstep.engine.language.typed import Typed, expression
+from nnstep.engine.language.parsed import expression
+from nnstep.engine.language.typed import Typed
 from nnstep.engine.program.program import Instruction
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name, printable

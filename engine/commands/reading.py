@@ -8,7 +8,8 @@ import numpy as np
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.language.evaluate import evaluate
 from nnstep.engine.language.nodes import Index, Name
-from nnstep.engine.language.typed import Typed, blaming, constant, expression
+from nnstep.engine.language.parsed import constant, expression
+from nnstep.engine.language.typed import Typed, blaming
 from nnstep.engine.machine.clock import UNITS, Unit
 from nnstep.engine.session.edits import checked_tensor
 from nnstep.engine.text import did_you_mean, listed, outside, quoted

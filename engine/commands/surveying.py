@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nnstep.engine.language.evaluate import one_line
+from nnstep.engine.arrays import one_line
 from nnstep.engine.language.typed import Typed
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import listed

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnstep.engine.arrays import Array, Shape
 
 from .nodes import Apply, Cell, Choose, Letter, Node, Number, Reduce, value_of
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 Place = tuple["int | Node", ...]
 """The index of a cell; a letter may stand for a number."""
-
 
 _NOW: ContextVar[Mapping[str, Array]] = ContextVar("tensors of the line")
 _LOOKS = [0]
@@ -97,7 +98,7 @@ class Indexed(np.lib.mixins.NDArrayOperatorsMixin):
 
         return Indexed(shape, cell, self.dtype)
 
-    def astype(self, dtype: npt.DTypeLike, copy: bool = True) -> "Indexed":
+    def astype(self, dtype: "npt.DTypeLike", copy: bool = True) -> "Indexed":
         """Return the array in another dtype."""
         kind = np.dtype(dtype)
         if kind == self.dtype:

@@ -1,11 +1,12 @@
 """The value of an expression: conditions, watches, typed numbers, texts with {expressions}."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from nnstep.engine.arrays import one_line
 from nnstep.engine.operations.catalogue import LISTED
 from nnstep.engine.text import did_you_mean, quoted
 
@@ -18,6 +19,7 @@ from .nodes import (
     descendants,
 )
 from .parser import parse_condition
+from .typed import without_braces
 from .work import Counted, Work
 
 COUNTS = frozenset({"iteration", "epoch", "step", "loss"})
@@ -82,22 +84,9 @@ def holds(condition: Compute, values: Mapping[str, Any]) -> bool:
         return False
 
 
-_BRACED = re.compile(r"\{([^{}]+)\}")
-
-
-def braced(text: str) -> list[tuple[int, str]]:
-    """Return the expressions in braces of a text, each with its offset in the text."""
-    return [(match.start(1), match[1]) for match in _BRACED.finditer(text)]
-
-
-def with_braced(text: str, change: Callable[[str], str]) -> str:
-    """Return a text in which each expression in braces is changed."""
-    return _BRACED.sub(lambda match: f"{{{change(match[1])}}}", text)
-
-
 def filled(text: str, values: Mapping[str, Any]) -> str:
     """Return a text with its expressions replaced by their values."""
-    return _BRACED.sub(lambda match: value_text(match[1], values), text)
+    return without_braces(text, lambda expression: value_text(expression, values))
 
 
 def value_text(expression: str, values: Mapping[str, Any]) -> str:
@@ -109,18 +98,6 @@ def value_text(expression: str, values: Mapping[str, Any]) -> str:
     except ConditionError as error:
         return f"({error})"
     return one_line(value)
-
-
-DIGITS = 6
-"""How many digits there are on a line, unless somebody wants another number of them."""
-
-
-def one_line(value: np.ndarray[Any, Any], digits: int = DIGITS) -> str:
-    """Write an array on one line, long ones with an ellipsis."""
-    if value.ndim == 0:
-        return f"{value[()]:.{digits}g}" if value.dtype.kind == "f" else str(value[()])
-    text = np.array2string(value, precision=digits, threshold=20, edgeitems=2, max_line_width=10**6)
-    return " ".join(text.split())
 
 
 class NumberError(ValueError):

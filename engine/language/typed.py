@@ -1,16 +1,15 @@
-"""A piece of text that somebody typed, which knows its column, and the error that names it."""
+"""A piece of text that somebody typed, which knows its column, and the error that names it.
+
+Nothing is parsed here: most scenarios have no expression that is seen at first.
+"""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
 
 from nnstep.engine.text import a_sentence, quoted
-
-from .evaluate import NumberError, braced, parse_value, unknown
-from .nodes import GrammarError, Node
-from .parser import parse_condition
 
 
 class TextError(ValueError):
@@ -121,41 +120,6 @@ def blaming(text: Typed | None) -> Iterator[None]:
         raise TextError(str(error), None if text is None else text.start) from None
 
 
-def mistakes(
-    text: str, names: Collection[str] | None = None, what: str = "an expression"
-) -> Iterator[tuple[int, str]]:
-    """Yield what is wrong with an expression or a condition, each with its offset in the text.
-
-    `names` are the tensors that there are; without them only the grammar is checked. `what` is what
-    is missing if the text is blank.
-    """
-    if not text.strip():
-        yield 0, f"{what} is missing"
-        return
-    try:
-        node = parse_condition(text)
-    except GrammarError as error:
-        yield error.start, error.message
-        return
-    if names is not None:
-        yield from ((part.start, message) for part, message in unknown(node, names))
-
-
-def mistakes_in_braces(
-    text: str, names: Collection[str] | None = None
-) -> Iterator[tuple[int, str]]:
-    """Yield what is wrong with the expressions in braces of a text, as `mistakes` does."""
-    for at, inner in braced(text):
-        yield from ((at + start, message) for start, message in mistakes(inner, names))
-
-
-def expression(text: Typed, names: Collection[str], what: str = "an expression") -> Node:
-    """Parse an expression or a condition about tensors; raise `TextError` for a mistake."""
-    for start, message in mistakes(text.text, names, what):
-        raise TextError(message, text.start + start)
-    return parse_condition(text.text)
-
-
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -165,9 +129,19 @@ def on_one_line(text: str) -> str:
     return " ".join(line.strip() for line in lines if line.strip())
 
 
-def constant(text: Typed) -> float:
-    """Read a number that does not depend on any tensor."""
-    try:
-        return parse_value(text.text)
-    except NumberError as error:
-        raise TextError(error.message, text.start + error.start) from None
+_BRACED = re.compile(r"\{([^{}]+)\}")
+
+
+def braced(text: str) -> list[tuple[int, str]]:
+    """Return the expressions in braces of a text, each with its offset in the text."""
+    return [(match.start(1), match[1]) for match in _BRACED.finditer(text)]
+
+
+def with_braced(text: str, change: Callable[[str], str]) -> str:
+    """Return a text in which each expression in braces is changed."""
+    return without_braces(text, lambda expression: f"{{{change(expression)}}}")
+
+
+def without_braces(text: str, written: Callable[[str], str]) -> str:
+    """Return a text in which something else is written in place of each expression in braces."""
+    return _BRACED.sub(lambda match: written(match[1]), text)

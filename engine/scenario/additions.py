@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nnstep.engine.arrays import Shape
-from nnstep.engine.language.typed import mistakes, mistakes_in_braces
 from nnstep.engine.text import printable, quoted
 
 from . import schema
@@ -27,6 +26,8 @@ def build_breakpoints(
 
     What the program has is checked once there is one (`stops/points.py`).
     """
+    if tables:
+        from nnstep.engine.language.parsed import mistakes, mistakes_in_braces
     for index, table in enumerate(tables):
         if table.when is not None:
             found = mistakes(table.when, what="a condition")
@@ -38,6 +39,8 @@ def build_breakpoints(
 
 def build_watches(tables: Sequence[schema.Watch], report: Report) -> tuple[str, ...]:
     """Return the expressions to watch; report what cannot be parsed."""
+    if tables:
+        from nnstep.engine.language.parsed import mistakes
     for index, table in enumerate(tables):
         _report(mistakes(table.show), ("watch", index, "show"), report)
     return tuple(table.show for table in tables)

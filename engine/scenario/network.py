@@ -3,13 +3,11 @@
 import re
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
-from nnstep.engine.language.nodes import Assignment, GrammarError
-from nnstep.engine.language.parser import parse_program
 from nnstep.engine.limits import MAX_AXES, MAX_ELEMENTS, MAX_LAYERS, MAX_NAME, MAX_PARAMETERS
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.arithmetic import weights_shape
@@ -35,6 +33,9 @@ from .model import (
 )
 from .numbers import check_settings, finite, read_array, read_array_file, typed
 from .report import Report
+
+if TYPE_CHECKING:
+    from nnstep.engine.language.nodes import Assignment
 
 _DEFAULT_INITIALIZER = Initializer("xavier_uniform")
 
@@ -239,8 +240,11 @@ def build_program(table: schema.Program, report: Report) -> Expression | None:
     return Expression(table.code, statements, table.loss, parameters, constants)
 
 
-def _statements(table: schema.Program, report: Report) -> tuple[Assignment, ...] | None:
+def _statements(table: schema.Program, report: Report) -> "tuple[Assignment, ...] | None":
     """Parse the code, and see that it has a line."""
+    from nnstep.engine.language.nodes import GrammarError
+    from nnstep.engine.language.parser import parse_program
+
     try:
         statements = parse_program(table.code)
     except GrammarError as error:

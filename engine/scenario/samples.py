@@ -1,9 +1,9 @@
 """Samples, and the generators of the classic ones: xor, moons, circles, spirals, blobs."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array, Shape
@@ -23,7 +23,7 @@ class DataError(ValueError):
         self.element = element
 
 
-Floats = npt.NDArray[np.float64]
+Floats = np.ndarray[tuple[Any, ...], np.dtype[np.float64]]
 
 
 class Samples(Struct, frozen=True):

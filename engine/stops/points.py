@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnstep.engine.language.evaluate import with_braced
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.language.typed import (
     MOST_DIGITS,
     TextError,
     Typed,
-    constant,
-    mistakes,
-    mistakes_in_braces,
     on_one_line,
     typed,
+    with_braced,
 )
 from nnstep.engine.program.program import Instruction, Phase, Program
 from nnstep.engine.text import did_you_mean, listed, printable, quoted
@@ -209,6 +206,8 @@ def mistakes_of(point: Point, program: Program) -> Iterator[PointError]:
 
 
 def _breakpoint_mistakes(point: Breakpoint, program: Program) -> Iterator[PointError]:
+    from nnstep.engine.language.parsed import mistakes, mistakes_in_braces
+
     texts = {"at": point.at, "when": point.when, "log": point.log}
     wrong = [part for part, text in texts.items() if not isinstance(text, str | None)]
     for part in wrong:
@@ -244,6 +243,8 @@ def _is_count(value: object, least: int) -> bool:
 
 
 def _watchpoint_mistakes(point: Watchpoint, program: Program) -> Iterator[PointError]:
+    from nnstep.engine.language.parsed import mistakes
+
     if not isinstance(point.expression, str):
         found = quoted(repr(point.expression))
         yield PointError("expression", f"an expression is a text, not {found}")
@@ -383,6 +384,8 @@ def parse_watchpoint(text: Typed) -> Written | None:
 
     Raises `TextError`; what a program has is not looked at.
     """
+    from nnstep.engine.language.parsed import constant
+
     if (found := text.cut(_CHANGES)) and found[0]:
         return Written(Watchpoint(found[0].text), {"expression": found[0]})
     if (found := text.cut(_CROSSES)) and found[0]:

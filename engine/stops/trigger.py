@@ -13,9 +13,10 @@ import numpy as np
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.computing import Compute, computing
-from nnstep.engine.language.evaluate import COUNTS, braced, check_names, evaluated, holds
+from nnstep.engine.language.evaluate import COUNTS, check_names, evaluated, holds
 from nnstep.engine.language.nodes import ConditionError, Name, Node, descendants
 from nnstep.engine.language.parser import parse_condition
+from nnstep.engine.language.typed import braced
 from nnstep.engine.machine.clock import Clock
 from nnstep.engine.program.program import Program
 

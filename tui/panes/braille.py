@@ -23,7 +23,7 @@ Index = TypeVar("Index", int, Array)
 
 LINE, DOTTED = 2, 1
 
-_NOWHERE = np.iinfo(np.int64).max
+_NOWHERE = 2**63 - 1
 # The bit of each dot in a character, by row from the top and by column.
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
