@@ -2,7 +2,9 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
+from nnstep.engine.operations.formula import Formula
 from nnstep.engine.program.program import Instruction, Program
 
 
@@ -43,9 +45,10 @@ def handed_on(program: Program) -> tuple[frozenset[int], frozenset[int]]:
     of_next: set[int] = set()
     stands: dict[str, int] = {}
     written = sum(len(line.writes) for line in program.instructions)
+    lines = [(index, line, _handed_names(line.executed)) for index, line in _written(program)]
     for number in range(2):
-        for index, line in _written(program):
-            for name in _handed_names(line.executed):
+        for index, line, names in lines:
+            for name in names:
                 at = stands.get(name, written * 2)
                 if number and at < written:
                     of_next.add(at)
@@ -63,8 +66,14 @@ def _written(program: Program) -> Iterator[tuple[int, Instruction]]:
         index += len(line.writes)
 
 
-def _handed_names(line: Instruction) -> Iterator[str]:
-    """Yield the tensors that a line hands on."""
-    if line.formula is not None:
-        handed = hands_on(line.formula.tree)
-        yield from (line.names[each] for each in line.formula.parameters if each in handed)
+def _handed_names(line: Instruction) -> list[str]:
+    """Return the tensors that a line hands on."""
+    if line.formula is None:
+        return []
+    return [line.names[each] for each in _handed_parameters(line.formula)]
+
+
+@lru_cache(maxsize=4096)
+def _handed_parameters(formula: Formula) -> tuple[str, ...]:
+    handed = hands_on(formula.tree)
+    return tuple(each for each in formula.parameters if each in handed)

@@ -10,9 +10,9 @@ import functools
 import inspect
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -69,18 +69,21 @@ class Formula(Struct, frozen=True, eq=False, weakref=True):
     @property
     def function(self) -> Kernel:
         """The function that takes one array for each of the parameters, in their order."""
-        return _compiled(self.parameters, ast.unparse(self.tree))
+        return _compiled(self.parameters, self._with({each: each for each in self.parameters}))
 
     def bind(self, **constants: Constant) -> "Formula":
         """Return the formula with constants in place of some of its parameters.
 
         A keyword argument that is bound to None or False, its default, is left out.
         """
-        bound = {name: literal(c) for name, c in constants.items() if name in self.parameters}
+        bound = {name: c for name, c in constants.items() if name in self.parameters}
         if not bound:
             return self
         rest = tuple(name for name in self.parameters if name not in bound)
-        return Formula(rest, self._filled(bound))
+        return self._made(
+            [(name, repr(constant)) for name, constant in bound.items()],
+            lambda: (rest, {name: literal(constant) for name, constant in bound.items()}),
+        )
 
     def on(self, **inner: "Formula") -> "Formula":
         """Return the formula with other formulas in place of some of its parameters.
@@ -90,13 +93,40 @@ class Formula(Struct, frozen=True, eq=False, weakref=True):
         parameters: list[str] = []
         for name in self.parameters:
             parameters += inner[name].parameters if name in inner else (name,)
-        tree = self._filled({name: part.tree for name, part in inner.items()})
-        return Formula(tuple(dict.fromkeys(parameters)), tree)
+        return self._made(
+            inner.items(),
+            lambda: (
+                tuple(dict.fromkeys(parameters)),
+                {name: part.tree for name, part in inner.items()},
+            ),
+        )
+
+    def _made(
+        self,
+        parts: Iterable[tuple[str, "str | Formula"]],
+        filled: Callable[[], tuple[tuple[str, ...], Mapping[str, ast.expr]]],
+    ) -> "Formula":
+        """Return the formula with parts filled in, the one that was made from them before.
+
+        To copy a tree, and to write it as text, takes long, and programs are full of the same ones.
+        """
+        key = (self, *parts)
+        made = _made.get(key)
+        if made is None:
+            parameters, fill = filled()
+            made = Formula(parameters, self._filled(fill))
+            if len(_made) == _MOST_MADE:
+                _made.clear()
+            _made[key] = made
+        return made
 
     def _filled(self, fill: Mapping[str, ast.expr]) -> ast.expr:
         filled: ast.expr = Filled(fill).visit(self.tree)
         return filled
 
+
+_MOST_MADE = 4096
+_made: dict[tuple[object, ...], Formula] = {}
 
 _MARK = "\0"
 _pieces: WeakKeyDictionary[Formula, list[str]] = WeakKeyDictionary()
@@ -106,16 +136,23 @@ To write a tree as text takes long, and the rows' formulas are those of many lin
 """
 
 
-@functools.cache
 def formula(function: Kernel) -> Formula:
     """Read the formula that a lambda expression of the operations' source files is."""
     if not isinstance(function, FunctionType):
         raise TypeError("a formula is a lambda expression")
-    code = function.__code__
-    body = _body_by_positions(function) or _body_in_module(function)
-    return Formula(code.co_varnames[: code.co_argcount], body)
+    # A lambda in a function is another each time, and its code the same.
+    written = function.__module__, function.__code__
+    if written not in _read:
+        code = function.__code__
+        body = _body_by_positions(function) or _body_in_module(function)
+        _read[written] = Formula(code.co_varnames[: code.co_argcount], body)
+    return _read[written]
 
 
+_read: dict[tuple[str, CodeType], Formula] = {}
+
+
+@functools.cache
 def variable(name: str) -> Formula:
     """Return the formula that is a single parameter."""
     return Formula((name,), ast.Name(name, ast.Load()))

@@ -7,6 +7,7 @@ Other lines round after each operation, as float16 tensors do anywhere: `a * b -
 """
 
 import ast
+from functools import lru_cache
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def sum_in_float32(
     return to_float32(x).sum(axis=axis, keepdims=keepdims).astype(x.dtype)
 
 
+@lru_cache(maxsize=4096)
 def in_half(formula: Formula) -> Formula:
     """Return a formula as a run of float16 has it; most are the same."""
     match formula.tree:

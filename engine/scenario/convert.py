@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -111,10 +111,7 @@ def _known_keys(
 
 def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     """Convert one value; return None if it holds a mistake."""
-    options = _options(wanted)
-    tables: list[type[Struct]] = [option for option in options if _is_table(option)]
-    kinds = [table for table in tables if table.__struct_config__.tag_field]
-    plain = [table for table in tables if table not in kinds]
+    kinds, plain, collections = _choices(wanted)
     if isinstance(value, dict):
         if plain and (not kinds or _has_a_needed_key(plain[0], value)):
             return _structure(plain[0], (), value, keys, report)
@@ -122,13 +119,31 @@ def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
             return _tagged(kinds, value, keys, report)
     elif kinds and isinstance(value, str) and _literals(wanted):
         return _named(kinds, value, keys, report)
-    for option in options:
-        inner = get_args(option)
-        if _origin(option) is list and _is_table(inner[0]) and value != []:
-            return _tables(inner[0], value, keys, report)
-        if _origin(option) is dict and isinstance(value, dict):
-            return _mapping(inner[1], value, keys, report)
+    for collection, inner in collections:
+        if collection is list and _is_table(inner) and value != []:
+            return _tables(inner, value, keys, report)
+        if collection is dict and isinstance(value, dict):
+            return _mapping(inner, value, keys, report)
     return _plain(wanted, value, keys, report)
+
+
+class _Choices(NamedTuple):
+    """What a union has of structures with a `kind`, of others, and of lists and mappings."""
+
+    kinds: list[type[Struct]]
+    plain: list[type[Struct]]
+    collections: list[tuple[type, _Type]]
+
+
+@cache
+def _choices(wanted: _Type) -> _Choices:
+    options = _options(wanted)
+    tables: list[type[Struct]] = [option for option in options if _is_table(option)]
+    kinds = [table for table in tables if table.__struct_config__.tag_field]
+    plain = [table for table in tables if table not in kinds]
+    origins = ((_origin(option), get_args(option)) for option in options)
+    collections = [(origin, inner[-1]) for origin, inner in origins if origin in (list, dict)]
+    return _Choices(kinds, plain, collections)
 
 
 @cache
@@ -233,16 +248,19 @@ def _plain(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
 
 def _beyond_floats(wanted: _Type, value: Any) -> tuple[int, ...] | None:
     """Return where a whole number stands that no float comes near, on which old msgspecs fail."""
+    if type(value) is not int and not isinstance(value, list):
+        return None
     for option in _options(wanted):
         if option is float and type(value) is int and abs(value) >= 2**1024:
             return ()
-        if _origin(option) is tuple and isinstance(value, list):
+        if isinstance(value, list) and _origin(option) is tuple:
             for index, (item, element) in enumerate(zip(value, get_args(option), strict=False)):
                 if _beyond_floats(element, item) is not None:
                     return (index,)
     return None
 
 
+@cache
 def _literals(wanted: _Type) -> list[Any]:
     """Return the words that a union lists one by one."""
     return [
