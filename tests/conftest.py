@@ -19,6 +19,9 @@ from nnstep.engine.scenario.errors import ScenarioError
 # In the processes that tests start: to make a pool of threads takes longer than most of them need.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Let no test pass over a failure that the app would survive, in a terminal either.
+os.environ["NNSTEP_FAILURES"] = "raise"
+
 # The same examples in every run, and none kept in a file: a test that passes here passes elsewhere.
 # `pytest --hypothesis-profile many` looks at many more, `… explore` at others in every run.
 settings.register_profile(
@@ -48,8 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Have the tests themselves not looked through again and again either."""
+    """Have the tests themselves not looked through again and again either.
+
+    Pilot, where there are tests of the screen, is to wait for what the app still has to do, and not
+    for an idle processor.
+    """
     gc.freeze()
+    if "textual.pilot" in sys.modules:
+        from quiet_app import until_quiet
+
+        for module in ("app", "pilot"):
+            pytest.MonkeyPatch().setattr(f"textual.{module}.wait_for_idle", until_quiet)
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +72,9 @@ def state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def state_of_its_own(state_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def state_of_its_own(state_folders: Iterator[Path]) -> None:
     """Let no test find, or leave, a session where a person's are kept."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(next(state_folders)))
+    os.environ["XDG_STATE_HOME"] = str(next(state_folders))
 
 
 @pytest.fixture
@@ -78,19 +90,3 @@ def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistakes:
         return str(caught.value).splitlines()
 
     return said
-
-
-@pytest.fixture(autouse=True)
-def failures_raise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test pass over a failure that the app would survive, in a terminal either."""
-    monkeypatch.setenv("NNSTEP_FAILURES", "raise")
-
-
-@pytest.fixture(autouse=True)
-def quiet_is_told_by_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Pilot wait for what the app still has to do, and not for an idle processor."""
-    if "textual.pilot" in sys.modules:
-        from quiet_app import until_quiet
-
-        monkeypatch.setattr("textual.app.wait_for_idle", until_quiet)
-        monkeypatch.setattr("textual.pilot.wait_for_idle", until_quiet)

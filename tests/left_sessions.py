@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from built_in import built_in
 from worked_sessions import Worked
 
-from nnstep.engine.loading import load
 from nnstep.engine.saving.recovery import (
     Keeping,
     Leftover,
@@ -19,8 +19,8 @@ from nnstep.engine.saving.recovery import (
 )
 from nnstep.engine.scenario.model import Scenario
 
-MAZUR = load("mazur")
-XOR = load("xor")
+MAZUR = built_in("mazur")
+XOR = built_in("xor")
 
 PROCESS = """
 import sys

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from built_in import built_in
 from msgspec import Struct
 
-from nnstep.engine import Session, load
+from nnstep.engine import Session
 from nnstep.engine.machine.edit import Override
 from nnstep.engine.machine.start import run_length
 from nnstep.engine.override.comparison import compared
@@ -30,7 +31,7 @@ class Found(Struct, frozen=True):
 
 def found_in(name: str) -> Iterator[Found]:
     """Plant every mistake that fits into a built-in scenario, and yield what finds it."""
-    scenario = load(name)
+    scenario = built_in(name)
     mistakes = fitting(scenario)
     own = faults_of(scenario, None) if mistakes else set()
     for mistake in mistakes:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from building import expression, network, optimizer, shuffled
+from built_in import built_in
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
-from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.machine.edit import Change, Override
 from nnstep.engine.saving.command import save
@@ -46,7 +46,7 @@ def of_kind(kind: int) -> Scenario:
         case 1:
             return code()
         case 2:
-            return load("xor")
+            return built_in("xor")
         case _:
             return replace(shuffled(kind, dtypes[kind % 3], Run(iterations=40)), seed=kind)
 

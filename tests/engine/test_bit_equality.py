@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from built_in import built_in
 from random_programs import DTYPES, random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine.arrays import Array
-from nnstep.engine.loading import load
 from nnstep.engine.operations.formula import NAMESPACE
 from nnstep.engine.program.program import Phase
 from nnstep.engine.scenario.model import Scenario
@@ -106,7 +106,7 @@ def assert_all_ways_agree(scenario: Scenario, seed: int) -> None:
 @pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", [n for n in scenarios.names() if n != "digits"])
 def test_the_gallery(name: str) -> None:
-    assert_all_ways_agree(load(name), 1)
+    assert_all_ways_agree(built_in(name), 1)
 
 
 @pytest.mark.sweep(13)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from random_programs import random_expression, random_network
 
 from nnstep import scenarios
-from nnstep.engine import Session, load
+from nnstep.engine import Session
 from nnstep.engine.explain.calculation import Calculation, Row, Rule
 from nnstep.engine.explain.layout import calculation_of
 from nnstep.engine.explain.parts import Parts, is_number, tensors_in
@@ -41,7 +42,7 @@ def mark(row: Row) -> str:
 
 
 def of(name: str, code: str) -> Calculation:
-    return next(one for one in calculations(load(name)) if one.line.code == code)
+    return next(one for one in calculations(built_in(name)) if one.line.code == code)
 
 
 def whole(row: Row) -> np.ndarray:
@@ -80,7 +81,7 @@ def check(calculation: Calculation) -> None:
 @pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_every_built_in_scenario(name: str) -> None:
-    for calculation in calculations(load(name)):
+    for calculation in calculations(built_in(name)):
         check(calculation)
 
 
@@ -232,7 +233,7 @@ def test_a_function_that_mixes_a_row_is_its_parts() -> None:
 
 
 def test_a_batch_is_what_it_wrote() -> None:
-    calculation = next(calculations(load("mazur")))
+    calculation = next(calculations(built_in("mazur")))
     assert drawn(calculation) == ["= ● x", "= ● y"]
 
 

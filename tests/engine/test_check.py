@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from built_in import built_in
 
 from nnstep import scenarios
 from nnstep.engine.check import Item, as_json, as_lines, check, passes_of
@@ -268,7 +269,7 @@ def test_an_override_that_is_wrong_and_the_number_that_the_rule_has(path: Path) 
 def test_all_is_right_in_the_gallery(name: str) -> None:
     items = list(check(name))
     assert [item.text for item in items if not item.ok] == []
-    cells = sum(len(one.printed) for one in load(name).expectations)
+    cells = sum(len(one.printed) for one in built_in(name).expectations)
     assert len(of(items, "expect")) == cells
 
 
@@ -303,6 +304,6 @@ def test_the_published_numbers_are_printed_as_published(name: str) -> None:
     folder = Path(__file__).parents[1] / "oracles" / "published"
     cases = [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
     texts = {each["text"] for case in cases for each in case["published"]}
-    printed = [text for one in load(name).expectations for _, text in one.printed]
+    printed = [text for one in built_in(name).expectations for _, text in one.printed]
     assert len(printed) >= PUBLISHED[name]
     assert set(printed) <= texts

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from building import expression, network
+from built_in import built_in
 from commanding import give, small, told
 from msgspec.structs import replace
 
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
-from nnstep.engine.loading import load
 from nnstep.engine.saving.journal import Journal
 from nnstep.engine.saving.recovery import Keeping, state_folder
 from nnstep.engine.saving.replay import open_session
@@ -75,7 +75,7 @@ def test_undo_and_redo_go_where_the_change_was_made() -> None:
 
 
 def test_print_shows_every_digit() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert give(session, "print W1").lines == (
         "W1: shape (2, 2), float64",
         "0 [0.15 0.2 ]",
@@ -89,7 +89,7 @@ def test_print_shows_every_digit() -> None:
 
 
 def test_a_large_tensor_is_printed_with_an_ellipsis() -> None:
-    lines = give(Session(load("digits")), "print W1").lines
+    lines = give(Session(built_in("digits")), "print W1").lines
     assert len(lines) < 20
     assert any("..." in line for line in lines)
     assert max(map(len, lines)) <= 80
@@ -173,7 +173,7 @@ def test_a_plot_has_its_series_and_is_told_in_words() -> None:
 
 
 def test_a_plot_tells_of_values_that_are_not_finite() -> None:
-    session = Session(load("overflow"))
+    session = Session(built_in("overflow"))
     give(session, "run", "run")
     assert "not a finite number" in told(session, "plot L")
 
@@ -233,7 +233,7 @@ def kept(session: Session, *commands: str) -> Interpreter:
 
 @pytest.mark.parametrize("typed", ["{}/one", '"{}/one"', "{}/one.session # to go on"])
 def test_a_saved_session_is_taken_up_where_it_was(typed: str, tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     lines = ("step 40", "goto 7", "set W1[0, 1] = 0.5", "break dW1", "watch L", "step 3")
     written = tmp_path / "one.session"
     answer = kept(session, *lines).execute(f"save {typed.format(tmp_path)}")
@@ -244,7 +244,7 @@ def test_a_saved_session_is_taken_up_where_it_was(typed: str, tmp_path: Path) ->
 
 
 def test_a_file_is_replaced_if_it_is_the_session_s_own(tmp_path: Path) -> None:
-    interpreter = kept(Session(load("mazur")), "watch L", f"save {tmp_path}/one")
+    interpreter = kept(Session(built_in("mazur")), "watch L", f"save {tmp_path}/one")
     interpreter.execute("step")
     interpreter.execute(f"save {tmp_path}/one")
     again = open_session(tmp_path / "one.session").replay()
@@ -255,7 +255,7 @@ def test_a_file_is_replaced_if_it_is_the_session_s_own(tmp_path: Path) -> None:
 
 
 def test_the_rows_of_a_matrix_are_numbered() -> None:
-    lines = give(Session(load("digits")), "print W1").lines
+    lines = give(Session(built_in("digits")), "print W1").lines
     starts = [line.split()[0] for line in lines[1:] if "[" in line]
     assert starts == ["0", "1", "2", "29", "30", "31"]
     assert {line.index("[") for line in lines[1:] if "[" in line} == {3}
@@ -285,7 +285,7 @@ def test_digits_are_set_for_every_answer() -> None:
 
 
 def test_about_says_what_the_scenario_is_about() -> None:
-    case = load("digits")
+    case = built_in("digits")
     lines = give(Session(case), "about").lines
     assert lines[:3] == (case.title, case.source, "")
     assert "\n".join(lines[3:]) == case.description.strip()
@@ -304,10 +304,10 @@ def test_a_session_that_cannot_be_saved_is_told(tmp_path: Path) -> None:
 
 
 def test_sessions_that_are_left_are_listed_and_deleted_one_by_one() -> None:
-    interpreter = kept(Session(load("mazur")))
+    interpreter = kept(Session(built_in("mazur")))
     assert interpreter.execute("sessions").lines == ("No other session is left.",)
     for place in (3, 5):
-        session = Session(load("xor"))
+        session = Session(built_in("xor"))
         journal = Journal(session)
         keeping = Keeping(journal, session.scenario)
         Interpreter(session, keeping).execute(f"step {place}")

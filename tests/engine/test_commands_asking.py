@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from built_in import built_in
 from click.testing import CliRunner
 from commanding import give, told
 
-from nnstep.engine import load
 from nnstep.engine.commands.command import INTERRUPTED, Work
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.language.typed import TextError
@@ -16,7 +16,7 @@ from nnstep.tui.cli import main
 
 @pytest.fixture
 def mazur() -> Session:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(13)
     return session
 
@@ -49,7 +49,7 @@ def test_whatif(mazur: Session) -> None:
     for wrong in ("whatif W2[0, 1]", "whatif W2[0, 9] = 1", "whatif W2[0, 1] = x", "whatif"):
         with pytest.raises(TextError):
             give(mazur, wrong)
-    assert "no derivative" in told(Session(load("digits")), "step 9", "whatif y[0] = 1")
+    assert "no derivative" in told(Session(built_in("digits")), "step 9", "whatif y[0] = 1")
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_what_looks_through_the_run_can_be_interrupted(
 
 
 def test_when_goes_to_the_first_step_after_which_it_was_so() -> None:
-    session = Session(load("xor"))
+    session = Session(built_in("xor"))
     session.seek(21 * 60)
     wanted = next(
-        step.index for step in Session(load("xor")).steps() if "L" in step.writes
+        step.index for step in Session(built_in("xor")).steps() if "L" in step.writes
         and float(step.writes["L"][()]) < 0.6
     )  # fmt: skip
     answer = give(session, "when L < 0.6")
@@ -85,7 +85,7 @@ def test_when_goes_to_the_first_step_after_which_it_was_so() -> None:
 
 
 def test_when_sees_edits() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(40)
     session.edit("W1", (0, 0), 1e-9)
     session.seek(80)

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from building import network
+from built_in import built_in
 from commanding import give, small, told
 from examples import examples
 from hypothesis import given
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.commands.moving import repeated
 from nnstep.engine.language.typed import TextError
-from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS, Clock, Unit, end_of, start_of
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.session.session import Session
@@ -23,7 +23,7 @@ LENGTH = len(small().program)
 
 
 def test_a_step_tells_where_it_led_what_it_wrote_and_what_is_next() -> None:
-    assert give(Session(load("mazur")), "step", "step").lines == (
+    assert give(Session(built_in("mazur")), "step", "step").lines == (
         "Step 2 of 1600, iteration 0, epoch 0, forward, layer 1, branch main.",
         "Last: z1 = x @ W1.T + b1",
         "z1 = [[0.3775 0.3925]]",
@@ -157,7 +157,7 @@ def test_a_run_until_is_also_stopped_by_others() -> None:
 
 
 def test_each_line_that_makes_a_value_that_is_not_finite_stops_once() -> None:
-    session = Session(load("overflow"))
+    session = Session(built_in("overflow"))
     answer = give(session, "run")
     assert answer.stop
     assert answer.stop.kind == "fault"
@@ -186,7 +186,7 @@ def test_the_log_is_kept() -> None:
 
 
 def test_going_to_faults() -> None:
-    session = Session(load("overflow"))
+    session = Session(built_in("overflow"))
     give(session, "run", "run")
     places = [fault.place for fault in session.faults]
     assert told(session, "faults").count("\n") == len(places) - 1
@@ -203,10 +203,10 @@ def test_going_to_faults() -> None:
 
 
 def test_a_new_fault_is_told_where_it_is_found() -> None:
-    session = Session(load("overflow"))
+    session = Session(built_in("overflow"))
     give(session, "run", "run")
     faults = [str(fault) for fault in session.faults]
-    again = Session(load("overflow"))
+    again = Session(built_in("overflow"))
     lines = [*give(again, "run").lines, *give(again, "run").lines, *give(again, "run").lines]
     for fault in faults:
         assert sum(fault in line for line in lines) == 1

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 from commanding import give, small, told
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,13 +217,13 @@ def test_what_is_watched_is_found_whatever_its_blanks() -> None:
 
 
 def test_a_log_and_a_fault_name_the_step_as_a_trace_does() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     told(session, 'break dW2 log "before"', 'break dW2 log "{dW2[0, 0]}"', "step 16")
     lines = [each.code for each in session.program.instructions]
     assert lines[8] == "dW2 = dz2.T @ a1"
     assert told(session, "log").splitlines() == ["Step 8: before", "Step 8: 0.082167"]
 
-    overflow = Session(load("overflow"))
+    overflow = Session(built_in("overflow"))
     overflow.advance("run")
     fault = overflow.faults[0]
     writes = overflow.program.instructions[fault.step % len(overflow.program)].writes

@@ -12,6 +12,7 @@ from subprocess import run
 from typing import Any
 
 import pytest
+from built_in import built_in
 from commanding import give, small
 
 from nnstep.engine import driver as driving
@@ -19,7 +20,6 @@ from nnstep.engine.commands.command import Answer
 from nnstep.engine.commands.interpreter import COMMANDS, Interpreter
 from nnstep.engine.driver import PACES, Driver
 from nnstep.engine.language.typed import TextError, Typed
-from nnstep.engine.loading import load
 from nnstep.engine.session.going import Target
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Stop
@@ -192,7 +192,7 @@ async def test_a_look_is_given_up_for_a_change_that_comes_meanwhile(
 
 
 async def test_a_short_way_back_is_gone_at_once_though_its_passes_are_computed_again() -> None:
-    session = Session(load("mazur"), iterations=2500)
+    session = Session(built_in("mazur"), iterations=2500)
     session.advance("run")
     driver, steps = Driver(session), len(session.program)
     for iteration in (1000, 17, 2161):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network
+from built_in import built_in
 from explaining import check_printed, gives
 from msgspec.structs import replace
 from oracle_scenarios import oracle_cases, read_case, scenario_text
@@ -90,12 +91,12 @@ ORACLES = oracle_cases("torch") + oracle_cases("published")
 @pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", LARGER)
 def test_a_cell_of_every_line_of_the_built_in_scenarios(name: str) -> None:
-    check(load(name), cells=1)
+    check(built_in(name), cells=1)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_cell_of_two_small_scenarios(name: str) -> None:
-    check(load(name), cells=None)
+    check(built_in(name), cells=None)
 
 
 @pytest.mark.sweep(11)
@@ -125,7 +126,7 @@ def test_random_expressions(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGER)
 def test_more_cells_of_the_built_in_scenarios(name: str) -> None:
-    check(load(name), cells=6)
+    check(built_in(name), cells=6)
 
 
 @pytest.mark.slow
@@ -224,14 +225,14 @@ def test_sources_are_the_branch_taken_the_maximum_and_factors_of_zero() -> None:
 
 
 def test_a_size_is_no_source() -> None:
-    session = Session(load("rows"))
+    session = Session(built_in("rows"))
     while session.explain("lr", ()).origin and "dz2" not in session.values():
         session.step()
     assert [s.cell for s in session.explain("dz2", (1, 0)).sources] == ["a2[1, 0]", "y[1, 0]"]
 
 
 def test_sources_say_who_wrote_them() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(9)
     session.edit("a1", (0, 1), 0.9)
     session.step()
@@ -256,7 +257,7 @@ def test_sources_say_who_wrote_them() -> None:
 
 @pytest.mark.parametrize("name", ["mazur", "rows", "two-layer"])
 def test_reductions_lead_from_the_arithmetic_to_the_value(name: str) -> None:
-    for session, explanation in explained(load(name), 1, 1):
+    for session, explanation in explained(built_in(name), 1, 1):
         if explanation.origin != "step":
             continue
         texts = explanation.reductions
@@ -271,7 +272,7 @@ def test_reductions_lead_from_the_arithmetic_to_the_value(name: str) -> None:
 
 
 def test_an_update_is_explained_from_the_old_weights() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     old = session.value("W1")[0, 0].item()
     session.seek(len(session.program))
     explanation = session.explain("W1", (0, 0))
@@ -280,7 +281,7 @@ def test_an_update_is_explained_from_the_old_weights() -> None:
 
 
 def test_a_step_in_the_past_and_one_to_come_leave_the_session_where_it_is() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(20)
     session.edit("W1", (0, 0), 0.3)
     place, branches, values = session.place, session.branches.names, session.values()
@@ -304,18 +305,18 @@ def test_a_step_in_the_past_and_one_to_come_leave_the_session_where_it_is() -> N
     ],
 )
 def test_a_cell_that_there_is_not(name: str, index: tuple[int, ...], message: str) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     for ask in (session.explain, session.readers):
         with pytest.raises(EditError, match=message):
             ask(name, index)
 
 
 def test_negative_indices_count_from_the_end() -> None:
-    assert Session(load("mazur")).explain("W1", (-1, -1)).cell == "W1[1, 1]"
+    assert Session(built_in("mazur")).explain("W1", (-1, -1)).cell == "W1[1, 1]"
 
 
 def test_a_value_that_no_step_computed() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.step()
     batch, first = session.explain("x", (0, 1)), session.explain("W1", (0, 0))
     assert (batch.origin, batch.step, batch.code) == ("data", 0, "x, y = next(batches)")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from built_in import built_in
 from click.testing import CliRunner
 from commanding import give, told
 
-from nnstep.engine import load
 from nnstep.engine.commands.explaining import as_json
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.session.question import cell_in_question
@@ -90,7 +90,7 @@ FRAMES = {
 @pytest.mark.parametrize("frame", FRAMES)
 def test_the_strips_of_the_design(frame: str) -> None:
     name, step, tensor, index, shapes, rule, general, printed, sentence = FRAMES[frame]
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.seek(step + 1)
     explanation = session.explain(tensor, index)
     assert explanation.step == step
@@ -102,7 +102,7 @@ def test_the_strips_of_the_design(frame: str) -> None:
 
 
 def test_an_edited_cell_as_in_5_22() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(9)
     session.edit("a1", (0, 1), 0.9)
     explanation = session.explain("a1", (0, 1))
@@ -119,7 +119,7 @@ def test_an_edited_cell_as_in_5_22() -> None:
 
 
 def test_readers_are_the_cells_that_have_it_as_a_source() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(13)
     readers = session.readers("a1", (0, 1))
     assert [(r.cell, r.step) for r in readers] == [
@@ -138,7 +138,7 @@ def test_readers_are_the_cells_that_have_it_as_a_source() -> None:
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["mazur", "rows", "graph", "blocks"])
 def test_readers_and_sources_are_each_other_the_other_way_round(name: str) -> None:
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.seek(len(session.program))
     for line, step in zip(session.program.instructions, range(len(session.program)), strict=True):
         if not line.reads:
@@ -146,14 +146,14 @@ def test_readers_and_sources_are_each_other_the_other_way_round(name: str) -> No
         target = line.writes[0]
         sources = session.explain(target, (0,) * session.value(target).ndim, at=step).sources
         for source in sources[:3]:
-            here = Session(load(name))
+            here = Session(built_in(name))
             here.seek(step)
             readers = here.readers(source.name, source.index)
             assert step in [reader.step for reader in readers if reader.name == target]
 
 
 def test_a_parameter_is_read_in_the_pass_to_come() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(len(session.program))
     found = [(r.cell, r.step, r.value) for r in session.readers("W2", (0, 1))]
     assert found == [("z2[0, 0]", 19, None), ("da1[0, 1]", 26, None), ("W2[0, 1]", 31, None)]
@@ -163,7 +163,7 @@ def test_a_parameter_is_read_in_the_pass_to_come() -> None:
 
 
 def test_which_cell_is_in_question() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert cell_in_question(None, session.values(), None) is None
     lines = session.program.instructions
     session.step()
@@ -180,7 +180,7 @@ def test_which_cell_is_in_question() -> None:
 
 
 def test_explain_says_rule_numbers_meaning_and_where_from() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     text = told(session, "step 9", "explain dW2[0, 1]")
     assert text.splitlines()[0].startswith("dW2[0, 1] = 0.08266762784753325")
     assert "= dz2[0, 0]·a1[0, 1] = 0.138499 × 0.596884 = 0.082668" in text
@@ -189,7 +189,7 @@ def test_explain_says_rule_numbers_meaning_and_where_from() -> None:
 
 
 def test_explain_at_a_step() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert "step 14" in told(session, "explain W1[0, 0] at 14")
     assert "step 14" in told(session, "explain W1[0, 0] at W1")
     assert "step 62" in told(session, "explain W1[0, 0] at W1@3")
@@ -213,17 +213,17 @@ def test_explain_at_a_step() -> None:
 )
 def test_what_cannot_be_explained(command: str, message: str) -> None:
     with pytest.raises(TextError, match=message):
-        give(Session(load("mazur")), command)
+        give(Session(built_in("mazur")), command)
 
 
 def test_readers_says_what_has_not_run() -> None:
-    text = told(Session(load("mazur")), "readers W1[0, 0]")
+    text = told(Session(built_in("mazur")), "readers W1[0, 0]")
     assert "z1[0, 0]" in text
     assert "not run yet" in text
 
 
 def test_narrating_follows_the_cell_that_was_asked_for() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert "rule" not in told(session, "step 2")
     give(session, "narrate on", "cell z1[0, 1]")
     assert "\na1[0, 1] = 0.596884" in told(session, "step")
@@ -261,7 +261,7 @@ def test_the_command_line_writes_json() -> None:
 
 
 def test_numbers_in_json_are_those_of_a_trace() -> None:
-    session = Session(load("overflow"))
+    session = Session(built_in("overflow"))
     while not session.finished and session.step():
         pass
     explanation = session.explain("L", ())

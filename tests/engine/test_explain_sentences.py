@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 from building import network
+from built_in import built_in
 from random_programs import random_expression, random_network
 
-from nnstep.engine import EditError, load
+from nnstep.engine import EditError
 from nnstep.engine.arrays import Array
 from nnstep.engine.explain.explanation import Explanation
 from nnstep.engine.machine.edit import Edit
@@ -266,7 +267,7 @@ def test_no_sentence_of_two_hundred_programs_is_false() -> None:
 
 
 def test_an_edited_pass_says_nothing_of_the_loss() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(4)
     session.edit("a1", (0, 0), 0.1)
     session.seek(9)
@@ -286,6 +287,6 @@ def test_a_gradient_at_a_kink_says_nothing_of_the_loss() -> None:
 
 
 def test_a_cell_that_is_no_more_makes_no_sentence() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     with pytest.raises(EditError):
         session.explain("dW1", (0, 0))

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network
+from built_in import built_in
 
-from nnstep.engine import load
 from nnstep.engine.explain.expansion import Expansion
 from nnstep.engine.explain.nodes import Node
 from nnstep.engine.program.program import Phase
@@ -73,7 +73,7 @@ def test_terms_that_nearly_cancel_and_what_only_rounding_leaves() -> None:
 
 
 def test_a_sum_of_small_numbers_has_exponents_and_comes_out() -> None:
-    session = Session(load("vanishing"))
+    session = Session(built_in("vanishing"))
     session.seek(57)
     assert session.explain("dW2", (0, 0)).printed == (
         "= (-5.807098e-9) + (-2.500650e-9) + (-2.61028e-10) + 1.96122e-10 = -8.37265e-9"
@@ -90,7 +90,7 @@ def test_an_infinite_sum_is_not_what_rounding_leaves() -> None:
 
 def test_a_mean_is_divided_where_its_terms_are_listed_too() -> None:
     """The terms listed are those that the pane of the step has above the divisor."""
-    session = Session(load("rows"))
+    session = Session(built_in("rows"))
     session.seek(6)
     explanation = session.explain("L", ())
     assert explanation.printed == "= (0.722555 + 0.695020 + 0.563355 + 0.546514) / 4 = 0.631861"
@@ -117,7 +117,7 @@ def test_a_half_before_a_number_is_a_decimal() -> None:
     session.step("iteration")
     assert session.explain("b", ()).printed == "= 0.5 × 7 = 3.5"
     assert session.explain("L", ()).printed == "= 0.5 × 0.25 = 0.125"
-    mazur = Session(load("mazur"))
+    mazur = Session(built_in("mazur"))
     mazur.seek(6)
     assert mazur.explain("L", ()).printed.startswith("= ½ (0.751365 − 0.01)² + ½ (")
 
@@ -141,7 +141,7 @@ def test_a_product_that_is_zero_has_no_sign() -> None:
     for text in session.explain("L", ()).printings:
         assert "-0)" not in text
         assert not text.endswith("= -0")
-    session = Session(load("xor"))
+    session = Session(built_in("xor"))
     for _ in range(6):
         session.seek(session.place + len(session.program))
         for index in np.ndindex(2, 2):
@@ -149,7 +149,7 @@ def test_a_product_that_is_zero_has_no_sign() -> None:
 
 
 def test_a_sum_of_one_term_is_not_printed_twice() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.override("dW1 = dz1.T @ x * 3")
     session.seek(13)
     for index in ((0, 0), (1, 1)):
@@ -158,7 +158,7 @@ def test_a_sum_of_one_term_is_not_printed_twice() -> None:
 
 
 def test_zeros_are_counted_and_explained() -> None:
-    session = Session(load("digits"))
+    session = Session(built_in("digits"))
     session.seek(8)
     explanation = session.explain("dW2", (9, 5))
     assert explanation.zero_terms == 57

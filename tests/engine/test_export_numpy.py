@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from building import expression
+from built_in import built_in
 from export_cases import (
     ACTIVATED,
     INITIALIZED,
@@ -31,7 +32,6 @@ from nnstep import scenarios
 from nnstep.engine.export.errors import ExportError
 from nnstep.engine.export.files import write_script
 from nnstep.engine.export.numpy_script import numpy_script
-from nnstep.engine.loading import load
 from nnstep.engine.operations.initializers import INITIALIZERS
 from nnstep.engine.operations.losses import LOSSES
 from nnstep.engine.program.compile import program_of
@@ -80,7 +80,7 @@ def elsewhere() -> Iterator[Callable[[Path], str]]:
 def test_the_gallery_in_a_python_that_sees_no_nnstep(
     name: str, elsewhere: Callable[[Path], str], tmp_path: Path
 ) -> None:
-    scenario = load(name)
+    scenario = built_in(name)
     iterations = 3 if name == "digits" else min(ran(scenario), 30)
     script = numpy_script(scenario, program_of(scenario), iterations, "out.npz")
     write_script(script, tmp_path / "out.py")
@@ -92,7 +92,7 @@ def test_the_gallery_in_a_python_that_sees_no_nnstep(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", scenarios.names())
 def test_the_whole_gallery_each_in_a_python_of_its_own(name: str, tmp_path: Path) -> None:
-    scenario = load(name)
+    scenario = built_in(name)
     script = numpy_script(scenario, program_of(scenario), None, "out.npz")
     write_script(script, tmp_path / "out.py")
     guard = "import sys, runpy; sys.modules['nnstep'] = None; runpy.run_path('out.py')"
@@ -208,7 +208,7 @@ def test_no_iterations_print_nothing(tmp_path: Path) -> None:
 
 
 def test_a_script_is_not_overwritten(tmp_path: Path) -> None:
-    made = load("digits")
+    made = built_in("digits")
     script = numpy_script(made, program_of(made), 1, "out.npz")
     (tmp_path / "out.npz").write_text("mine")
     with pytest.raises(ExportError, match=r"out\.npz is there already.*--force"):

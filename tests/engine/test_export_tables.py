@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from export_cases import in_batches, random_network
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.export.errors import ExportError
 from nnstep.engine.export.files import npz
 from nnstep.engine.export.tables import arrays_by_iteration, write_csv
-from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 
@@ -49,7 +49,7 @@ def test_a_row_has_all_digits_of_every_cell(dtype: str) -> None:
 
 def test_the_loss_stands_first_and_epochs_are_counted() -> None:
     stream = io.StringIO()
-    write_csv(load("xor"), stream, 3)
+    write_csv(built_in("xor"), stream, 3)
     lines = stream.getvalue().splitlines()
     assert lines[0].startswith('iteration,epoch,L,"x[0, 0]"')
     assert [line.split(",")[1] for line in lines[1:]] == ["0", "0", "1"]
@@ -66,7 +66,7 @@ def stored(arrays: Any, folder: Path) -> Any:
 
 
 def test_an_array_has_an_axis_of_iterations(tmp_path: Path) -> None:
-    scenario = load("mazur")
+    scenario = built_in("mazur")
     with stored(arrays_by_iteration(scenario, 5), tmp_path) as arrays:
         for iteration, tensors in enumerate(ends(scenario, 5)):
             for name, array in tensors.items():
@@ -93,4 +93,4 @@ def test_any_name_can_be_stored(tmp_path: Path) -> None:
 
 def test_too_many_numbers_are_refused_before_they_are_computed() -> None:
     with pytest.raises(ExportError, match=r"numbers, more than .*--iterations"):
-        arrays_by_iteration(load("digits"), 10**9)
+        arrays_by_iteration(built_in("digits"), 10**9)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from building import expression
+from built_in import built_in
 from export_cases import (
     ACTIVATED,
     INITIALIZED,
@@ -39,7 +40,6 @@ from nnstep.engine.arrays import frozen
 from nnstep.engine.export.errors import ExportError
 from nnstep.engine.export.files import write_script
 from nnstep.engine.export.torch_script import torch_script
-from nnstep.engine.loading import load
 from nnstep.engine.operations.losses import LOSSES
 from nnstep.engine.program.compile import program_of
 from nnstep.engine.scenario.model import Data, Loss, Scenario
@@ -77,7 +77,7 @@ class Case(Struct, frozen=True):
 
 def _gallery() -> Iterator[tuple[str, Case]]:
     for name in scenarios.names():
-        scenario = load(name)
+        scenario = built_in(name)
         per_epoch = scenario.data.batches_per_epoch if scenario.data else 1
         whole = scenario.run.iterations or (scenario.run.epochs or 0) * per_epoch or 1
         yield name, Case(scenario, _SHORTER.get(name, whole))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from faulty import (
     MEAN,
     Recorded,
@@ -38,14 +39,14 @@ WITH_REASON = {"goodfellow", "zhou"}
 @pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", sorted(set(names()) - PLANTED - WITH_REASON))
 def test_the_healthy_built_in_scenarios_have_no_faults(name: str) -> None:
-    case = load(name)
+    case = built_in(name)
     run = Session(case)
     passes = 2000 if run.total is None else run.total // len(run.program)
     assert faults(case, passes) == []
 
 
 def test_vanishing_names_the_first_layer_in_the_first_pass() -> None:
-    run = Recorded(load("vanishing"), 100)
+    run = Recorded(built_in("vanishing"), 100)
     found = run.faults()
     fault = named(found, "vanishing gradient", 1)
     first = np.linalg.norm(run.written("dW1", 0, "backward"))
@@ -65,7 +66,7 @@ def test_vanishing_names_the_first_layer_in_the_first_pass() -> None:
 
 
 def test_overflow_diverges_and_is_infinite_in_iteration_153() -> None:
-    run = Recorded(load("overflow"), 154)
+    run = Recorded(built_in("overflow"), 154)
     found = run.faults()
     diverging, stop = named(found, "diverging"), found[-1]
     assert diverging.place == run.place("L", 2, "loss")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from examples import examples
 from faulty import MEAN, Recorded, far_off, wide
 from hypothesis import given, settings
@@ -15,7 +16,6 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array, frozen
 from nnstep.engine.faults.fault import Fault, merged
 from nnstep.engine.faults.monitor import Monitor
-from nnstep.engine.loading import load
 from nnstep.engine.program.program import run as lines_run
 from nnstep.engine.scenario.model import Clip, Initializer, Loss, Scenario
 
@@ -120,7 +120,7 @@ def assert_divisible(case: Scenario, data: st.DataObject) -> None:
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["xor", "vanishing", "overflow", "iris"])
 def test_built_in_scenarios_can_be_divided_too(name: str) -> None:
-    run = Recorded(load(name), 40)
+    run = Recorded(built_in(name), 40)
     end = 40 * len(run.program)
     assert brief(divided(run, range(1, end + 1))) == brief(divided(run, [end]))
 
@@ -335,7 +335,7 @@ def _updates(
 
 
 def test_known_faults_are_not_reported_again() -> None:
-    run = Recorded(load("vanishing"), 3)
+    run = Recorded(built_in("vanishing"), 3)
     monitor = Monitor(run.case, run.program)
     found = monitor.examine(0, run.records[:1], run.before, run.losses, ())
     assert found
@@ -347,15 +347,15 @@ def test_known_faults_are_not_reported_again() -> None:
 
 
 def test_later_losses_are_not_looked_at() -> None:
-    run = Recorded(load("overflow"), 8)
+    run = Recorded(built_in("overflow"), 8)
     monitor = Monitor(run.case, run.program)
     first = monitor.examine(0, run.records[:1], run.before, run.losses, ())
     assert "diverging" not in {fault.name for fault in first}
 
 
 def test_branches_may_be_examined_in_turn() -> None:
-    run = Recorded(load("overflow"), 14)
-    other = Recorded(load("overflow"), 14)
+    run = Recorded(built_in("overflow"), 14)
+    other = Recorded(built_in("overflow"), 14)
     other.losses = other.losses[::-1].copy()
     monitor = Monitor(run.case, run.program)
     places = []
@@ -382,7 +382,7 @@ def test_a_block_is_larger_the_smaller_its_passes() -> None:
 
 
 def test_nothing_is_written_to() -> None:
-    run = Recorded(load("vanishing"), 2)
+    run = Recorded(built_in("vanishing"), 2)
     assert all(not array.flags.writeable for record in run.records for array in record)
     losses = frozen(run.losses)
     Monitor(run.case, run.program).examine(0, run.records, run.before, losses, ())
@@ -390,6 +390,6 @@ def test_nothing_is_written_to() -> None:
 
 def test_the_callers_error_state_stays() -> None:
     with np.errstate(all="raise"):
-        run = Recorded(load("overflow"), 160)
+        run = Recorded(built_in("overflow"), 160)
         assert run.faults()[-1].name == "non-finite"
         assert np.geterr() == dict.fromkeys(np.geterr(), "raise")

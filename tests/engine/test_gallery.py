@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from built_in import built_in
 from oracle_scenarios import (
     BUFFERS,
     ORACLES,
@@ -31,7 +32,7 @@ LOOSE = 1e-7
 
 @cache
 def run(name: str) -> list[Iteration]:
-    return list(iterations(Session(load(name))))
+    return list(iterations(Session(built_in(name))))
 
 
 def gallery(name: str) -> Case:
@@ -65,7 +66,7 @@ def test_a_folder_of_the_name_does_not_hide_it(
 ) -> None:
     (tmp_path / "rows").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert load("rows").title == load(scenarios.path("rows")).title
+    assert built_in("rows").title == load(scenarios.path("rows")).title
 
 
 def test_unknown_name() -> None:
@@ -75,7 +76,7 @@ def test_unknown_name() -> None:
 
 @pytest.mark.parametrize("name", scenarios.names())
 def test_loads_without_warning(name: str) -> None:
-    scenario = load(name)
+    scenario = built_in(name)
     assert scenario.warnings == ()
     first = scenario.description.strip().splitlines()
     assert len(first[0]) > 20
@@ -115,7 +116,7 @@ def measure(name: str) -> Measured:
     ends = {end["iteration"]: list(end["buffers"]) for end in oracle["epoch_ends"]}
     count = len(oracle["first"]["losses"])
     names = parameters(len(oracle["config"]["activations"]))
-    session = Session(load(name))
+    session = Session(built_in(name))
     drawn = norms([session.value(name) for name in names])
     np.testing.assert_allclose(drawn, oracle["initial"], rtol=1e-12)
     kept: Measured | None = None

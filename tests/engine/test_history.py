@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network, optimizer
+from built_in import built_in
 from examples import examples
 from fresh_runs import NOTHING_KEPT, UNLIMITED, assert_same, fresh, scenario
 from hypothesis import given, settings
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.nodes import ConditionError
-from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS, Unit
 from nnstep.engine.session.edits import EditError, PlaceError, UndoError
 from nnstep.engine.session.session import Session
@@ -190,7 +190,7 @@ def test_a_series_of_what_was_edited_shows_it_from_the_next_pass_on() -> None:
 
 
 def test_the_curve_of_the_loss_is_read_from_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = Session(load("xor"), history=100_000)
+    session = Session(built_in("xor"), history=100_000)
     session.step()
     assert session.series("L").values.tolist() == []
     session.seek(100 * len(session.program) + 3)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 from commanding import give, told
 
 from nnstep import scenarios
@@ -15,7 +16,7 @@ from nnstep.engine.saving.replay import open_session
 
 
 def hunting(name: str = "mazur", seed: int = 2) -> Session:
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.begin_hunt(seed)
     return session
 
@@ -24,8 +25,8 @@ def hunting(name: str = "mazur", seed: int = 2) -> Session:
 @pytest.mark.parametrize("name", ["mazur", "rows", "blocks", "two-layer", "graph"])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_runs_is_the_mistake_and_what_is_shown_the_rule(name: str, seed: int) -> None:
-    plain, wrong, hidden = Session(load(name)), Session(load(name)), hunting(name, seed)
-    planted = hunt(load(name), seed).planted
+    plain, wrong, hidden = Session(built_in(name)), Session(built_in(name)), hunting(name, seed)
+    planted = hunt(built_in(name), seed).planted
     wrong.override(f"{planted.line} in {planted.phase} {planted.nth}")
     assert [line.code for line in hidden.program.instructions] == [
         line.code for line in plain.program.instructions
@@ -47,7 +48,7 @@ def test_what_runs_is_the_mistake_and_what_is_shown_the_rule(name: str, seed: in
 
 @pytest.mark.slow
 def test_seeds_draw_every_mistake_that_fits() -> None:
-    scenario = load("blocks")
+    scenario = built_in("blocks")
     drawn = {hunt(scenario, seed).mistake.name for seed in range(120)}
     assert drawn == set(fitting(scenario))
 
@@ -85,7 +86,7 @@ def test_showing_it_changes_no_number_and_restart_keeps_it() -> None:
 
 
 def test_it_is_hidden_at_the_start_alone_and_once() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.step()
     with pytest.raises(ValueError, match="before the first step"):
         session.begin_hunt(1)
@@ -96,15 +97,15 @@ def test_it_is_hidden_at_the_start_alone_and_once() -> None:
 
 
 def test_where_no_mistake_fits_it_says_so() -> None:
-    unfit = [name for name in scenarios.names() if not fitting(load(name))]
+    unfit = [name for name in scenarios.names() if not fitting(built_in(name))]
     for name in unfit:
         with pytest.raises(MistakeError, match="no classic mistake"):
-            hunt(load(name), 0)
+            hunt(built_in(name), 0)
     assert len(unfit) < 5
 
 
 def test_a_session_file_names_the_seed_only(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     interpreter = Interpreter(session, Journal(session))
     path = tmp_path / "own.session"
     for line in ("hunt 2", "step 9", f'save "{path}"'):
@@ -117,7 +118,7 @@ def test_a_session_file_names_the_seed_only(tmp_path: Path) -> None:
 
 
 def test_how_often_one_has_looked_outlives_the_session(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     interpreter = Interpreter(session, Journal(session))
     path = tmp_path / "own.session"
     for line in ("hunt 2", "verify", "accuse dW1", "step 9", "verify", f'save "{path}"'):
@@ -140,7 +141,7 @@ def test_how_often_one_has_looked_outlives_the_session(tmp_path: Path) -> None:
 
 
 def test_a_scenario_saved_meanwhile_is_the_rules_and_later_has_the_override(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     interpreter = Interpreter(session, Journal(session))
     path = tmp_path / "saved.toml"
     interpreter.execute("hunt 2")
@@ -156,10 +157,10 @@ def test_a_scenario_saved_meanwhile_is_the_rules_and_later_has_the_override(tmp_
 @pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(6))
 def test_a_line_of_ones_own_runs_in_place_of_what_is_hidden(seed: int) -> None:
-    plain = Session(load("mazur"))
+    plain = Session(built_in("mazur"))
     plain.seek(64)
     right = {name: array.tobytes() for name, array in plain.values().items()}
-    together, apart = (Session(load("mazur")) for _ in range(2))
+    together, apart = (Session(built_in("mazur")) for _ in range(2))
     for session in (together, apart):
         session.begin_hunt(seed)
         assert session.hunt is not None

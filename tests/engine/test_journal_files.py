@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 from msgspec.structs import replace
 from test_journal import changed_scenarios
 from worked_sessions import SCENARIO, Worked, brought_back, code, saved_at
@@ -43,7 +44,7 @@ def problem_of(path: Path) -> str:
 
 
 def test_a_built_in_scenario_is_found_by_its_name(tmp_path: Path) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     case.give("goto 33", "break L")
     path = saved_at(tmp_path / "m.session", case)
     assert '"name":"mazur"' in path.read_text() and "/" not in path.read_text()
@@ -206,7 +207,7 @@ def test_the_length_of_the_run_comes_back_if_it_is_not_the_scenario_s_own(
 
 
 def test_the_digest_is_that_of_the_numbers_alone() -> None:
-    case = load("mazur")
+    case = built_in("mazur")
     again = replace(case, title="other", description="", run=Run(iterations=1), path="elsewhere")
     assert scenario_digest(case) == scenario_digest(again) == scenario_digest(load("mazur"))
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 from worked_sessions import SCENARIO, Worked, brought_back, saved_at
 
 from nnstep.engine.language.typed import TextError
@@ -22,7 +23,7 @@ from nnstep.engine.saving.replay import open_session
 
 
 def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     old = os.umask(0o027)
     try:
         path = saved_at(tmp_path / "m.session", case)
@@ -37,17 +38,17 @@ def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(tmp_p
 def test_a_file_that_is_there_is_not_replaced_unless_it_is_the_session_s_own(
     tmp_path: Path,
 ) -> None:
-    path = saved_at(tmp_path / "m", Worked(load("mazur")))
+    path = saved_at(tmp_path / "m", Worked(built_in("mazur")))
     assert path.name == "m.session"
     with pytest.raises(SessionFileError, match="there is such a file already"):
-        saved_at(tmp_path / "m", Worked(load("mazur")))
+        saved_at(tmp_path / "m", Worked(built_in("mazur")))
 
 
 def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "link.session"
     link.symlink_to(tmp_path / "elsewhere" / "target.session")
-    saved_at(link, Worked(load("mazur")))
+    saved_at(link, Worked(built_in("mazur")))
     assert link.is_symlink()
     assert brought_back(tmp_path / "elsewhere" / "target.session").session.place == 0
 
@@ -55,7 +56,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 def test_what_cannot_be_copied_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     path = saved_at(tmp_path / "m.session", case)
     before = path.read_bytes()
     case.give("goto 1", "watch L")
@@ -87,7 +88,7 @@ def test_a_name_that_is_no_files_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TextError) as caught:
-        Worked(load("mazur")).give(f"save {typed}")
+        Worked(built_in("mazur")).give(f"save {typed}")
     assert str(caught.value).startswith(message)
     assert list(tmp_path.iterdir()) == []
 
@@ -97,7 +98,7 @@ def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) 
     (tmp_path / "folder.session").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(SessionFileError):
-        saved_at(tmp_path / name, Worked(load("mazur")))
+        saved_at(tmp_path / name, Worked(built_in("mazur")))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.session"]
     assert list((tmp_path / "folder.session").iterdir()) == []
 
@@ -106,7 +107,7 @@ def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) 
 def test_a_folder_that_may_not_be_entered_is_told_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    case = Worked(load("mazur"))  # a superuser may enter any
+    case = Worked(built_in("mazur"))  # a superuser may enter any
 
     def locked(path: Path) -> bool:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -117,7 +118,7 @@ def test_a_folder_that_may_not_be_entered_is_told_in_a_sentence(
 
 
 def test_a_name_is_as_long_as_a_file_s_may_be(tmp_path: Path) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     longest = "a" * (255 - len(".session"))
     saved_at(tmp_path / longest, case)
     assert [path.name for path in tmp_path.iterdir()] == [f"{longest}.session"]
@@ -137,7 +138,7 @@ def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_lines_are_appended_and_the_last_place_is_replaced(tmp_path: Path) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     file = JournalFile(tmp_path / "m.session")
     written = []
     for line in ("goto 40", "goto 7", "set W1[0, 0] = 1", "goto 9", "undo", "goto 50", "watch L"):
@@ -152,7 +153,7 @@ def test_lines_are_appended_and_the_last_place_is_replaced(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("damage", ["deleted", "emptied", "changed"])
 def test_a_file_that_somebody_has_touched_is_written_anew(tmp_path: Path, damage: str) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     file = JournalFile(tmp_path / "m.session")
     case.give("watch L")
     file.write(case.journal)
@@ -171,7 +172,7 @@ def test_a_file_that_somebody_has_touched_is_written_anew(tmp_path: Path, damage
 def test_a_write_that_fails_half_way_leaves_what_was_there_and_is_made_up_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = Worked(load("mazur"))
+    case = Worked(built_in("mazur"))
     file = JournalFile(tmp_path / "m.session")
     case.give("watch L")
     file.write(case.journal)

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 
 from nnstep import scenarios
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.evaluate import evaluate
 from nnstep.engine.language.parser import parse_condition
-from nnstep.engine.loading import load
 from nnstep.engine.operations.formula import NAMESPACE
 from nnstep.engine.program.program import Phase
 from nnstep.engine.scenario.model import Clip, Data, Loss, Scenario
@@ -51,7 +51,7 @@ def batches(handed_out: list[tuple[Array, Array]]) -> Iterator[tuple[Array, Arra
 @pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_listings_of_the_gallery(name: str) -> None:
-    assert_listing_is_the_run(load(name))
+    assert_listing_is_the_run(built_in(name))
 
 
 @pytest.mark.sweep(4)

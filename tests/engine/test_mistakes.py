@@ -1,6 +1,7 @@
 """Classic mistakes, planted as overrides: where each fits, and that it changes a number."""
 
 import pytest
+from built_in import built_in
 
 from nnstep import scenarios
 from nnstep.engine import Session, load
@@ -33,7 +34,7 @@ def test_it_is_made_in_the_first_line_from_the_output_that_it_fits(
 @pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_mistake_that_fits_changes_a_number_of_its_line(name: str) -> None:
-    scenario = load(name)
+    scenario = built_in(name)
     for mistake in fitting(scenario):
         made = planted(scenario, mistake)
         right, wrong = Session(scenario), Session(scenario)
@@ -45,7 +46,7 @@ def test_every_mistake_that_fits_changes_a_number_of_its_line(name: str) -> None
 
 
 def test_each_fits_somewhere_in_the_gallery() -> None:
-    found = {mistake for name in scenarios.names() for mistake in fitting(load(name))}
+    found = {mistake for name in scenarios.names() for mistake in fitting(built_in(name))}
     assert found == set(MISTAKES)
 
 
@@ -63,5 +64,5 @@ def test_each_fits_somewhere_in_the_gallery() -> None:
 )
 def test_one_that_does_not_fit_says_what_it_needs_and_which_do(mistake: str, message: str) -> None:
     with pytest.raises(MistakeError) as refused:
-        planted(load("mazur"), mistake)
+        planted(built_in("mazur"), mistake)
     assert message in str(refused.value)

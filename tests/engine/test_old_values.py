@@ -3,15 +3,15 @@
 from itertools import pairwise
 
 import pytest
+from built_in import built_in
 from commanding import give, told
 
 from nnstep.engine import Breakpoint, Session
 from nnstep.engine.commands.explaining import as_json
-from nnstep.engine.loading import load
 
 
 def test_a_value_of_the_last_iteration_says_so_at_the_prompt() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert told(session, "step 6", "print L") == "L = 0.2983711087600027 (float64)"
     assert told(session, "step iteration", "print L") == (
         "L = 0.2983711087600027 (float64), of iteration 0"
@@ -26,7 +26,7 @@ def test_a_value_of_the_last_iteration_says_so_at_the_prompt() -> None:
 
 
 def test_a_value_that_was_typed_in_since_is_of_no_iteration() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert told(session, "step iteration", "set L = 3", "print L") == "L = 3.0 (float64)"
     give(session, "set a1[0, 0] = 0.5")
     first = told(session, "print a1").splitlines()[0]
@@ -36,14 +36,14 @@ def test_a_value_that_was_typed_in_since_is_of_no_iteration() -> None:
 @pytest.mark.parametrize("start", [0, 3, 6, 11, 16, 20])
 def test_a_condition_is_looked_at_where_what_it_reads_is_written(start: int) -> None:
     """In Python and at the prompt; 0.2984 is the first loss, 0.2910 the second."""
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(start) if start <= session.newest else give(session, f"goto {start}")
     step = session.run(until="L < 0.3")
     assert step is not None
     assert "L" not in session.old
     assert step.index == max(5 + 16 * ((start - 6) // 16 + 1 if start > 15 else 0), start)
 
-    prompt = Session(load("mazur"))
+    prompt = Session(built_in("mazur"))
     give(prompt, f"goto {start}", "run until L < 0.292")
     assert prompt.place == 22
     assert prompt.value("L") < 0.292
@@ -64,7 +64,7 @@ def test_a_condition_is_looked_at_where_what_it_reads_is_written(start: int) -> 
 )
 def test_no_stop_rests_on_a_tensor_of_the_last_iteration(point: Breakpoint, start: int) -> None:
     """And wherever one begins, the stops are the same ones."""
-    session = Session(load("mazur"), iterations=5)
+    session = Session(built_in("mazur"), iterations=5)
     session.stops.add(point)
     found = []
     while (stop := session.advance("run")) and stop.kind == "point":
@@ -86,7 +86,7 @@ def test_no_stop_rests_on_a_tensor_of_the_last_iteration(point: Breakpoint, star
 
 
 def test_a_breakpoint_that_waits_says_so() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     assert told(session, "break a1 if L < 0.3").endswith(
         ", looked at once the pass has written what it reads"
     )
@@ -94,7 +94,7 @@ def test_a_breakpoint_that_waits_says_so() -> None:
 
 
 def test_an_explanation_of_an_old_value_says_of_which_iteration_it_is() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     give(session, "step iteration", "step 2")
     assert told(session, "explain a2[0, 0]").startswith(
         "a2[0, 0] = 0.7513650695523157, of iteration 0 "
@@ -112,7 +112,7 @@ def test_an_explanation_of_an_old_value_says_of_which_iteration_it_is() -> None:
 
 
 def test_readers_and_layers_say_of_which_iteration_their_numbers_are() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     give(session, "step iteration", "step 2")
     assert told(session, "readers z1[0, 0]") == "a1[0, 0]  step 18  a1 = sigmoid(z1)  not run yet"
     old = told(session, "readers dz2[0, 0]").splitlines()
@@ -124,7 +124,7 @@ def test_readers_and_layers_say_of_which_iteration_their_numbers_are() -> None:
 
 
 def test_steps_of_a_chain_are_named_with_the_iteration_that_is_not_the_present_one() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     give(session, "goto iteration 1", "step 3")
     assert "a2[0, 0] = 0.751365  it 0 step 4  sigmoid" in told(session, "why a2[0, 0]")
     assert "dW1[0, 0] = 0.000438568   it 0 step 12 " in told(session, "factors dW1[0, 0]")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from built_in import built_in
 from commanding import give, told
 from examples import examples
 from hypothesis import given
@@ -22,7 +23,7 @@ FIELD = Path(__file__).parent.parent / "oracles" / "field"
 
 
 def mazur() -> Session:
-    return Session(load("mazur"))
+    return Session(built_in("mazur"))
 
 
 def test_a_line_runs_in_place_of_the_programs_from_here_on() -> None:
@@ -140,7 +141,7 @@ def test_what_cannot_run_there_is_refused_and_says_why(line: str, message: str) 
 
 
 def test_where_several_lines_write_a_tensor_it_says_which() -> None:
-    session = Session(load("graph"))
+    session = Session(built_in("graph"))
     assert session.override("d = a - b").phase == "forward"
     adam = Session(load("two-layer"))
     assert adam.override("W1 = W1 - lr * dW1").nth == 1
@@ -150,7 +151,7 @@ def test_where_several_lines_write_a_tensor_it_says_which() -> None:
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_the_gallery_can_take_its_own_place(name: str) -> None:
     """As it is printed, it is read, fits, prints itself, and gives the same bits."""
-    scenario = load(name)
+    scenario = built_in(name)
     session = Session(scenario)
     for position, line in enumerate(session.program.instructions):
         if line.phase == "batch":
@@ -196,7 +197,7 @@ def test_walks_with_overrides_and_edits_end_as_a_fresh_run_with_the_same(seed: i
         "dz2 = (a2 - y) / len(y)",
         "L = ((a2 - y) ** 2).mean()",
     ]
-    session = Session(load("mazur"), history=choose.choice([0, 20_000, 1 << 22]))
+    session = Session(built_in("mazur"), history=choose.choice([0, 20_000, 1 << 22]))
     for _ in range(choose.randrange(3, 9)):
         session.seek(choose.randrange(0, 120))
         match choose.randrange(4):
@@ -207,7 +208,7 @@ def test_walks_with_overrides_and_edits_end_as_a_fresh_run_with_the_same(seed: i
             case _:
                 session.override(choose.choice(lines))
     session.seek(choose.randrange(0, 130))
-    fresh = Session(load("mazur"))
+    fresh = Session(built_in("mazur"))
     for change in session.snapshot().branch.edits:
         if change.place > session.place:
             break

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ def check_shapes(scenario: Scenario, iterations: int) -> None:
 @pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_shapes_of_every_built_in_scenario(name: str) -> None:
-    scenario = load(name)
+    scenario = built_in(name)
     check_shapes(scenario, scenario.data.batches_per_epoch if scenario.data else 1)
 
 
@@ -164,7 +165,7 @@ def test_what_a_tensor_is_the_gradient_or_a_buffer_of() -> None:
 @pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_a_line_is_its_formula_over_its_names(name: str) -> None:
-    session = Session(load(name), iterations=1)
+    session = Session(built_in(name), iterations=1)
     for step in session.steps():
         line = step.instruction
         if line.formula is not None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 from msgspec import Struct
 
 from nnstep import scenarios
@@ -19,7 +20,6 @@ from nnstep.engine.commands.interpreter import BY_NAME, COMMANDS, Interpreter, c
 from nnstep.engine.language.computing import FUNCTIONS
 from nnstep.engine.language.evaluate import COUNTS
 from nnstep.engine.language.typed import TextError
-from nnstep.engine.loading import load
 from nnstep.engine.machine.clock import UNITS
 from nnstep.engine.operations.catalogue import LISTED
 from nnstep.engine.saving.journal import Journal
@@ -285,7 +285,7 @@ def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited as on Linux")
 def test_whatever_is_typed_into_any_scenario_is_answered() -> None:
-    cases = [load(name) for name in scenarios.names()]
+    cases = [built_in(name) for name in scenarios.names()]
     seed = int(os.environ.get(SEED, random.SystemRandom().randrange(10**6)))
     print(f"{SEED}={seed} types the same again")
     with limited():
@@ -302,4 +302,4 @@ def test_a_failure_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Interpreter, "execute", wrong)
     with pytest.raises(pytest.fail.Exception, match=r"NNSTEP_SEED=1, .*: KeyError: 'W'\n'printW'$"):
-        walked(1, [load("mazur")], 600, 100)
+        walked(1, [built_in("mazur")], 600, 100)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network, optimizer
+from built_in import built_in
 from commanding import give, told
 from msgspec.structs import replace
 
-from nnstep.engine import load
 from nnstep.engine.arrays import frozen
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.scenario.model import Clip, Scenario
@@ -103,7 +103,7 @@ def test_before_any_update_nothing_is_said_of_one() -> None:
 
 @pytest.mark.parametrize("name", ["vanishing", "xor", "mazur"])
 def test_factors_multiply_to_the_cell(name: str) -> None:
-    session = after_update(Session(load(name)).scenario)
+    session = after_update(Session(built_in(name)).scenario)
     for cell, array in session.values().items():
         if session.program.tensors[cell].role.value != "gradient" or not array.size:
             continue
@@ -121,7 +121,7 @@ def test_factors_multiply_to_the_cell(name: str) -> None:
 
 
 def test_a_gradient_that_vanishes_is_told_layer_by_layer() -> None:
-    session = after_update(load("vanishing"))
+    session = after_update(built_in("vanishing"))
     found = session.factors("dW1", (0, 0))
     layers = [layer for layer, _ in found.layers]
     assert layers == sorted(layers)
@@ -139,7 +139,7 @@ def test_a_gradient_that_vanishes_is_told_layer_by_layer() -> None:
 @pytest.mark.parametrize("passes", [1, 3])
 @pytest.mark.parametrize(
     "scenario",
-    [load("mazur"), load("xor"), planted("relu", bias=[-100.0, 0.1, 0.1])],
+    [built_in("mazur"), built_in("xor"), planted("relu", bias=[-100.0, 0.1, 0.1])],
     ids=lambda scenario: scenario.title,
 )
 def test_every_question_that_is_offered_has_an_answer(scenario: Scenario, passes: int) -> None:

@@ -2,19 +2,19 @@
 
 import pytest
 from building import network, optimizer
+from built_in import built_in
 from msgspec.structs import replace
 
 from nnstep.engine.language.computing import computing
 from nnstep.engine.language.evaluate import holds
 from nnstep.engine.language.nodes import ConditionError
-from nnstep.engine.loading import load
 from nnstep.engine.machine.step import Step
 from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.stops.trigger import parsed, tensors_in, values_at, written_at
 
 CASES = {
-    "mazur": load("mazur"),
+    "mazur": built_in("mazur"),
     "batches": replace(
         network((2, 3, 1), rows=5, batch_size=2, shuffle=True, optimized=optimizer("adam", 0.1)),
         seed=3,
@@ -79,7 +79,7 @@ def test_it_ends_where_looking_after_every_step_ends(case: Scenario, condition: 
 
 def test_what_is_to_be_edited_on_the_way_is_seen() -> None:
     for how in ("stepwise", "together"):
-        session = Session(load("mazur"), iterations=90)
+        session = Session(built_in("mazur"), iterations=90)
         session.seek(16 * 30 + 4)
         session.edit("lr", (), 0.125)
         session.step("iteration")
@@ -89,7 +89,7 @@ def test_what_is_to_be_edited_on_the_way_is_seen() -> None:
 
 
 def test_the_last_step_is_returned_and_none_at_the_end() -> None:
-    session = Session(load("mazur"), iterations=90)
+    session = Session(built_in("mazur"), iterations=90)
     step = session.run(until="iteration == 40")
     assert step is not None
     assert (step.index, step.iteration, session.place) == (640, 40, 641)

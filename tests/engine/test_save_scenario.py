@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from building import expression
+from built_in import built_in
 
 from nnstep import scenarios
 from nnstep.engine.commands.command import Work
@@ -30,7 +31,7 @@ def same_bits(first: Session, second: Session) -> None:
 @pytest.mark.sweep(7)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_scenario_of_the_gallery_comes_back(name: str, tmp_path: Path) -> None:
-    session = Session(load(name))
+    session = Session(built_in(name))
     again, said = saved(session, tmp_path / "s.toml")
     assert said == f"The scenario is written to {tmp_path / 's.toml'}."
     assert again.total == session.total
@@ -58,7 +59,7 @@ def test_parameters_are_those_of_the_start_of_the_branch(tmp_path: Path) -> None
 
 
 def test_the_session_file_is_named_if_there_is_one(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     journal = Journal(session)
     interpreter = Interpreter(session, journal)
     interpreter.execute("step 20")
@@ -69,7 +70,7 @@ def test_the_session_file_is_named_if_there_is_one(tmp_path: Path) -> None:
 
 
 def test_drawn_parameters_and_the_order_of_rows(tmp_path: Path) -> None:
-    session = Session(load("iris"))
+    session = Session(built_in("iris"))
     session.restart(seed=5)
     again, said = saved(session, tmp_path / "s.toml")
     assert 'init = "xavier_uniform"' in (tmp_path / "s.toml").read_text("utf-8")
@@ -86,7 +87,7 @@ def test_drawn_parameters_and_the_order_of_rows(tmp_path: Path) -> None:
 
 
 def test_breakpoints_watches_and_printed_numbers_go_along(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     interpreter = Interpreter(session, Journal(session))
     for line in (
         'break dW1 if norm(dW1) > 1e-3 after 2 every 3 log "a ""b"" {L}"',
@@ -106,7 +107,7 @@ def test_breakpoints_watches_and_printed_numbers_go_along(tmp_path: Path) -> Non
 
 
 def test_what_a_file_cannot_have_is_told(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.edit("W1", (0, 0), float("nan"))
     with pytest.raises(TextError, match="it would not load: this must be finite"):
         saved(session, tmp_path / "s.toml")
@@ -114,7 +115,7 @@ def test_what_a_file_cannot_have_is_told(tmp_path: Path) -> None:
 
 
 def test_it_is_work_for_a_thread_and_refused_before_that(tmp_path: Path) -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     interpreter, path = Interpreter(session, Journal(session)), tmp_path / "s.toml"
     assert isinstance(interpreter.begin(f'save-scenario "{path}"').goal, Work)
     assert isinstance(interpreter.begin("sessions").goal, Work)
@@ -127,9 +128,9 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text("mine")
     with pytest.raises(TextError, match="is there already; choose another path, or overwrite"):
-        saved(Session(load("graph")), path)
+        saved(Session(built_in("graph")), path)
     assert path.read_text() == "mine"
-    saved(Session(load("graph")), path, more=" --force")
+    saved(Session(built_in("graph")), path, more=" --force")
     assert load(path).expression is not None
 
 

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
+from built_in import built_in
 from commanding import give
 
 from nnstep.engine.explain.reductions import MOST_STEPS
 from nnstep.engine.explain.stages import Stage, Stages, window
 from nnstep.engine.language.typed import TextError
-from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
 
 
 def stages(name: str, place: int, tensor: str, index: tuple[int, ...]) -> list[Stage]:
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.seek(place)
     calculation = session.explain(tensor, index).calculation
     assert calculation is not None
@@ -52,7 +52,7 @@ def test_what_is_in_parentheses_is_marked_without_them() -> None:
     ("name", "place"), [("mazur", 16), ("blocks", 41), ("two-layer", 34), ("graph", 7)]
 )
 def test_there_are_as_many_as_parts_and_the_last_is_the_value(name: str, place: int) -> None:
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.seek(place)
     for tensor, array in session.values().items():
         for index in list(np.ndindex(array.shape))[:2]:
@@ -70,7 +70,7 @@ def test_there_are_as_many_as_parts_and_the_last_is_the_value(name: str, place: 
 
 
 def test_many_terms_become_their_values_at_once() -> None:
-    session = Session(load("digits"))
+    session = Session(built_in("digits"))
     session.seek(12)
     calculation = session.explain("dW1", (0, 2)).calculation
     assert calculation is not None
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_cut_around_the_next_part() -> None:
 
 
 def test_the_prompt_writes_all_of_them() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(30)
     assert give(session, "inside z1[0, 1] at 1").lines == (
         "z1[0, 1] = 0.39249999999999996, by step 1, z1 = x @ W1.T + b1:",

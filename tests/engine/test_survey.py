@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from commanding import told
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.loading import load
 from nnstep.engine.program.program import Phase
 from nnstep.engine.scenario.model import Clip, Run
 from nnstep.engine.session.session import Session
@@ -167,16 +167,16 @@ def test_dead_units_are_counted_where_the_gradient_passes_a_slope() -> None:
 
 
 def test_a_fused_output_and_an_identity_have_no_units_that_are_off() -> None:
-    session = Session(load("blocks"))
+    session = Session(built_in("blocks"))
     session.step("iteration")
     assert survey(session)[0].off is None  # softmax with its cross-entropy
-    session = Session(load("vanishing"))
+    session = Session(built_in("vanishing"))
     session.step("iteration")
     assert survey(session)[0].off is None
 
 
 def test_vanishing_is_said_with_its_reason() -> None:
-    session = Session(load("vanishing"))
+    session = Session(built_in("vanishing"))
     session.seek(820)
     found = Surveyor(session).survey(session.snapshot())
     said = meaning(found, found.lines[-1])
@@ -211,7 +211,7 @@ def test_growing_is_said() -> None:
 
 
 def test_the_blocks_of_the_four_layers() -> None:
-    blocks = blocks_of(Session(load("blocks")).program)
+    blocks = blocks_of(Session(built_in("blocks")).program)
     assert [block.kept for block in blocks] == [
         ("x", "z1"), ("a1", "a2"), ("a2", "z3"), ("a3", "a4")
     ]  # fmt: skip
@@ -224,7 +224,7 @@ def test_the_blocks_of_the_four_layers() -> None:
 
 
 def test_an_expression_has_no_blocks_and_a_graph() -> None:
-    program = Session(load("graph")).program
+    program = Session(built_in("graph")).program
     assert blocks_of(program) == ()
     graph = graph_of(program)
     assert graph.leaves == ("a", "b", "c")
@@ -245,7 +245,7 @@ def test_the_sign_in_a_node(code: str, sign: str) -> None:
 
 
 def test_the_map_in_words() -> None:
-    session = Session(load("blocks"))
+    session = Session(built_in("blocks"))
     session.seek(20)
     lines = told(session, "map").splitlines()
     at = lines.index("layer 2 (at work)")
@@ -259,7 +259,7 @@ def test_the_map_in_words() -> None:
 
 
 def test_the_map_of_an_expression_in_words() -> None:
-    session = Session(load("graph"))
+    session = Session(built_in("graph"))
     session.seek(5)
     assert told(session, "map").splitlines() == [
         "a  2; da = not computed yet",
@@ -271,7 +271,7 @@ def test_the_map_of_an_expression_in_words() -> None:
 
 
 def test_the_layers_in_words() -> None:
-    session = Session(load("vanishing"))
+    session = Session(built_in("vanishing"))
     session.seek(820)
     lines = told(session, "layers").splitlines()
     assert lines[0].split() == ["layer", "|W|", "|dW|", "at", "first", "x", "dz", "step/W", "off"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 
 from nnstep.engine.arrays import frozen
-from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.trace import plain, write_jsonl, write_table
@@ -82,7 +82,7 @@ def test_digits_are_the_shortest_in_the_tensors_own_dtype(array: Any, text: str)
 
 def test_the_table_names_every_line_and_what_it_wrote() -> None:
     stream = io.StringIO()
-    write_table(load("mazur"), stream, 1)
+    write_table(built_in("mazur"), stream, 1)
     text = stream.getvalue()
     assert "Mazur" in text.splitlines()[0]
     assert "forward 1   z1 = x @ W1.T + b1" in text

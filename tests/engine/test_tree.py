@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network
+from built_in import built_in
 
 from nnstep.engine import load
 from nnstep.engine.explain.tree import TreeNode
@@ -104,7 +105,7 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
     """Each node has the number that the run had, and steps fall along every way."""
     session = at("xor", 50 * 21)
     told: dict[int, dict[str, Any]] = {}
-    for step in Session(load("xor")).steps():
+    for step in Session(built_in("xor")).steps():
         if step.index >= 50 * 21:
             break
         told[step.index] = dict(step.writes)
@@ -120,7 +121,7 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
             assert all(c.step is None or c.step < node.step for c in children)
             node = choose.choice(children)
         ends.add(node.what.partition(",")[0])
-        first = Session(load("xor")).values()
+        first = Session(built_in("xor")).values()
         if node.what == "first value":
             assert node.value == first[node.name][node.index]
     assert ends >= {"data", "first value"}
@@ -128,7 +129,7 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
 
 @pytest.mark.parametrize("name", ["graph", "circuit", "karpathy", "ng", "olah", "micrograd"])
 def test_every_gradient_of_an_expression_goes_back_to_what_it_is_given(name: str) -> None:
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.run()
     program, seen, ends = session.program, set[tuple[str, int]](), set[str]()
     for gradient in dict.fromkeys(program.gradients.values()):
@@ -151,7 +152,7 @@ def test_every_gradient_of_an_expression_goes_back_to_what_it_is_given(name: str
 
 
 def test_edits_and_lines_of_ones_own_are_named() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(3)
     session.edit("a1", (0, 1), 0.9)
     session.override("dz2 = da2 * 3")
@@ -185,7 +186,7 @@ def test_copies_are_passed_through() -> None:
 
 
 def test_what_no_line_computes_from_anything() -> None:
-    session = Session(load("graph"))
+    session = Session(built_in("graph"))
     session.run()
     tree = session.tree
     (de, c) = tree.below(tree.root("dd", (), session.place), "sources")
@@ -195,7 +196,7 @@ def test_what_no_line_computes_from_anything() -> None:
 
 def test_a_node_costs_its_line_however_far_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not kept is put together for a few places of a node, and nowhere else."""
-    session = Session(load("mazur"), iterations=1000)
+    session = Session(built_in("mazur"), iterations=1000)
     session.seek(16 * 1000)
     ran: list[int] = []
     real = Timeline.ghost

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network
+from built_in import built_in
 from msgspec.structs import replace
 
 from nnstep import scenarios
@@ -412,7 +413,7 @@ def test_elu_takes_its_alpha_from_the_scenario() -> None:
 
 def test_digits_that_cancel_within_an_instruction_are_noticed() -> None:
     """A loss of 3e-5 that a logarithm of a softmax makes of numbers near 10 has 12 digits."""
-    session = Session(load("blocks"))
+    session = Session(built_in("blocks"))
     session.seek(30 * len(session.program) + 1)
     verification = session.verify()
     assert verification.loss < 1e-4

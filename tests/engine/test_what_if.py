@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 
-from nnstep.engine import EditError, load
+from nnstep.engine import EditError
 from nnstep.engine.explain.writing import short
 from nnstep.engine.scenario.model import Loss
 from nnstep.engine.session.session import Session
@@ -73,7 +74,7 @@ def batch(session: Session, start: int) -> Numbers:
 def test_a_derivative_that_no_line_has(name: str) -> None:
     """The fused loss has no da2, and no network has dx or dy."""
     scenario = network(
-        (3, 3, 2), rows=4, loss=Loss("binary_cross_entropy", "mean"), run=load("xor").run
+        (3, 3, 2), rows=4, loss=Loss("binary_cross_entropy", "mean"), run=built_in("xor").run
     )
     session = Session(scenario)
     session.step("iteration")
@@ -108,7 +109,7 @@ def test_what_comes_out_is_what_an_edit_gives() -> None:
         (2, "z1", (0, 0)),
         (3, "a1", (0, 1)),
     ):
-        session, other = Session(load("mazur")), Session(load("mazur"))
+        session, other = Session(built_in("mazur")), Session(built_in("mazur"))
         session.seek(12)
         found = session.what_if(name, index, 0.7)
         other.seek(place)
@@ -119,7 +120,7 @@ def test_what_comes_out_is_what_an_edit_gives() -> None:
 
 
 def test_a_parameter_changes_at_the_start_of_the_pass() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(16 * 3 + 15)  # W1 has been updated in this pass, W2 has not
     start = session.values_at(48)["W1"][0, 0]
     found = session.what_if("W1", (0, 0), 0.9)
@@ -129,7 +130,7 @@ def test_a_parameter_changes_at_the_start_of_the_pass() -> None:
 
 
 def test_at_the_start_of_a_pass_it_is_that_pass() -> None:
-    session, other = Session(load("xor")), Session(load("xor"))
+    session, other = Session(built_in("xor")), Session(built_in("xor"))
     session.seek(21 * 4)
     found = session.what_if("W1", (0, 0), 0.7)
     other.seek(21 * 5 - 1)
@@ -137,14 +138,14 @@ def test_at_the_start_of_a_pass_it_is_that_pass() -> None:
 
 
 def test_an_edit_made_in_this_pass_counts() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(1)
     session.edit("W1", (0, 0), 0.5)
     session.seek(9)
     found = session.what_if("W1", (0, 0), 0.6)
     assert (found.old, found.value) == (0.5, 0.6)
     assert found.before == float(session.value("L"))
-    other = Session(load("mazur"))
+    other = Session(built_in("mazur"))
     other.seek(1)
     other.edit("W1", (0, 0), 0.6)
     other.seek(9)
@@ -153,7 +154,7 @@ def test_an_edit_made_in_this_pass_counts() -> None:
 
 
 def test_other_edits_of_the_pass_stay() -> None:
-    session, other = Session(load("mazur")), Session(load("mazur"))
+    session, other = Session(built_in("mazur")), Session(built_in("mazur"))
     for each in (session, other):
         each.seek(3)
         each.edit("a1", (0, 1), 0.9)
@@ -166,7 +167,7 @@ def test_other_edits_of_the_pass_stay() -> None:
 
 
 def test_a_line_of_ones_own_counts() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.override("L = half_squared_error(a2, y) * 2")
     session.seek(6)
     assert session.what_if("b2", (0,), 0.6).before == float(session.value("L"))
@@ -191,18 +192,18 @@ def test_what_cannot_move_the_loss_of_this_pass(
 
 
 def test_what_no_update_reads() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(16)
     session.back()
     assert "no later one" in session.what_if("db1", (0,), 1.0).sentence
 
 
 def test_a_class_index_has_no_derivative() -> None:
-    session = Session(load("digits"))
+    session = Session(built_in("digits"))
     session.seek(20)
     found = session.what_if("y", (0,), 3)
     assert found.predicted is None
-    other = Session(load("digits"))
+    other = Session(built_in("digits"))
     other.seek(1)
     other.edit("y", (0,), 3)
     other.seek(20)
@@ -210,7 +211,7 @@ def test_a_class_index_has_no_derivative() -> None:
 
 
 def test_an_expression_at_its_end() -> None:
-    session = Session(load("graph"))
+    session = Session(built_in("graph"))
     session.run()
     found = session.what_if("d", (), 4.0)
     assert (found.before, found.predicted, found.exact) == (-9.0, -12.0, -12.0)
@@ -222,7 +223,7 @@ def test_an_expression_at_its_end() -> None:
 
 
 def test_what_cannot_be_asked() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     with pytest.raises(EditError, match="no value yet"):
         session.what_if("a1", (0, 0), 1.0)
     session.seek(17)
@@ -233,11 +234,11 @@ def test_what_cannot_be_asked() -> None:
     with pytest.raises(EditError, match="outside"):
         session.what_if("W1", (7, 0), 1.0)
     with pytest.raises(EditError, match="whole number"):
-        Session(load("mazur")).what_if("W1", (0.5, 0), 1.0)  # type: ignore[arg-type]
+        Session(built_in("mazur")).what_if("W1", (0.5, 0), 1.0)  # type: ignore[arg-type]
 
 
 def test_the_run_is_untouched() -> None:
-    session = Session(load("overflow"))
+    session = Session(built_in("overflow"))
     session.seek(25)
     before, faults = session.snapshot(), session.faults
     losses = before.losses.tobytes()
@@ -254,7 +255,7 @@ def test_the_run_is_untouched() -> None:
 
 
 def test_the_value_that_a_cell_has_is_no_change() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(6)
     found = session.what_if("W1", (0, 0), 0.15)
     assert found.predicted == found.exact == found.before
@@ -262,7 +263,7 @@ def test_the_value_that_a_cell_has_is_no_change() -> None:
 
 
 def test_a_change_too_small_for_the_digits_is_told_as_a_change() -> None:
-    session = Session(load("vanishing"))
+    session = Session(built_in("vanishing"))
     session.seek(61)
     found = session.what_if("W1", (0, 0), 1.54)
     assert found.slope is not None

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from msgspec.structs import replace
 
 from nnstep import scenarios
-from nnstep.engine import EditError, load
+from nnstep.engine import EditError
 from nnstep.engine.arrays import frozen
 from nnstep.engine.explain.why import MOST_HOPS, Why
 from nnstep.engine.scenario.model import Layer, Scenario
@@ -242,7 +243,7 @@ def test_no_share_is_told_where_all_terms_read_the_same_cell(activation: str) ->
 @pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_chain_of_a_built_in_scenario_is_true_and_ends(name: str) -> None:
-    session = Session(load(name))
+    session = Session(built_in(name))
     for _ in range(2):
         session.step("iteration")
     for tensor, array in session.values().items():
@@ -252,7 +253,7 @@ def test_every_chain_of_a_built_in_scenario_is_true_and_ends(name: str) -> None:
 
 
 def test_a_weight_after_many_updates_goes_back_to_its_first_value() -> None:
-    session = Session(load("xor"))
+    session = Session(built_in("xor"))
     session.seek(50 * len(session.program))
     found = session.why("W1", (0, 0))
     is_true(session, found)
@@ -279,7 +280,7 @@ def test_passing_over_updates_ends_where_one_by_one_does() -> None:
 
 
 def test_an_edit_among_updates_is_found_over_them() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(16 * 20)
     session.edit("W1", (0, 0), 2.5)
     session.seek(16 * 60)
@@ -289,7 +290,7 @@ def test_an_edit_among_updates_is_found_over_them() -> None:
 
 
 def test_an_edit_in_the_past_is_a_cause_on_its_branch_alone() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(100)
     session.seek(3)
     session.edit("a1", (0, 1), 0.9)
@@ -301,7 +302,7 @@ def test_an_edit_in_the_past_is_a_cause_on_its_branch_alone() -> None:
 
 
 def test_asking_changes_nothing() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(40)
     before = session.snapshot()
     session.why("dW1", (0, 0))
@@ -311,7 +312,7 @@ def test_asking_changes_nothing() -> None:
 
 
 def test_what_cannot_be_asked() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     with pytest.raises(EditError, match="has no value yet"):
         session.why("dW1", (0, 0))
     session.seek(16)
@@ -324,7 +325,7 @@ def test_what_cannot_be_asked() -> None:
 
 def test_far_back_is_as_quick_as_near() -> None:
     """A chain reads lines, and does not go through the run: it looks at few places."""
-    session = Session(load("mazur"), iterations=1500)
+    session = Session(built_in("mazur"), iterations=1500)
     session.seek(16 * 1500)
     found = session.why("W1", (0, 0))
     assert found.cause.kind == "first value"

@@ -2,12 +2,12 @@
 
 import pytest
 from building import network
+from built_in import built_in
 from msgspec.structs import replace
 from screen_text import screen_text, type_command, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.scenario.schema import Breakpoint
 from nnstep.engine.session.snapshot import Snapshot
@@ -193,7 +193,7 @@ async def test_the_prompt_s_key_leads_from_what_is_shown_to_the_prompt(
 
 
 async def test_a_fault_is_gone_to_and_said() -> None:
-    async with app_of(load("vanishing")).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("vanishing")).run_test(size=WIDE) as pilot:
         await pilot.press("exclamation_mark")
         assert said(pilot) == "no fault has been found"
         await pilot.press("i")
@@ -211,7 +211,7 @@ async def test_a_fault_is_gone_to_and_said() -> None:
 
 
 async def test_a_value_that_is_not_finite_stops_a_run() -> None:
-    async with app_of(load("overflow")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("overflow")).run_test(size=NARROW) as pilot:
         await pilot.press("c")
         await settled(pilot)
         assert shown(pilot).iteration == 153

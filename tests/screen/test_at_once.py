@@ -6,6 +6,7 @@ from typing import Any
 
 import pyte
 import pytest
+from built_in import built_in
 from debugging import app_of, debugger, place
 from rich.console import Console
 from screen_text import screen_lines, until
@@ -14,7 +15,6 @@ from textual.app import App
 from textual.screen import Screen
 from typing_ahead import send
 
-from nnstep.engine.loading import load
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.panes.at_once import PiecesUpdate
 
@@ -57,7 +57,7 @@ async def test_after_each_of_many_keys_the_terminal_shows_the_screen(
 ) -> None:
     watched, draw = Watched(monkeypatch, *size), random.Random(f"{name}{size}")
     pressed = []
-    async with app_of(load(name)).run_test(size=size) as pilot:
+    async with app_of(built_in(name)).run_test(size=size) as pilot:
         for _ in range(60):
             pressed.append(draw.choice(KEYS))
             await pilot.press(pressed[-1])
@@ -72,7 +72,7 @@ async def test_while_something_is_said_over_the_panes_textual_draws_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watched = Watched(monkeypatch, 80, 24)
-    async with app_of(load("mazur")).run_test(size=(80, 24), notifications=True) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("s")
         pilot.app.notify("Over the panes.", timeout=100)
         await pilot.pause()
@@ -84,7 +84,7 @@ async def test_while_something_is_said_over_the_panes_textual_draws_them(
 
 
 async def test_a_key_draws_each_pane_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with app_of(load("mazur")).run_test(size=(120, 36)) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=(120, 36)) as pilot:
         await pilot.press("s", "s")
         painted: list[str | None] = []
         for pane in debugger(pilot).stage.panes.values():
@@ -103,7 +103,7 @@ async def test_of_keys_that_wait_for_each_other_not_every_state_is_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watched = Watched(monkeypatch, 80, 24)
-    async with app_of(load("mazur")).run_test(size=(80, 24)) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=(80, 24)) as pilot:
         monkeypatch.setattr("nnstep.tui.panes.at_once.FRAME", 600)  # however slow the machine is
         before = watched.at_once
         send(pilot, "s" * 100)

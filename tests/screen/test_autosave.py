@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 
 from nnstep.engine.driver import Driver
-from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
 from nnstep.tui import autosave as module
 from nnstep.tui.autosave import Autosave
@@ -22,7 +22,7 @@ class Kept:
     """A session of `mazur` that is kept, as the screen does it."""
 
     def __init__(self) -> None:
-        session = Session(load("mazur"))
+        session = Session(built_in("mazur"))
         self.has_written = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.driver = Driver(session, lambda: self.autosave.note())

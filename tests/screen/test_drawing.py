@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from built_in import built_in
 from random_programs import random_expression, random_network
 
 from nnstep import scenarios
-from nnstep.engine import Session, load
+from nnstep.engine import Session
 from nnstep.engine.arrays import Shape
 from nnstep.engine.insight import Insight
 from nnstep.engine.scenario.model import Scenario
@@ -41,7 +42,7 @@ def look(
 
 def drawn(name: str, place: int, index: Shape | None = None) -> list[str]:
     """Draw the line before a place, without the empty lines at the end."""
-    session = Session(load(name))
+    session = Session(built_in(name))
     session.seek(place)
     lines = [line.rstrip() for line in draw(look(session, index), WIDTH, HEIGHT).text()]
     while lines and not lines[-1]:
@@ -96,7 +97,7 @@ def test_frame_5_4_a_product() -> None:
 
 
 def test_in_three_lines_a_product_is_its_result() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(9)
     for height in (2, 3):
         text = draw(look(session, (0, 1)), 20, height).text()
@@ -206,7 +207,7 @@ def test_the_parts_of_a_sigmoid() -> None:
 
 
 def test_rows_that_were_taken_have_their_numbers() -> None:
-    session = Session(load("digits"))
+    session = Session(built_in("digits"))
     session.seek(1)
     lines = draw(look(session), WIDTH, HEIGHT).text()
     data = session.scenario.data
@@ -242,7 +243,7 @@ def check_sheet(sheet: Sheet, view: View, width: int, height: int) -> None:
 @pytest.mark.sweep(11)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_every_scenario_fits_any_box(name: str) -> None:
-    for session in lines_of(load(name)):
+    for session in lines_of(built_in(name)):
         view = look(session)
         for width, height in SIZES:
             check_sheet(draw(view, width, height), view, width, height)
@@ -263,7 +264,7 @@ def test_every_line_of_random_programs_fits_any_box(
 
 @pytest.mark.parametrize("name", ["graph", "mazur", "rows"])
 def test_a_box_may_be_as_narrow_as_it_likes(name: str) -> None:
-    for session in lines_of(load(name)):
+    for session in lines_of(built_in(name)):
         view = look(session)
         for width in (1, 2, 3, 5, 8, 12):
             for height in (1, 3, 30):
@@ -271,7 +272,7 @@ def test_a_box_may_be_as_narrow_as_it_likes(name: str) -> None:
 
 
 def test_every_operand_of_every_line_of_mazur_is_on_the_screen() -> None:
-    for session in lines_of(load("mazur")):
+    for session in lines_of(built_in("mazur")):
         view = look(session)
         sheet = draw(view, WIDTH, HEIGHT)
         for number, row in enumerate(view.rows):
@@ -287,7 +288,7 @@ def _cells(shape: Shape) -> list[Shape]:
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["two-layer", "xor", "rows", "blocks", "graph", "lamsal"])
 def test_every_operand_of_the_cell_in_question_is_on_the_screen(name: str) -> None:
-    for session in lines_of(load(name)):
+    for session in lines_of(built_in(name)):
         if session.place > 1 or not session.scenario.data:
             check_sources(session)
 
@@ -311,7 +312,7 @@ def check_sources(session: Session) -> None:
 
 
 def test_arrows_lead_into_the_operands_and_back() -> None:
-    session = Session(load("mazur"))
+    session = Session(built_in("mazur"))
     session.seek(9)
     view = look(session, (0, 1))
     sheet = draw(view, WIDTH, HEIGHT)
@@ -329,7 +330,7 @@ def test_arrows_lead_into_the_operands_and_back() -> None:
 
 def test_arrows_lead_to_every_term() -> None:
     """The terms that do not fit are reached by going down."""
-    session = Session(load("digits"))
+    session = Session(built_in("digits"))
     session.seek(2)
     visited: set[Shape] = set()
     row = 0

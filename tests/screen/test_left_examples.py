@@ -1,11 +1,11 @@
 """The gallery tells which examples were left, and how far; `y` goes on with one."""
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, debugger, place
 from left_sessions import leave
 from screen_text import assert_snapshot, screen_text, until
 
-from nnstep.engine.loading import load
 from nnstep.engine.saving.recovery import state_folder
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
@@ -15,7 +15,7 @@ from nnstep.tui.gallery import Gallery
 @pytest.fixture
 def left() -> None:
     """Leave `graph` at its end and `mazur` with an edit in the middle."""
-    leave(state_folder(), "run", scenario=load("graph"))
+    leave(state_folder(), "run", scenario=built_in("graph"))
     leave(state_folder(), "goto 200", "set W1[0, 0] = 3")
 
 

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from built_in import built_in
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger, said
 from screen_text import screen_lines, screen_text, type_command, until
 from textual.pilot import Pilot
@@ -195,7 +196,7 @@ def test_what_stands_beside(here: str | None, across: int, down: int, there: str
 
 
 def test_a_chain_of_operations_is_too_long_to_be_placed() -> None:
-    snapshot, unused = Session(load("graph")).snapshot(), cast("Any", None)
+    snapshot, unused = Session(built_in("graph")).snapshot(), cast("Any", None)
     nodes = tuple(Node(i, f"v{i}", (f"v{i - 1}",), "x", "", i) for i in range(1, 3000))
     with pytest.raises(NoRoomError):
         GraphPainter(snapshot, Graph(nodes, ("v0",)), unused, unused)

@@ -2,12 +2,12 @@
 
 import pytest
 from building import network
+from built_in import built_in
 from debugging import NARROW, WIDE, app_of, debugger, said, shows
 from screen_text import screen_lines, screen_text
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nnstep.engine import load
 from nnstep.engine.scenario.model import Clip, Optimizer, Scenario
 from nnstep.tui.signs import in_ascii
 
@@ -27,7 +27,7 @@ async def typed_over(pilot: Pilot[None], old: str, new: str) -> None:
 
 
 async def test_the_key_opens_the_prompt_with_the_line_under_the_cursor() -> None:
-    app = app_of(load("mazur"))
+    app = app_of(built_in("mazur"))
     async with app.run_test(size=NARROW) as pilot:
         await pilot.press("s", *["down"] * 7, "O")
         await pilot.pause()
@@ -52,7 +52,7 @@ async def test_of_several_lines_that_write_a_tensor_the_key_says_which() -> None
 
 
 async def test_the_batch_line_cannot_be_overridden_and_says_so() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("O")
         await pilot.pause()
         assert said(pilot) == "x is taken from the data; change a number with set x[…] = …"
@@ -60,7 +60,7 @@ async def test_the_batch_line_cannot_be_overridden_and_says_so() -> None:
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_the_step_and_the_strip_have_the_rule_beside_it(size: tuple[int, int]) -> None:
-    app = app_of(load("mazur"))
+    app = app_of(built_in("mazur"))
     async with app.run_test(size=size) as pilot:
         debugger(pilot).do("override dW2 = dz2.T @ a2")
         debugger(pilot).do("goto 9")
@@ -79,7 +79,7 @@ async def test_the_step_and_the_strip_have_the_rule_beside_it(size: tuple[int, i
 
 
 async def test_one_that_gives_the_same_says_so() -> None:
-    app = app_of(load("mazur"))
+    app = app_of(built_in("mazur"))
     async with app.run_test(size=NARROW) as pilot:
         debugger(pilot).do("override dW2 = a1.T @ dz2 * 0 + dz2.T @ a1")
         await pilot.press("f", "f", "f", "s", "s", "s")
@@ -91,7 +91,7 @@ async def test_one_that_gives_the_same_says_so() -> None:
 async def test_a_cell_that_is_printed_otherwise_carries_a_mark_and_the_strip_says_which_rule() -> (
     None
 ):
-    app = app_of(load("mazur"))
+    app = app_of(built_in("mazur"))
     async with app.run_test(size=NARROW) as pilot:
         await pilot.press("f", "f", "f")
         debugger(pilot).do("expect L = 0.14919")

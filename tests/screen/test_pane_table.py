@@ -1,6 +1,7 @@
 """Every pane of the table can be made, and keys always go to one that is seen."""
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +9,6 @@ from screen_text import screen_text, type_command, until
 from textual.geometry import Size
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
 from nnstep.engine.program.program import Role
 from nnstep.tui.actions import ACTIONS, bindings
 from nnstep.tui.layout import Needs, regions_of
@@ -61,7 +61,7 @@ def test_every_tensor_is_in_one_pane() -> None:
 
 
 async def test_a_pane_without_room_beside_the_others_is_shown_alone() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("t", "5")
         assert await at(pilot) == "loss"
         assert seen(pilot) == {"loss"}

@@ -1,6 +1,7 @@
 """The pane of the step and the strip, on the screen: what one sees while one steps."""
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger
 from msgspec.structs import replace
 from screen_text import screen_lines, screen_text, until
@@ -36,7 +37,7 @@ def step(pilot: Pilot[None]) -> list[str]:
 
 
 async def test_before_the_first_step_it_says_how_one_begins() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         assert strip(pilot) == [
             "─ Mazur's 2-2-2 network, by hand ──────────────────────────── a reads about it ─",
             " s runs the line at ▶. Its numbers appear above on the right: what it reads,",
@@ -83,14 +84,14 @@ async def test_before_the_first_step_it_says_how_one_begins() -> None:
     ],
 )
 async def test_the_strip_explains_the_cell_of_the_step(place: int, expected: list[str]) -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, place)
         assert strip(pilot) == expected
 
 
 async def test_every_operand_of_an_iteration_is_on_the_screen() -> None:
     """By `s` alone: every number that a line reads, and every one that it writes."""
-    scenario = load("mazur")
+    scenario = built_in("mazur")
     async with app_of(scenario).run_test(size=NARROW) as pilot:
         await until(pilot, lambda: debugger(pilot)._is_drawn)
         for place in range(1, 17):
@@ -109,7 +110,7 @@ async def test_every_operand_of_an_iteration_is_on_the_screen() -> None:
 
 
 async def test_arrows_ask_about_operands_and_escape_goes_back() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 9)
         await pilot.press("0", "right", "up")
         assert strip(pilot)[0].startswith("─ a1[0, 1] = 0.596884378259767 ")
@@ -122,14 +123,14 @@ async def test_arrows_ask_about_operands_and_escape_goes_back() -> None:
 
 
 async def test_the_index_follows_the_step() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 3)
         await pilot.press("0", "right", "s")
         assert strip(pilot)[0].startswith("─ z2[0, 1] = ")
 
 
 async def test_a_click_chooses_a_cell() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 9)
         line = next(y for y, text in enumerate(screen_lines(pilot.app)) if "-0.0227" in text)
         column = screen_lines(pilot.app)[line].index("-0.0227") + 2
@@ -142,19 +143,19 @@ async def test_names_that_are_long_are_not_cut() -> None:
     async with app_of(load("two-layer")).run_test(size=NARROW) as pilot:
         await steps(pilot, 6)
         assert "    −(y·log(a2) + (1 − y)·log(1 − a2))" in step(pilot)
-    async with app_of(load("rows")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("rows")).run_test(size=NARROW) as pilot:
         await steps(pilot, 6)
         text = "\n".join(step(pilot))
         assert "    −(y·log(a2) + (1" in text
         assert "    − y)·log(1 − a2)" in text
         assert "…" not in text
-    async with app_of(load("xor")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("xor")).run_test(size=NARROW) as pilot:
         await steps(pilot, 8)
         assert any("dz2[0,0]·a1[0,0] -0.151081 ██" in line for line in step(pilot))
 
 
 async def test_wide_strips_have_labels_and_say_more() -> None:
-    async with app_of(load("mazur")).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=WIDE) as pilot:
         await steps(pilot, 9)
         lines = strip(pilot)
         assert "step 8, just run · (2, 1) @ (1, 2) → (2, 2)" in lines[0]
@@ -168,7 +169,7 @@ async def test_wide_strips_have_labels_and_say_more() -> None:
 
 
 async def test_the_tallest_strips_say_what_the_factors_are_and_whether_they_were_checked() -> None:
-    async with app_of(load("mazur")).run_test(size=ROOMY) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=ROOMY) as pilot:
         await steps(pilot, 9)
         text = "\n".join(strip(pilot))
         assert "the error of output 0, before its activation" in text
@@ -185,7 +186,7 @@ async def test_the_tallest_strips_say_what_the_factors_are_and_whether_they_were
 
 
 async def test_what_a_cell_was_computed_from_comes_into_view_in_the_other_panes() -> None:
-    async with app_of(load("digits")).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("digits")).run_test(size=WIDE) as pilot:
         await steps(pilot, 8)
         await pilot.press("0", *"jjjjjjjjj", *"lllll")
         right = [line[81:] for line in screen_lines(pilot.app)[1:11]]
@@ -195,14 +196,14 @@ async def test_what_a_cell_was_computed_from_comes_into_view_in_the_other_panes(
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_a_calculation_without_room_has_its_result(size: tuple[int, int]) -> None:
-    async with app_of(load("digits")).run_test(size=size) as pilot:
+    async with app_of(built_in("digits")).run_test(size=size) as pilot:
         await steps(pilot, 5)
         (line,) = (line for line in strip(pilot) if "= exp(0.407807) / " in line)
         assert line.endswith(" … = 0.117203")
 
 
 async def test_an_edited_cell_says_what_it_was() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 9)
         debugger(pilot).do("set a1[0, 1] = 0.9")
         await pilot.press("0", "right", "up")
@@ -218,7 +219,7 @@ async def test_an_edited_cell_says_what_it_was() -> None:
 
 
 async def test_large_is_the_calculation_alone_with_six_digits() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 9)
         await pilot.press("0", "right", "z", "z")
         assert screen_text(pilot.app).splitlines()[1:15] == [
@@ -241,7 +242,7 @@ async def test_large_is_the_calculation_alone_with_six_digits() -> None:
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_a_click_chooses_a_cell_of_the_large_calculation(size: tuple[int, int]) -> None:
-    async with app_of(load("mazur")).run_test(size=size) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=size) as pilot:
         await steps(pilot, 9)
         await pilot.press("0", "z", "z")
         line = next(y for y, text in enumerate(screen_lines(pilot.app)) if "-0.022603" in text)
@@ -255,7 +256,7 @@ async def test_a_click_chooses_a_cell_of_the_large_calculation(size: tuple[int, 
 
 
 async def test_a_fast_run_shows_the_tensor_written_last_only() -> None:
-    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await steps(pilot, 2)
         driver = debugger(pilot).driver
         await pilot.press("plus", "plus", "plus", "space")
@@ -287,6 +288,6 @@ def _ran(pilot: Pilot[None]) -> str:
 
 
 def test_a_step_without_a_calculation_is_drawn_large() -> None:
-    snapshot = Session(load("mazur")).snapshot()
+    snapshot = Session(built_in("mazur")).snapshot()
     lines = enlarged([], snapshot, None, 80, palette_of(DARK))
     assert [sum(len(text) for text, _ in line) for line in lines] == [80, 80]

@@ -3,12 +3,12 @@
 import re
 
 import pytest
+from built_in import built_in
 from rich.color import Color, ColorType
 from rich.segment import Segment
 from screen_text import screen_lines, screen_text, until
 from textual.color import Color as Rgb
 
-from nnstep.engine.loading import load
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.signs import PLAIN, PlainSigns, in_ascii, needs_ascii
@@ -141,7 +141,7 @@ def test_formulas_are_spelled_in_words_where_there_are_no_signs_for_them() -> No
 
 
 async def test_in_ascii_no_formula_has_a_digit_in_the_place_of_a_sign() -> None:
-    app = NnstepApp(load("mazur"), Config(ascii=True))
+    app = NnstepApp(built_in("mazur"), Config(ascii=True))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*"ssssss")
         await pilot.pause()
