@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
+from .foresight import Cell, Foresight, foreseen
 from .insight import NO_INSIGHT, Insight, insight_of
 from .limits import MAX_WORK_AT_ONCE
 from .program.code import work_of
@@ -82,6 +83,8 @@ class Driver:
         self._is_away = False
         self._is_over = False
         self._looked: tuple[Snapshot, object, Insight] = self.snapshot, None, NO_INSIGHT
+        # What was found out before it was asked for.
+        self._foreseen: Foresight | None = None
         self._surveyor: Surveyor | None = None
         self._surveyed: tuple[Snapshot | None, Survey | None] = None, None
 
@@ -154,11 +157,28 @@ class Driver:
             return known
         if self._is_away or self._session.place != self.snapshot.place:
             return NO_INSIGHT
-        same = snapshot is self.snapshot and known is not NO_INSIGHT
-        calculation = known.calculation if same else self._session.calculation()
-        insight = insight_of(self._session, calculation, cell, self.snapshot.unmet, known, place)
+        ahead, self._foreseen = self._foreseen, None
+        if ahead and place is None and cell == ahead.cell and ahead.holds(self.snapshot):
+            insight = ahead.insight
+        else:
+            insight = self._look(cell, place)
         self._looked = self.snapshot, (cell, place), insight
         return insight
+
+    def _look(self, cell: Cell | None, place: int | None) -> Insight:
+        snapshot, _, known = self._looked
+        same = snapshot is self.snapshot and known is not NO_INSIGHT
+        calculation = known.calculation if same else self._session.calculation()
+        return insight_of(self._session, calculation, cell, self.snapshot.unmet, known, place)
+
+    def look_ahead(self, in_question: Callable[[Snapshot], Cell | None]) -> Foresight | None:
+        """Find out what there will be to show after the next line, for when it is asked for.
+
+        `in_question` tells which cell will be. None if it is not known; nothing changes by it.
+        """
+        is_here = not self.is_busy and self._session.place == self.snapshot.place
+        self._foreseen = foreseen(self._session, self.snapshot, in_question) if is_here else None
+        return self._foreseen
 
     def consult(self, ask: Callable[[Session], Result]) -> Result | None:
         """Ask the session something that takes no time and changes nothing.

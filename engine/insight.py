@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from .arrays import Shape, has_cell
 from .expectations import Judgement
+from .session.asked import Asked
 from .session.session import Session
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def insight_of(
     at = place - 1 if place and place != session.place else None
     why = session.explain(*cell, at=at) if cell else None
     if at is not None:
-        return Insight(calculation, why, _replaced(session, why) if why else None)
+        return Insight(calculation, why, replaced_by(session, why) if why else None)
     misprint = next((one for one in unmet if (one.expectation.at, one.cell) == cell), None)
     printed = known.printed if misprint == known.misprint else _printed(session, misprint)
-    return Insight(calculation, why, _replaced(session, why) if why else None, misprint, printed)
+    return Insight(calculation, why, replaced_by(session, why) if why else None, misprint, printed)
 
 
 def _printed(session: Session, misprint: Judgement | None) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def _printed(session: Session, misprint: Judgement | None) -> tuple[str, ...]:
     return (f"Printed is {misprint.printed}: {rule}.", apart) if rule else (printed, apart)
 
 
-def _replaced(session: Session, why: "Explanation") -> float | None:
+def replaced_by(session: Asked, why: "Explanation") -> float | None:
     """Return what a cell was before the step that gave it its value."""
     if why.step is None:
         return None

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from textual import work
+from textual import events, work
 from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
@@ -119,6 +119,34 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
     def is_bound(self, key: str) -> bool:
         """Tell whether somebody has given a key a meaning of its own."""
         return key in self._keys_of(*(each.id for each in self.actions))
+
+    async def _take(self, event: events.Event) -> None:
+        """Answer an event: a key of the debugger at once, and what it changes is drawn at once.
+
+        Textual hands a key from queue to queue, to all that could take it before it is looked for
+        among what keys are bound to; of the panes none does.
+        """
+        from .debugger import Debugger
+        from .panes.pane import Pane
+
+        screen = self.screen_stack[-1] if self.screen_stack else None
+        is_past_others = isinstance(screen, Debugger) and isinstance(self.focused, Pane)
+        if not isinstance(event, events.Key) or event.is_forwarded or not is_past_others:
+            await super()._take(event)
+            return
+        assert isinstance(screen, Debugger)
+        self.app_focus = True
+        screen.on_key()
+        if not await self._check_bindings(event.key, priority=True):
+            await self._check_bindings(event.key)
+        screen.draw()
+
+    def answered(self) -> None:
+        """Get ready for the next key."""
+        from .debugger import Debugger
+
+        if isinstance(self.screen, Debugger) and not self.is_behind:
+            self.screen.look_ahead()
 
     def _keys_of(self, *ids: str) -> set[str]:
         return {key for each in self.actions if each.id in ids for key in each.keys.split(",")}

@@ -12,6 +12,7 @@ from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.text import cell_name
 from nnstep.tui.panes.at_once import DrawnAtOnce
+from nnstep.tui.panes.timeline import TimelinePane
 
 from .actions import Action, key_of
 from .autosave import Autosave
@@ -123,6 +124,14 @@ class Commanding(DrawnAtOnce):
             self.show_answer(answer.result())
         except TextError as error:
             self.say(error.message)
+
+    def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
+        """Go to a place chosen on the timeline."""
+        self.do(f"goto {message.place}")
+
+    def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
+        """Go to a branch chosen on the timeline."""
+        self.do(f"switch {message.name}")
 
     def action_prompt(self, begun: str = "") -> None:
         """Ask for a command, the beginning of which may stand there already, its blanks filled."""

@@ -13,6 +13,7 @@ from nnstep.engine.driver import Driver
 from nnstep.engine.insight import NO_INSIGHT, Insight
 from nnstep.engine.limits import HISTORY_BYTES
 from nnstep.engine.session.session import Session
+from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name, printable
 from nnstep.engine.turns import Rest
 from nnstep.tui.panes import row_of
@@ -20,13 +21,14 @@ from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.map import MapPane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
+from nnstep.tui.panes.scene_view import SceneView
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
-from nnstep.tui.panes.timeline import TimelinePane
 from nnstep.tui.panes.watch import WatchPane
 
-from .actions import FOOTERS, Action, bindings, key_of
+from .actions import FOOTERS, Action, bindings
+from .ahead import Ahead
 from .arranging import MAP, Arranging
 from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
@@ -85,6 +87,7 @@ class Debugger(Arranging):
         self._place = 0
         self._ran = range(0)
         self._pointer = Pointer()
+        self._ahead = Ahead(self.driver)
         self._speller = Speller()
         self._verified: tuple[object, Verification | None] = None, None
         self._why: Explanation | None = None
@@ -99,19 +102,7 @@ class Debugger(Arranging):
         )
         self._scenes = Scenes(session.program)
         self._status = StatusLine(printable(scenario.title), id="status")
-        self._strip = Strip(
-            id="strip",
-            opening=Opening(
-                printable(scenario.title),
-                f"{key_of(actions, 'about')} reads about it",
-                (
-                    f"{key_of(actions, 'step-op')} runs the line at ▶. Its numbers appear above on "
-                    "the right: what it reads,",
-                    "below it what it writes; and here, how each of them was computed.",
-                    f"{key_of(actions, 'help')} explains the marks and the words.",
-                ),
-            ),
-        )
+        self._strip = Strip(id="strip", opening=Opening.of(printable(scenario.title), actions))
         self._offer = ""
         self._keys = KeyLine(tuple(a for a in actions if a.scope != "gallery"), id="keys")
         for pane in self.stage.panes.values():
@@ -190,13 +181,13 @@ class Debugger(Arranging):
             self._take_note(snapshot.place)
         self._trees.follow()
         # What a run passes too fast to be read is not followed.
-        scene = self._scene(follow=moved and bool(snapshot.written) and driver.is_calm)
+        follow = moved and bool(snapshot.written) and driver.is_calm
+        scene = self._ahead.or_drawn(self._scene(follow=follow))
         self._show_status()
-        # The hidden ones first: one that is seen may show what belongs to one that is not.
-        for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
-            pane.show(snapshot, scene)
+        for view in self._views:
+            view.give(snapshot, scene)
         self._strip.topic = self._topic
-        self._strip.show(snapshot, scene)
+        self._strip.give(snapshot, scene)
         self._show_keys()
         self.autosave.note()
         self.stage.update()
@@ -205,12 +196,21 @@ class Debugger(Arranging):
         if driver.notice:
             self.say(driver.notice)
 
+    @property
+    def _views(self) -> list[SceneView]:
+        """All that shows a snapshot, but for the strip, which may speak of what these show.
+
+        The hidden ones come first: one that is seen may show what belongs to one that is not.
+        """
+        panes = sorted(self.stage.panes.values(), key=lambda pane: pane.display)
+        return [self._status, *panes]
+
     def _take_note(self, place: int) -> None:
         """Take note of what has just run: a pass at most, or this was a jump."""
         before, self._place = self._place, place
         is_near = before < place <= before + len(self.driver.snapshot.program)
         self._ran = range(before, place) if is_near else range(0)
-        self._pointer.go_on(stays=self._in_numbers)
+        self._pointer.go_on(stays=self.stage.is_in_numbers)
 
     def _scene(self, *, follow: bool = False) -> Scene:
         """Return what there is to see around the snapshot; on the way, no cell is in question."""
@@ -218,27 +218,34 @@ class Debugger(Arranging):
         cell = None if self.driver.is_on_the_way else self.selected
         insight = self._insight(cell, self._trees.place)
         self._why = insight.why
+        return self._scene_of(snapshot, self._ran, cell, insight, follow=follow)
+
+    def _scene_of(
+        self, snapshot: Snapshot, ran: range, cell: Cell | None, insight: Insight, *, follow: bool
+    ) -> Scene:
         return self._scenes.scene(
             snapshot,
-            self._ran,
+            ran,
             Asked(*cell) if cell else None,
             is_shown=self.stage.here is not row_of(1),
             follow=follow,
             insight=insight,
-            verified=self._verified[1] if self._verified[0] == self._pass_shown else None,
+            verified=self._verified[1] if self._verified[0] == _pass_of(snapshot) else None,
             survey=self.driver.survey() if self._shows_map else None,
         )
 
-    @property
-    def _pass_shown(self) -> tuple[object, ...]:
-        """The pass through the program that is shown, and the edits that lead there."""
-        snapshot = self.driver.snapshot
-        return snapshot.branch.name, snapshot.branch.edits, snapshot.iteration
+    def look_ahead(self) -> None:
+        """Once a step is shown, and nothing more was typed, draw the next one on the side."""
+        is_plain = not (self._trees.is_open or self._inside or self._shows_map)
+        if len(self._ran) != 1 or not is_plain or draws_ascii(self.app):
+            return
+        pointer = self._pointer.after_a_step(stays=self.stage.is_in_numbers)
+        self._ahead.look(pointer, self._scene_of, [*self._views, self._strip])
 
     def show_answer(self, answer: Answer | None) -> None:
         """Show what a command has answered; what came of the gradients, beside them from now on."""
         if answer is not None and answer.verification is not None:
-            self._verified = self._pass_shown, answer.verification
+            self._verified = _pass_of(self.driver.snapshot), answer.verification
             self._ask()
         super().show_answer(answer)
 
@@ -261,17 +268,11 @@ class Debugger(Arranging):
             insight = replace(insight, why=replace(insight.why, sentence=said))
         return self._speller.spelled(insight) if draws_ascii(self.app) else insight
 
-    @property
-    def _in_numbers(self) -> bool:
-        """Whether a pane of tensors has the keys that does not follow the step."""
-        pane = self.stage.focus
-        return isinstance(pane, TensorPane) and not isinstance(pane, StepPane)
-
     def _show_status(self) -> None:
         seed = self.driver.seed
         drawn = f"seed {seed}" if seed != self.scenario.seed else ""
         said = filter(None, (self.driver.activity, drawn, self.autosave.problem))
-        self._status.show(self.driver.snapshot, " · ".join(said))
+        self._status.activity = " · ".join(said)
 
     def on_key(self) -> None:
         """Take the answer to the last key away; what is bound to this one runs afterwards."""
@@ -370,7 +371,7 @@ class Debugger(Arranging):
         """Ask about the cell that the pane with the keys points at, while it has them."""
         self._pointer.visited = None
         pane, cell = self.stage.focus, self.selected
-        if self._in_numbers and isinstance(pane, TensorPane):
+        if self.stage.is_in_numbers and isinstance(pane, TensorPane):
             here = pane.view.selected
             if here is not None and (cell is None or not pane.view.has(cell[0])):
                 self._pointer.visited = here
@@ -404,14 +405,6 @@ class Debugger(Arranging):
         self._ask()
         if message.goes:
             self.action_writer()
-
-    def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
-        """Go to a place chosen on the timeline."""
-        self.do(f"goto {message.place}")
-
-    def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
-        """Go to a branch chosen on the timeline."""
-        self.do(f"switch {message.name}")
 
     def action_give_up(self) -> None:
         """Pause whatever is under way; else let the cell in question follow the step again."""
@@ -448,3 +441,8 @@ class Debugger(Arranging):
             if cell is not None:
                 self._pointer.choose(cell)
             self.do(f"goto {place}")
+
+
+def _pass_of(snapshot: Snapshot) -> tuple[object, ...]:
+    """Return the pass through the program that a snapshot shows, and the edits that lead there."""
+    return snapshot.branch.name, snapshot.branch.edits, snapshot.iteration

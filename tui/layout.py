@@ -7,6 +7,7 @@ a step did to it: nothing moves while it runs.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
@@ -66,7 +67,8 @@ def strip_lines(height: int, *, large: bool = False) -> int:
     return min(LARGE_STRIP if large else wanted, max(LEAST_STRIP, height - 2 - LEAST_BODY))
 
 
-def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> dict[str, Region]:
+@lru_cache(maxsize=16)
+def regions_of(size: Size, needs: Needs, zoomed: str | None = None) -> Mapping[str, Region]:
     """Return the regions that there are, by name: those of the bars, and those of the panes.
 
     With `zoomed`, that is the only one of the panes, and has all the room.

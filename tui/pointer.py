@@ -1,5 +1,7 @@
 """Which cell is in question: it follows the step until somebody chooses another."""
 
+import copy
+
 from nnstep.engine.arrays import Shape, has_cell
 from nnstep.engine.session.question import cell_in_question
 from nnstep.engine.session.snapshot import Snapshot
@@ -39,6 +41,12 @@ class Pointer:
         """Take note of a step: what was chosen stays in question, or its index is followed."""
         if self._chosen is not None and not stays:
             self._index, self._chosen = self._chosen[1], None
+
+    def after_a_step(self, *, stays: bool) -> "Pointer":
+        """Return what will point after a step; this one stays as it is."""
+        other = copy.copy(self)
+        other.go_on(stays=stays)
+        return other
 
     def let_follow(self) -> None:
         """Follow from the first cell again."""

@@ -1,11 +1,14 @@
 """Which pane stands where, and which has the keys."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from textual.geometry import Region, Size
 
 from nnstep.tui.panes import PANES, Row, row_of
 from nnstep.tui.panes.pane import Pane
+from nnstep.tui.panes.step import StepPane
+from nnstep.tui.panes.tensors import TensorPane
 
 from .actions import Action
 from .layout import Arrangement, Needs, regions_of
@@ -49,6 +52,11 @@ class Stage:
     def focus(self) -> Pane:
         """The pane that is to have the keys, as it stands on the screen."""
         return self._standing[self._regions[self._here]]
+
+    @property
+    def is_in_numbers(self) -> bool:
+        """Whether a pane of tensors has the keys that does not follow the step."""
+        return isinstance(self.focus, TensorPane) and not isinstance(self.focus, StepPane)
 
     def row_at(self, pane: Pane) -> Row | None:
         """Return the row of what a pane shows, None if it does not stand on the screen."""
@@ -106,7 +114,7 @@ class Stage:
         self._arrange()
 
     @property
-    def _there(self) -> dict[str, Region]:
+    def _there(self) -> Mapping[str, Region]:
         """The regions that there are while no pane is alone."""
         return regions_of(self._size, self.layout.needs)
 

@@ -80,6 +80,9 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         """Tell whether a letter is text, where it would be answered after these keys."""
         return isinstance(self.focused, Input)
 
+    def answered(self) -> None:
+        """Do what there is time for while nothing that was typed waits for an answer."""
+
     def is_bound(self, key: str) -> bool:
         """Tell whether somebody has given a key a meaning of its own."""
         return False
@@ -193,6 +196,8 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
                 await self._settled()
         finally:
             self._typist = None
+        if not self._exit:
+            self.call_later(self.answered)
 
     async def _settled(self) -> None:
         """Wait until all that a key has set off is through: messages, a new screen, its focus.

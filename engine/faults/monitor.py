@@ -127,22 +127,25 @@ class Monitor:
         written = self._written
         stop = written.position(len(records[0]))
         known_losses = losses[: first + len(records) - (stop <= written.loss)]
-        groups = list(grouped(written, first, records, before, known_losses))
-        recent = Recent(known_losses, first, self._measured_by)
         keys = {fault.key for fault in known}
-        due = range(*(bisect_left(self._positions, at) for at in (start, stop)))
+        decided = range(*(bisect_left(self._positions, at) for at in (start, stop)))
+        due = [number for number in decided if self._keys[number] not in keys]
+        is_whole = as_listed and start == 0 and stop == len(written.program)
+        # Of a single line there is often nothing to judge.
+        needed = due or is_whole
+        groups = [*grouped(written, first, records, before, known_losses)] if needed else []
+        recent = Recent(known_losses, first, self._measured_by)
         judged = {
             number: passes
             for number in due
-            if self._keys[number] not in keys
-            and (passes := recent.judged(*self._gates[number], len(records))) is not None
+            if (passes := recent.judged(*self._gates[number], len(records))) is not None
         }
         faults = [
             fault
             for number, suspects in self._suspected(judged, groups)
             if (fault := self._first(self._rules[number], groups, suspects))
         ]
-        if as_listed and start == 0 and stop == len(written.program):
+        if is_whole:
             finite = is_finite(written, records, (passes for _, passes in groups))
         else:
             finite = all(all_finite(written, record, start) for record in records)

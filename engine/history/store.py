@@ -4,6 +4,7 @@ From a keyframe on, the passes up to a place are run again. A record is the tens
 wrote, one an instruction.
 """
 
+import copy
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -78,6 +79,13 @@ class Store:
         while self._bytes_of_records > most and len(self._records) > _LEAST_RECORDS:
             _, (_, size) = self._records.popitem(last=False)
             self._bytes_of_records -= size
+
+    def with_record(self, branch: Branch, iteration: int, record: Record) -> "Store":
+        """Return a store that has the record of one more pass; this one does not change."""
+        other = copy.copy(self)
+        other._records = self._records.copy()
+        other.put(branch, iteration, [record])
+        return other
 
     def _drop(self, key: tuple[Branch, int]) -> None:
         self._bytes_of_records -= self._records.pop(key)[1]

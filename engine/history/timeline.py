@@ -5,6 +5,7 @@ thinned out, it runs the program again from the last keyframe. Both give the sam
 the past starts a branch, and the old future stays.
 """
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -15,7 +16,7 @@ from nnstep.engine.machine.batches import Cursor
 from nnstep.engine.machine.edit import Change
 from nnstep.engine.machine.machine import Machine
 from nnstep.engine.machine.start import initial_state
-from nnstep.engine.machine.step import Record, State
+from nnstep.engine.machine.step import Finished, Record, State
 from nnstep.engine.program.code import work_of
 from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
@@ -44,7 +45,7 @@ class Timeline:
         self.keeps = budget is not None
         if self.keeps:
             self.machine.finished = self._keep
-        self.finished: Callable[[int, Sequence[Record]], None] | None = None
+        self.finished: Finished | None = None
         self.forgetting: list[Callable[[Branch, int], None]] = []
         self.scenario = scenario
         self._steps = len(program)
@@ -329,6 +330,17 @@ class Timeline:
         for edit in edits:
             edit.apply(tensors)
         return tensors
+
+    def ahead(self) -> "Timeline":
+        """Return the timeline as it is after the next line, to be asked; nothing changes here."""
+        other = copy.copy(self)
+
+        def finished(iteration: int, records: Sequence[Record]) -> None:
+            owner = self.current.owner(iteration, self._steps)
+            other.store = self.store.with_record(owner, iteration, records[0])
+
+        other.machine = self.machine.ahead(finished)
+        return other
 
     def reached(self, branch: Branch) -> int:
         """Return the furthest place that a branch has reached."""

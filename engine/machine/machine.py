@@ -1,11 +1,12 @@
 """The machine: named tensors, a program counter, and one loop that executes instructions."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count, repeat
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -20,22 +21,7 @@ from .edit import Change, lines_of
 from .initial import Draws
 from .losses import LossHistory
 from .start import silent_context
-from .step import Record, State, Step
-
-
-class Look(Protocol):
-    """What looks at the places that a machine comes past.
-
-    `passes` is told of passes that are computed and not gone past yet, from an iteration on, and
-    returns the first place in them at which to stop. `here` tells whether to stop where the machine
-    has come to.
-    """
-
-    def passes(self, first: int, records: Sequence[Record]) -> int | None:
-        """Return the first place at which to stop, None for none."""
-
-    def here(self) -> bool:
-        """Tell whether to stop here."""
+from .step import Finished, Look, Record, State, Step
 
 
 class Machine:
@@ -55,7 +41,7 @@ class Machine:
         self.program = self._first_program = program
         self.clock = Clock(len(program), scenario.data.batches_per_epoch if scenario.data else 1)
         self.losses = LossHistory()
-        self.finished: Callable[[int, Sequence[Record]], None] | None = None
+        self.finished: Finished | None = None
         self.stride = MOST_TOGETHER
         # The place that all else here is about; the steps that are handed out from there on, what
         # does it, and how many of them had not been taken when that was looked up last.
@@ -216,6 +202,18 @@ class Machine:
         if program is not self.program and any(new is not old for new, old in pairs):
             self._drop_later()
             self.program = program
+
+    def ahead(self, finished: Finished) -> "Machine":
+        """Return another machine one line further, which tells `finished` of a pass that ends."""
+        self._drop_later()
+        if self._computed == self.position:
+            self._compute_line()
+        self.give()
+        other = copy.copy(self)
+        other._record, other._steps, other._handed = [*self._record], [], iter(())
+        other.losses, other.finished = self.losses.forked(len(self.losses.view())), finished
+        other._go_to(self.place + 1)
+        return other
 
     # Going on
 

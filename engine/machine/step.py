@@ -1,6 +1,7 @@
-"""A step of a run, and what a run is at a place: what goes on from there depends on that alone."""
+"""A step of a run, what a run is at a place, and what is told of the steps and passes it makes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -72,3 +73,21 @@ class State(msgspec.Struct, frozen=True):
 
 Record = tuple[Array, ...]
 """All arrays that one pass wrote, in the order of the program's instructions and their writes."""
+
+Finished = Callable[[int, Sequence[Record]], None]
+"""What is told of passes that have ended: the iteration of the first, and what they wrote."""
+
+
+class Look(Protocol):
+    """What looks at the places that a machine comes past.
+
+    `passes` is told of passes that are computed and not gone past yet, from an iteration on, and
+    returns the first place in them at which to stop. `here` tells whether to stop where the machine
+    has come to.
+    """
+
+    def passes(self, first: int, records: Sequence[Record]) -> int | None:
+        """Return the first place at which to stop, None for none."""
+
+    def here(self) -> bool:
+        """Tell whether to stop here."""

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -97,6 +97,10 @@ class Asked:
 
         self._interrupted.clear()
         return first_time(self._timeline, condition, self._interrupted.is_set)
+
+    def values_at(self, place: int) -> Mapping[str, Array]:
+        """Return all tensors that were live at a place that the branch has reached, by name."""
+        return self._timeline.tensors_at(place)
 
     def line_of(self, step: int) -> Instruction:
         """Return the line that a step of the branch executes, or has executed."""

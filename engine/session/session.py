@@ -27,7 +27,7 @@ from .edits import Changes, PlaceError, checked_edit
 from .going import Condition, Going, Target
 from .old import OldTensors, of_iteration, old_tensors
 from .question import Question
-from .snapshot import BranchViews, Snapshot, snapshot_of
+from .snapshot import BranchViews, Snapshot, snapshot_ahead, snapshot_of
 from .trail import Trail
 
 
@@ -88,6 +88,16 @@ class Session(Asked):
             before or {},
         )
 
+    def ahead(self, here: Snapshot) -> tuple[Asked, Snapshot]:
+        """Return the run as it is after the next line, and what of `here` is other then.
+
+        Watches, and the losses of branches, are still those of here. Neither the place nor any
+        branch changes by it.
+        """
+        timeline = self._timeline.ahead()
+        snapshot = snapshot_ahead(here, timeline, self.expectations, self.total)
+        return Asked(self.scenario, timeline, self.total), snapshot
+
     @property
     def first_program(self) -> Program:
         """The program that the run begins with: only the overrides of the file are in it."""
@@ -140,10 +150,6 @@ class Session(Asked):
     def values(self) -> Mapping[str, Array]:
         """Return all live tensors by name, as they are at this place."""
         return MappingProxyType(self._machine.give())
-
-    def values_at(self, place: int) -> Mapping[str, Array]:
-        """Return all tensors that were live at a place that the branch has reached, by name."""
-        return self._timeline.tensors_at(place)
 
     @property
     def memory(self) -> int:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.expectations import Judgement, judged, stands_at
@@ -55,7 +57,7 @@ class Watched(Struct, frozen=True):
     of: str = ""
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, eq=False):
     """The state of a session at one place.
 
     `place` counts the instructions executed so far, and `total` those of the whole run (None if it
@@ -179,31 +181,51 @@ def snapshot_of(
     before: Mapping[str, Array],
 ) -> Snapshot:
     """Return everything there is to show at the place of a timeline."""
-    machine, current = timeline.machine, timeline.current
+    machine, branches = timeline.machine, views.all()
     place = machine.place
-    branches = views.all()
-    made = current.cells_edited_until(place, after=place - 2 * len(timeline.program))
-    edits = [(edit.name, edit.place) for edit in made]
     return Snapshot(
-        program=timeline.program,
-        place=place,
+        **_moment(timeline, expectations, total),
         total=total,
-        position=machine.position,
-        iteration=machine.clock.iteration(place),
-        epoch=machine.clock.epoch(place),
-        finished=total is not None and place >= total,
-        last=timeline.line_of(place - 1) if place else None,
-        tensors=MappingProxyType(machine.give()),
         before=before,
-        stale=stale_tensors(timeline.program, place, edits),
         losses=machine.losses.view(machine.losses_until(place)),
-        branch=branches[timeline.branches.index(current)],
+        branch=branches[timeline.branches.index(timeline.current)],
         branches=branches,
         left=timeline.left.name if timeline.left else None,
         breakpoints={line: point.enabled for line, point in stops.lines.items()},
         watches=_watched(timeline, watches, before, finished=place == total) if watches else (),
-        unmet=tuple(_unmet(timeline, expectations)),
     )
+
+
+def snapshot_ahead(
+    here: Snapshot, timeline: Timeline, expectations: Sequence[Expectation], total: int | None
+) -> Snapshot:
+    """Return a snapshot with the moment of a timeline that is further than it."""
+    machine, place = timeline.machine, timeline.place
+    branch = replace(here.branch, newest=max(here.newest, place))
+    losses = machine.losses.view(machine.losses_until(place))
+    moment = _moment(timeline, expectations, total)
+    return replace(here, before=here.tensors, branch=branch, losses=losses, **moment)
+
+
+def _moment(
+    timeline: Timeline, expectations: Sequence[Expectation], total: int | None
+) -> dict[str, Any]:
+    """Return what there is to show of a place by itself, by the fields of a snapshot."""
+    machine, place = timeline.machine, timeline.place
+    made = timeline.current.cells_edited_until(place, after=place - 2 * len(timeline.program))
+    edits = [(edit.name, edit.place) for edit in made]
+    return {
+        "program": timeline.program,
+        "place": place,
+        "position": machine.position,
+        "iteration": machine.clock.iteration(place),
+        "epoch": machine.clock.epoch(place),
+        "finished": total is not None and place >= total,
+        "last": timeline.line_of(place - 1) if place else None,
+        "tensors": MappingProxyType(machine.give()),
+        "stale": stale_tensors(timeline.program, place, edits),
+        "unmet": tuple(_unmet(timeline, expectations)),
+    }
 
 
 def _unmet(timeline: Timeline, expectations: Sequence[Expectation]) -> Iterator[Judgement]:

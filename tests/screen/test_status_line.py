@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from one_pane import branch, shown, snapshot
+from one_pane import branch, scene, shown, snapshot
 from screen_text import screen_lines
 
 from nnstep.engine.faults.fault import Fault, Level
@@ -30,7 +30,8 @@ def at(*others: BranchView, newest: int = 412, faults: tuple[Fault, ...] = ()) -
 async def line_of(now: Snapshot, width: int, activity: str = "", title: str = "A title") -> str:
     status = StatusLine(title, id="status")
     async with shown(status, width, 1) as pilot:
-        status.show(now, activity)
+        status.activity = activity
+        status.show(now, scene(now))
         await pilot.pause()
         (line,) = screen_lines(pilot.app)
         return line
@@ -115,7 +116,8 @@ async def test_faults_up_to_here_are_shown(
 async def test_a_fault_stands_out() -> None:
     status, error = StatusLine("", id="status"), palette_of(DARK).error
     async with shown(status, 100, 1) as pilot:
-        status.show(at(faults=(fault("diverging", 5),)), "")
+        now = at(faults=(fault("diverging", 5),))
+        status.show(now, scene(now))
         await pilot.pause()
         (strip,) = pilot.app.screen._compositor.render_strips()
         (badge,) = [segment for segment in strip if "diverging" in segment.text]

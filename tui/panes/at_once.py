@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.color import ColorSystem
-from rich.segment import Segment
 from textual._compositor import CompositorUpdate
 from textual.screen import Screen
 from textual.strip import Strip
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
+    from rich.segment import Segment
 
     from .line_view import Change, LineView
 
@@ -27,20 +27,22 @@ FRAME, _LOOK = 0.05, 0.005
 
 
 class PiecesUpdate(CompositorUpdate):
-    """Pieces of lines, each with the column and the line of the screen where it begins."""
+    """Pieces of lines as they are sent, with the column and the line where each begins."""
 
-    def __init__(self, pieces: "Sequence[tuple[int, int, list[Segment]]]") -> None:
+    def __init__(self, pieces: "Sequence[tuple[int, int, str]]") -> None:
         self.pieces = pieces
 
     def render_segments(self, console: "Console") -> str:
         """Return what draws them on a terminal; a place is given for each, so no line ends."""
-        colours = console._color_system or ColorSystem.TRUECOLOR
-        drawn = []
-        for x, y, segments in self.pieces:
-            drawn.append(f"\x1b[{y + 1};{x + 1}H")
-            for text, style, _ in segments:
-                drawn.append(Strip.render_style(style, text, colours) if style else text)
-        return "".join(drawn)
+        return "".join([f"\x1b[{y + 1};{x + 1}H{text}" for x, y, text in self.pieces])
+
+
+def sent(segments: "Sequence[Segment]", console: "Console") -> str:
+    """Return what draws segments on a terminal."""
+    colours = console._color_system or ColorSystem.TRUECOLOR
+    return "".join(
+        [Strip.render_style(style, text, colours) if style else text for text, style, _ in segments]
+    )
 
 
 class DrawnAtOnce(Screen[None]):
@@ -59,15 +61,18 @@ class DrawnAtOnce(Screen[None]):
     def draw_soon(self, view: "LineView") -> None:
         """Have a view drawn, once what is going on now is done."""
         if not self._to_draw:
-            asyncio.get_running_loop().call_soon(self._draw)
+            asyncio.get_running_loop().call_soon(self.draw)
         self._to_draw[view] = None
 
     def drawn(self) -> None:
         """Take note that everything is drawn anew, and not sent yet."""
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw now what waits for that."""
+        if not self._to_draw:
+            return
         if self.is_hurried and (left := self._drawn_at + FRAME - time.monotonic()) > 0:
-            asyncio.get_running_loop().call_later(min(left, _LOOK), self._draw)
+            asyncio.get_running_loop().call_later(min(left, _LOOK), self.draw)
             return
         views, self._to_draw = list(self._to_draw), {}
         self._drawn_at = time.monotonic()
@@ -85,7 +90,7 @@ class DrawnAtOnce(Screen[None]):
                 view.refresh(*(change.region for change in changes))
             return
         pieces = [
-            (at.x + change.x, at.y + change.y, view.segments(change.pieces))
+            (at.x + change.x, at.y + change.y, change.sent or view.sent(change.pieces))
             for view, changes in changed.items()
             if (at := view.region)
             for change in changes

@@ -12,7 +12,8 @@ from nnstep.tui.numbers import direction, format_value
 from .braille import curve
 from .curves import same_values
 from .line_view import Line, LineView, Piece, columns, fit
-from .scene import STALE
+from .scene import STALE, Scene
+from .scene_view import SceneView
 
 SEPARATOR = " · "
 # The columns of the curve of the losses: it gets what is left up to the most, or goes.
@@ -24,8 +25,13 @@ RANKED = (
 )
 
 
-class StatusLine(LineView):
-    """Shows the place of a snapshot, what is going on, and the loss with a small curve."""
+class StatusLine(SceneView):
+    """Shows the place of a snapshot, what is going on, and the loss with a small curve.
+
+    `activity` says what is running, empty for nothing.
+    """
+
+    STATE = ("_snapshot", "_activity")
 
     def __init__(self, title: str, *, id: str) -> None:
         super().__init__(id=id)
@@ -34,10 +40,21 @@ class StatusLine(LineView):
         self._activity = ""
         self._curve: tuple[Array, int, str] = (np.empty(0), 0, "")
 
-    def show(self, snapshot: Snapshot, activity: str) -> None:
-        """Draw the place of a snapshot; `activity` says what is running, empty for nothing."""
-        self._snapshot, self._activity = snapshot, activity
+    def show(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Draw the place of a snapshot."""
+        self._snapshot = snapshot
         self.redraw()
+
+    @property
+    def activity(self) -> str:
+        """What is going on."""
+        return self._activity
+
+    @activity.setter
+    def activity(self, text: str) -> None:
+        if text != self._activity:
+            self._activity = text
+            self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Paint the one line."""

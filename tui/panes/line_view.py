@@ -23,7 +23,7 @@ from textual.widget import Widget
 
 from nnstep.tui.theme import Palette, palette_of
 
-from .at_once import DrawnAtOnce
+from .at_once import DrawnAtOnce, sent
 
 WHEEL_LINES = 3
 # The line between a pane and what is to its left.
@@ -36,11 +36,12 @@ Line = tuple[Piece, ...]
 
 
 class Change(NamedTuple):
-    """What differs of a line of a view: its pieces from a column on."""
+    """What differs of a line of a view: its pieces from a column on, and what draws them."""
 
     y: int
     x: int
     pieces: Line
+    sent: str = ""
 
     @property
     def region(self) -> Region:
@@ -99,10 +100,15 @@ class LineView(Widget):
         elif size != self._painted:
             self.refresh()
         else:
-            return self._update(self._lines_at(size))
+            return self.renew()
         return []
 
-    def _lines_at(self, size: Size) -> list[Line]:
+    def renew(self) -> list[Change]:
+        """Paint again, at the size that this has, and return what differs."""
+        lines = self.paint_in(self._painted)
+        return self.accept(lines, self.differences(self._lines, lines))
+
+    def paint_in(self, size: Size) -> list[Line]:
         """Paint, or say that it cannot be done: one pane is no reason to see none."""
         try:
             self.fit_to(*size)
@@ -115,14 +121,19 @@ class LineView(Widget):
             )
             return [excuse] + [empty(size.width, self.palette.text)] * (size.height - 1)
 
-    def _update(self, lines: list[Line]) -> list[Change]:
-        """Take new lines in place of the old, and return where they differ."""
-        changes = []
-        for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)):
-            if old is not new and old != new:
-                changes.append(Change(y, *difference(old, new)))
-                self._strips[y] = None
+    def differences(self, old: list[Line], new: list[Line]) -> list[Change]:
+        """Return where the new lines differ from the old ones."""
+        return [
+            Change(y, *difference(before, after))
+            for y, (before, after) in enumerate(zip(old, new, strict=True))
+            if before is not after and before != after
+        ]
+
+    def accept(self, lines: list[Line], changes: list[Change]) -> list[Change]:
+        """Take new lines in place of the old, which differ in this from them."""
         self._lines = lines
+        for change in changes:
+            self._strips[change.y] = None
         return changes
 
     def segments(self, pieces: Line) -> list[Segment]:
@@ -131,6 +142,10 @@ class LineView(Widget):
         for line_filter in self._filters:
             segments = line_filter.apply(segments, self._ground)
         return segments
+
+    def sent(self, pieces: Line) -> str:
+        """Return what draws pieces on the terminal."""
+        return sent(self.segments(pieces), self.app.console)
 
     def _strip(self, y: int) -> Strip:
         """Return a painted line as Textual sends it; it is made when Textual first does so."""
@@ -154,7 +169,7 @@ class LineView(Widget):
         if self._painted != self.size:
             self._painted = self.size
             self._filters, self._ground = self.get_line_filters(), self.background_colors[1]
-            self._lines = self._lines_at(self.size)
+            self._lines = self.paint_in(self.size)
             self._strips = [None] * len(self._lines)
         last = min(crop.bottom, len(self._lines))
         strips = [self._strip(y) for y in range(crop.y, last)]
@@ -277,9 +292,11 @@ def difference(old: Line, new: Line) -> tuple[int, Line]:
 
     It has that up to where they are alike again, to their ends.
     """
-    most = min(len(old), len(new))
-    first = next((at for at in range(most) if old[at] != new[at]), most)
-    last = next((at for at in range(most - first) if old[-1 - at] != new[-1 - at]), most - first)
+    most, first, last = min(len(old), len(new)), 0, 0
+    while first < most and old[first] == new[first]:
+        first += 1
+    while last < most - first and old[-1 - last] == new[-1 - last]:
+        last += 1
     before, after = old[first : len(old) - last], list(new[first : len(new) - last])
     start = _width(new[:first])
     if before and after and before[0][1] == after[0][1]:

@@ -10,12 +10,12 @@ from textual.geometry import Offset, Size
 from textual.message import Message
 
 from nnstep.engine.program.program import Tensor
-from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import Action
 
 from . import Row
-from .line_view import Line, LineView, Piece, empty, fit
+from .line_view import Line, Piece, empty, fit
 from .scene import Scene, Topic
+from .scene_view import SceneView, State, Varying
 
 CURSOR = Style(reverse=True, underline=True)
 RESTING_CURSOR = Style(underline=True)
@@ -34,11 +34,17 @@ class Tab(Struct, frozen=True):
         return f" {self.title} " if self.digit is None else f" {self.digit} {self.title} "
 
 
-class Scroll:
+class Scroll(Varying):
     """Which lines of a body are visible: of all `length`, those `shown` from `top` on."""
 
     def __init__(self) -> None:
         self.length = self.shown = self.top = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether the same lines of as many are visible."""
+        return isinstance(other, Scroll) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def fit(self, length: int, shown: int) -> None:
         """Take other measures; the top line stays, as far as that can be."""
@@ -68,7 +74,7 @@ class Scroll:
         return " ".join(f"{arrow}{count}" for arrow, count in sides if count > 0)
 
 
-class Pane(LineView, can_focus=True):
+class Pane(SceneView, can_focus=True):
     """The base of all panes: a subclass paints its body in `body` and takes snapshots in `show`.
 
     `tabs` are the panes that take turns in this region of the screen, and `tab` is the one shown.
@@ -88,7 +94,7 @@ class Pane(LineView, can_focus=True):
         super().__init__(id=id)
         self.tab = self.own_tab = tab
         self.tabs: tuple[Tab, ...] = (tab,)
-        self.scrolled = Scroll()
+        self._scroll = Scroll()
 
     @classmethod
     def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
@@ -96,10 +102,6 @@ class Pane(LineView, can_focus=True):
         return cls(Tab(row.digit, title), id=row.id)
 
     # What a kind of pane says of itself.
-
-    def show(self, snapshot: Snapshot, scene: Scene) -> None:
-        """Draw a snapshot, and what there is to see around it."""
-        raise NotImplementedError
 
     def ask(self, scene: Scene) -> None:
         """Draw another cell in question, in a pane that has cells."""
@@ -153,6 +155,16 @@ class Pane(LineView, can_focus=True):
         """Take a click on column `x` of line `y` of the body."""
 
     # What is the same in all of them.
+
+    @property
+    def scrolled(self) -> Scroll:
+        """Which lines of the body are visible."""
+        return self._scroll
+
+    @property
+    def look(self) -> State:
+        """What the drawing depends on besides the state."""
+        return *super().look, self.tab, self.tabs
 
     def fit_to(self, width: int, height: int) -> None:
         """Get ready to paint the body under the title and after the edge."""

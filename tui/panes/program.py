@@ -56,6 +56,7 @@ class ProgramPane(Pane):
 
     BINDINGS = bindings("program")
     resting = RESTING_CURSOR
+    STATE = ("_snapshot", "_ran", "_labels", "_labelled", "_left", "_chosen", "_moved", "_scroll")
 
     def __init__(self, tab: Tab, *, id: str | None = None) -> None:
         super().__init__(tab, id=id)

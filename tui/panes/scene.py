@@ -60,7 +60,7 @@ STALE, EDITED, FAULTY = "≈", "e", "!"
 MISPRINTED = "?"
 
 
-class Standing(Struct, frozen=True, eq=False):
+class Standing(Struct, frozen=True):
     """How the tensors of a snapshot stand: written, read, old, stale, edited, at fault.
 
     Of `misprinted` cells another number is printed than they have.
@@ -100,6 +100,16 @@ class Scene(Struct, frozen=True, eq=False):
     insight: Insight = NO_INSIGHT
     verified: "Verification | None" = None
     survey: "Survey | None" = None
+
+    def is_like(self, other: "Scene") -> bool:
+        """Tell whether there is the very same to see."""
+        return (
+            self.insight is other.insight
+            and self.verified is other.verified
+            and self.survey is other.survey
+            and (self.ran, self.asked, self.standing) == (other.ran, other.asked, other.standing)
+            and (self.is_shown, self.follow) == (other.is_shown, other.follow)
+        )
 
 
 Pieces = tuple[tuple[str, str], ...]

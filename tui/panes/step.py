@@ -22,6 +22,7 @@ from .large import enlarged, lines_in, place_in, place_of, room_in
 from .line_view import Line, empty, fit
 from .pane import Pane, Tab
 from .scene import Scene
+from .scene_view import State
 from .tensor_blocks import Headings, heading_line
 from .tensor_view import TensorView
 from .tensors import TensorPane
@@ -47,6 +48,8 @@ class StepView(TensorView):
         self._height = 0
         # The row of the calculation that the cursor was put on by keys.
         self._row: int | None = None
+        # The sheet as it is painted, and in which colours.
+        self._painted: tuple[Sheet | None, Palette | None, list[Line]] = None, None, []
         self._drawn_for: tuple[object, ...] = ()
         self.large = self.in_ascii = False
 
@@ -80,6 +83,11 @@ class StepView(TensorView):
         self._height = height
         if self.calculation is not None:
             self.scrolled.fit(0, height)
+
+    @property
+    def stand(self) -> tuple[object, ...]:
+        """What is different as soon as anything has been done with the view."""
+        return *super().stand, self._row, self._drawn_for
 
     @property
     def calculation(self) -> "Calculation | None":
@@ -123,6 +131,12 @@ class StepView(TensorView):
         if sheet is None:
             yield from self._with_next(list(super().paint(palette)), palette)
             return
+        if self._painted[:2] != (sheet, palette):
+            self._painted = sheet, palette, [*self._lines_of(sheet, palette)]
+        yield from self._painted[2]
+
+    def _lines_of(self, sheet: "Sheet", palette: Palette) -> Iterator[Line]:
+        """Paint a sheet."""
         blank = empty(self.width, palette.text)
         for pieces in sheet.lines():
             styled = [(text, getattr(palette, says)) for text, says in pieces]
@@ -215,14 +229,11 @@ class StepView(TensorView):
 class StepPane(TensorPane):
     """Shows the line that has just run."""
 
-    view: StepView
     own_view: StepView
 
     def __init__(self, tab: Tab, *, id: str | None = None) -> None:
         super().__init__(tab, (), id=id)
-        self.view = self.own_view = StepView()
-        self.scrolled = self.view.scrolled
-
+        self.own_view = StepView()
         # Whether it is drawn for the back row: the line of code over its numbers, with air.
         self.large = False
 
@@ -230,6 +241,16 @@ class StepPane(TensorPane):
     def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
         """Make the pane of a row of the table."""
         return cls(Tab(row.digit, title), id=row.id)
+
+    @property
+    def view(self) -> StepView:
+        """The view that is shown here: always its own."""
+        return self.own_view
+
+    @property
+    def look(self) -> State:
+        """What the drawing depends on besides the state."""
+        return *super().look, self.large
 
     def fit_to(self, width: int, height: int) -> None:
         """Get ready to draw the step, large in half the lines."""

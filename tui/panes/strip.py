@@ -15,14 +15,16 @@ from nnstep.engine.arrays import Shape
 from nnstep.engine.insight import Insight
 from nnstep.engine.program.program import Role
 from nnstep.engine.session.snapshot import Snapshot
+from nnstep.tui.actions import Action, key_of
 from nnstep.tui.numbers import direction, format_exact, is_same, to_significant
 from nnstep.tui.signs import draws_ascii
 from nnstep.tui.spelled import spelled
 
 from .besides import Labelled, besides
 from .large import left_of
-from .line_view import Line, LineView, Piece, columns, empty, fit
+from .line_view import Line, Piece, columns, empty, fit
 from .scene import Asked, Scene, Topic
+from .scene_view import SceneView
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.explanation import Explanation
@@ -42,9 +44,22 @@ class Opening(Struct, frozen=True):
     hint: str
     lines: tuple[str, ...]
 
+    @classmethod
+    def of(cls, title: str, actions: tuple[Action, ...]) -> "Opening":
+        """Tell of a run with a title by which of the actions' keys one begins."""
+        lines = (
+            f"{key_of(actions, 'step-op')} runs the line at ▶. Its numbers appear above on the "
+            "right: what it reads,",
+            "below it what it writes; and here, how each of them was computed.",
+            f"{key_of(actions, 'help')} explains the marks and the words.",
+        )
+        return cls(title, f"{key_of(actions, 'about')} reads about it", lines)
 
-class Strip(LineView):
+
+class Strip(SceneView):
     """Speaks of the cell in question; `message` is the answer to the last key, empty for none."""
+
+    STATE = ("_snapshot", "_scene", "_message", "topic", "large")
 
     def __init__(self, *, id: str, opening: Opening | None = None) -> None:
         super().__init__(id=id)
@@ -61,6 +76,12 @@ class Strip(LineView):
         """Speak of the cell in question."""
         self._snapshot, self._scene = snapshot, scene
         self.redraw()
+
+    def look_ahead(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Draw on the side what there will be to say; the next key takes the message away."""
+        message, self._message = self._message, ""
+        super().look_ahead(snapshot, scene)
+        self._message = message
 
     @property
     def message(self) -> str:
@@ -116,7 +137,7 @@ class Strip(LineView):
         why = scene.insight.why
         known = why if why is not None and (why.name, why.index) == asked.cell else None
         value = array[asked.index]
-        change, is_now = self._change(asked, value), True
+        change, is_now = _change(asked, value, snapshot, scene), True
         if known is not None and not is_same(known.value, value.item()):
             value, change, is_now = array.dtype.type(known.value), "", False
         head = f"{asked.text} = {format_exact(value)}{change}"
@@ -170,28 +191,24 @@ class Strip(LineView):
             pieces.append((f" {RULE * (width - columns(left) - 3)}", palette.rule))
         return fit(pieces, width, palette.text)
 
-    def _change(self, asked: Asked, value: Any) -> str:
-        """Return the arrow, the difference and the value before, of a value that has changed.
 
-        It is that of the last key: what was edited, or what the line has replaced.
-        """
-        assert self._snapshot is not None
-        before = self._snapshot.before.get(asked.name)
-        array = self._snapshot.tensors[asked.name]
-        program = self._snapshot.program
-        lasting = program.tensors[asked.name].role in (Role.PARAMETER, Role.BUFFER, Role.RATE)
-        edited = asked.index in (self._scene.standing.edited if self._scene else {}).get(
-            asked.name, ()
-        )
-        if before is None or before is array or before.shape != array.shape:
-            return ""
-        old, new = before[asked.index].item(), value.item()
-        if is_same(old, new) or not (lasting or edited):
-            return ""
-        with np.errstate(all="ignore"):
-            difference = new - old
-        by = to_significant(difference, 6, "+")
-        return f"   {direction(old, new)} {by} from {to_significant(old, 6)}"
+def _change(asked: Asked, value: Any, snapshot: Snapshot, scene: Scene) -> str:
+    """Return the arrow, the difference and the value before, of a value that has changed.
+
+    It is that of the last key: what was edited, or what the line has replaced.
+    """
+    before, array = snapshot.before.get(asked.name), snapshot.tensors[asked.name]
+    role = snapshot.program.tensors[asked.name].role
+    edited = asked.index in scene.standing.edited.get(asked.name, ())
+    if before is None or before is array or before.shape != array.shape:
+        return ""
+    old, new = before[asked.index].item(), value.item()
+    if is_same(old, new) or not (role in (Role.PARAMETER, Role.BUFFER, Role.RATE) or edited):
+        return ""
+    with np.errstate(all="ignore"):
+        difference = new - old
+    by = to_significant(difference, 6, "+")
+    return f"   {direction(old, new)} {by} from {to_significant(old, 6)}"
 
 
 def _shapes(why: "Explanation | None", shape: Shape, width: int, place: int) -> str:

@@ -126,6 +126,10 @@ class Layout:
         self._width = width
         self._blocks, self._tops = blocks, [block.top for block in blocks]
 
+    def __copy__(self) -> "Layout":
+        """Return the same again, to be changed by itself."""
+        return Layout([*self._blocks], self.headings, self.height, self._width)
+
     @property
     def with_cells(self) -> list[Block]:
         """The blocks that have a cell to point at."""

@@ -1,6 +1,8 @@
 """A view over tensors as blocks of numbers, with a cursor on one of their cells."""
 
+import copy
 from collections.abc import Collection, Iterator
+from typing import Self
 
 from textual.geometry import Offset
 
@@ -12,6 +14,7 @@ from nnstep.tui.theme import Palette
 from .line_view import Line, empty, fit
 from .pane import Scroll
 from .scene import Scene
+from .scene_view import Varying
 from .tensor_blocks import (
     NAMED,
     SHORT,
@@ -33,7 +36,7 @@ from .tensor_blocks import (
 _FEW = 4
 
 
-class TensorView:
+class TensorView(Varying):
     """The tensors of some roles, laid out for `width` columns and as many lines as are shown."""
 
     def __init__(self, roles: Collection[str]) -> None:
@@ -110,6 +113,26 @@ class TensorView:
             if cell := next(here, None):
                 name, index = cell
                 self._reveal(Cursor(name, *self._layout.by_name[name].place_of(index)))
+
+    def __copy__(self) -> Self:
+        """Return another view that looks the same, and goes on by itself."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other.scrolled, other._layout = copy.copy(self.scrolled), copy.copy(self._layout)
+        other._numbers, other._measured = dict(self._numbers), dict(self._measured)
+        other._first, other._drawn = dict(self._first), dict(self._drawn)
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether nothing has been done with one that was not done with the other."""
+        return isinstance(other, TensorView) and self.stand == other.stand
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def stand(self) -> tuple[object, ...]:
+        """What is different as soon as anything has been done with the view."""
+        return self.scene, self.cursor, self.width, self.scrolled, self._first, self._awaited
 
     def names(self, snapshot: Snapshot) -> list[str]:
         """Return the names of the tensors to show, in their order."""

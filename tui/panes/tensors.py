@@ -13,7 +13,7 @@ from nnstep.tui.actions import Action, bindings
 
 from . import Row
 from .line_view import Line
-from .pane import Pane, Tab
+from .pane import Pane, Scroll, Tab
 from .scene import Scene
 from .tensor_view import TensorView
 
@@ -22,6 +22,7 @@ class TensorPane(Pane):
     """Shows a view of its own, or, in its stead, that of another pane of tensors."""
 
     BINDINGS = bindings("tensors")
+    STATE = ("own_view",)
 
     class CursorMoved(Message):
         """Somebody has put the cursor on a cell."""
@@ -32,8 +33,9 @@ class TensorPane(Pane):
 
     def __init__(self, tab: Tab, roles: Collection[str], *, id: str | None = None) -> None:
         super().__init__(tab, id=id)
-        self.view = self.own_view = TensorView(roles)
-        self.scrolled = self.view.scrolled
+        self.own_view = TensorView(roles)
+        # The pane whose view is shown here.
+        self._shown: TensorPane = self
 
     @classmethod
     def make(cls, row: Row, title: str, actions: tuple[Action, ...]) -> Self:
@@ -50,6 +52,21 @@ class TensorPane(Pane):
         self.own_view.ask(scene)
         self.redraw()
 
+    @property
+    def view(self) -> TensorView:
+        """The view that is shown here."""
+        return self._shown.own_view
+
+    @property
+    def scrolled(self) -> Scroll:
+        """Which lines of the view are visible."""
+        return self.view.scrolled
+
+    def look_ahead(self, snapshot: Snapshot, scene: Scene) -> None:
+        """Draw on the side what there will be to see, if it is the pane's own view that is."""
+        if self._shown is self:
+            super().look_ahead(snapshot, scene)
+
     def hint(self) -> str:
         """Return the dtype, if it is not the usual one, and how many lines are hidden."""
         dtype = "" if self.view.dtype == "float64" else self.view.dtype
@@ -63,8 +80,7 @@ class TensorPane(Pane):
         """Show the view of another pane of tensors."""
         if not isinstance(other, TensorPane):
             return False
-        self.view, self.tab = other.own_view, other.own_tab
-        self.scrolled = self.view.scrolled
+        self._shown, self.tab = other, other.own_tab
         return True
 
     def wanted(self, columns: int) -> Size:

@@ -1,0 +1,140 @@
+"""What the next step will show is drawn before it is asked for, and nobody sees that."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from debugging import NARROW, WIDE, app_of, debugger, place
+from screen_text import screen_lines, until
+from textual.pilot import Pilot
+
+from nnstep.engine.loading import load
+from nnstep.tui.app import NnstepApp
+from nnstep.tui.debugger import Debugger
+from nnstep.tui.panes.program import ProgramPane
+from nnstep.tui.panes.scene_view import SceneView
+from nnstep.tui.panes.strip import Strip
+
+SIZES = (NARROW, WIDE, (100, 30), (200, 60))
+STEPS = ("s",) * 8
+OTHERS = (
+    *("b", "i", "n", "up", "down", "left", "right", "tab", "2", "3", "4", "0", "1", "enter"),
+    *("pagedown", "end", "home", "z", "u", "m", "p", "escape", "t", "v", "semicolon", "5"),
+)
+
+
+class TakenAsItComes(NnstepApp):
+    """The app, but that it never looks ahead."""
+
+    def answered(self) -> None:
+        """Do nothing."""
+
+
+async def screens_after(app: NnstepApp, size: tuple[int, int], keys: list[str]) -> list[list[str]]:
+    """Press keys, and return the lines of the screen after each."""
+    found = []
+    async with app.run_test(size=size) as pilot:
+        for key in keys:
+            await pilot.press(key)
+            await settled(pilot)
+            if not isinstance(app.screen, Debugger):
+                await pilot.press("escape")
+            found.append(screen_lines(app))
+    return found
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    await until(pilot, lambda: not debugger(pilot).driver.is_busy)
+    await pilot.pause()
+
+
+@pytest.mark.sweep(7)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.parametrize(
+    "name", ["mazur", "vanishing", "xor", "graph", "printed", "overflow", "two-layer"]
+)
+async def test_after_each_of_many_keys_the_screen_is_as_if_nothing_was_drawn_ahead(
+    name: str, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(f"{name}{size}")
+    keys = [draw.choice((*STEPS, draw.choice(OTHERS))) for _ in range(50)]
+    scenario = load(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "one"))
+    ahead = await screens_after(app_of(scenario), size, keys)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    as_it_comes = await screens_after(TakenAsItComes(scenario), size, keys)
+    for at, (one, other) in enumerate(zip(ahead, as_it_comes, strict=True)):
+        assert one == other, keys[: at + 1]
+
+
+async def taken(pilot: Pilot[None], monkeypatch: pytest.MonkeyPatch, *keys: str) -> set[str | None]:
+    """Press keys, and return which views have shown what was drawn ahead of the last step."""
+    found: set[str | None] = set()
+    put = SceneView._put
+
+    def noted(view: SceneView, state: Any) -> None:
+        if not view._is_aside:
+            found.add(view.id)
+        put(view, state)
+
+    monkeypatch.setattr(SceneView, "_put", noted)
+    for key in keys:
+        found.clear()
+        await pilot.press(key)
+        await until(pilot, lambda: not behind(pilot) and looked_from(pilot) == place(pilot))
+    return found
+
+
+def behind(pilot: Pilot[None]) -> bool:
+    assert isinstance(pilot.app, NnstepApp)
+    return pilot.app.is_behind
+
+
+def looked_from(pilot: Pilot[None]) -> int | None:
+    """Return the place from which the app has looked ahead last."""
+    here = debugger(pilot)._ahead.here
+    return here.place if here else None
+
+
+async def test_a_step_after_another_is_shown_as_it_was_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with app_of(load("mazur")).run_test(size=WIDE) as pilot:
+        found = await taken(pilot, monkeypatch, "s", "s", "s")
+        panes = {"step", "program", "more-weights", "more-values", "more-gradients"}
+        assert found == {*panes, "status", "strip"}
+
+
+async def test_where_something_was_done_meanwhile_that_is_drawn_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with app_of(load("mazur")).run_test(size=WIDE) as pilot:
+        found = await taken(pilot, monkeypatch, "s", "s")
+        assert "program" in found
+        debugger(pilot).query_one(ProgramPane).action_scroll_lines(5)
+        found = await taken(pilot, monkeypatch, "s")
+        assert "program" not in found
+        assert "step" in found
+
+
+async def test_a_message_is_gone_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+        await pilot.press("s", "s")
+        debugger(pilot).say("Something.")
+        await pilot.pause()
+        debugger(pilot)._ahead.here = None
+        debugger(pilot).look_ahead()
+        assert "strip" in await taken(pilot, monkeypatch, "s")
+        assert debugger(pilot).query_one(Strip).message == ""
+        assert not any("Something." in line for line in screen_lines(pilot.app))
+
+
+async def test_nothing_is_looked_for_after_other_keys() -> None:
+    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+        await pilot.press("i")
+        await pilot.press("down", "i", "b", "2", "left")
+        await pilot.pause()
+        assert looked_from(pilot) is None
+        await pilot.press("s")
+        await until(pilot, lambda: looked_from(pilot) == place(pilot))
