@@ -17,7 +17,7 @@ from .passes import Group, Passes, Written, grouped
 from .rule import Rule
 from .rules import rules_of
 from .sample import Sample
-from .yardstick import Recent, yardstick
+from .yardstick import Gates, Recent, yardstick
 
 # More passes at a time make less work, as long as what was written is still in the cache.
 # A pause waits for a block to be examined: it has no more lines than so many.
@@ -44,7 +44,11 @@ class Monitor:
         # In the order of the instructions that decide them.
         self._rules = rules_of(scenario, self._written, self._measured_by)
         self._keys = [rule.key for rule in self._rules]
-        self._gates = [(r.gates, int(r.position > self._written.loss)) for r in self._rules]
+        # Those that the same gates open, judged with the losses before a pass or with its own too.
+        self._behind: dict[tuple[Gates, int], set[int]] = {}
+        for number, rule in enumerate(self._rules):
+            gates = rule.gates, int(rule.position > self._written.loss)
+            self._behind.setdefault(gates, set()).add(number)
         self._positions = [rule.position for rule in self._rules]
         self._signs = np.array([[rule.sign] for rule in self._rules])
         self._settled = np.array([[rule.settled] for rule in self._rules])
@@ -135,11 +139,11 @@ class Monitor:
         needed = due or is_whole
         groups = [*grouped(written, first, records, before, known_losses)] if needed else []
         recent = Recent(known_losses, first, self._measured_by)
-        judged = {
-            number: passes
-            for number in due
-            if (passes := recent.judged(*self._gates[number], len(records))) is not None
-        }
+        judged: dict[int, Array] = {}
+        for gates, behind in self._behind.items():
+            asked = [number for number in due if number in behind]
+            if asked and (passes := recent.judged(*gates, len(records))) is not None:
+                judged |= dict.fromkeys(asked, passes)
         faults = [
             fault
             for number, suspects in self._suspected(judged, groups)
@@ -180,7 +184,8 @@ class Monitor:
         """
         if not judged:
             return
-        rules, suspected = [*judged], np.array([*judged.values()])
+        rules = sorted(judged)
+        suspected = np.array([judged[number] for number in rules])
         for numbers, passes in groups:
             values = np.array([self._rules[number].measure(passes) for number in rules])
             values *= self._signs[rules]

@@ -246,7 +246,7 @@ def grouped(
     """Yield the groups of passes in a row; `before` are the tensors before the first of them."""
     shapes = [record[0].shape for record in records]
     for shape in set(shapes):
-        numbers = np.array([number for number, each in enumerate(shapes) if each == shape])
+        numbers = np.flatnonzero([each == shape for each in shapes])
         starts = Starts(written, before, records, numbers.tolist())
         own = [records[number] for number in starts.numbers]
         known = losses[: first + starts.numbers[-1] + 1]

@@ -134,7 +134,6 @@ class Recent:
         self._window = min(measured_by.epoch, MOST_PASSES)
         self._by = measured_by
         self._lows: dict[tuple[float, bool], Array] = {}
-        self._judged: dict[tuple[Gates, int], Array | None] = {}
 
     @cached_property
     def _means(self) -> Array:
@@ -167,10 +166,7 @@ class Recent:
 
         Each is judged with the losses up to `start` iterations later.
         """
-        key = gates, start
-        if key not in self._judged:
-            self._judged[key] = self._open(gates, slice(start, start + count))
-        return self._judged[key]
+        return self._open(gates, slice(start, start + count))
 
     def _open(self, gates: Gates, part: slice) -> Array | None:
         shut = np.zeros(part.stop - part.start, dtype=bool)
