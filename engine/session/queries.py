@@ -1,6 +1,6 @@
 """Questions about the past: an expression over all iterations, and what last changed a cell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -11,9 +11,13 @@ from nnstep.engine.language.computing import Compute, computing
 from nnstep.engine.language.evaluate import evaluated, holds
 from nnstep.engine.language.nodes import ConditionError, Name, Node
 from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import Machine
+from nnstep.engine.machine.step import Record
+from nnstep.engine.program.program import Program
 from nnstep.engine.stops.points import Breakpoint, Watchpoint
+from nnstep.engine.stops.records import reads_at, values_of
 from nnstep.engine.stops.scan import Scan, previous_stop
-from nnstep.engine.stops.trigger import Trigger, Values, names_in, parsed, values_at
+from nnstep.engine.stops.trigger import Trigger, Values, counts_at, names_in, parsed, values_at
 from nnstep.engine.text import cell_name
 
 from .edits import checked_index, checked_tensor
@@ -36,22 +40,47 @@ def series_of(timeline: Timeline, text: str, cancelled: Callable[[], bool]) -> S
     Raises `GrammarError` or `ConditionError` if it does not fit the program, or is not one number.
     """
     node = parsed(text, timeline.program)
-    lines = Trigger(Watchpoint(text), timeline.program).after
-    # What no line writes is looked at before the last one: an edit after that is the next pass's.
-    position = max(lines, default=len(timeline.program) - 2) + 1
-    steps, values = len(timeline.program), []
     if _is_loss(node, timeline):
         count = timeline.machine.losses_until(timeline.newest)
         return Series(text, timeline.current.losses.view(count), True)
-    compute, machine = computing(node), timeline.ghost(0)
-    for place in range(position, timeline.newest + 1, steps):
-        machine.go(place)
-        if cancelled():
-            break
-        named = values_at(timeline.program, machine.clock, place - 1, machine.tensors)
-        values.append(_number(compute, named))
-    complete = position + len(values) * steps > timeline.newest
-    return Series(text, sealed(np.array(values, dtype=np.float64)), complete)
+    machine = timeline.ghost(0)
+    measured = _Measured(text, node, timeline.program, machine)
+    machine.go(timeline.newest, measured, lambda: not cancelled())
+    values = sealed(np.array(measured.values, dtype=np.float64))
+    return Series(text, values, machine.place >= timeline.newest)
+
+
+class _Measured:
+    """Looks at the way of a machine, and notes the value of an expression in every pass."""
+
+    def __init__(self, text: str, node: Node, program: Program, machine: Machine) -> None:
+        self.values: list[float] = []
+        self._machine, self._compute = machine, computing(node)
+        self._length = len(program)
+        trigger = Trigger(Watchpoint(text), program)
+        # What no line writes is looked at before the last one: an edit after that is the next
+        # pass's.
+        self._position = max(trigger.after, default=len(program) - 2) + 1
+        self._reads = reads_at(trigger.names, program, self._position)
+
+    def here(self) -> bool:
+        """Note the value where all that it reads has been written; never stop."""
+        machine = self._machine
+        if (machine.place - self._position) % self._length == 0:
+            step = machine.place - 1
+            values = values_at(machine.program, machine.clock, step, machine.tensors)
+            self.values.append(_number(self._compute, values))
+        return False
+
+    def passes(self, first: int, records: Sequence[Record]) -> int | None:
+        """Note the values in passes that are computed ahead."""
+        clock, live, before = self._machine.clock, self._machine.tensors, None
+        for iteration, record in enumerate(records, first):
+            step = iteration * self._length + self._position - 1
+            values = counts_at(clock, step) | values_of(self._reads, record, before, live)
+            self.values.append(_number(self._compute, values))
+            before = record
+        return None
 
 
 def _is_loss(node: Node, timeline: Timeline) -> bool:
