@@ -107,10 +107,10 @@ def _annotated(setting: Setting) -> Any:
     if isinstance(setting.default, bool):
         return Annotated[bool, described]
     limits: dict[str, Any] = {"ge": setting.at_least, "gt": setting.above, "lt": setting.below}
-    number = Annotated[float, Meta(**limits)]
     if isinstance(setting.default, tuple):
+        number = Annotated[float, Meta(**limits)]
         return Annotated[GenericAlias(tuple, (number,) * len(setting.default)), described]
-    return Annotated[number, described]
+    return Annotated[float, Meta(description=setting.description, **limits)]
 
 
 def _names_alone(kinds: Mapping[str, Kind]) -> Any:
