@@ -2,13 +2,14 @@
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .completion import SHELLS, ScenarioName, script
-from .subcommands import asking, copying, export, opening, running
+from .subcommands import opening
 from .subcommands.meant import shown
 from .subcommands.output import quiet_when_closed, speak_utf8
 from .subcommands.usage import echo_gallery
@@ -17,13 +18,38 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+_ELSEWHERE = {
+    "run": "running.run_scenario",
+    "trace": "running.trace",
+    "explain": "asking.explain",
+    "check": "asking.check_scenarios",
+    "copy": "copying.copy_built_in",
+    "new": "copying.new",
+    "export": "export.export_scenario",
+    "hunt": "opening.hunt",
+}
+"""The subcommands that are imported when they are asked for: each file, and the function there."""
+
+
 class _OpenByDefault(click.Group):
     """A group in which a first word that is no command is the scenario to open."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = _ELSEWHERE[cmd_name].split(".")
+        found: click.Command = getattr(import_module(f"{__package__}.subcommands.{module}"), name)
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
+        if args[0] not in self.list_commands(ctx):
             return "", opening.open_scenario, args
         return super().resolve_command(ctx, args)
 
@@ -96,9 +122,9 @@ def show_help(ctx: click.Context, command: str | None) -> None:
     if command is None:
         click.echo(ctx.parent.get_help())
         return
-    if command not in main.commands:
+    wanted = main.get_command(ctx.parent, command)
+    if wanted is None:
         raise click.UsageError(f"there is no command '{shown(command)}'")
-    wanted = main.commands[command]
     with click.Context(wanted, info_name=command, parent=ctx.parent) as inner:
         click.echo(wanted.get_help(inner))
 
@@ -123,16 +149,3 @@ def schema() -> None:
 
     with quiet_when_closed():
         click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
-
-
-for _command in (
-    running.run_scenario,
-    running.trace,
-    asking.explain,
-    asking.check_scenarios,
-    copying.copy_built_in,
-    copying.new,
-    export.export_scenario,
-    opening.hunt,
-):
-    main.add_command(_command)

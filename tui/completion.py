@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_NNSTEP_COMPLETE"
@@ -15,6 +14,8 @@ _NEEDS_NO_QUOTES = re.compile(r"[\w.+-]+")
 
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     _Text = click.ParamType[str]
 else:
     _Text = click.ParamType  # click 8.1 has no brackets there
@@ -27,8 +28,10 @@ class ScenarioName(_Text):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    ) -> "list[CompletionItem]":
         """Return the built-in names and the files here; where none fit, the shell looks on."""
+        from click.shell_completion import CompletionItem
+
         fitting = [CompletionItem(name) for name in _candidates() if name.startswith(incomplete)]
         return fitting or [CompletionItem(incomplete, type="file")]
 
@@ -48,6 +51,8 @@ def _candidates() -> Iterator[str]:
 
 def script(command: click.Command, shell: str) -> str:
     """Return what a shell executes to have Tab complete `nnstep`."""
+    from click.shell_completion import get_completion_class
+
     kind = get_completion_class(shell)
     assert kind is not None, "click completes in all of these"
     return kind(command, {}, "nnstep", _VARIABLE).source()
