@@ -1,6 +1,8 @@
 """Small scenarios, built in a line, for tests that are not about reading files."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from nnstep.engine.scenario.model import (
     Run,
     Scenario,
 )
+
+_Given = ParamSpec("_Given")
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "sgd": {"momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False},
@@ -45,6 +49,21 @@ def optimizer(
     return Optimizer(kind, lr, {**DEFAULTS[kind], **options}, clip)
 
 
+def _built_once(build: Callable[_Given, Scenario]) -> Callable[_Given, Scenario]:
+    """Build the same scenario once: it is a value, and its program is remembered with it."""
+    built: dict[str, Scenario] = {}
+
+    @wraps(build)
+    def once(*given: _Given.args, **named: _Given.kwargs) -> Scenario:
+        told = repr((given, named))
+        if told not in built:
+            built[told] = build(*given, **named)
+        return built[told]
+
+    return once
+
+
+@_built_once
 def network(
     sizes: tuple[int, ...] = (2, 2, 1),
     *,

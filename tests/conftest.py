@@ -65,16 +65,24 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Names of folders that are there only once something is written into them."""
-    parent = tmp_path_factory.mktemp("state")
+def new_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of folders that are not there yet."""
+    parent = tmp_path_factory.mktemp("of")
     return (parent / str(number) for number in count())
 
 
 @pytest.fixture(autouse=True)
-def state_of_its_own(state_folders: Iterator[Path]) -> None:
+def state_of_its_own(new_folders: Iterator[Path]) -> None:
     """Let no test find, or leave, a session where a person's are kept."""
-    os.environ["XDG_STATE_HOME"] = str(next(state_folders))
+    os.environ["XDG_STATE_HOME"] = str(next(new_folders))
+
+
+@pytest.fixture
+def tmp_path(new_folders: Iterator[Path]) -> Path:
+    """A folder of the test's own, as pytest's is, which takes a tenth of a small test's time."""
+    folder = next(new_folders)
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class Recorded:
     """The first passes of a run, with all that a monitor is told of them."""
 
     def __init__(self, case: Scenario, passes: int) -> None:
-        session = Session(case, iterations=passes)
+        session = Session(case, iterations=passes, history=None)
         self.case, self.program, self.before = case, session.program, session.values()
         self.records: list[Record] = []
         written: list[Array] = []

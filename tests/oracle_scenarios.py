@@ -184,7 +184,9 @@ def assert_close(
     """Fail unless a tensor has the oracle's shape and, closely, its numbers."""
     wanted = numbers(expected)
     assert actual.shape == wanted.shape, f"{what}: shape {actual.shape}, oracle {wanted.shape}"
-    np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=1e-12, err_msg=what)
+    # That says what differs, and takes long.
+    if not np.allclose(actual, wanted, rtol=rtol, atol=1e-12, equal_nan=True):
+        np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=1e-12, err_msg=what)
 
 
 def named(key: str, per_layer: Sequence[Any] | None) -> Iterator[tuple[str, Any]]:

@@ -74,8 +74,8 @@ def _loss(network: Network, data: Data, groups: Array) -> float:
     y = data.y if data.y.dtype.kind == "i" else data.y.astype(np.float64)
     targets = np.eye(network.layers[-1].units)[y] if y.ndim == 1 else y
     guess = np.median if row.name == "mae" else np.mean
-    guesses = np.zeros(targets.shape)
-    for group in range(int(groups.max(initial=-1)) + 1):
+    guesses = targets.copy()  # of a group of one row, the row itself is the guess
+    for group in np.flatnonzero(np.bincount(groups) > 1):
         rows = groups == group
         guesses[rows] = guess(targets[rows], axis=0)
     operation = row.operation.with_settings(**network.loss.options)

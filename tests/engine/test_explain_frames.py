@@ -262,8 +262,7 @@ def test_the_command_line_writes_json() -> None:
 
 def test_numbers_in_json_are_those_of_a_trace() -> None:
     session = Session(built_in("overflow"))
-    while not session.finished and session.step():
-        pass
+    session.run(until="L - L != 0")
     explanation = session.explain("L", ())
     assert as_json(explanation, "float64")["value"] in ("nan", "inf")
     assert json.dumps(as_json(explanation, "float64"), allow_nan=False)

@@ -169,9 +169,9 @@ def test_all_initializers_are_among_them() -> None:
 
 
 def test_a_power_of_a_single_number_is_rounded_as_in_the_run(tmp_path: Path) -> None:
-    values = np.random.default_rng(5).standard_normal(100_000)
+    values = np.random.default_rng(5).standard_normal(20_000)
     odd = [value for value in values if np.float64(2 * value) ** 2 != np.array(2 * value) ** 2]
-    for value in [*values[:3], *odd[:5]]:  # of `odd`, which NumPy has depends on the machine
+    for value in [*values[:3], *odd[:3]]:  # of `odd`, which NumPy has depends on the machine
         made = expression("s = a + a\nL = s ** 2", "L", a=value)
         assert_prints_the_run(made, tmp_path, iterations=1)
 

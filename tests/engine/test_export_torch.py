@@ -119,7 +119,7 @@ def _cases() -> Iterator[tuple[str, Case]]:
     yield "nothing", Case(nothing, iterations=2)
 
 
-CASES: Mapping[str, Case] = dict(_cases())
+CASES: Mapping[str, Case] = dict(_cases()) if PYTHON else {}
 
 
 @pytest.fixture(scope="module")

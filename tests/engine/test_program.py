@@ -237,14 +237,14 @@ def test_a_scenario_is_compiled_once_from_load_to_session(
         session = Session(scenario)
         assert Session(scenario).program is session.program
         assert len(compilations) == number
-    built = network()
+    built = replace(network(), seed=2)
     assert Session(built).program is Session(built).program
     assert Session(replace(built, seed=1)).program is not Session(built).program
     assert len(compilations) == 5
 
 
 def test_a_program_is_forgotten_with_its_scenario() -> None:
-    scenario = network()
+    scenario = replace(network(), seed=1)
     session = Session(scenario)
     alive = weakref.ref(scenario), weakref.ref(session.program)
     del scenario, session

@@ -201,7 +201,7 @@ def test_a_small_gradient_of_the_wrong_sign_is_noticed(factor: float) -> None:
 
 
 def test_vanished_gradients_are_told_apart_from_wrong_ones() -> None:
-    session = Session(load(scenarios.path("vanishing")))
+    session = Session(built_in("vanishing"))
     for _ in range(60):
         session.step("iteration")
     verification = verify(session.program, session.values())
