@@ -39,8 +39,7 @@ def _set(session: "Session", text: Typed) -> Answer:
             f"A row of {name} no longer sums to 1: from here on {listed(formulas)}, "
             "which is the derivative of the loss for such rows, too."
         )
-    if found_stale := session.stale:
-        stale = [each for each in session.program.tensors if each in found_stale]
+    if stale := [*session.stale]:
         more = [f"{len(stale) - _MOST_STALE} more"] if stale[_MOST_STALE:] else []
         names = listed([*stale[:_MOST_STALE], *more])
         said.append(f"Stale until computed again: {names}.")

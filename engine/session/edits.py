@@ -81,6 +81,8 @@ def _general_lines(
 
 def changed_lines(before: Program, after: Program) -> list[str]:
     """Return the lines of a program that another one does not have."""
+    if after is before:
+        return []
     both = zip(before.instructions, after.instructions, strict=True)
     return [new.code for old, new in both if old.code != new.code]
 

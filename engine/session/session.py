@@ -1,6 +1,6 @@
 """A session, what every front end talks to: a run with a history, stops, watches and checks."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from types import MappingProxyType
 
 from nnstep.engine.arrays import Array, Shape
@@ -119,7 +119,7 @@ class Session(Asked):
         return self._timeline.current.seed
 
     @property
-    def stale(self) -> frozenset[str]:
+    def stale(self) -> Set[str]:
         """The tensors whose values were computed from something edited since."""
         long_ago = self.place - 2 * len(self.program)
         made = self._timeline.current.cells_edited_until(self.place, long_ago)

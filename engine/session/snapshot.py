@@ -1,6 +1,6 @@
 """A snapshot: all there is to show of a session at one place, frozen."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
@@ -82,7 +82,7 @@ class Snapshot(Struct, frozen=True, eq=False):
     last: Instruction | None
     tensors: Mapping[str, Array]
     before: Mapping[str, Array]
-    stale: frozenset[str]
+    stale: Set[str]
     losses: Array
     branch: BranchView
     branches: tuple[BranchView, ...]

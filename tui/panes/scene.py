@@ -69,7 +69,7 @@ class Standing(Struct, frozen=True):
     written: frozenset[str]
     read: frozenset[str]
     old: Set[str]
-    stale: frozenset[str]
+    stale: Set[str]
     edited: Mapping[str, frozenset[Shape]]
     misprinted: Mapping[str, frozenset[Shape]]
     faulty: frozenset[str]

@@ -1,0 +1,62 @@
+"""What is stale is followed step by step, and the same as if all were followed from the start."""
+
+from random import Random
+
+import pytest
+from building import expression, network, optimizer, shuffled
+
+from nnstep.engine.history.stale import Version, stale_tensors
+from nnstep.engine.program.compile import program_of
+from nnstep.engine.program.program import Phase, Program
+from nnstep.engine.scenario.model import Scenario
+
+CASES = (
+    network((2, 2, 1), optimized=optimizer(momentum=0.5)),
+    expression("b = a * a\nc = b + a\nd = c * b", "d", optimized=optimizer("sgd", 0.1), a=2.0),
+    shuffled(3),
+)
+
+
+def followed(program: Program, place: int, edits: list[Version]) -> set[str]:
+    """Follow everything: each version of a tensor has a number, and what goes back to which."""
+    recent = [(name, at) for name, at in edits if at > place - 2 * len(program)]
+    if not recent:
+        return set()
+    version = {name: (name, -1) for name, _ in recent}
+    carried = {name: {version[name]} for name in version}
+    replaced: set[tuple[str, int]] = set()
+    for now in range(max(0, recent[0][1] - len(program)), place + 1):
+        for number, (name, at) in enumerate(recent):
+            if at == now:
+                replaced.add(version[name])
+                version[name] = name, 2 * now * len(recent) + number
+                carried[name] = {version[name]}
+        line = program.instructions[now % len(program)]
+        read = set().union(*(carried.get(name, set()) for name in line.reads))
+        if now < place:
+            for name in line.writes:
+                carried[name] = set() if line.phase is Phase.UPDATE else set(read)
+                if name in version:
+                    version[name] = name, (2 * now + 1) * len(recent)
+                    carried[name].add(version[name])
+    return {name for name, back_to in carried.items() if back_to & replaced}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_stale_is_what_goes_back_to_a_version_that_an_edit_has_replaced(
+    case: Scenario,
+) -> None:
+    program, choose = program_of(case), Random(0)
+    place, edits, met = 0, list[Version](), 0
+    for _ in range(400):
+        if choose.random() < 0.4:
+            edits.append((choose.choice([*program.tensors]), place))
+        else:
+            place = max(0, place + choose.choice([1, 1, 1, 2, len(program), -1, -3]))
+            edits = [(name, at) for name, at in edits if at <= place]
+        stale = stale_tensors(program, place, edits)
+        expected = followed(program, place, edits)
+        assert stale == expected
+        assert {*stale} == expected
+        met += len(expected)
+    assert met > 100
