@@ -2,13 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.layout import Layout
 
 from nnstep.tui.panes import Row, row_of
-from nnstep.tui.panes.map import MapPane
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Strip
@@ -21,6 +20,7 @@ from .trees import Trees
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.tree import Direction
+    from nnstep.tui.panes.map import MapPane
 
 MAP = row_of(8)
 
@@ -92,15 +92,14 @@ class Arranging(Commanding):
     def action_pane(self, digit: int) -> None:
         """Go to a pane by its digit."""
         row = row_of(digit)
-        if row.shown == "when filled" and (reason := self.stage.panes[row].nothing):
+        if row.shown == "when filled" and (reason := self.stage.pane(row).nothing):
             self.say(reason)
             return
-        pane = self.stage.panes[row]
-        if isinstance(pane, MapPane) and self.stage.here is not row:
+        if row is MAP and self.stage.here is not MAP:
             if self._trees.is_open:
                 self._trees.close()
             self._before_map = self.stage.here
-            pane.begin()
+            self._map.begin()
         self._go_to(row)
 
     def action_next_pane(self, direction: int) -> None:
@@ -129,13 +128,15 @@ class Arranging(Commanding):
         step.repaint()
         self._strip.repaint()
 
+    @property
+    def _map(self) -> "MapPane":
+        return cast("MapPane", self.stage.pane(MAP))
+
     def action_map(self) -> None:
         """Show the map; then its layers; then what was there before."""
-        pane = self.stage.panes[MAP]
-        assert isinstance(pane, MapPane), "the table says so"
         if self.stage.here is not MAP:
             self.action_pane(8)
-        elif pane.turn():
+        elif self._map.turn():
             self._visit()
         else:
             self._close_map()

@@ -12,7 +12,6 @@ from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.text import cell_name
 from nnstep.tui.panes.at_once import DrawnAtOnce
-from nnstep.tui.panes.timeline import TimelinePane
 
 from .actions import Action, key_of
 from .autosave import Autosave
@@ -23,6 +22,7 @@ from .typeahead import TypeAheadApp, hold
 if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened
+    from nnstep.tui.panes.timeline import TimelinePane
 
 
 class Commanding(DrawnAtOnce):
@@ -125,11 +125,11 @@ class Commanding(DrawnAtOnce):
         except TextError as error:
             self.say(error.message)
 
-    def on_timeline_pane_go_to(self, message: TimelinePane.GoTo) -> None:
+    def on_timeline_pane_go_to(self, message: "TimelinePane.GoTo") -> None:
         """Go to a place chosen on the timeline."""
         self.do(f"goto {message.place}")
 
-    def on_timeline_pane_switch_to(self, message: TimelinePane.SwitchTo) -> None:
+    def on_timeline_pane_switch_to(self, message: "TimelinePane.SwitchTo") -> None:
         """Go to a branch chosen on the timeline."""
         self.do(f"switch {message.name}")
 

@@ -18,7 +18,7 @@ from nnstep.engine.text import cell_name, printable
 from nnstep.engine.turns import Rest
 from nnstep.tui.panes import row_of
 from nnstep.tui.panes.bars import KeyLine, StatusLine
-from nnstep.tui.panes.map import MapPane
+from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
 from nnstep.tui.panes.scene_view import SceneView
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nnstep.engine.saving.recovery import Taken
     from nnstep.engine.saving.replay import Opened, Replayed
     from nnstep.engine.verification.verdict import Verification
+    from nnstep.tui.panes.map import MapPane
 
 
 class Debugger(Arranging):
@@ -80,7 +81,7 @@ class Debugger(Arranging):
         self.autosave = Autosave(
             session, self.driver, self._start, self._show_status, replayed=replayed, taken=taken
         )
-        self.stage = Stage(actions, network=scenario.network is not None)
+        self.stage = Stage(actions, self._hand_over, network=scenario.network is not None)
         self._trees = Trees(self.stage, self.driver, self._go_to, self._ask)
         self._opened = opened
         self._taken = taken
@@ -105,10 +106,11 @@ class Debugger(Arranging):
         self._strip = Strip(id="strip", opening=Opening.of(printable(scenario.title), actions))
         self._offer = ""
         self._keys = KeyLine(tuple(a for a in actions if a.scope != "gallery"), id="keys")
-        for pane in self.stage.panes.values():
-            if isinstance(pane, MapPane):
-                pane.subject = printable(scenario.title)
-            pane.show(self.driver.snapshot, self._scene())
+
+    def _hand_over(self, pane: Pane) -> None:
+        """Have a pane that is there from now on show what the others do."""
+        pane.subject = printable(self.scenario.title)
+        pane.show(self.driver.snapshot, self._scene())
 
     def compose(self) -> ComposeResult:
         """Put the panes that are seen at first between the status and the keys."""
@@ -252,7 +254,7 @@ class Debugger(Arranging):
     @property
     def _shows_map(self) -> bool:
         """Whether a map is seen: what it shows is not found out otherwise."""
-        return self._is_drawn and any(isinstance(pane, MapPane) for pane in self.stage.seen)
+        return self._is_drawn and any(pane.shows_layers for pane in self.stage.seen)
 
     def _insight(self, cell: Cell | None, place: int | None) -> Insight:
         """Return what there is to say of the last line and of a cell, where one can follow.
@@ -398,7 +400,7 @@ class Debugger(Arranging):
         """Ask about the cell that somebody has chosen; a click may come before the keys do."""
         self.choose(message.cell)
 
-    def on_map_pane_chosen(self, message: MapPane.Chosen) -> None:
+    def on_map_pane_chosen(self, message: "MapPane.Chosen") -> None:
         """Ask about the cell that somebody has chosen on the map, or go where it was written."""
         if message.name in self.driver.snapshot.tensors:
             self._pointer.choose((message.name, message.index))

@@ -8,8 +8,11 @@ _NEEDED = (
     "nnstep.engine.explain.explain",
     "nnstep.engine.explain.just_run",
     "nnstep.tui.panes.drawing",
+    "nnstep.tui.panes.map",
+    "nnstep.tui.panes.timeline",
+    "nnstep.tui.panes.tree",
 )
-"""What executes a command, looks for faults, and explains and draws a step."""
+"""What executes a command, looks for faults, explains and draws a step, and the other panes."""
 
 
 def get_ready() -> None:

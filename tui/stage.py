@@ -1,6 +1,6 @@
 """Which pane stands where, and which has the keys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from textual.geometry import Region, Size
@@ -26,11 +26,20 @@ class Stage:
     Panes that share a region of the screen take turns: the one looked at last is shown. One pane
     has the keys; it is always seen, alone if there is no room for it beside the others. `fit` comes
     first: before it, no pane has a region.
+
+    A pane is made when it is first wanted, and then handed to `made`.
     """
 
-    def __init__(self, actions: tuple[Action, ...], *, network: bool) -> None:
+    def __init__(
+        self,
+        actions: tuple[Action, ...],
+        made: Callable[[Pane], None] = lambda pane: None,
+        *,
+        network: bool,
+    ) -> None:
         self.layout = Arrangement()
-        self.panes = {row: row.make(network=network, actions=actions) for row in PANES}
+        self.panes: dict[Row, Pane] = {}
+        self._actions, self._network, self._made = actions, network, made
         self.is_zoomed = self.is_large = False
         self._size = Size(0, 0)
         # The panes, the one looked at last first; the one that has the keys; those asked for.
@@ -64,13 +73,20 @@ class Stage:
         region = next(regions, None)
         return None if region is None else self._turn_in(region)
 
+    def pane(self, row: Row) -> Pane:
+        """Return the pane of a row."""
+        if row not in self.panes:
+            self.panes[row] = row.make(network=self._network, actions=self._actions)
+            self._made(self.panes[row])
+        return self.panes[row]
+
     @property
     def seen(self) -> list[Pane]:
         """The panes that are seen now."""
         return [pane for pane in self.panes.values() if pane.display]
 
     def find(self, kind: type[PaneOfKind]) -> PaneOfKind:
-        """Return the first pane of a kind."""
+        """Return the first pane of a kind that is there."""
         return next(pane for pane in self.panes.values() if isinstance(pane, kind))
 
     @property
@@ -85,7 +101,7 @@ class Stage:
             return row in self._asked
         if row.shown == "with room":
             return row.region in self._there
-        return row.shown == "always" or not self.panes[row].nothing
+        return row.shown == "always" or not self.pane(row).nothing
 
     def next(self, direction: int) -> Row:
         """Return the next pane (1) of those that can be seen beside others, or the one before."""
@@ -197,8 +213,8 @@ class Stage:
     def _wanted(self, region: str) -> Size:
         """Return in how much room all that belongs in a region could be seen."""
         wanted = [
-            pane.wanted(MAIN_WIDTH)
-            for row, pane in self.panes.items()
+            self.pane(row).wanted(MAIN_WIDTH)
+            for row in PANES
             if row.region == region and (row.shown == "with room" or self.is_open(row))
         ]
         width = max((size.width for size in wanted), default=0)
@@ -212,21 +228,21 @@ class Stage:
     def _stand(self, region: str) -> Pane:
         """Return the pane that is to stand in a region: it shows what was looked at last there."""
         sharing = [row for row, name in self._regions.items() if name == region]
-        shown = self.panes[self._turn_in(region)]
-        stands = next(pane for row in sharing if (pane := self.panes[row]).take(shown))
-        stands.tabs = tuple(self.panes[row].own_tab for row in sharing)
+        shown = self.pane(self._turn_in(region))
+        stands = next(pane for row in sharing if (pane := self.pane(row)).take(shown))
+        stands.tabs = tuple(self.pane(row).own_tab for row in sharing)
         return stands
 
     def _lay_out(self) -> None:
         # A child has to ask: a screen that does keeps the arrangement that it remembers.
-        self.panes[PROGRAM].refresh(layout=True)
+        self.pane(PROGRAM).refresh(layout=True)
 
     def _look_at(self, row: Row) -> None:
         """Give a pane its turn, as the one looked at last; where that is possible, at once."""
         self._lately.remove(row)
         self._lately.insert(0, row)
         stands = self._standing.get(self._regions.get(row, ""))
-        if stands is None or not stands.take(self.panes[row]):
+        if stands is None or not stands.take(self.pane(row)):
             self._arrange()
         else:
             stands.redraw()

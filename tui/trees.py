@@ -1,7 +1,7 @@
 """The tree on the screen: opened on the cell in question, turned round, left and come back into."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nnstep.engine.arrays import Shape, has_cell
 from nnstep.engine.driver import Driver
@@ -9,12 +9,12 @@ from nnstep.engine.machine.edit import Change
 from nnstep.engine.session.session import Session
 from nnstep.tui.panes import TREE, Row, row_of
 from nnstep.tui.panes.scene import Cell
-from nnstep.tui.panes.tree import TreePane
 
 from .stage import Stage
 
 if TYPE_CHECKING:
     from nnstep.engine.explain.tree import Direction, TreeNode
+    from nnstep.tui.panes.tree import TreePane
 
 
 Moment = tuple[int, str, tuple[Change, ...]]
@@ -34,16 +34,17 @@ class Trees:
         go_to: Callable[[Row], None],
         ask: Callable[[], None],
     ) -> None:
-        pane = stage.panes[TREE]
-        assert isinstance(pane, TreePane), "the table says so"
-        self._pane, self._stage, self._driver = pane, stage, driver
+        self._stage, self._driver = stage, driver
         self._go_to, self._ask = go_to, ask
         # Which pane had the keys before, and where the tree was left by a jump.
         self._before = row_of(1)
         self._left: Moment | None = None
         # Of when the tree is that is on the screen.
         self._seen = self._now
-        pane.below = self._below
+
+    @property
+    def _pane(self) -> "TreePane":
+        return cast("TreePane", self._stage.pane(TREE))
 
     @property
     def _now(self) -> Moment:
@@ -94,8 +95,8 @@ class Trees:
     @property
     def feeds(self) -> str:
         """Say how many cells of which pass the node in brackets goes into; empty if not known."""
-        shape = self._pane.shape
-        if not self.is_open or shape is None or shape.direction == "sources":
+        shape = self._pane.shape if self.is_open else None
+        if shape is None or shape.direction == "sources":
             return ""
         found = shape.opened.get(shape.cursor, ())
         back = sum(node.kept for node in found)
@@ -132,6 +133,7 @@ class Trees:
         if (found := self._driver.consult(find)) is None:
             return False
         root, stale = found
+        self._pane.below = self._below
         self._pane.grow(root, direction, stale)
         if self.is_open:
             self._ask()
@@ -144,8 +146,8 @@ class Trees:
         """
         if self._now == self._seen or self._driver.is_on_the_way:
             return
-        self._seen, shape = self._now, self._pane.shape
-        if self.is_open and shape is not None:
+        self._seen = self._now
+        if self.is_open and (shape := self._pane.shape) is not None:
             root = shape.root
             if root.name in self._driver.snapshot.tensors:
                 self._grow(root.name, root.index, shape.direction)

@@ -159,11 +159,14 @@ async def test_a_name_read_twice_has_one_wire_for_both() -> None:
 async def test_what_it_shows_is_not_found_out_while_it_is_away() -> None:
     async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
         await pilot.press("s")
-        pane = debugger(pilot).query_one("#map", MapPane)
-        assert not pane.display
+        assert not debugger(pilot).query(MapPane)
         assert debugger(pilot).driver._surveyed == (None, None)
         await pilot.press("m")
-        assert debugger(pilot).driver._surveyed[1] is not None
+        driver = debugger(pilot).driver
+        assert driver._surveyed[0] is driver.snapshot
+        await pilot.press("m", "m", "s")
+        assert not debugger(pilot).query_one("#map", MapPane).display
+        assert driver._surveyed[0] is not driver.snapshot
 
 
 async def test_an_edit_on_the_map() -> None:

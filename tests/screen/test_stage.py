@@ -22,9 +22,7 @@ ALL = {"program", "step", "weights", "z/a", "gradients", "loss"}
 
 
 def stage_at(size: Size | tuple[int, int]) -> Stage:
-    stage = Stage(ACTIONS, network=True)
-    for pane in stage.panes.values():
-        show(pane, snapshot())
+    stage = Stage(ACTIONS, lambda pane: show(pane, snapshot()), network=True)
     stage.fit(Size(*size))
     return stage
 
@@ -106,11 +104,11 @@ def test_a_pane_comes_when_it_is_filled_and_goes_with_the_keys_when_it_is_not() 
     stage = stage_at(WIDE)
     stage.update()
     assert not stage.is_open(WATCH)
-    show(stage.panes[WATCH], snapshot(watches=("L",)))
+    show(stage.pane(WATCH), snapshot(watches=("L",)))
     stage.update()
     assert seen(stage) == {*ALL, "watch"}
     stage.go_to(WATCH)
-    show(stage.panes[WATCH], snapshot())
+    show(stage.pane(WATCH), snapshot())
     stage.update()
     assert seen(stage) == ALL
     assert at(stage) == "program"
@@ -172,7 +170,7 @@ def do(stage: Stage, what: str, row: Row, size: Size) -> None:
         stage.zoom()
     elif what == "watch":
         filled = not stage.is_open(WATCH)
-        show(stage.panes[WATCH], snapshot(watches=("L",) if filled else ()))
+        show(stage.pane(WATCH), snapshot(watches=("L",) if filled else ()))
         stage.update()
 
 
@@ -195,7 +193,7 @@ def test_whatever_is_done_the_keys_go_to_a_pane_that_is_seen(
         assert len(set(stage.layout.shown.values())) == len(stage.layout.shown)
         assert not stage.is_zoomed or len(displayed(stage)) == 1
         if what == "go to" and stage.is_open(row) and row.shown != "with room":
-            assert stage.focus.tab == stage.panes[row].own_tab
+            assert stage.focus.tab == stage.pane(row).own_tab
 
 
 def test_the_map_takes_the_place_of_all_others_while_it_has_the_keys() -> None:

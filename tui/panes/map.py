@@ -30,6 +30,7 @@ WIDE = 120
 class MapPane(Pane):
     """Shows the map or the layers; alone it has all the room, beside others the blocks at work."""
 
+    shows_layers = True
     BINDINGS = bindings("map")
 
     class Chosen(Message):
@@ -41,8 +42,6 @@ class MapPane(Pane):
 
     def __init__(self, tab: Tab, *, id: str | None = None) -> None:
         super().__init__(tab, id=id)
-        # What stands beside the title, where the status line has no room for it.
-        self.subject = ""
         self._view = MAP
         self._snapshot: Snapshot | None = None
         self._scene: Scene | None = None

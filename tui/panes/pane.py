@@ -80,6 +80,8 @@ class Pane(SceneView, can_focus=True):
     `tabs` are the panes that take turns in this region of the screen, and `tab` is the one shown.
     """
 
+    # Whether it needs the layers in numbers, which are not found out otherwise.
+    shows_layers = False
     # How the cursor looks while keys go elsewhere.
     resting = NO_CURSOR
 
@@ -94,6 +96,8 @@ class Pane(SceneView, can_focus=True):
         super().__init__(id=id)
         self.tab = self.own_tab = tab
         self.tabs: tuple[Tab, ...] = (tab,)
+        # What the session is about, for a pane that says so.
+        self.subject = ""
         self._scroll = Scroll()
 
     @classmethod
