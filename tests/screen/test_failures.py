@@ -30,7 +30,7 @@ SECRET = 0.123456789
 
 
 @pytest.fixture(autouse=True)
-def goes_on(failures_raise: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have failures caught, as they are outside of tests."""
     monkeypatch.delenv(failures.RAISE)
 
