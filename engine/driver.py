@@ -7,7 +7,7 @@ and what is there to see is shown after every piece. Lines that come meanwhile w
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
 from .foresight import Cell, Foresight, foreseen
-from .insight import NO_INSIGHT, Insight, insight_of
+from .insight import NO_INSIGHT, Insight, insight_of, with_misprint
 from .limits import MAX_WORK_AT_ONCE
 from .program.code import work_of
+from .session.asked import Asked
 from .session.session import Session
 from .session.snapshot import Snapshot
 from .text import listed
@@ -83,8 +84,9 @@ class Driver:
         self._is_away = False
         self._is_over = False
         self._looked: tuple[Snapshot, object, Insight] = self.snapshot, None, NO_INSIGHT
-        # What was found out before it was asked for.
+        # What was found out before it was asked for, of the next step and of what is shown.
         self._foreseen: Foresight | None = None
+        self._known_ahead: Foresight | None = None
         self._surveyor: Surveyor | None = None
         self._surveyed: tuple[Snapshot | None, Survey | None] = None, None
 
@@ -157,48 +159,57 @@ class Driver:
             return known
         if self._is_away or self._session.place != self.snapshot.place:
             return NO_INSIGHT
-        ahead, self._foreseen = self._foreseen, None
-        if ahead and place is None and cell == ahead.cell and ahead.holds(self.snapshot):
-            insight = ahead.insight
-        else:
-            insight = self._look(cell, place)
+        insight = self._look(cell, place)
         self._looked = self.snapshot, (cell, place), insight
         return insight
 
     def _look(self, cell: Cell | None, place: int | None) -> Insight:
         snapshot, _, known = self._looked
+        if self._known_ahead and self._known_ahead.knows((cell, place)):
+            foreseen = self._known_ahead.insight(cell, place)
+            assert foreseen is not None, "it is known"
+            return foreseen
         same = snapshot is self.snapshot and known is not NO_INSIGHT
         calculation = known.calculation if same else self._session.calculation()
-        return insight_of(self._session, calculation, cell, self.snapshot.unmet, known, place)
+        insight = insight_of(self._session, calculation, cell, place)
+        if place in (None, 0, self._session.place):
+            return with_misprint(insight, self._session, self.snapshot.unmet, known)
+        return insight
 
-    def look_ahead(self, in_question: Callable[[Snapshot], Cell | None]) -> Foresight | None:
-        """Find out what there will be to show after the next line, for when it is asked for.
+    def look_ahead(self) -> Foresight | None:
+        """Return the run after the next line, to be asked what will be asked then.
 
-        `in_question` tells which cell will be. None if it is not known; nothing changes by it.
+        None if it is not known. Nothing changes by it.
         """
         is_here = not self.is_busy and self._session.place == self.snapshot.place
-        self._foreseen = foreseen(self._session, self.snapshot, in_question) if is_here else None
+        self._foreseen = foreseen(self._session, self.snapshot) if is_here else None
         return self._foreseen
 
-    def consult(self, ask: Callable[[Session], Result]) -> Result | None:
-        """Ask the session something that takes no time and changes nothing.
+    def consult(
+        self, question: Callable[[Asked, Snapshot], Result], key: Hashable = None
+    ) -> Result | None:
+        """Ask the run something about the snapshot that takes no time and changes nothing.
 
-        None while another thread is at work with it.
+        What was asked ahead, by a key, is known. None while another thread is at work.
         """
+        if key is not None and self._known_ahead and self._known_ahead.knows(key):
+            return self._known_ahead.ask(key, question)
         is_here = not self._is_away and self._session.place == self.snapshot.place
-        return ask(self._session) if is_here else None
+        return question(self._session, self.snapshot) if is_here else None
 
-    def survey(self) -> "Survey | None":
-        """Return the layers of the snapshot in numbers, as far as they are known.
+    def survey(self, ahead: Foresight | None = None) -> "Survey | None":
+        """Return the layers of the snapshot in numbers, or those `ahead`, as far as known.
 
         They are found when they are first asked for, and not while another thread is at work.
         """
-        if self._surveyed[0] is not self.snapshot and not self._is_away:
-            from .survey.layers import Surveyor
+        from .survey.layers import Surveyor
 
-            self._surveyor = self._surveyor or Surveyor(self._session)
-            if self._session.place == self.snapshot.place:
-                self._surveyed = self.snapshot, self._surveyor.survey(self.snapshot)
+        self._surveyor = self._surveyor or Surveyor()
+        if ahead is not None:
+            return ahead.ask("survey", self._surveyor.survey)
+        is_new = self._surveyed[0] is not self.snapshot
+        if is_new and (found := self.consult(self._surveyor.survey, "survey")):
+            self._surveyed = self.snapshot, found
         return self._surveyed[1]
 
     # What can be asked for
@@ -414,6 +425,8 @@ class Driver:
         What is to be said of it is what a breakpoint has printed, or what has gone wrong, since.
         """
         known, self.snapshot = self.snapshot, snapshot
+        ahead, self._foreseen = self._foreseen, None
+        self._known_ahead = ahead if ahead and ahead.holds(snapshot) else None
         logged, self._logged = self._session.log[self._logged :], len(self._session.log)
         self.notice = logged[-1].text if logged else ""
         if len(snapshot.branch.faults) > len(known.branch.faults):

@@ -4,25 +4,53 @@ Whoever goes step by step reads for a while, and then wants the next step at onc
 run changes by it; what was foreseen holds if the step then leads to the very same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from operator import is_
-
-from msgspec import Struct
+from typing import Any, TypeVar
 
 from .arrays import Shape
-from .insight import Insight, replaced_by
+from .insight import Insight, insight_of
+from .session.asked import Asked
 from .session.session import Session
 from .session.snapshot import Snapshot
 
 Cell = tuple[str, Shape]
+Result = TypeVar("Result")
 
 
-class Foresight(Struct, frozen=True, eq=False):
-    """What the next step will show, and what there is to say of the cell in question then."""
+class Foresight:
+    """The run as it is after the next line: what it will show, and what was asked of it.
 
-    snapshot: Snapshot
-    cell: Cell
-    insight: Insight
+    `snapshot` is what will be shown, but for what is watched, and the losses of branches.
+    """
+
+    def __init__(self, run: Asked, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._run = run
+        self._answers: dict[Hashable, Any] = {}
+
+    def ask(self, key: Hashable, question: Callable[[Asked, Snapshot], Result]) -> Result:
+        """Return the answer to a question, which is known by its key from then on."""
+        if key not in self._answers:
+            self._answers[key] = question(self._run, self.snapshot)
+        answer: Result = self._answers[key]
+        return answer
+
+    def knows(self, key: Hashable) -> bool:
+        """Tell whether a question has been asked."""
+        return key in self._answers
+
+    def insight(self, cell: Cell | None, place: int | None = None) -> Insight | None:
+        """Return what there will be to say of a cell, as `insight_of` does.
+
+        None where another number is printed of it: that is looked into only when it is there.
+        """
+        if any((one.expectation.at, one.cell) == cell for one in self.snapshot.unmet):
+            return None
+        return self.ask(
+            (cell, place),
+            lambda run, snapshot: insight_of(run, run.calculation(), cell, place),
+        )
 
     def holds(self, snapshot: Snapshot) -> bool:
         """Tell whether a snapshot is the one foreseen, but for what is watched."""
@@ -51,22 +79,14 @@ def _same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     )
 
 
-def foreseen(
-    session: Session, here: Snapshot, in_question: Callable[[Snapshot], Cell | None]
-) -> Foresight | None:
-    """Return what there will be to show after the next line, None if that is not known.
+def foreseen(session: Session, here: Snapshot) -> Foresight | None:
+    """Return the run after the next line, None if there is none or it takes its time.
 
-    `here` is what is shown, and `in_question` tells the cell that will be in question. A printed
-    number that is not met is looked into only when it is.
+    `here` is what is shown.
     """
     if session.finished or not session.is_quick(here.place + 1):
         return None
     try:
-        ahead, snapshot = session.ahead(here)
+        return Foresight(*session.ahead(here))
     except Exception:  # its line will raise it when its turn comes
         return None
-    cell = in_question(snapshot)
-    if cell is None or any((one.expectation.at, one.cell) == cell for one in snapshot.unmet):
-        return None
-    why = ahead.explain(*cell)
-    return Foresight(snapshot, cell, Insight(ahead.calculation(), why, replaced_by(ahead, why)))

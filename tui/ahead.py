@@ -5,7 +5,9 @@ the side, and taken if the step then leads to the very same.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nnstep.engine.driver import Driver
 from nnstep.engine.insight import Insight
@@ -14,15 +16,24 @@ from nnstep.tui.panes.scene import Cell, Scene
 from nnstep.tui.panes.scene_view import SceneView
 
 from .pointer import Pointer
+from .trees import Trees
+
+if TYPE_CHECKING:
+    from nnstep.engine.survey.layers import Survey
 
 
-class SceneOf(Protocol):
-    """Tells what there is to see around a snapshot."""
+class Moment(Struct, frozen=True, eq=False):
+    """A snapshot, the places that have just run, and what there is to say of the cell in question.
 
-    def __call__(
-        self, snapshot: Snapshot, ran: range, cell: Cell | None, insight: Insight, *, follow: bool
-    ) -> Scene:
-        """Return the scene, with the places that have just run and the cell in question."""
+    With `follow`, what was written is to come into view.
+    """
+
+    snapshot: Snapshot
+    ran: range
+    cell: Cell | None
+    insight: Insight
+    follow: bool
+    survey: "Survey | None"
 
 
 class Ahead:
@@ -34,32 +45,31 @@ class Ahead:
         self.here: Snapshot | None = None
         self._scene: Scene | None = None
 
-    def look(
-        self,
-        pointer: Pointer,
-        scene_of: "SceneOf",
-        views: Iterable[SceneView],
-    ) -> None:
-        """Have views draw what the next step will show, unless that was tried from here before.
+    def look(self, pointer: Pointer, trees: Trees, *, surveys: bool) -> Moment | None:
+        """Find out what there will be; None if that was tried from here before, or is not known.
 
-        `pointer` tells which cell is in question after a step.
+        The cell in question will be that of the tree on the screen, or else what the `pointer`
+        points at.
         """
         if self.here is self._driver.snapshot:
-            return
+            return None
         self.here, self._scene = self._driver.snapshot, None
-        foresight = self._driver.look_ahead(pointer.cell)
-        if foresight is None:
-            return
-        snapshot, place = foresight.snapshot, foresight.snapshot.place
-        self._scene = scene_of(
-            snapshot,
-            range(place - 1, place),
-            foresight.cell,
-            foresight.insight,
-            follow=bool(snapshot.written),
-        )
+        if (ahead := self._driver.look_ahead()) is None:
+            return None
+        snapshot, cell, of = ahead.snapshot, pointer.cell(ahead.snapshot), None
+        if root := trees.ahead(ahead):
+            cell, of = (root.name, root.index), root.place if root.has_run else None
+        if (insight := ahead.insight(cell, of)) is None:
+            return None
+        ran, follow = range(snapshot.place - 1, snapshot.place), bool(snapshot.written)
+        survey = self._driver.survey(ahead) if surveys else None
+        return Moment(snapshot, ran, cell, insight, follow, survey)
+
+    def draw(self, snapshot: Snapshot, scene: Scene, views: Iterable[SceneView]) -> None:
+        """Have views draw on the side what there will be to see."""
+        self._scene = scene
         for view in views:
-            view.look_ahead(snapshot, self._scene)
+            view.look_ahead(snapshot, scene)
 
     def or_drawn(self, scene: Scene) -> Scene:
         """Return the scene that was drawn ahead, if it is just like this one."""

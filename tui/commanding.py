@@ -219,7 +219,7 @@ class Commanding(DrawnAtOnce):
 
         assert self.selected is not None, "it has a step"
         name, index = self.selected
-        offered = self.driver.consult(lambda session: session.questions(name, index))
+        offered = self.driver.consult(lambda run, _: run.questions(name, index))
         if offered is not None:
             title = f"What can be asked about {cell_name(name, index)}"
             self.app.push_screen(Questions(title, offered), self._ask_chosen)

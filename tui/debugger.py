@@ -28,7 +28,7 @@ from nnstep.tui.panes.tensors import TensorPane
 from nnstep.tui.panes.watch import WatchPane
 
 from .actions import FOOTERS, Action, bindings
-from .ahead import Ahead
+from .ahead import Ahead, Moment
 from .arranging import MAP, Arranging
 from .autosave import Autosave
 from .blanks import NO_VALUE, Blanks
@@ -220,29 +220,30 @@ class Debugger(Arranging):
         cell = None if self.driver.is_on_the_way else self.selected
         insight = self._insight(cell, self._trees.place)
         self._why = insight.why
-        return self._scene_of(snapshot, self._ran, cell, insight, follow=follow)
+        survey = self.driver.survey() if self._shows_map else None
+        return self._scene_of(Moment(snapshot, self._ran, cell, insight, follow, survey))
 
-    def _scene_of(
-        self, snapshot: Snapshot, ran: range, cell: Cell | None, insight: Insight, *, follow: bool
-    ) -> Scene:
+    def _scene_of(self, moment: Moment) -> Scene:
+        verified_of, verified = self._verified
         return self._scenes.scene(
-            snapshot,
-            ran,
-            Asked(*cell) if cell else None,
+            moment.snapshot,
+            moment.ran,
+            Asked(*moment.cell) if moment.cell else None,
             is_shown=self.stage.here is not row_of(1),
-            follow=follow,
-            insight=insight,
-            verified=self._verified[1] if self._verified[0] == _pass_of(snapshot) else None,
-            survey=self.driver.survey() if self._shows_map else None,
+            follow=moment.follow,
+            insight=moment.insight,
+            verified=verified if verified_of == _pass_of(moment.snapshot) else None,
+            survey=moment.survey,
         )
 
     def look_ahead(self) -> None:
         """Once a step is shown, and nothing more was typed, draw the next one on the side."""
-        is_plain = not (self._trees.is_open or self._inside or self._shows_map)
-        if len(self._ran) != 1 or not is_plain or draws_ascii(self.app):
+        if len(self._ran) != 1 or self._inside or draws_ascii(self.app):
             return
         pointer = self._pointer.after_a_step(stays=self.stage.is_in_numbers)
-        self._ahead.look(pointer, self._scene_of, [*self._views, self._strip])
+        if coming := self._ahead.look(pointer, self._trees, surveys=self._shows_map):
+            views = [*self._views, self._strip]
+            self._ahead.draw(coming.snapshot, self._scene_of(coming), views)
 
     def show_answer(self, answer: Answer | None) -> None:
         """Show what a command has answered; what came of the gradients, beside them from now on."""

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from msgspec import Struct
+
 from nnstep.engine.arrays import Shape, has_cell
 from nnstep.engine.driver import Driver
+from nnstep.engine.foresight import Foresight
 from nnstep.engine.machine.edit import Change
-from nnstep.engine.session.session import Session
+from nnstep.engine.session.asked import Asked
+from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.panes import TREE, Row, row_of
 from nnstep.tui.panes.scene import Cell
 
@@ -19,6 +23,25 @@ if TYPE_CHECKING:
 
 Moment = tuple[int, str, tuple[Change, ...]]
 """A place, the branch that it is on, and the changes there: what values hang on."""
+
+
+class Rooted(Struct, frozen=True):
+    """The question for the tree of a cell: its root, the first level, and what an edit makes stale.
+
+    It is a key by itself: the same cell and direction are the same question.
+    """
+
+    name: str
+    index: Shape
+    direction: "Direction"
+
+    def answer(
+        self, run: Asked, snapshot: Snapshot
+    ) -> "tuple[TreeNode, tuple[TreeNode, ...], tuple[str, ...]]":
+        """Return all three at the place of a snapshot."""
+        tree, place = run.tree, snapshot.place
+        root = tree.root(self.name, self.index, place, self.direction)
+        return root, tree.below(root, self.direction), tree.stale(self.name, place)
 
 
 class Trees:
@@ -107,7 +130,7 @@ class Trees:
         return f"Feeds {cells} of the forward pass and {back} of the backward pass, which kept it."
 
     def _below(self, node: "TreeNode", direction: "Direction") -> tuple["TreeNode", ...]:
-        return self._driver.consult(lambda session: session.tree.below(node, direction)) or ()
+        return self._driver.consult(lambda run, _: run.tree.below(node, direction)) or ()
 
     def turn(self, cell: Cell, direction: "Direction") -> None:
         """Open the tree of a cell; turn one round that is open, or close it if it goes that way."""
@@ -117,6 +140,7 @@ class Trees:
                 self.close()
             else:
                 self._grow(shape.root.name, shape.root.index, direction)
+                self._ask()
             return
         self._before = self._stage.here
         if self._grow(*cell, direction):
@@ -124,20 +148,21 @@ class Trees:
 
     def _grow(self, name: str, index: Shape, direction: "Direction") -> bool:
         """Have the tree of a cell drawn; tell whether that could be done."""
-        place = self._driver.snapshot.place
-
-        def find(session: Session) -> "tuple[TreeNode, tuple[str, ...]]":
-            tree = session.tree
-            return tree.root(name, index, place, direction), tree.stale(name, place)
-
-        if (found := self._driver.consult(find)) is None:
+        question = Rooted(name, index, direction)
+        if (found := self._driver.consult(question.answer, question)) is None:
             return False
-        root, stale = found
+        root, first, stale = found
         self._pane.below = self._below
-        self._pane.grow(root, direction, stale)
-        if self.is_open:
-            self._ask()
+        self._pane.grow(root, direction, first, stale)
         return True
+
+    def ahead(self, foresight: Foresight) -> "TreeNode | None":
+        """Return the root of the tree that there will be after the next step, None for none."""
+        shape = self._pane.shape if self.is_open else None
+        if shape is None or shape.root.name not in foresight.snapshot.tensors:
+            return None
+        question = Rooted(shape.root.name, shape.root.index, shape.direction)
+        return foresight.ask(question, question.answer)[0]
 
     def follow(self) -> None:
         """After a move or a change, have the tree be of the present value, or come back into one.

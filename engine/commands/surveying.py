@@ -94,7 +94,7 @@ def _layers(session: "Session", text: Typed) -> Answer:
     from nnstep.engine.survey.meaning import meaning, table, trend
 
     text.nothing()
-    survey = Surveyor(session).survey(session.snapshot())
+    survey = Surveyor().survey(session, session.snapshot())
     said = [meaning(survey, survey.lines[-1]), trend(survey)] if survey.lines else []
     gradients = [line.gradient_name for line in survey.lines if line.gradient is not None]
     if of := session.of_iteration(gradients):

@@ -17,7 +17,7 @@ from nnstep.engine.limits import MAX_WORK_OF_A_LINE_AT_ONCE
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.operation import same_shape
 from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
-from nnstep.engine.session.session import Session
+from nnstep.engine.session.asked import Asked
 from nnstep.engine.session.snapshot import Snapshot
 
 FLAT = 0.19
@@ -98,20 +98,19 @@ def share_off(slope: Array, largest: float) -> float:
 
 
 class Surveyor:
-    """Surveys a session at its snapshots; what is known of the first iteration is kept."""
+    """Surveys a run at its snapshots; what is known of the first iteration is kept."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._first: tuple[object, Mapping[str, float]] = None, {}
         self._ways: tuple[Program | None, Mapping[int, Way]] = None, {}
 
-    def survey(self, snapshot: Snapshot) -> Survey:
+    def survey(self, run: Asked, snapshot: Snapshot) -> Survey:
         """Return the numbers of every layer at the place of a snapshot of the present branch."""
         program, tensors = snapshot.program, snapshot.tensors
         measured = _measured(program)
-        first = self._first_norms(snapshot, measured)
-        before, after = self._around_update(snapshot)
-        gradients = self._gradients(snapshot)
+        first = self._first_norms(run, snapshot, measured)
+        before, after = _around_update(run, snapshot)
+        gradients = _gradients(run, snapshot)
         if self._ways[0] is not program:
             self._ways = program, _ways(program)
         ways = self._ways[1]
@@ -141,32 +140,9 @@ class Surveyor:
 
         return Survey(tuple(map(measures, measured)))
 
-    def _gradients(self, snapshot: Snapshot) -> Mapping[str, Array]:
-        """Return the gradients as phase backward left them, before they are clipped."""
-        program, tensors = snapshot.program, snapshot.tensors
-        lines, names = program.instructions, {*program.gradients.values()}
-        update, start = _update_of(program), snapshot.place - snapshot.position
-        clips = any(name in names for line in lines[update:] for name in line.writes)
-        place = start + update - (0 if snapshot.position > update else len(program))
-        if not clips or place < 0:
-            return tensors
-        fresh = {name for line in lines[: min(snapshot.position, update)] for name in line.writes}
-        known = self._session.values_at(place)
-        return {
-            name: tensors[name] if name in fresh and snapshot.position <= update else known[name]
-            for name in names
-            if name in known
-        }
-
-    def _around_update(self, snapshot: Snapshot) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
-        """Return the tensors before and after the last whole update; nothing if there was none."""
-        count, start = len(snapshot.program), snapshot.place - snapshot.position
-        update = _update_of(snapshot.program)
-        if update == count or start == 0:
-            return {}, {}
-        return self._session.values_at(start - count + update), self._session.values_at(start)
-
-    def _first_norms(self, snapshot: Snapshot, measured: tuple[Tensor, ...]) -> Mapping[str, float]:
+    def _first_norms(
+        self, run: Asked, snapshot: Snapshot, measured: tuple[Tensor, ...]
+    ) -> Mapping[str, float]:
         """Return the norm of each gradient as iteration 0 has left it, before it is clipped."""
         end = _update_of(snapshot.program)
         if snapshot.place < end:
@@ -174,10 +150,39 @@ class Surveyor:
         branch = snapshot.branch
         known = branch.seed, tuple(takewhile(lambda edit: edit.place <= end, branch.edits))
         if self._first[0] != known:
-            tensors, gradients = self._session.values_at(end), snapshot.program.gradients
+            tensors, gradients = run.values_at(end), snapshot.program.gradients
             norms = {each.name: norm(tensors[gradients[each.name]]) for each in measured}
             self._first = known, norms
         return self._first[1]
+
+
+def _gradients(run: Asked, snapshot: Snapshot) -> Mapping[str, Array]:
+    """Return the gradients as phase backward left them, before they are clipped."""
+    program, tensors = snapshot.program, snapshot.tensors
+    lines, names = program.instructions, {*program.gradients.values()}
+    update, start = _update_of(program), snapshot.place - snapshot.position
+    clips = any(name in names for line in lines[update:] for name in line.writes)
+    place = start + update - (0 if snapshot.position > update else len(program))
+    if not clips or place < 0:
+        return tensors
+    fresh = {name for line in lines[: min(snapshot.position, update)] for name in line.writes}
+    known = run.values_at(place)
+    return {
+        name: tensors[name] if name in fresh and snapshot.position <= update else known[name]
+        for name in names
+        if name in known
+    }
+
+
+def _around_update(
+    run: Asked, snapshot: Snapshot
+) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+    """Return the tensors before and after the last whole update; nothing if there was none."""
+    count, start = len(snapshot.program), snapshot.place - snapshot.position
+    update = _update_of(snapshot.program)
+    if update == count or start == 0:
+        return {}, {}
+    return run.values_at(start - count + update), run.values_at(start)
 
 
 def _measured(program: Program) -> tuple[Tensor, ...]:

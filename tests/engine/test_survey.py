@@ -17,7 +17,7 @@ from nnstep.engine.survey.meaning import meaning, product, trend
 
 
 def survey(session: Session) -> tuple[Measures, ...]:
-    return Surveyor(session).survey(session.snapshot()).lines
+    return Surveyor().survey(session, session.snapshot()).lines
 
 
 def deep(activation: str = "sigmoid", clip: Clip | None = None) -> Session:
@@ -121,12 +121,12 @@ def test_gradients_are_those_before_they_are_clipped_in_the_middle_of_an_update(
 def test_an_edit_in_the_first_pass_gives_another_first_gradient() -> None:
     session = deep()
     session.step("iteration")
-    surveyor = Surveyor(session)
-    first = surveyor.survey(session.snapshot()).lines[-1].first
+    surveyor = Surveyor()
+    first = surveyor.survey(session, session.snapshot()).lines[-1].first
     session.seek(0)
     session.edit("W3", (0, 0), 5.0)
     session.step("iteration")
-    other = surveyor.survey(session.snapshot()).lines[-1]
+    other = surveyor.survey(session, session.snapshot()).lines[-1]
     assert other.first == other.gradient
     assert other.first != first
 
@@ -178,7 +178,7 @@ def test_a_fused_output_and_an_identity_have_no_units_that_are_off() -> None:
 def test_vanishing_is_said_with_its_reason() -> None:
     session = Session(built_in("vanishing"))
     session.seek(820)
-    found = Surveyor(session).survey(session.snapshot())
+    found = Surveyor().survey(session, session.snapshot())
     said = meaning(found, found.lines[-1])
     assert said == "No unit is saturated; σ′ is at most 1/4, and the weights do not make up for it."
     factors = [line.factor for line in found.lines[1:]]
@@ -193,7 +193,7 @@ def test_saturation_is_said_to_be_the_reason_where_it_is() -> None:
     for unit in range(4):
         session.edit("b2", (unit,), 30.0)
     session.step("iteration")
-    found = Surveyor(session).survey(session.snapshot())
+    found = Surveyor().survey(session, session.snapshot())
     assert meaning(found, found.lines[-1]).startswith("100% of the units of layer 2 are off")
 
 
@@ -206,7 +206,7 @@ def test_growing_is_said() -> None:
     session.edit("b2", (0,), 1.0)
     session.step("phase")
     session.run(until=lambda step: step.phase is Phase.BACKWARD and "dz1" in step.writes)
-    found = Surveyor(session).survey(session.snapshot())
+    found = Surveyor().survey(session, session.snapshot())
     assert "it grows" in meaning(found, found.lines[-1])
 
 

@@ -9,6 +9,7 @@ from debugging import NARROW, WIDE, app_of, debugger, place
 from screen_text import screen_lines, until
 from textual.pilot import Pilot
 
+from nnstep.engine.explain.tree import Tree
 from nnstep.engine.loading import load
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
@@ -18,6 +19,7 @@ from nnstep.tui.panes.strip import Strip
 
 SIZES = (NARROW, WIDE, (100, 30), (200, 60))
 STEPS = ("s",) * 8
+BEGUN: tuple[list[str], ...] = ([], ["s", "m"], ["s", "s", "s", "p"], ["s", "s", "P"], ["m", "m"])
 OTHERS = (
     *("b", "i", "n", "up", "down", "left", "right", "tab", "2", "3", "4", "0", "1", "enter"),
     *("pagedown", "end", "home", "z", "u", "m", "p", "escape", "t", "v", "semicolon", "5"),
@@ -58,7 +60,7 @@ async def test_after_each_of_many_keys_the_screen_is_as_if_nothing_was_drawn_ahe
     name: str, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = random.Random(f"{name}{size}")
-    keys = [draw.choice((*STEPS, draw.choice(OTHERS))) for _ in range(50)]
+    keys = [*draw.choice(BEGUN), *(draw.choice((*STEPS, draw.choice(OTHERS))) for _ in range(50))]
     scenario = load(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "one"))
     ahead = await screens_after(app_of(scenario), size, keys)
@@ -138,3 +140,29 @@ async def test_nothing_is_looked_for_after_other_keys() -> None:
         assert looked_from(pilot) is None
         await pilot.press("s")
         await until(pilot, lambda: looked_from(pilot) == place(pilot))
+
+
+@pytest.mark.parametrize(("keys", "size"), [(("s", "m"), NARROW), (("s", "m", "m"), WIDE)])
+async def test_a_map_is_drawn_ahead_too(
+    keys: tuple[str, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with app_of(load("mazur")).run_test(size=size) as pilot:
+        await pilot.press(*keys, "s")
+        found = await taken(pilot, monkeypatch, "s")
+        assert {"map", "strip", "status"} <= found
+
+
+async def test_the_tree_of_the_next_step_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with app_of(load("mazur")).run_test(size=NARROW) as pilot:
+        await pilot.press(*"ssssp", "s")
+        await until(pilot, lambda: looked_from(pilot) == place(pilot))
+        asked: list[str] = []
+        root = Tree.root
+
+        def noted(tree: Tree, name: str, *more: Any) -> Any:
+            asked.append(name)
+            return root(tree, name, *more)
+
+        monkeypatch.setattr(Tree, "root", noted)
+        assert "strip" in await taken(pilot, monkeypatch, "s")
+        assert len(asked) == 1  # that of the step after it

@@ -177,7 +177,7 @@ async def test_what_if_and_the_run_is_untouched() -> None:
         await pilot.press("2", "x")
         await until(pilot, lambda: shows(pilot, "What if W1[0, 0] = 0.15?"))
         await pilot.press("up", "up", "down", "right")
-        found = screen.driver.consult(lambda session: session.what_if("W1", (0, 0), 0.315))
+        found = screen.driver.consult(lambda run, _: run.what_if("W1", (0, 0), 0.315))
         assert found is not None
         await until(pilot, lambda: shows(pilot, "What if W1[0, 0] = 0.315?"))
         await until(pilot, lambda: shows(pilot, f"as it comes out           {found.exact:.8g}"))

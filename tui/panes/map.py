@@ -32,6 +32,7 @@ class MapPane(Pane):
 
     shows_layers = True
     BINDINGS = bindings("map")
+    STATE = ("subject", "_view", "_snapshot", "_scene", "_layer", "_drawn", "_scroll")
 
     class Chosen(Message):
         """Someone asks about a cell; `goes` tells that they want to go where it was written."""

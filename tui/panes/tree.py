@@ -79,10 +79,15 @@ class TreePane(Pane):
         self._snapshot = snapshot
         self.redraw()
 
-    def grow(self, root: "TreeNode", direction: "Direction", stale: tuple[str, ...] = ()) -> None:
+    def grow(
+        self,
+        root: "TreeNode",
+        direction: "Direction",
+        first: tuple["TreeNode", ...],
+        stale: tuple[str, ...] = (),
+    ) -> None:
         """Show another tree, its first level open; `stale` is what an edit would make so."""
-        self.shape, self.stale = Shape(root, direction, {}), stale
-        self._open(())
+        self.shape, self.stale = Shape(root, direction, {(): first} if first else {}), stale
         self.scrolled.go_to(0)
         self.redraw()
 
