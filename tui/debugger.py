@@ -21,7 +21,6 @@ from nnstep.tui.panes.bars import KeyLine, StatusLine
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
-from nnstep.tui.panes.scene_view import SceneView
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
@@ -186,7 +185,7 @@ class Debugger(Arranging):
         follow = moved and bool(snapshot.written) and driver.is_calm
         scene = self._ahead.or_drawn(self._scene(follow=follow))
         self._show_status()
-        for view in self._views:
+        for view in (self._status, *self._panes):
             view.give(snapshot, scene)
         self._strip.topic = self._topic
         self._strip.give(snapshot, scene)
@@ -199,13 +198,12 @@ class Debugger(Arranging):
             self.say(driver.notice)
 
     @property
-    def _views(self) -> list[SceneView]:
-        """All that shows a snapshot, but for the strip, which may speak of what these show.
+    def _panes(self) -> list[Pane]:
+        """All panes, the hidden first: one that is seen may show what belongs to one that is not.
 
-        The hidden ones come first: one that is seen may show what belongs to one that is not.
+        The strip, which may speak of what they show, is behind them.
         """
-        panes = sorted(self.stage.panes.values(), key=lambda pane: pane.display)
-        return [self._status, *panes]
+        return sorted(self.stage.panes.values(), key=lambda pane: pane.display)
 
     def _take_note(self, place: int) -> None:
         """Take note of what has just run: a pass at most, or this was a jump."""
@@ -242,7 +240,7 @@ class Debugger(Arranging):
             return
         pointer = self._pointer.after_a_step(stays=self.stage.is_in_numbers)
         if coming := self._ahead.look(pointer, self._trees, surveys=self._shows_map):
-            views = [*self._views, self._strip]
+            views = [self._status, *self._panes, self._strip]
             self._ahead.draw(coming.snapshot, self._scene_of(coming), views)
 
     def show_answer(self, answer: Answer | None) -> None:
@@ -316,7 +314,7 @@ class Debugger(Arranging):
     def _ask(self) -> None:
         """Show which cell is in question now, in the panes and in the strip."""
         scene = self._scene()
-        for pane in sorted(self.stage.panes.values(), key=lambda pane: pane.display):
+        for pane in self._panes:
             pane.ask(scene)
         self._strip.topic = self._topic
         self._strip.show(self.driver.snapshot, scene)
