@@ -13,12 +13,9 @@ that comes from anybody is limited here.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import cache, cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +24,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.files import FileError, read_bytes, write_whole
+from nnstep.engine.files import FileError, read_bytes
 from nnstep.engine.language.typed import Typed, typed
 from nnstep.engine.limits import MAX_COUNT, MAX_TEXT
 from nnstep.engine.machine.start import run_length
@@ -53,8 +50,11 @@ _OLD = (
 )
 
 
-_ASKING = frozenset({"override"})
+_ASKING = "override"
 """What changes nothing as it stands here, without anything behind it."""
+
+_EDITS = {"set": 1, "override": 1, "redo": 1, "undo": -1}
+"""How many edits more there are after a command."""
 
 
 class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -110,9 +110,7 @@ class Script(Struct, frozen=True):
 
 
 def _edits(commands: Iterable[str]) -> int:
-    names = [text.split(" ", 1)[0] for text in commands if text not in _ASKING]
-    made = sum(names.count(name) for name in ("set", "override", "redo"))
-    return max(0, made - names.count("undo"))
+    return max(0, sum(_EDITS.get(text.split(" ", 1)[0], 0) for text in commands if text != _ASKING))
 
 
 # Reading
@@ -274,6 +272,10 @@ class Journal:
         # How far the branch had come after the last entry, where the session was, and how often
         # somebody who hunts had looked.
         self._newest = self._place = self._looks = 0
+        # How many edits there are; and what was laid out last of what stays: how many entries, and
+        # the checksum of the last. No entry that stays ever changes.
+        self._edits = 0
+        self._laid: tuple[bytes, int, str] = b"", 0, ""
         self.note(session)
 
     @property
@@ -286,7 +288,7 @@ class Journal:
     @property
     def edits(self) -> int:
         """How many edits have been made, without those that were undone."""
-        return _edits(entry.text for entry in self._lines[0])
+        return max(0, self._edits)
 
     @property
     def state(self) -> tuple[int, str]:
@@ -302,7 +304,9 @@ class Journal:
         """Take down a command that has been executed."""
         self._newest, self._place = session.newest, session.place
         self._looks = _looks(session)
-        self._note((*self._lines[0], *self._way, Entry(_one_line(text))), session)
+        line = _one_line(text)
+        self._edits += 0 if line == _ASKING else _EDITS.get(line.split(" ", 1)[0], 0)
+        self._note((*self._lines[0], *self._way, Entry(line)), session)
 
     def note(self, session: "Session") -> None:
         """Take down where the session is, and how far its branch has come."""
@@ -347,15 +351,25 @@ class Journal:
             ) from None
         if len(entries) + len(end) > MAX_LINES:
             raise SessionFileError(f"a session file holds at most {MAX_LINES} lines")
-        rows: list[str] = []
-        before = ""
-        for row in (first, *(entry.row for entry in chain(entries, end))):
-            if len(row) > MAX_TEXT:
-                raise SessionFileError(f"a command has more than {MAX_TEXT} characters")
-            before = _sum(before, row)
-            rows.append(f"{row}{before}\n")
-        stay = len(rows) - len(end)
-        return "".join(rows[:stay]).encode(), "".join(rows[stay:]).encode()
+        stay, count, before = self._laid if folder is None else (b"", 0, "")
+        if not stay:
+            stay, before = _summed([first], "")
+        more, before = _summed((entry.row for entry in entries[count:]), before)
+        stay += more
+        if folder is None:
+            self._laid = stay, len(entries), before
+        return stay, _summed((entry.row for entry in end), before)[0]
+
+
+def _summed(rows: Iterable[str], before: str) -> tuple[bytes, str]:
+    """Return lines with their checksums, and the last of these; `before` is the one before them."""
+    lines: list[str] = []
+    for row in rows:
+        if len(row) > MAX_TEXT:
+            raise SessionFileError(f"a command has more than {MAX_TEXT} characters")
+        before = _sum(before, row)
+        lines.append(f"{row}{before}\n")
+    return "".join(lines).encode(), before
 
 
 def _one_line(text: str) -> str:
@@ -387,56 +401,3 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("nnstep")
-
-
-class JournalFile:
-    """The file of a journal: lines are appended to it, and forced to the disk."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._written = b""
-
-    def write(self, journal: Journal) -> None:
-        """Write what is new in a journal; it is on the disk then, if it is more than a place.
-
-        Raises `OSError` or `SessionFileError` if it cannot be written; the lines that were written
-        before are still there then.
-        """
-        stays, end = journal.laid_out()
-        if not self._written or not self._append(stays, end):
-            write_whole(self.path, stays + end, private=True)
-        self._written = stays
-
-    def remove(self) -> None:
-        """Delete the file, if it is there."""
-        self.path.unlink(missing_ok=True)
-        self._written = b""
-
-    def _append(self, stays: bytes, end: bytes) -> bool:
-        """Replace what stands behind the lines that stay; tell whether those are still there."""
-        try:
-            descriptor = os.open(self.path, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            written = len(self._written)
-            if os.pread(descriptor, written, 0) != self._written:
-                return False
-            os.ftruncate(descriptor, written)
-            try:
-                _write_all(descriptor, stays[written:] + end, written)
-                if len(stays) > written:
-                    os.fsync(descriptor)
-            except OSError:
-                with suppress(OSError):
-                    os.ftruncate(descriptor, written)
-                raise
-        finally:
-            os.close(descriptor)
-        return True
-
-
-def _write_all(descriptor: int, content: bytes, at: int) -> None:
-    while content:
-        count = os.pwrite(descriptor, content, at)
-        content, at = content[count:], at + count

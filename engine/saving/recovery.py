@@ -23,7 +23,8 @@ from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.text import a_title, printable
 
-from .journal import SUFFIX, Journal, JournalFile, Script, read_session
+from .journal import SUFFIX, Journal, Script, read_session
+from .journal_file import JournalFile
 from .reference import SessionFileError, where
 
 _CLAIM = ".claim"

@@ -15,7 +15,8 @@ from worked_sessions import SCENARIO, Worked, brought_back, saved_at
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.loading import load
 from nnstep.engine.saving.command import save
-from nnstep.engine.saving.journal import JournalFile, read_session, script
+from nnstep.engine.saving.journal import read_session, script
+from nnstep.engine.saving.journal_file import JournalFile
 from nnstep.engine.saving.reference import SessionFileError
 from nnstep.engine.saving.replay import open_session
 
@@ -200,7 +201,8 @@ import sys
 from pathlib import Path
 from nnstep.engine import Session, load
 from nnstep.engine.commands.interpreter import Interpreter
-from nnstep.engine.saving.journal import Journal, JournalFile
+from nnstep.engine.saving.journal import Journal
+from nnstep.engine.saving.journal_file import JournalFile
 
 session = Session(load("mazur"))
 journal, file = Journal(session), JournalFile(Path(sys.argv[1]))

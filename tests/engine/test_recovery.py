@@ -12,7 +12,8 @@ from worked_sessions import Worked, code
 
 from nnstep.engine.loading import load
 from nnstep.engine.saving import recovery
-from nnstep.engine.saving.journal import JournalFile, read_session
+from nnstep.engine.saving.journal import read_session
+from nnstep.engine.saving.journal_file import JournalFile
 from nnstep.engine.saving.recovery import (
     Claim,
     Keeping,
