@@ -33,6 +33,10 @@ def test_the_engine_package_alone_imports_no_numpy() -> None:
     assert "numpy" not in loaded_after("import nnstep.engine")
 
 
+def test_reading_a_sound_scenario_needs_no_second_parser() -> None:
+    assert "tree_sitter" not in loaded_after("from nnstep.engine import load; load('mazur')")
+
+
 def test_the_list_of_keys_imports_no_pane_and_no_numpy() -> None:
     loaded = loaded_after("import nnstep.tui.actions, nnstep.tui.config")
     assert not loaded & {"numpy", "nnstep.tui.panes.pane", "nnstep.tui.panes.line_view"}

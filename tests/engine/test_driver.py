@@ -2,13 +2,11 @@
 
 import asyncio
 import gc
-import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from subprocess import run
 from typing import Any
 
 import pytest
@@ -441,8 +439,3 @@ def test_the_lines_of_an_answer_are_made_when_they_are_read() -> None:
     assert answer.lines == (r"one\x1b",)
     assert answer.lines[0] == r"one\x1b"
     assert made == [1]
-
-
-def test_a_driver_needs_no_screen() -> None:
-    code = "import sys, nnstep.engine.driver; sys.exit('textual' in sys.modules)"
-    assert run([sys.executable, "-c", code], check=False).returncode == 0

@@ -88,7 +88,7 @@ LARGER = [name for name in scenarios.names() if name not in SMALL]
 ORACLES = oracle_cases("torch") + oracle_cases("published")
 
 
-@pytest.mark.sweep(11)
+@pytest.mark.sweep(17)
 @pytest.mark.parametrize("name", LARGER)
 def test_a_cell_of_every_line_of_the_built_in_scenarios(name: str) -> None:
     check(built_in(name), cells=1)
@@ -99,7 +99,7 @@ def test_every_cell_of_two_small_scenarios(name: str) -> None:
     check(built_in(name), cells=None)
 
 
-@pytest.mark.sweep(11)
+@pytest.mark.sweep(15)
 @pytest.mark.parametrize("path", ORACLES, ids=str)
 def test_a_cell_of_every_line_of_the_oracles(path: Path, tmp_path: Path) -> None:
     check(loaded(path, tmp_path), iterations=1, cells=1)

@@ -183,10 +183,10 @@ def test_a_line_of_ones_own_runs_in_place_of_what_is_hidden(seed: int) -> None:
     assert session.value(line.writes[0]).tobytes() != value.tobytes()
 
 
-@pytest.mark.sweep(25)
+@pytest.mark.sweep(30)
 @pytest.mark.parametrize("seed", range(60))
 def test_what_is_hidden_is_verified_whatever_it_reads(seed: int) -> None:
-    session = Session(load(scenarios.path("iris")))
+    session = Session(built_in("iris"))
     session.begin_hunt(seed)
     session.step("iteration")
     verification = session.verify(sample=20)

@@ -177,7 +177,7 @@ def test_losses_in_half_precision_overflow_no_sooner_than_their_result(
         given = Data(np.ones((rows, 1), dtype), y.astype(dtype), rows)
         loss = Loss(kind, "mean")
         scenario = network((1, 1), activations=("identity",), dtype=dtype, loss=loss)
-        session = Session(replace(scenario, data=given), iterations=1)
+        session = Session(replace(scenario, data=given), iterations=1, history=None)
         session.edit("W1", (0, 0), 0.5)
         session.run()
         found += [session.value(name) for name in ("L", "da1", "dW1")]

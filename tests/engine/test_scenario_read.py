@@ -1,8 +1,6 @@
 """What a scenario file says arrives in the model, defaults filled in, doubts as warnings."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -389,13 +387,3 @@ def test_every_key_of_the_schema_is_explained() -> None:
         for key, value in table["properties"].items():
             if key != "kind" and name != "Scenario":
                 assert value["description"], (name, key)
-
-
-def test_reading_a_sound_scenario_needs_no_second_parser(tmp_path: Path) -> None:
-    path = tmp_path / "s.toml"
-    path.write_text('format = 1\n[program]\ncode = "e = a"\nloss = "e"\nparameters = { a = 1 }\n')
-    code = (
-        "import sys; from nnstep.engine import load; load(sys.argv[1]);"
-        "assert 'tree_sitter' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True)

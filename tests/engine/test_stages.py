@@ -48,6 +48,7 @@ def test_what_is_in_parentheses_is_marked_without_them() -> None:
     assert found[1].text == "0.0215655 × (1 − 0.593270)"
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("name", "place"), [("mazur", 16), ("blocks", 41), ("two-layer", 34), ("graph", 7)]
 )
