@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from rich.style import Style
 
+from nnstep.engine.machine.edit import Change, Edit
 from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.tui.numbers import VALUE_WIDTH, format_value
 from nnstep.tui.theme import Palette
@@ -76,9 +77,15 @@ def _cause(branch: BranchView, parent: BranchView | None, seeds: bool) -> str:
     """Write what makes a branch another course than its parent's: edits, or edits taken back."""
     before = [edit for edit in parent.edits if edit.place <= branch.fork] if parent else []
     causes = [f"seed {branch.seed}"] if parent is None and seeds else []
-    causes += [str(edit) for edit in branch.edits if edit not in before]
-    causes += [f"without {edit}" for edit in before if edit not in branch.edits]
+    theirs, own = ({_apart(edit) for edit in edits} for edits in (before, branch.edits))
+    causes += [str(edit) for edit in branch.edits if _apart(edit) not in theirs]
+    causes += [f"without {edit}" for edit in before if _apart(edit) not in own]
     return ", ".join(causes)
+
+
+def _apart(edit: Change) -> object:
+    """Return what tells edits apart."""
+    return (edit.place, edit.name, edit.index, edit.value) if isinstance(edit, Edit) else id(edit)
 
 
 class TreePainter(Struct, frozen=True):

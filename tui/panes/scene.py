@@ -1,5 +1,6 @@
 """What there is to see around a snapshot: what has just run, and which cell is in question."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
@@ -147,7 +148,8 @@ class Scenes:
             for name in line.writes:
                 self._writers.setdefault(name, []).append(position)
         self._edits: tuple[Change, ...] = ()
-        self._edits_of: dict[str, list[Edit]] = {}
+        # By name: their places, and the cells.
+        self._edits_of: dict[str, tuple[list[int], list[Shape]]] = {}
 
     def scene(
         self,
@@ -189,17 +191,18 @@ class Scenes:
 
     def _edited(self, snapshot: Snapshot) -> Mapping[str, frozenset[Shape]]:
         """Return the cells that have the value that somebody gave them."""
-        if snapshot.branch.edits != self._edits:
+        if snapshot.branch.edits is not self._edits:
             self._edits, self._edits_of = snapshot.branch.edits, {}
             for edit in self._edits:
                 if isinstance(edit, Edit):
-                    self._edits_of.setdefault(edit.name, []).append(edit)
+                    places, cells = self._edits_of.setdefault(edit.name, ([], []))
+                    places.append(edit.place)
+                    cells.append(edit.index)
         found = {}
-        for name, edits in self._edits_of.items():
-            since = self._renewed(name, snapshot)
-            cells = {edit.index for edit in edits if since <= edit.place <= snapshot.place}
-            if cells:
-                found[name] = frozenset(cells)
+        for name, (places, cells) in self._edits_of.items():
+            first = bisect_left(places, self._renewed(name, snapshot))
+            if here := cells[first : bisect_right(places, snapshot.place)]:
+                found[name] = frozenset(here)
         return found
 
     def _renewed(self, name: str, snapshot: Snapshot) -> int:
