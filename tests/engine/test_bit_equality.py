@@ -3,20 +3,21 @@
 import random
 from collections.abc import Iterator
 from functools import cache
-from itertools import count
+from itertools import count, islice
 from types import CodeType
 from typing import Any
 
 import numpy as np
 import pytest
+from building import expression, network, optimizer
 from built_in import built_in
 from random_programs import DTYPES, random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations.formula import NAMESPACE
-from nnstep.engine.program.program import Phase
-from nnstep.engine.scenario.model import Scenario
+from nnstep.engine.program.program import Phase, Role
+from nnstep.engine.scenario.model import Loss, Scenario
 from nnstep.engine.session.session import Session
 
 PASSES = 3
@@ -101,6 +102,45 @@ def assert_all_ways_agree(scenario: Scenario, seed: int) -> None:
             assert same(changed[step.index + 1], edited.values()), (place, name, step.code)
         edited.seek(choose.randrange(place, total + 1))
         assert same(changed[edited.place], edited.values()), (place, name)
+
+
+EDITED = (
+    network((2, 2), rows=3, batch_size=3, loss=Loss("cross_entropy", "mean")),
+    expression("b = a * a\nc = b + a", "c", optimized=optimizer("adam", 0.1), a=2.0),
+    network((2, 2, 1), rows=3, batch_size=2, optimized=optimizer(momentum=0.5)),
+)
+
+
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize("case", range(len(EDITED)))
+def test_an_edit_of_each_kind_of_tensor_at_each_line(case: int) -> None:
+    """It is gone on from step by step and at once, and is gone back to from what came of it."""
+    scenario = EDITED[case]
+    session = Session(scenario, iterations=PASSES)
+    steps = len(session.program)
+    for place in range(steps, 2 * steps):
+        session.restart()
+        session.seek(place)
+        for role in Role:
+            live = [t.name for t in session.program.with_role(role) if t.name in session.values()]
+            if not live:
+                continue
+            name = live[place % len(live)]
+            index = (0,) * session.value(name).ndim
+            value = 1 if session.value(name).dtype.kind == "i" else 0.625
+            run = Session(scenario, iterations=PASSES)
+            run.seek(place)
+            run.edit(name, index, value)
+            plain = Plain(Session(scenario, iterations=PASSES), {place: (name, index, value)})
+            few = islice(run.steps(), 5)
+            taken = [(step.index + 1, dict(run.values())) for step in few]
+            run.advance("run")
+            at = [run.place, place, place - 1, place + steps // 2, place + 1, place - steps, place]
+            for where in at:
+                run.seek(where)
+                taken.append((where, dict(run.values())))
+            for where, values in taken:
+                assert same(plain.places[where], values), (name, place, where)
 
 
 @pytest.mark.sweep(9)
