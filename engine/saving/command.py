@@ -29,9 +29,11 @@ def runs_of(journal: Journal) -> Mapping[str, Callable[[Session, Typed], Answer]
         if path.name in ("", ".", "..") or name.endswith(_ENDS_A_FOLDER):
             raise text.error("say the file to write, as in save lesson: this names a folder")
         journal.note(session)
-        with blaming(text):
-            written = save(journal, path)
-        return says(f"The session is saved in {printable(str(written))}.")
+
+        def write(_: object) -> Answer:
+            return says(f"The session is saved in {printable(str(save(journal, path)))}.")
+
+        return takes_long(text, write, "saving")
 
     def run_save_scenario(session: Session, text: Typed) -> Answer:
         return _save_scenario(session, journal, text)

@@ -241,9 +241,10 @@ class Entry:
 
     @property
     def row(self) -> str:
-        """The line up to its checksum."""
+        """The line up to its checksum; two threads may ask for it at once."""
+        tensors = self._tensors
         if not self._row:
-            parts, tensors = [f"{self.text}  # "], self._tensors
+            parts = [f"{self.text}  # "]
             if tensors is not None:
                 loss = tensors.get(self._loss)
                 if loss is not None and loss.size == 1:
