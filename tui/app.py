@@ -145,7 +145,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         """Get ready for the next key."""
         from .debugger import Debugger
 
-        if isinstance(self.screen, Debugger) and not self.is_behind:
+        if isinstance(self.screen, Debugger):
             self.screen.look_ahead()
 
     def _keys_of(self, *ids: str) -> set[str]:

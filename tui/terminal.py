@@ -146,6 +146,10 @@ def shows_signs_narrow(x: int) -> bool:
     return x == len(_SIGNS)
 
 
+# So many seconds the thread that writes has for what is sent at once.
+_TURN = 0.0005
+
+
 class LastingFile:
     """A terminal's file: what is written to a terminal that has gone is lost, and no error.
 
@@ -216,9 +220,12 @@ class SteadyDriver(LinuxDriver):
         super().write(shortened(data))
 
     def flush(self) -> None:
-        """Let the thread that writes have its turn now: else it comes when this one rests."""
+        """Let the thread that writes have its turn now: else it comes when this one rests.
+
+        It needs the interpreter several times for what it sends at once, and to wake up for it.
+        """
         super().flush()
-        time.sleep(0)
+        time.sleep(_TURN)
 
     def send_message(self, message: Message) -> None:
         """Keep an event until all that was read with it can be handed over."""

@@ -29,6 +29,9 @@ PATIENCE = 0.4
 # A key may be answered by an action, that by a message, and that by a new screen or focus.
 _LEAST_ROUNDS, _MOST_ROUNDS = 2, 12
 
+# What is sent has so long to leave before anything is done that nobody waits for.
+_REST = 0.005
+
 # How often to look whether what is waited for is still there.
 _LOOK = 0.1
 
@@ -196,8 +199,11 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
                 await self._settled()
         finally:
             self._typist = None
-        if not self._exit:
-            self.call_later(self.answered)
+        asyncio.get_running_loop().call_later(_REST, self.call_later, self._rest)
+
+    def _rest(self) -> None:
+        if not (self.is_behind or self._exit):
+            self.answered()
 
     async def _settled(self) -> None:
         """Wait until all that a key has set off is through: messages, a new screen, its focus.

@@ -61,7 +61,7 @@ STALE, EDITED, FAULTY = "≈", "e", "!"
 MISPRINTED = "?"
 
 
-class Standing(Struct, frozen=True):
+class Standing(Struct, frozen=True, eq=False):
     """How the tensors of a snapshot stand: written, read, old, stale, edited, at fault.
 
     Of `misprinted` cells another number is printed than they have.
@@ -103,12 +103,15 @@ class Scene(Struct, frozen=True, eq=False):
     survey: "Survey | None" = None
 
     def is_like(self, other: "Scene") -> bool:
-        """Tell whether there is the very same to see."""
+        """Tell whether there is the very same to see.
+
+        With one insight, snapshots are the same, and so is how the tensors stand in them.
+        """
         return (
             self.insight is other.insight
             and self.verified is other.verified
             and self.survey is other.survey
-            and (self.ran, self.asked, self.standing) == (other.ran, other.asked, other.standing)
+            and (self.ran, self.asked) == (other.ran, other.asked)
             and (self.is_shown, self.follow) == (other.is_shown, other.follow)
         )
 
