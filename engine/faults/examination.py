@@ -115,7 +115,8 @@ class Examination:
             self._examine_finished()
         found = self._found_on(timeline.current)
         if iteration == found.examined and position > found.position:
-            self._examine(iteration, [timeline.machine.written], found.position)
+            written = timeline.machine.written[: timeline.program.counts[position]]
+            self._examine(iteration, [written], found.position)
             self._note(position=position)
 
     def _note(self, **more: Any) -> None:

@@ -172,7 +172,7 @@ def tensors_at(
     """Return the tensors at a place: all that was written last, with the edits made before it.
 
     `before` is the record of the whole pass before that of the place (None in the first), and
-    `written` what the pass of the place had written until then.
+    `written` what the pass of the place had written until then, or more.
     """
     tensors = dict(branch.origin.tensors)
     start = place - place % len(program)
@@ -180,10 +180,10 @@ def tensors_at(
     for name in program.standing:
         for edit in branch.last_edits_of(name, since - 1):
             edit.apply(tensors)
-    names, count = program.written, len(written)
+    names, count = program.written, program.counts[place % len(program)]
     if before is not None:
         tensors.update(zip(names[count:], before[count:], strict=True))
-    tensors.update(zip(names, written, strict=False))
+    tensors.update(zip(names[:count], written, strict=False))
     for made in branch.edits_until(place - 1, after=since - 1):
         last = program.last_writer(made.name, place)
         if last is None or last < made.place:  # nothing has replaced it since

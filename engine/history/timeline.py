@@ -132,20 +132,19 @@ class Timeline:
             return None
         before, record = records
         place = iteration * len(self.program) + position
-        written = record[: self.program.counts[position]]
         if branch is self.current and abs(place - self.place) <= _NEAR:
             here, live = self.place, self.machine.give()
-            tensors = tensors_near(self.program, branch, place, before, written, here, live)
+            tensors = tensors_near(self.program, branch, place, before, record, here, live)
         else:
-            tensors = tensors_at(self.program, branch, place, before, written)
-        return State(place, tensors, written, self._cursor(branch, iteration))
+            tensors = tensors_at(self.program, branch, place, before, record)
+        return State(place, tensors, record, self._cursor(branch, iteration))
 
     def _records_of(
         self, branch: Branch, iteration: int, position: int
     ) -> tuple[Record | None, Record] | None:
-        """Return what the pass before wrote, and what a pass did until a position, if it is there.
+        """Return what the pass before wrote, and what a pass did until a position at least.
 
-        Before the first pass there is none.
+        None if they are not there; before the first pass there is none.
         """
         before = self.store.record(branch, iteration - 1) if iteration else None
         if iteration and before is None:

@@ -27,11 +27,11 @@ from .step import Finished, Look, Record, State, Step
 class Machine:
     """Executes the program of a scenario, pass after pass.
 
-    `place` is the number of instructions executed so far, `tensors` holds what is live, `written`
-    what the pass under way has written, and `losses` the loss of every iteration. `program` is the
-    one that runs at this place, overrides included. A pass of few numbers is computed as a whole:
-    what lies ahead of the place shows nowhere, and is dropped when something changes. Which of the
-    steps that are handed out has been taken is looked up when somebody asks for the place.
+    `place` is the number of instructions executed so far, `tensors` holds what is live, and
+    `losses` the loss of every iteration. `program` is the one that runs here, overrides included.
+    A pass of few numbers is computed as a whole: what lies ahead of the place shows nowhere, and is
+    dropped when something changes. Which of the steps that are handed out has been taken is looked
+    up when somebody asks for the place.
 
     `finished`, if there is one, is handed the first iteration and the records of passes that the
     machine has come to the end of; they never go past a multiple of `stride`.
@@ -116,9 +116,8 @@ class Machine:
 
     @property
     def written(self) -> Record:
-        """What the pass under way has written, in the order of the program."""
-        here = self._counts[self.position]
-        return tuple(self._record[:here])
+        """What the pass under way has written, and behind that what is computed ahead."""
+        return self._record
 
     @property
     def last(self) -> Step:
@@ -162,8 +161,10 @@ class Machine:
         self._later, self._trusted = [], 1  # the batches go back with the cursor
         self._at = state.place
         self._live, self._is_given, self._left = state.tensors, True, None
-        self._record = list(state.written)
         self._computed, self._shown = self.position, self._counts[self.position]
+        if state.written is not self._record:
+            self._record = [*state.written]
+        del self._record[self._shown :]
         self.losses = losses
         self._edits = edits
         self._run(self._first_program.with_lines(lines or {}))

@@ -62,7 +62,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 class State(msgspec.Struct, frozen=True):
     """Where a run is, and all that going on from there depends on.
 
-    `written` are the arrays written in the pass under way, in the order of the program.
+    `written` are the arrays written in the pass under way, in the order of the program, up to there
+    at least.
     """
 
     place: int
@@ -71,7 +72,7 @@ class State(msgspec.Struct, frozen=True):
     cursor: Cursor | None = None
 
 
-Record = tuple[Array, ...]
+Record = Sequence[Array]
 """All arrays that one pass wrote, in the order of the program's instructions and their writes."""
 
 Finished = Callable[[int, Sequence[Record]], None]

@@ -66,7 +66,7 @@ def chained(lines: int) -> Session:
     code = [f"{names[0]} = w * 2"]
     code += [f"{new} = {old} + 0.5" for old, new in pairwise(names)]
     case = expression("\n".join(code), names[-1], w=0.5, optimized=optimizer())
-    session = Session(case, iterations=4)
+    session = Session(case, iterations=400)
     session.advance(2 * lines + 20)
     return session
 
