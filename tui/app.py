@@ -126,15 +126,16 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         Textual hands a key from queue to queue, to all that could take it before it is looked for
         among what keys are bound to; of the panes none does.
         """
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super()._take(event)
+            return
         from .debugger import Debugger
         from .panes.pane import Pane
 
         screen = self.screen_stack[-1] if self.screen_stack else None
-        is_past_others = isinstance(screen, Debugger) and isinstance(self.focused, Pane)
-        if not isinstance(event, events.Key) or event.is_forwarded or not is_past_others:
+        if not (isinstance(screen, Debugger) and isinstance(self.focused, Pane)):
             await super()._take(event)
             return
-        assert isinstance(screen, Debugger)
         self.app_focus = True
         screen.on_key()
         if not await self._check_bindings(event.key, priority=True):

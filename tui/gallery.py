@@ -1,5 +1,6 @@
 """The gallery: the built-in scenarios by what they teach, and the sessions that were left."""
 
+from importlib import import_module
 from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
@@ -14,7 +15,6 @@ from nnstep.engine.text import printable
 from nnstep.tui.panes.bars import KeyLine
 
 from .actions import Action, bindings, key_of
-from .debugger import Debugger
 from .entries import FINISHED, Entry, entries, progress
 from .overlay import Field, Overlay
 
@@ -112,6 +112,8 @@ class Gallery(Overlay[Entry | Leftover | None]):
         choices.focus()
         names = [isinstance(one, Entry) and one.name == _FIRST for one in self._listed]
         choices.highlighted = names.index(True) if True in names else None
+        # The debugger is imported before the first key, and after what Textual draws as it starts.
+        self.app.call_later(self.call_after_refresh, import_module, "nnstep.tui.debugger")
 
     def _list(self, wanted: str) -> None:
         """List what has all the words that are wanted, under the names of the groups."""
@@ -175,6 +177,8 @@ class Gallery(Overlay[Entry | Leftover | None]):
 
     def action_back(self) -> None:
         """Show all again, or go back to what was open, if anything was."""
+        from .debugger import Debugger
+
         find = self.query_one("#find", Input)
         if find.display:
             self.set_focus(self.query_one(Choices))
