@@ -1,10 +1,11 @@
 """What is on the screen, as text: the compositor's lines, and pictures of them kept in files."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -25,6 +26,19 @@ def screen_lines(app: App[Any]) -> list[str]:
 def screen_text(app: App[Any]) -> str:
     """Return the whole screen as one text."""
     return "\n".join(screen_lines(app)) + "\n"
+
+
+def at_each_size(cases: Iterable[tuple[Any, ...]], sizes: Iterable[str]) -> list[Any]:
+    """Return the cases at all sizes; the first size of a case is another with each case.
+
+    So a sweep that leaves one size of each case quick has all cases in it, and all sizes.
+    """
+    sizes = list(sizes)
+    return [
+        pytest.param(*case, sizes[(first + at) % len(sizes)])
+        for first, case in enumerate(cases)
+        for at in range(len(sizes))
+    ]
 
 
 def assert_snapshot(app: App[Any], name: str) -> None:

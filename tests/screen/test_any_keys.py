@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from built_in import built_in
 from debugging import app_of
 from textual import events
 from textual.pilot import Pilot
 from typing_ahead import send
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import names, path
+from nnstep.scenarios import names
 from nnstep.tui.actions import ACTIONS
 from nnstep.tui.app import NnstepApp
 
@@ -138,7 +138,7 @@ class Watched:
 
 async def tried(scenario: str, size: tuple[int, int], steps: Sequence[Step]) -> str:
     """Return what goes wrong with a sequence, empty for nothing."""
-    app = app_of(load(path(scenario)))
+    app = app_of(built_in(scenario))
     async with app.run_test(size=size) as pilot:
         watched = Watched(app)
         beating = asyncio.create_task(watched.beat())

@@ -1,13 +1,12 @@
 """Editing a value: what is asked, what is refused and why, and how it is undone."""
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, WIDE, app_of, debugger, place, said
 from screen_text import screen_lines, screen_text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import EditValue
 from nnstep.tui.panes.tensors import TensorPane
@@ -133,7 +132,7 @@ async def test_what_is_not_there_cannot_be_edited() -> None:
 
 
 async def test_buffers_data_and_the_learning_rate_can_be_edited() -> None:
-    async with app_of(load(path("two-layer"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("two-layer")).run_test(size=WIDE) as pilot:
         await ask(pilot, "2", "ctrl+end")
         assert "New value of t" in screen_text(pilot.app)
         await answer(pilot, "3")
@@ -159,7 +158,7 @@ async def test_a_reader_stays_at_the_value_that_was_edited() -> None:
 
 
 async def test_the_cell_that_is_edited_comes_into_view() -> None:
-    async with app_of(load(path("two-layer"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("two-layer")).run_test(size=NARROW) as pilot:
         await pilot.press("i", "n", "2", "ctrl+home")
         pane = pilot.app.focused
         assert isinstance(pane, TensorPane)

@@ -4,15 +4,14 @@ from functools import partial
 
 import pytest
 from building import network, optimizer
+from built_in import built_in
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger, focused, place, said, shows, small
 from screen_text import screen_lines, screen_text, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Run
 from nnstep.engine.session.session import Session
-from nnstep.scenarios import path
 from nnstep.tui.actions import ACTIONS
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
@@ -82,7 +81,7 @@ async def test_a_digit_keeps_its_tab_and_0_follows_again() -> None:
 
 
 async def test_the_cell_in_question_follows_the_same_index() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s")
         assert debugger(pilot).selected == ("z1", (0, 0))
         await pilot.press("0", "right")
@@ -100,7 +99,7 @@ async def test_the_cell_in_question_follows_the_same_index() -> None:
 
 
 async def test_a_cell_chosen_in_a_pane_stays_while_that_has_the_keys() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "2", "l", "s", "s")
         assert debugger(pilot).selected == ("W1", (0, 1))
         await pilot.press("1")
@@ -112,7 +111,7 @@ async def test_a_cell_chosen_in_a_pane_stays_while_that_has_the_keys() -> None:
 
 
 async def test_enter_goes_to_the_step_of_a_cell_and_comma_back() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"sssssssss", "0", "up")
         name, _ = debugger(pilot).selected or ("", ())
         assert name == "a1"
@@ -128,7 +127,7 @@ async def test_enter_goes_to_the_step_of_a_cell_and_comma_back() -> None:
 
 
 async def test_y_copies_the_cell() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("y")
         assert said(pilot) == "There is no value here yet."
         await pilot.press("s", "s", "y")
@@ -137,7 +136,7 @@ async def test_y_copies_the_cell() -> None:
 
 
 async def test_the_cursor_of_the_terminal_stands_on_the_cell() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s")
         x, y = pilot.app.cursor_position
         assert screen_lines(pilot.app)[y][: x + 1].endswith("0.3775"), "at the number's last digit"
@@ -147,7 +146,7 @@ async def test_the_cursor_of_the_terminal_stands_on_the_cell() -> None:
 
 
 async def test_text_is_selected_with_the_mouse() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.pause()
         await pilot.mouse_down(offset=(10, 2))
         await pilot.hover(offset=(30, 3))
@@ -178,7 +177,7 @@ async def test_zoom_shows_a_pane_alone_then_the_step_large_and_all_again() -> No
 
 
 async def test_help_lists_every_action_with_its_keys_and_the_description() -> None:
-    scenario = load(path("mazur"))
+    scenario = built_in("mazur")
     async with app_of(scenario, {"quit": "X"}).run_test(size=(100, 260)) as pilot:
         await pilot.press("?")
         await until(pilot, lambda: "THREE KEYS TO BEGIN" in screen_text(pilot.app))
@@ -344,12 +343,12 @@ async def test_the_focused_title_is_told_by_more_than_colour() -> None:
 
 
 async def test_an_expression_has_parameters_and_values() -> None:
-    async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("graph")).run_test(size=NARROW) as pilot:
         assert "[0 step] 2 params  3 values  4 gradients" in screen_lines(pilot.app)[1]
 
 
 async def test_mazur_is_whole_on_a_wide_screen() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=WIDE) as pilot:
         await pilot.press("i", "i")
         titles = [line for line in screen_lines(pilot.app)[:28] if "z/a" in line]
         assert not set("↑↓") & set("".join(titles))
@@ -359,7 +358,7 @@ async def test_mazur_is_whole_on_a_wide_screen() -> None:
 @pytest.mark.parametrize("name", ["mazur", "two-layer"])
 @pytest.mark.parametrize("size", [NARROW, WIDE, ROOMY])
 async def test_panes_stay_where_they_are_while_stepping(name: str, size: tuple[int, int]) -> None:
-    async with app_of(load(path(name))).run_test(size=size) as pilot:
+    async with app_of(built_in(name)).run_test(size=size) as pilot:
         panes = list(debugger(pilot).query(LineView))
         before = [pane.region for pane in panes]
         await pilot.press("s", "i", "s", "f", "f")
@@ -375,7 +374,7 @@ async def test_the_active_tab_is_in_view_on_the_smallest_screen() -> None:
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_the_question_for_a_value_leaves_the_panes_in_view(size: tuple[int, int]) -> None:
-    async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=size) as pilot:
         await pilot.press("i", "2")
         before = screen_lines(pilot.app)[:-2]
         await pilot.press("e")

@@ -49,7 +49,7 @@ class Watched:
         return [line.rstrip() for line in self.screen.display]
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 @pytest.mark.parametrize("name", ["mazur", "vanishing", "digits", "graph", "printed"])
 async def test_after_each_of_many_keys_the_terminal_shows_the_screen(
@@ -58,7 +58,7 @@ async def test_after_each_of_many_keys_the_terminal_shows_the_screen(
     watched, draw = Watched(monkeypatch, *size), random.Random(f"{name}{size}")
     pressed = []
     async with app_of(built_in(name)).run_test(size=size) as pilot:
-        for _ in range(60):
+        for _ in range(40):
             pressed.append(draw.choice(KEYS))
             await pilot.press(pressed[-1])
             if not isinstance(pilot.app.screen, Debugger):

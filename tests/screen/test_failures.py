@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, WIDE, app_of, debugger, place, said
 from screen_text import screen_lines, screen_text, until
 from textual.app import ComposeResult
@@ -16,9 +17,7 @@ from textual.binding import BindingType
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
-from nnstep.scenarios import path
 from nnstep.tui import failures
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
@@ -279,7 +278,7 @@ async def test_a_state_folder_that_cannot_be_written(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(Debugger, "action_zoom", broken)
-    async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=WIDE) as pilot:
         await pilot.press("s")
         await until(pilot, lambda: "not saved" in screen_lines(pilot.app)[0])
         await pilot.press("z")

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from itertools import groupby
 
 import pytest
+from built_in import built_in
 from rich.color import ColorType
 from rich.style import Style
-from screen_text import assert_text, screen_lines, screen_text
+from screen_text import assert_text, at_each_size, screen_lines, screen_text
 from test_snapshots import SIZES
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.theme import OWN_DARK
@@ -64,14 +63,15 @@ def style_map(app: NnstepApp) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-@pytest.mark.sweep(2)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("look", ["16-colours", "no-colour", "ascii"])
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize(
+    ("look", "size"), at_each_size([("16-colours",), ("no-colour",), ("ascii",)], SIZES)
+)
 async def test_the_main_screens(look: str, size: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if look == "no-colour":
         monkeypatch.setenv("NO_COLOR", "1")
     config = Config(ascii=look == "ascii", theme=OWN_DARK.name if look == "16-colours" else None)
-    app = NnstepApp(load(path("mazur")), config)
+    app = NnstepApp(built_in("mazur"), config)
     shown = ""
     async with app.run_test(size=SIZES[size]) as pilot:
         for name, keys in SCREENS.items():

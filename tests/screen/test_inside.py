@@ -1,12 +1,11 @@
 """Inside a cell: `;` goes in and on, `,` goes out, and what else goes on leaves it."""
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, ROOMY, WIDE, app_of, debugger, said
 from screen_text import screen_lines, screen_text, until
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.debugger import Debugger
 
 
@@ -17,7 +16,7 @@ def strip(pilot: Pilot[None]) -> list[str]:
 
 @pytest.mark.parametrize("size", [NARROW, WIDE, ROOMY])
 async def test_the_parts_become_their_values_one_by_one(size: tuple[int, int]) -> None:
-    async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=size) as pilot:
         await pilot.press("s", "s", "semicolon")
         text = "\n".join(strip(pilot))
         assert "─ inside z1[0, 0] = 0.3775 ─" in text
@@ -35,7 +34,7 @@ async def test_the_parts_become_their_values_one_by_one(size: tuple[int, int]) -
 
 
 async def test_the_key_line_says_what_goes_on() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "semicolon")
         assert screen_lines(pilot.app)[-1].startswith(" ; next part  , leave  s step")
         await pilot.press("escape")
@@ -44,14 +43,14 @@ async def test_the_key_line_says_what_goes_on() -> None:
 
 @pytest.mark.parametrize("key", ["s", "S", "i", "escape"])
 async def test_whatever_goes_on_leaves_the_cell(key: str) -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "semicolon", key)
         await until(pilot, lambda: not debugger(pilot).driver.is_busy)
         assert "inside" not in screen_text(pilot.app)
 
 
 async def test_another_cell_leaves_it_and_comma_goes_back_where_none_is_inside() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "tab", "semicolon", "right")
         assert "inside" not in screen_text(pilot.app)
         await pilot.press(*"sss", "3", "home", "enter")
@@ -64,7 +63,7 @@ async def test_another_cell_leaves_it_and_comma_goes_back_where_none_is_inside()
 
 
 async def test_a_cell_that_no_step_has_calculated_has_no_inside() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("semicolon")
         assert said(pilot) == "There is no value here yet."
         await pilot.press("s", "semicolon")
@@ -72,7 +71,7 @@ async def test_a_cell_that_no_step_has_calculated_has_no_inside() -> None:
 
 
 async def test_large_for_the_projector() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "tab", "z", "z", "semicolon")
         lines = strip(pilot)
         assert lines[2] == "   z1 = x W1ᵀ + b1"
@@ -82,7 +81,7 @@ async def test_large_for_the_projector() -> None:
 
 
 async def test_it_can_be_gone_through_on_the_map() -> None:
-    async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("graph")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "m", "semicolon")
         assert "= [3 × (-3)]" in "\n".join(strip(pilot))
         await pilot.press("comma")

@@ -9,10 +9,8 @@ from debugging import NARROW, ROOMY, WIDE, app_of, debugger, said
 from screen_text import screen_lines, screen_text, type_command, until
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
 from nnstep.engine.survey.graph import Graph, Node
-from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
 from nnstep.tui.panes.map import MapPane
@@ -30,7 +28,7 @@ def place(pilot: Pilot[None]) -> int:
 
 
 async def test_map_then_layers_then_away() -> None:
-    async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "3", "m")
         assert body(pilot)[0].startswith("[m map] layers")
         assert "┌───────────┐    ┌───────────┐" in body(pilot)[2]
@@ -43,7 +41,7 @@ async def test_map_then_layers_then_away() -> None:
 
 @pytest.mark.parametrize("size", [NARROW, WIDE, ROOMY])
 async def test_escape_closes_it_and_a_digit_leaves_it(size: tuple[int, int]) -> None:
-    async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=size) as pilot:
         await pilot.press("s", "m", "escape")
         assert debugger(pilot).stage.here.digit == 1
         assert "program" in body(pilot)[0]
@@ -55,7 +53,7 @@ async def test_escape_closes_it_and_a_digit_leaves_it(size: tuple[int, int]) -> 
 
 
 async def test_a_step_makes_the_light_travel() -> None:
-    async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 20, "m")
         lines = body(pilot)
         assert "║●dW2       ║" in lines[12]
@@ -70,7 +68,7 @@ async def test_a_step_makes_the_light_travel() -> None:
 
 
 async def test_a_line_of_the_update_is_at_work_beside_its_parameter() -> None:
-    async with app_of(load(path("two-layer"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("two-layer")).run_test(size=NARROW) as pilot:
         await pilot.press("i", "f", "f", "f", "f", "s", "s", "m")
         snapshot = debugger(pilot).driver.snapshot
         assert snapshot.last is not None
@@ -80,7 +78,7 @@ async def test_a_line_of_the_update_is_at_work_beside_its_parameter() -> None:
 
 
 async def test_arrows_ask_about_what_stands_there_and_enter_goes_to_its_step() -> None:
-    async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 20, "m", "right")
         assert debugger(pilot).selected == ("dW3", (0, 0))
         assert "[dW3]" in screen_text(pilot.app)
@@ -95,7 +93,7 @@ async def test_arrows_ask_about_what_stands_there_and_enter_goes_to_its_step() -
 
 
 async def test_ten_layers_open_as_layers_and_arrows_choose_one() -> None:
-    async with app_of(load(path("vanishing"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("vanishing")).run_test(size=NARROW) as pilot:
         await pilot.press("i", "m")
         await until(pilot, lambda: body(pilot)[0].startswith(" m map [layers]"))
         await until(pilot, lambda: "─ layer 1 ─" in screen_text(pilot.app))
@@ -115,7 +113,7 @@ async def test_ten_layers_open_as_layers_and_arrows_choose_one() -> None:
 
 
 async def test_the_bars_follow_the_iterations() -> None:
-    async with app_of(load(path("vanishing"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("vanishing")).run_test(size=WIDE) as pilot:
         await pilot.press("i", "m")
         await until(pilot, lambda: "━━" in screen_text(pilot.app))
         first = [line.count("━") for line in screen_lines(pilot.app)]
@@ -132,7 +130,7 @@ async def test_the_bars_follow_the_iterations() -> None:
 
 
 async def test_beside_other_panes_it_shows_the_blocks_at_work() -> None:
-    async with app_of(load(path("vanishing"))).run_test(size=ROOMY) as pilot:
+    async with app_of(built_in("vanishing")).run_test(size=ROOMY) as pilot:
         await pilot.press("s", "s", "s", "s")
         assert " 8 map" in screen_text(pilot.app)
         assert "layer 1" in screen_text(pilot.app)
@@ -143,21 +141,21 @@ async def test_beside_other_panes_it_shows_the_blocks_at_work() -> None:
 
 
 async def test_a_graph_too_wide_is_a_list_of_operations() -> None:
-    async with app_of(load(path("neuron"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("neuron")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "s", "m")
         assert "● s = w0x0 + w1x1      4.0000 ●         ds          ·" in screen_text(pilot.app)
         assert "▶ t = s + w2                · ▶" in screen_text(pilot.app)
 
 
 async def test_a_name_read_twice_has_one_wire_for_both() -> None:
-    async with app_of(load(path("olah"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("olah")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "s", "m")
         assert "b   1.0000  ─┴─┐" in screen_text(pilot.app)
         assert "╔═══════╗" in screen_text(pilot.app)
 
 
 async def test_what_it_shows_is_not_found_out_while_it_is_away() -> None:
-    async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=NARROW) as pilot:
         await pilot.press("s")
         assert not debugger(pilot).query(MapPane)
         assert debugger(pilot).driver._surveyed == (None, None)
@@ -170,7 +168,7 @@ async def test_what_it_shows_is_not_found_out_while_it_is_away() -> None:
 
 
 async def test_an_edit_on_the_map() -> None:
-    async with app_of(load(path("graph"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("graph")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "s", "m")
         await type_command(pilot, "set a = 4")
         assert "a   4.0000" in screen_text(pilot.app)
@@ -178,7 +176,7 @@ async def test_an_edit_on_the_map() -> None:
 
 
 async def test_nothing_is_at_work_before_the_first_step() -> None:
-    async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=NARROW) as pilot:
         await pilot.press("m")
         text = screen_text(pilot.app)
         assert "╔" not in text
@@ -213,7 +211,7 @@ def test_nothing_stands_beside_nothing() -> None:
 async def test_in_ascii_every_line_keeps_its_width(scenario: str, keys: str) -> None:
     shown = []
     for ascii_only in (False, True):
-        app = NnstepApp(load(path(scenario)), Config(ascii=ascii_only))
+        app = NnstepApp(built_in(scenario), Config(ascii=ascii_only))
         async with app.run_test(size=NARROW) as pilot:
             await pilot.press(*keys)
             await pilot.pause()
@@ -225,7 +223,7 @@ async def test_in_ascii_every_line_keeps_its_width(scenario: str, keys: str) -> 
 
 
 async def test_the_map_and_the_tree_take_turns() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"sssssssss", "p", "m")
         await pilot.pause()
         assert "[m map]" in screen_text(pilot.app)
@@ -241,7 +239,7 @@ async def test_the_map_and_the_tree_take_turns() -> None:
 
 
 async def test_a_large_screen_has_norms_and_the_values_that_the_lit_block_kept() -> None:
-    async with app_of(load(path("blocks"))).run_test(size=ROOMY) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=ROOMY) as pilot:
         await pilot.press(*"s" * 20, "m")
         text = screen_text(pilot.app)
         tensors = debugger(pilot).driver.snapshot.tensors
@@ -262,13 +260,13 @@ async def test_a_large_screen_has_norms_and_the_values_that_the_lit_block_kept()
 
 
 async def test_below_a_graph_the_lines_of_the_program_have_their_values() -> None:
-    async with app_of(load(path("graph"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("graph")).run_test(size=WIDE) as pilot:
         await pilot.press(*"ssss", "m")
         await until(pilot, lambda: "● dd = de * c             -3.0000" in screen_text(pilot.app))
         text = screen_text(pilot.app)
         assert "· e = d * c               -9.0000" in text
         assert "▶ dc = de * d" in text
-    async with app_of(load(path("micrograd"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("micrograd")).run_test(size=WIDE) as pilot:
         await pilot.press("i", "m")
         await pilot.pause()
         assert "forward   " not in screen_text(pilot.app)

@@ -1,12 +1,11 @@
 """Enter on a cell whose own step is on the screen: the questions that apply."""
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, app_of, debugger, place, said, shows
 from screen_text import assert_snapshot, screen_lines, screen_text, until
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.questions import Questions
 
@@ -20,7 +19,7 @@ def marked(pilot: Pilot[None]) -> str:
 
 
 async def test_enter_offers_them_where_the_step_is_shown_and_goes_there_elsewhere() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 9, "tab")
         assert "  enter why  e edit" in screen_lines(pilot.app)[-1]
         await pilot.press("3", "home")
@@ -37,7 +36,7 @@ async def test_enter_offers_them_where_the_step_is_shown_and_goes_there_elsewher
 
 
 async def test_a_digit_or_an_arrow_and_enter_asks() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 9, "enter")
         assert_snapshot(pilot.app, "questions-80x24")
         await pilot.press("9")
@@ -53,7 +52,7 @@ async def test_a_digit_or_an_arrow_and_enter_asks() -> None:
 
 
 async def test_of_a_value_that_no_step_has_changed_one_can_ask_why() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("i", "2", "home", "colon", *"cell b1", "left_square_bracket", "0")
         await pilot.press("right_square_bracket", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
@@ -66,7 +65,7 @@ async def test_of_a_value_that_no_step_has_changed_one_can_ask_why() -> None:
 
 @pytest.mark.parametrize("keys", [["p"], ["m"]])
 async def test_it_is_asked_in_the_tree_and_on_the_map_too(keys: list[str]) -> None:
-    async with app_of(load(path("blocks"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("blocks")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 20, *keys)
         await pilot.press("enter")
         assert asks(pilot)
@@ -77,7 +76,7 @@ async def test_it_is_asked_in_the_tree_and_on_the_map_too(keys: list[str]) -> No
 
 
 async def test_a_node_of_the_tree_whose_step_is_another_is_gone_to() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "right", "enter")
         await until(pilot, lambda: place(pilot) == 12)
         assert isinstance(pilot.app.screen, Debugger)

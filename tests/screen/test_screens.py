@@ -9,11 +9,10 @@ import re
 from pathlib import Path
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, ROOMY, WIDE, app_of
 from screen_text import screen_lines, type_command
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "screens.md"
@@ -84,7 +83,7 @@ def test_every_frame_has_its_size() -> None:
 async def test_a_frame_of_the_document(
     section: str, nth: int, size: tuple[int, int], scenario: str, keys: list[str]
 ) -> None:
-    app = app_of(load(path(scenario))) if scenario else NnstepApp()
+    app = app_of(built_in(scenario)) if scenario else NnstepApp()
     async with app.run_test(size=size) as pilot:
         for key in keys:
             if key.startswith(":"):
@@ -105,7 +104,7 @@ async def test_a_frame_of_the_document(
 async def test_the_left_of_a_wide_screen_is_the_narrow_one(keys: str) -> None:
     shown = []
     for size in (NARROW, WIDE):
-        async with app_of(load(path("mazur"))).run_test(size=size) as pilot:
+        async with app_of(built_in("mazur")).run_test(size=size) as pilot:
             await pilot.press(*keys)
             await pilot.pause()
             shown.append([line[:80].rstrip() for line in screen_lines(pilot.app)[1:19]])

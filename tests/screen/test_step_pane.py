@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from screen_text import screen_lines, screen_text, until
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
 from nnstep.tui.numbers import format_value
 from nnstep.tui.panes.large import enlarged
@@ -140,7 +139,7 @@ async def test_a_click_chooses_a_cell() -> None:
 
 async def test_names_that_are_long_are_not_cut() -> None:
     """They have a line of their own, or stand beside several lines, or take from the bars."""
-    async with app_of(load("two-layer")).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("two-layer")).run_test(size=NARROW) as pilot:
         await steps(pilot, 6)
         assert "    −(y·log(a2) + (1 − y)·log(1 − a2))" in step(pilot)
     async with app_of(built_in("rows")).run_test(size=NARROW) as pilot:

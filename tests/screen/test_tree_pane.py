@@ -4,13 +4,12 @@ import threading
 from typing import Any
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, WIDE, app_of, debugger, focused, place, said, shows
 from screen_text import screen_lines, type_command, until
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
 from nnstep.engine.session.session import Session
-from nnstep.scenarios import path
 
 
 def brackets(pilot: Pilot[None]) -> str:
@@ -20,7 +19,7 @@ def brackets(pilot: Pilot[None]) -> str:
 
 
 async def test_opening_walking_and_closing() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p")
         assert focused(pilot) == "tree"
         await until(pilot, lambda: shows(pilot, "[p where from]"))
@@ -39,7 +38,7 @@ async def test_opening_walking_and_closing() -> None:
 
 
 async def test_the_other_key_turns_it_round_and_the_same_closes() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "P")
         await until(pilot, lambda: shows(pilot, "[P where to]"))
         await pilot.press("P")
@@ -47,7 +46,7 @@ async def test_the_other_key_turns_it_round_and_the_same_closes() -> None:
 
 
 async def test_enter_goes_there_and_comma_comes_back_to_the_same_node() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "right", "right", "right", "right", "right")
         assert brackets(pilot) == "dz2[0, 0]"
         await pilot.press("enter")
@@ -60,7 +59,7 @@ async def test_enter_goes_there_and_comma_comes_back_to_the_same_node() -> None:
 
 
 async def test_enter_where_there_is_no_step() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p")
         await pilot.press("down", "down", "enter")
         assert said(pilot) == "x[0, 0]: data, row 0."
@@ -71,7 +70,7 @@ async def test_enter_where_there_is_no_step() -> None:
 
 async def test_a_value_of_an_earlier_iteration() -> None:
     """The strip explains the value that the node had, not the present one."""
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await type_command(pilot, "goto 40")
         await type_command(pilot, "cell W1[0, 0]")
         await pilot.press("p")
@@ -87,7 +86,7 @@ async def test_a_value_of_an_earlier_iteration() -> None:
 
 async def test_what_this_pass_has_not_computed_yet_has_the_iteration_that_it_is_of() -> None:
     """At the beginning of a pass too, where the status names the new iteration already."""
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await type_command(pilot, "goto 16")
         await type_command(pilot, "cell a2[0, 0]")
         await pilot.press("p")
@@ -97,7 +96,7 @@ async def test_what_this_pass_has_not_computed_yet_has_the_iteration_that_it_is_
 
 
 async def test_what_nothing_reads_says_so_and_a_first_value_has_readers() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 14, "P")
         await until(pilot, lambda: shows(pilot, "No line of the run reads this value of db1[0]."))
         await pilot.press("escape", "g", "2", "P", "right", "down")
@@ -106,7 +105,7 @@ async def test_what_nothing_reads_says_so_and_a_first_value_has_readers() -> Non
 
 
 async def test_stepping_keeps_the_question() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", "i", "i")
         await until(pilot, lambda: shows(pilot, "[p where from]"))
         assert brackets(pilot) == "dW1[0, 0]"
@@ -114,7 +113,7 @@ async def test_stepping_keeps_the_question() -> None:
 
 
 async def test_before_the_first_step_there_is_nothing() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("p")
         assert "no value" in said(pilot)
         await pilot.press("x")
@@ -122,7 +121,7 @@ async def test_before_the_first_step_there_is_nothing() -> None:
 
 
 async def test_on_a_wide_screen_the_panes_at_the_right_stay() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=WIDE) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=WIDE) as pilot:
         await pilot.press(*"s" * 13, "p")
         await until(pilot, lambda: "where from" in screen_lines(pilot.app)[1][:80])
         lines = screen_lines(pilot.app)
@@ -133,7 +132,7 @@ async def test_on_a_wide_screen_the_panes_at_the_right_stay() -> None:
 
 
 async def test_why_is_told_over_the_panes() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "W")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
@@ -154,7 +153,7 @@ async def test_what_if_of_a_long_pass_does_not_hold_the_keys(
 
     monkeypatch.setattr("nnstep.engine.driver.MAX_WORK_AT_ONCE", 0)
     monkeypatch.setattr(Session, "what_if", waiting)
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press("s", "2", "x")
         await until(pilot, lambda: shows(pilot, "Running the pass…"))
         await pilot.press("up")
@@ -168,7 +167,7 @@ async def test_what_if_of_a_long_pass_does_not_hold_the_keys(
 
 
 async def test_what_if_and_the_run_is_untouched() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13)
         await type_command(pilot, "set W2[0, 1] = 0.5")
         await pilot.press("u")

@@ -1,11 +1,10 @@
 """The question of a tree stays on the screen: after an edit, undo, a jump and another branch."""
 
+from built_in import built_in
 from debugging import NARROW, app_of, debugger, place
 from screen_text import screen_text, type_command, until
 from textual.pilot import Pilot
 
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.panes.tree import TreePane
 
 
@@ -25,7 +24,7 @@ def is_seen(pilot: Pilot[None]) -> bool:
 
 
 async def test_it_is_of_the_same_cell_with_its_present_value() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p")
         first = now(pilot)
         assert root(pilot) == ("dW1[0, 0]", first)
@@ -46,7 +45,7 @@ async def test_it_is_of_the_same_cell_with_its_present_value() -> None:
 
 
 async def test_it_is_of_the_branch_that_one_goes_to() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await type_command(pilot, "goto 40")
         await type_command(pilot, "goto 18")
         await type_command(pilot, "set W2[0, 0] = 2")
@@ -63,7 +62,7 @@ async def test_it_is_of_the_branch_that_one_goes_to() -> None:
 
 
 async def test_comma_after_several_jumps_comes_into_it_at_the_node_it_was_left_at() -> None:
-    async with app_of(load(path("mazur"))).run_test(size=NARROW) as pilot:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
         await pilot.press(*"s" * 13, "p", *["right"] * 5)
         tree = debugger(pilot).query_one(TreePane)
         node = tree.selected

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from built_in import built_in
 from debugging import NARROW, app_of, debugger, place, said
 from screen_text import screen_text, until
 from textual import events
@@ -13,8 +14,6 @@ from typing_ahead import key, send
 
 from nnstep.engine.commands.command import Answer
 from nnstep.engine.driver import Driver
-from nnstep.engine.loading import load
-from nnstep.scenarios import path
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.dialogs import EditValue, Report
@@ -26,7 +25,7 @@ from nnstep.tui.typeahead import PATIENCE, EscapedKey
 
 
 def mazur() -> NnstepApp:
-    return app_of(load(path("mazur")))
+    return app_of(built_in("mazur"))
 
 
 def at(pilot: Pilot[None], kind: type) -> bool:
