@@ -1,7 +1,7 @@
 """Has what a timeline runs examined, some passes behind the run, and keeps the faults by branch."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -54,7 +54,12 @@ class Examination:
         self._scenario = scenario
         self._found: WeakKeyDictionary[Branch, _Found] = WeakKeyDictionary()
         timeline.forgetting.append(self._forget)
-        self._records: list[Record] = []
+        # What finished passes wrote that are not examined; the first after those that are examined
+        # now, which of them were run again for it, and whether those last examined had to be.
+        self._records: list[Sequence[Array]] = []
+        self._end = 0
+        self._run_again: dict[int, Record] = {}
+        self._asked = False
         # The tensors at the beginning of the first pass that is not examined, and what it is.
         self._start: tuple[Branch, int, Mapping[str, Array]] | None = None
 
@@ -95,11 +100,45 @@ class Examination:
         known = self._examined + len(self._records) - first
         if not 0 <= known < len(records):
             return  # they are run again
-        self._records += records[known:]
+        self._hold(records[known:])
         if len(self._records) >= self._monitor.block:
             self._examine_finished()
-            tensors = self._timeline.machine.give()
-            self._start = self._timeline.current, first + len(records), tensors
+            self._hold_start(first + len(records))
+
+    def _hold_start(self, iteration: int) -> None:
+        """Hold the tensors at the beginning of the pass that is examined next, which is here."""
+        timeline = self._timeline
+        tensors: Mapping[str, Array] = timeline.machine.give()
+        if self._lets_go:
+            again = partial(timeline.tensors_at, timeline.place)
+            tensors = self._monitor.start(tensors, again)
+        self._start = timeline.current, iteration, tensors
+
+    @property
+    def _lets_go(self) -> bool:
+        """Whether only what is looked at is held of large passes.
+
+        If some of those examined last had to be run again for it, the next may have to be, too.
+        """
+        return not self._asked and self._monitor.has_listed(self._timeline.program)
+
+    def _hold(self, records: Sequence[Record]) -> None:
+        """Hold what passes wrote until they are examined.
+
+        Of all large passes but the last that may be only what is looked at.
+        """
+        monitor, held, lets_go = self._monitor, self._records, self._lets_go
+        for record in records:
+            if held and lets_go:
+                monitor.let_go(held[-1], partial(self._again, self._examined + len(held) - 1))
+            held.append(monitor.seen(record))
+
+    def _again(self, iteration: int) -> Record:
+        """Return what a pass wrote that is examined now; it is run again, with those after it."""
+        if iteration not in self._run_again:
+            records = self._timeline.records(iteration, self._end - iteration)
+            self._run_again = dict(enumerate(records, iteration))
+        return self._run_again[iteration]
 
     @property
     def _examined(self) -> int:
@@ -128,17 +167,20 @@ class Examination:
         """Examine the finished passes, those in which there was an edit by themselves."""
         branch, steps = self._timeline.current, len(self._timeline.program)
         records, self._records = self._records, []
+        self._end = self._examined + len(records)
         begin = self._examined * steps
         edits = branch.edits_until(begin + len(records) * steps, after=begin - 1)
         edited = {edit.place // steps for edit in edits}
-        while records:
+        rest = records
+        while rest:
             found = self._found_on(branch)
             first = found.examined
-            plain = next((i for i in range(len(records)) if first + i in edited), None)
-            count = len(records) if plain is None else max(1, plain)
-            self._examine(first, records[:count], found.position)
+            plain = next((i for i in range(len(rest)) if first + i in edited), None)
+            count = len(rest) if plain is None else max(1, plain)
+            self._examine(first, rest[:count], found.position)
             self._note(examined=first + count, position=0)
-            records = records[count:]
+            rest = rest[count:]
+        self._asked, self._run_again = self._monitor.has_asked(records), {}
 
     def _tensors_before(self, iteration: int) -> Mapping[str, Array]:
         """Return the tensors at the beginning of a pass, as its faults are judged by them.
@@ -164,7 +206,7 @@ class Examination:
             edit.apply(tensors)
         return tensors
 
-    def _examine(self, first: int, records: Sequence[Record], start: int) -> None:
+    def _examine(self, first: int, records: Sequence[Sequence[Array]], start: int) -> None:
         """Examine the records of passes from the `first` on, of that from a position on."""
         timeline, branch = self._timeline, self._timeline.current
         steps = len(timeline.program)

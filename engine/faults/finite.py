@@ -1,18 +1,17 @@
 """Values that are not finite: the lines that make them, and how many others pass them on."""
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
-from nnstep.engine.machine.step import Record
 from nnstep.engine.text import cell_name
 
 from .fault import NON_FINITE, Fault, Key
-from .passes import LARGE, SMALL, Passes, Written
+from .passes import SMALL, Passes, Written
 from .producers import Producer, advice
+from .seen import Seen, is_plain
 
 FINITE, INFINITE, NO_NUMBER = range(3)
 
@@ -31,7 +30,7 @@ class Made(Struct, frozen=True):
 
 def is_finite(
     written: Written,
-    records: Sequence[Record],
+    records: Sequence[Sequence[Array]],
     groups: Iterable[Passes],
 ) -> bool:
     """Tell whether it is plain at a glance that all that whole passes in a row computed is finite.
@@ -40,36 +39,25 @@ def is_finite(
     enough to look where no later line would show it. `groups` are the same passes. Squares may
     overflow where the numbers do not: then it is not plain.
     """
-    last = (records[-1][index] for index in written.kept)
-    return all(map(_is_plain, last)) and all(
+    return all(_is_plain(records[-1], index) for index in written.kept) and all(
         _are_plain(passes, index) for passes in groups for index in written.telling
     )
 
 
 def _are_plain(passes: Passes, index: int) -> bool:
     """Tell the same of what passes wrote at an index; small arrays are looked at together."""
-    if passes.records[0][index].size <= SMALL:
-        return _is_plain(passes.array(index))
-    return all(_is_plain(record[index]) for record in passes.records)
+    if not passes.is_excerpt(index) and passes.records[0][index].size <= SMALL:
+        return is_plain(passes.array(index))
+    return all(_is_plain(record, index) for record in passes.records)
 
 
-def all_finite(written: Written, record: Record, start: int) -> bool:
+def _is_plain(record: Sequence[Array], index: int) -> bool:
+    return record.is_plain(index) if isinstance(record, Seen) else is_plain(record[index])
+
+
+def all_finite(written: Written, record: Sequence[Array], start: int) -> bool:
     """Tell the same of all that one pass, perhaps under way, computed from a position on."""
-    return all(map(_is_plain, record[max(written.computed, written.counts[start]) :]))
-
-
-def _is_plain(array: Array) -> bool:
-    return math.isfinite(sum_of_squares(array))
-
-
-def sum_of_squares(array: Array) -> float:
-    """Return the sum of the squares of all elements, in float64; inf where it overflows."""
-    flat = array.ravel().astype(np.float64, copy=False)
-    if flat.size <= LARGE:
-        return float(np.dot(flat, flat))
-    even = flat.size - flat.size % LARGE
-    pieces = flat[:even].reshape(-1, LARGE)
-    return float(np.vecdot(pieces, pieces).sum() + np.dot(flat[even:], flat[even:]))
+    return all(map(is_plain, record[max(written.computed, written.counts[start]) :]))
 
 
 def kind(array: Array) -> int:

@@ -59,7 +59,7 @@ class Gradient(Struct, frozen=True, eq=False):
         whole = passes.array(self.index)
         penalty = self.l2 * passes.tensor(self.parameter)
         rest = whole - penalty
-        rounding = ROUNDED * np.finfo(passes.records[0][self.index].dtype).eps
+        rounding = ROUNDED * np.finfo(passes.dtype(self.index)).eps
         return np.where(np.abs(rest) <= rounding * np.abs(penalty), 0.0, rest)
 
 

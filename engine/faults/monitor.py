@@ -1,7 +1,7 @@
 """Looks for faults in blocks of passes: in all at once, then in one that is suspected."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,13 +17,14 @@ from .passes import Group, Passes, Written, grouped
 from .rule import Rule
 from .rules import rules_of
 from .sample import Sample
+from .seen import LARGE, Seen, Start
 from .yardstick import Gates, Recent, yardstick
 
 # More passes at a time make less work, as long as what was written is still in the cache.
 # A pause waits for a block to be examined: it has no more lines than so many.
 _MOST_IN_BLOCK, _NUMBERS_IN_CACHE, _LINES_IN_BLOCK = 192, 1 << 18, 1 << 12
 # Some are worth that even of large passes, as long as these and the one before are remembered.
-_SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 8, 1_900_000
+_SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 16, 1_900_000
 
 
 class Monitor:
@@ -55,16 +56,34 @@ class Monitor:
         self._limits: dict[Shape, Array] = {}
         # The more, the smaller they are; one, until the first has shown how large they are.
         self.block = 1
-        self._largest_pass = 0
 
     def has_listed(self, program: Program) -> bool:
         """Tell whether a program is the one whose faults this knows."""
         return program is self._written.program
 
+    def seen(self, record: Record) -> Sequence[Array]:
+        """Return the record of a pass as it is looked at."""
+        return self._written.seen(record)
+
+    def let_go(self, record: Sequence[Array], again: Callable[[], Record]) -> None:
+        """Hold of a whole pass only what is looked at, if that is less; `again` runs it again."""
+        if isinstance(record, Seen):
+            record.let_go(again)
+
+    def start(
+        self, tensors: Mapping[str, Array], again: Callable[[], Mapping[str, Array]]
+    ) -> Mapping[str, Array]:
+        """Return what to hold of the tensors at the beginning of a pass, as in `let_go`."""
+        return Start(tensors, again) if any(a.size > LARGE for a in tensors.values()) else tensors
+
+    def has_asked(self, records: Sequence[Sequence[Array]]) -> bool:
+        """Tell whether more had to be looked at of passes than is held of them."""
+        return any(isinstance(record, Seen) and record.was_asked for record in records)
+
     def examine(
         self,
         first: int,
-        records: Sequence[Record],
+        records: Sequence[Sequence[Array]],
         before: Mapping[str, Array],
         losses: Array,
         known: Collection[Fault],
@@ -81,10 +100,9 @@ class Monitor:
         returned again: how many lines pass it on. The passes ran `as_listed` if their lines were
         those of the monitor's program, and nothing was edited in them.
         """
+        records = [self._written.seen(record) for record in records]
         if len(records[0]) == len(self._written.names):
-            numbers = sum(array.size for array in records[0][self._written.computed :])
-            self._largest_pass = max(self._largest_pass, numbers)
-            self.block = self._block_of(self._largest_pass)
+            self.block = self._block_of(self._numbers(records[0]))
         found: tuple[Fault, ...] = ()
         with np.errstate(all="ignore"):
             for low, high in self._cuts(records, start):
@@ -100,6 +118,11 @@ class Monitor:
                 )
         return found
 
+    def _numbers(self, record: Sequence[Array]) -> int:
+        """Return how many numbers are held of what a pass computed."""
+        held = record.held if isinstance(record, Seen) else record
+        return sum(array.size for array in held[self._written.computed :])
+
     def _block_of(self, numbers: int) -> int:
         """Return how many passes of so many numbers are best examined together."""
         some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
@@ -107,7 +130,7 @@ class Monitor:
         most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, _LINES_IN_BLOCK // lines)
         return max(1, some, most)
 
-    def _cuts(self, records: Sequence[Record], start: int) -> Iterator[tuple[int, int]]:
+    def _cuts(self, records: Sequence[Sequence[Array]], start: int) -> Iterator[tuple[int, int]]:
         """Yield where blocks begin and end: a pass to be examined in part is one by itself."""
         cuts = {0, len(records)}
         if start:
@@ -119,7 +142,7 @@ class Monitor:
     def _of_block(
         self,
         first: int,
-        records: Sequence[Record],
+        records: Sequence[Sequence[Array]],
         before: Mapping[str, Array],
         losses: Array,
         known: Sequence[Fault],
@@ -160,7 +183,7 @@ class Monitor:
     def _not_finite(
         self,
         first: int,
-        records: Sequence[Record],
+        records: Sequence[Sequence[Array]],
         before: Mapping[str, Array],
         known: Sequence[Fault],
         start: int,

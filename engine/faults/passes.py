@@ -6,24 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from nnstep.engine.arrays import Array
+from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Phase, Program
 
 from .handing import handed_on
-
-LARGE = 8192
-"""The numbers in an array above which an excerpt of it is measured first.
-
-It is also what OpenBLAS certainly multiplies in one thread: on a busy machine, to wait for several
-takes many times as long as their work.
-"""
+from .seen import LARGE, Seen, Start, excerpt, parts_of
 
 SMALL = 512
 """The numbers in an array up to which it takes longer to look at each than to join them first."""
-
-EXCERPT = 2048
-"""About how many numbers an excerpt has."""
 
 
 class Written:
@@ -43,6 +34,7 @@ class Written:
         self.program = program
         self.names: list[str] = []
         self.counts = [0]
+        self._large: dict[tuple[Shape, int], frozenset[int]] = {}
         self._last: dict[tuple[str, Phase], tuple[int, int]] = {}
         for position, line in enumerate(program.instructions):
             for name in line.writes:
@@ -57,6 +49,7 @@ class Written:
         shown, shown_next = handed_on(program)
         hidden = [at for at in range(self.computed, len(self.names)) if at not in shown]
         self.telling = [index for index in hidden if index not in shown_next]
+        self._telling = frozenset(self.telling)
         self.kept = [index for index in hidden if index in shown_next]
 
     def last(self, name: str, phase: Phase) -> tuple[int, int] | None:
@@ -69,6 +62,19 @@ class Written:
     def at(self, name: str, phase: Phase) -> tuple[int, int]:
         """Do the same for a tensor that the phase is known to write."""
         return self._last[name, phase]
+
+    def seen(self, record: Sequence[Array]) -> Sequence[Array]:
+        """Return a record as rules look at it: itself, if nothing in it is large."""
+        if isinstance(record, Seen):
+            return record
+        key = record[0].shape, len(record)
+        if key not in self._large:
+            sizes = enumerate(array.size for array in record)
+            self._large[key] = frozenset(
+                at for at, size in sizes if at >= self.computed and size > LARGE
+            )
+        large = self._large[key]
+        return Seen(tuple(record), large, self._telling) if large else record
 
     def tensors(self, record: Sequence[Array]) -> dict[str, Array]:
         """Return what a whole pass has left behind, by name."""
@@ -90,7 +96,7 @@ class Starts:
         self,
         written: Written,
         before: Mapping[str, Array],
-        records: Sequence[Record],
+        records: Sequence[Sequence[Array]],
         numbers: Sequence[int],
     ) -> None:
         self._written = written
@@ -109,13 +115,14 @@ class Starts:
         return len(self.numbers) == len(self._records)
 
     def first(self, name: str) -> Array:
-        """Return a tensor at the start of the first pass of the row."""
-        return self._before[name]
+        """Return a tensor at the start of the first pass of the row, perhaps an excerpt."""
+        before = self._before
+        return before.part(name) if isinstance(before, Start) else before[name]
 
     def of(self, name: str, index: int) -> list[Array]:
         """Return a tensor that a pass leaves at an index of its record, at the start of each."""
-        first = self._before[name]
-        return [self._records[n - 1][index] if n else first for n in self.numbers]
+        first = self.first(name)
+        return [parts_of(self._records[n - 1])[index] if n else first for n in self.numbers]
 
 
 class Passes:
@@ -132,7 +139,7 @@ class Passes:
         written: Written,
         iterations: Array | Sequence[int],
         before: Starts,
-        records: Sequence[Record],
+        records: Sequence[Sequence[Array]],
         losses: Array,
         *,
         whole: bool = False,
@@ -141,6 +148,7 @@ class Passes:
         self.iterations = np.asarray(iterations)
         self.before = before
         self.records = records
+        self._looked_at = records if whole else [parts_of(record) for record in records]
         self.losses = losses
         self.whole = whole
         self._stacks: dict[int | str, Array] = {}
@@ -153,7 +161,7 @@ class Passes:
     def array(self, index: int) -> Array:
         """Return what the passes wrote at an index of their records."""
         if index not in self._stacks:
-            self._stacks[index] = self._stacked([record[index] for record in self.records])
+            self._stacks[index] = self._stacked([record[index] for record in self._looked_at])
         return self._stacks[index]
 
     def tensor(self, name: str) -> Array:
@@ -165,8 +173,8 @@ class Passes:
     def _stacked_before(self, name: str) -> Array:
         index = self.written.leaves.get(name)
         if index is not None and not self.before.is_row:
-            return self._stacked(self.before.of(name, index))
-        first = self._stacked([self.before.first(name)])
+            return self._stacked(list(map(self._part, self.before.of(name, index))))
+        first = self._stacked([self._part(self.before.first(name))])
         if index is None or len(self) == 1:
             return first.repeat(len(self), axis=0)
         return np.concatenate([first, self.array(index)[:-1]])
@@ -205,11 +213,17 @@ class Passes:
 
     def is_excerpt(self, index: int) -> bool:
         """Tell whether an array is given as an excerpt."""
-        return not self.whole and self.records[0][index].size > LARGE
+        record = self.records[0]
+        return not self.whole and isinstance(record, Seen) and index in record.large
+
+    def dtype(self, index: int) -> np.dtype[Any]:
+        """Return the type of what the passes wrote at an index."""
+        return self._looked_at[0][index].dtype
+
+    def _part(self, array: Array) -> Array:
+        return array if self.whole else excerpt(array)
 
     def _stacked(self, arrays: Sequence[Array]) -> Array:
-        if not self.whole and arrays[0].size > LARGE:
-            arrays = [array[:: -(-array.size // EXCERPT)] for array in arrays]
         shape = (len(arrays), *arrays[0].shape)
         return flattened(arrays).reshape(shape)
 
@@ -239,7 +253,7 @@ Group = tuple[Array, Passes]
 def grouped(
     written: Written,
     first: int,
-    records: Sequence[Record],
+    records: Sequence[Sequence[Array]],
     before: Mapping[str, Array],
     losses: Array,
 ) -> Iterator[Group]:

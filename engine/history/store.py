@@ -21,7 +21,7 @@ from .branch import Branch
 
 # A keyframe holds at least one number for so many that are computed when its passes run again.
 _MOST_SPACING = 64
-_NUMBERS_BETWEEN = 1 << 20
+_NUMBERS_BETWEEN = 1 << 21
 # The last passes stay, whatever the budget, as the next step back needs them, and some more as long
 # as they are small: to keep a record costs more than to run its pass again. Memory that is touched
 # for the first time is slow, and what lies in the cache is pushed out of it.

@@ -316,6 +316,13 @@ class Timeline:
         self._take(machine, branch, place, self._leading_to(branch, place))
         return machine
 
+    def records(self, first: int, count: int) -> list[Record]:
+        """Run passes of this branch again, and return what each writes."""
+        machine, found = self.ghost(first * self._steps), list[Record]()
+        machine.finished = lambda _, records: found.extend(records)
+        machine.go((first + count) * self._steps)
+        return found
+
     def tensors_at(self, place: int, branch: Branch | None = None) -> Mapping[str, Array]:
         """Return the tensors at a place that a branch, or this one, has reached."""
         branch = branch or self.current
