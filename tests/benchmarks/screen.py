@@ -14,6 +14,8 @@ from pseudo_terminal import Terminal
 BASELINE = [str(Path(__file__).with_name("baseline.py"))]
 NNSTEP = ["-m", "nnstep.tui"]
 NARROW, WIDE = (80, 24), (120, 36)
+# What is open while the key is pressed, and by which keys it is opened.
+VIEWS = {"": "", ", the map open": "ssm", ", the layers open": "ssmm", ", a tree open": "ssp"}
 READY, BASELINE_READY = "q quit", "ready, numpy"
 KEYS = 60
 LAUNCHES = 7
@@ -21,6 +23,7 @@ IDLE_SECONDS = 3.0
 PATIENCE = 20.0
 
 Row = tuple[str, float, float]
+Size = tuple[int, int]
 
 
 def launch(command: Sequence[str], ready: str) -> float:
@@ -31,23 +34,54 @@ def launch(command: Sequence[str], ready: str) -> float:
         return time.perf_counter() - start
 
 
-def keys(
-    command: Sequence[str], ready: str, size: tuple[int, int], key: str = "s"
-) -> tuple[list[float], list[int]]:
-    """For each press of a key: seconds to the last byte, and how many bytes came."""
-    seconds, counts = [], []
-    with Terminal(*command, columns=size[0], lines=size[1], anew=True) as terminal:
-        terminal.wait_for(lambda: ready in terminal.text)
-        terminal.quiet()
-        for _ in range(KEYS):
-            start = time.perf_counter()
-            terminal.press(key)
-            count, last = len(terminal.read(PATIENCE)), time.perf_counter()
-            while more := terminal.read(0.05):
-                count, last = count + len(more), time.perf_counter()
-            seconds.append(last - start)
-            counts.append(count)
-    return seconds, counts
+def pressed(terminal: Terminal, key: str = "s") -> tuple[float, int]:
+    """Press a key; return the seconds to the last byte, and how many bytes came."""
+    start = time.perf_counter()
+    terminal.press(key)
+    count, last = len(terminal.read(PATIENCE)), time.perf_counter()
+    while more := terminal.read(0.05):
+        count, last = count + len(more), time.perf_counter()
+    return last - start, count
+
+
+def ready(terminal: Terminal, sign: str, before: str = "") -> Terminal:
+    """Wait until an app stands still, and press what is pressed before anything is measured."""
+    terminal.wait_for(lambda: sign in terminal.text)
+    terminal.quiet()
+    for key in before:
+        pressed(terminal, key)
+    return terminal
+
+
+def steps(
+    command: Sequence[str], other: Sequence[str], signs: tuple[str, str], size: Size, before: str
+) -> tuple[list[float], list[float], list[int]]:
+    """Press `s` in two apps in turn: the seconds of each, and the bytes of the first."""
+    columns, lines = size
+    with (
+        Terminal(*command, columns=columns, lines=lines, anew=True) as ours,
+        Terminal(*other, columns=columns, lines=lines, anew=True) as theirs,
+    ):
+        ready(ours, signs[0], before)
+        ready(theirs, signs[1])
+        found = [(pressed(ours), pressed(theirs)[0]) for _ in range(KEYS)]
+    return [one[0] for one, _ in found], [other for _, other in found], [one[1] for one, _ in found]
+
+
+def of_a_key(size: Size, opened: str, before: str) -> Iterator[Row]:
+    """A step, with what is opened by some keys: beside one line-drawn widget, and in bytes."""
+    command, other = [*NNSTEP, "mazur"], [*BASELINE, "lines"]
+    seconds, base, counts = steps(command, other, (READY, BASELINE_READY), size, before)
+    name = f"{size[0]}x{size[1]}{opened}"
+    median = statistics.median(seconds) / statistics.median(base)
+    yield f"key s to the last byte, {name}, median / one widget", median, 2
+    slow = percentile(seconds, 0.97) / percentile(base, 0.97)
+    yield f"key s to the last byte, {name}, p97 / one widget", slow, 3
+    if not opened:
+        most = 2048 if size == NARROW else 4096
+        yield f"bytes of a step, {name}, median", statistics.median(counts), most
+        if size == WIDE:
+            yield f"bytes of a step, {name}, p97", percentile(counts, 0.97), 6144
 
 
 def idle(command: Sequence[str], ready: str) -> tuple[float, float]:
@@ -112,20 +146,18 @@ def rows() -> Iterator[Row]:
         ours.append(launch(mazur, READY))
         theirs.append(launch(static, BASELINE_READY))
     ratio = statistics.median(ours) / statistics.median(theirs)
-    yield "launch to first full paint / one Static", ratio, 1.3
+    yield "launch to first full paint / one Static", ratio, 1.25
     for size in (NARROW, WIDE):
-        base, _ = keys(lines, BASELINE_READY, size)
-        seconds, counts = keys(mazur, READY, size)
-        name = f"{size[0]}x{size[1]}"
-        median = statistics.median(seconds) / statistics.median(base)
-        yield f"key s to the last byte, {name}, median / one widget", median, 2
-        slow = percentile(seconds, 0.97) / percentile(base, 0.97)
-        yield f"key s to the last byte, {name}, p97 / one widget", slow, 3
-        most = 2048 if size == NARROW else 4096
-        yield f"bytes of a step, {name}, median", statistics.median(counts), most
+        for opened, before in VIEWS.items():
+            yield from of_a_key(size, opened, before)
     with tempfile.TemporaryDirectory() as folder:
-        small, _ = keys([*NNSTEP, network(Path(folder), 2, 2)], READY, WIDE)
-        large, _ = keys([*NNSTEP, network(Path(folder), 784, 128)], READY, WIDE)
+        large, small, _ = steps(
+            [*NNSTEP, network(Path(folder), 784, 128)],
+            [*NNSTEP, network(Path(folder), 2, 2)],
+            (READY, READY),
+            WIDE,
+            "",
+        )
     ratio = statistics.median(large) / statistics.median(small)
     yield "a step's redraw, 784x128 weights / 2x2", ratio, 1.5
     click = ["-c", "import click"]
