@@ -148,8 +148,8 @@ async def test_a_map_is_drawn_ahead_too(
     keys: tuple[str, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with app_of(built_in("mazur")).run_test(size=size) as pilot:
-        await pilot.press(*keys, "s")
-        found = await taken(pilot, monkeypatch, "s")
+        await pilot.press(*keys)
+        found = await taken(pilot, monkeypatch, "s", "s")
         assert {"map", "strip", "status"} <= found
 
 
