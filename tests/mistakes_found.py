@@ -1,6 +1,7 @@
 """Which means find which classic mistake: each is planted all over the gallery, and looked for."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from built_in import built_in
 from msgspec import Struct
@@ -29,10 +30,16 @@ class Found(Struct, frozen=True):
     told: str
 
 
+@cache
+def fitting_in(name: str) -> Sequence[str]:
+    """Return the mistakes that fit into a built-in scenario."""
+    return fitting(built_in(name))
+
+
 def found_in(name: str) -> Iterator[Found]:
     """Plant every mistake that fits into a built-in scenario, and yield what finds it."""
     scenario = built_in(name)
-    mistakes = fitting(scenario)
+    mistakes = fitting_in(name)
     own = faults_of(scenario, None) if mistakes else set()
     for mistake in mistakes:
         made = planted(scenario, mistake)

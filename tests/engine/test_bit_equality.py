@@ -143,7 +143,7 @@ def test_an_edit_of_each_kind_of_tensor_at_each_line(case: int) -> None:
                 assert same(plain.places[where], values), (name, place, where)
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(17)
 @pytest.mark.parametrize("name", [n for n in scenarios.names() if n != "digits"])
 def test_the_gallery(name: str) -> None:
     assert_all_ways_agree(built_in(name), 1)

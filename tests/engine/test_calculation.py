@@ -78,7 +78,7 @@ def check(calculation: Calculation) -> None:
                 np.testing.assert_array_equal(part, numbers[window])
 
 
-@pytest.mark.sweep(11)
+@pytest.mark.sweep(17)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_line_of_every_built_in_scenario(name: str) -> None:
     for calculation in calculations(built_in(name)):
@@ -107,7 +107,7 @@ def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
             check(calculation)
 
 
-@pytest.mark.sweep(13)
+@pytest.mark.sweep(21)
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("drawn_at_random", [random_network, random_expression])
 def test_the_lines_of_random_programs(

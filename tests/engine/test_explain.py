@@ -111,13 +111,13 @@ def loaded(path: Path, folder: Path) -> Scenario:
     return load(file)
 
 
-@pytest.mark.sweep(7)
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks(seed: int) -> None:
     check(random_network(seed), cells=1, seed=seed)
 
 
-@pytest.mark.sweep(7)
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_expressions(seed: int) -> None:
     check(random_expression(seed), cells=1, seed=seed)

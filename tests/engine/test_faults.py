@@ -36,7 +36,7 @@ WITH_REASON = {"goodfellow", "zhou"}
 # The built-in scenarios
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(13)
 @pytest.mark.parametrize("name", sorted(set(names()) - PLANTED - WITH_REASON))
 def test_the_healthy_built_in_scenarios_have_no_faults(name: str) -> None:
     case = built_in(name)

@@ -134,8 +134,8 @@ def test_large_arrays_can_be_divided_too(lr: float) -> None:
 
 def test_expressions_can_be_divided_too() -> None:
     case = expression("e = w * w", "e", w=1.0, optimized=optimizer("sgd", 3.0))
-    run = Recorded(case, 400)
-    end = 400 * len(run.program)
+    run = Recorded(case, 250)
+    end = 250 * len(run.program)
     found = brief(divided(run, [end]))
     assert len(found) == 3
     assert brief(divided(run, range(1, end + 1))) == found

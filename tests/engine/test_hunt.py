@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from built_in import built_in
 from commanding import give, told
+from mistakes_found import fitting_in
 
 from nnstep import scenarios
 from nnstep.engine import Interpreter, Session, load
@@ -97,7 +98,7 @@ def test_it_is_hidden_at_the_start_alone_and_once() -> None:
 
 
 def test_where_no_mistake_fits_it_says_so() -> None:
-    unfit = [name for name in scenarios.names() if not fitting(built_in(name))]
+    unfit = [name for name in scenarios.names() if not fitting_in(name)]
     for name in unfit:
         with pytest.raises(MistakeError, match="no classic mistake"):
             hunt(built_in(name), 0)

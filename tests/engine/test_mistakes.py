@@ -2,6 +2,7 @@
 
 import pytest
 from built_in import built_in
+from mistakes_found import fitting_in
 
 from nnstep import scenarios
 from nnstep.engine import Session, load
@@ -46,7 +47,7 @@ def test_every_mistake_that_fits_changes_a_number_of_its_line(name: str) -> None
 
 
 def test_each_fits_somewhere_in_the_gallery() -> None:
-    found = {mistake for name in scenarios.names() for mistake in fitting(built_in(name))}
+    found = {mistake for name in scenarios.names() for mistake in fitting_in(name)}
     assert found == set(MISTAKES)
 
 
