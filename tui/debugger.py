@@ -158,7 +158,7 @@ class Debugger(Arranging):
         self._mount(self.stage.panes.values())
         if self.driver.snapshot.place:
             self._ask()
-        self.call_later(get_ready)
+        get_ready(self.call_later)
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""

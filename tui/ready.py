@@ -1,5 +1,7 @@
 """What the first key would wait for is imported once the screen is there, and not before."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 _NEEDED = (
@@ -15,7 +17,10 @@ _NEEDED = (
 """What executes a command, looks for faults, explains and draws a step, and the other panes."""
 
 
-def get_ready() -> None:
-    """Import what no first screen needs, and every first key."""
+def get_ready(later: Callable[[Callable[[], object]], object]) -> None:
+    """Have what no first screen needs, and every first key, imported `later`, module by module.
+
+    So a key that is pressed meanwhile waits for no more than it needs itself.
+    """
     for name in _NEEDED:
-        import_module(name)
+        later(partial(import_module, name))
