@@ -33,19 +33,24 @@ class Hits:
         self._places = places
         self._known: dict[Trigger, tuple[int, list[int]]] = {}
 
-    def stops(self, trigger: Trigger, place: int) -> bool:
-        """Tell whether a hit at a place is one of those that stop."""
+    def stops(self, trigger: Trigger, place: int, since: int) -> bool:
+        """Tell whether a hit at a place is one of those that stop.
+
+        Each hit since another place has been asked for.
+        """
         point = trigger.point
         if not isinstance(point, Breakpoint) or (point.after == 0 and point.every == 1):
             return True
-        number = self.count(trigger, place) - point.after - 1
+        number = self._count(trigger, place, since) - point.after - 1
         return number >= 0 and number % point.every == 0
 
-    def count(self, trigger: Trigger, place: int) -> int:
-        """Return how often a breakpoint has been hit up to a place, that place included."""
+    def _count(self, trigger: Trigger, place: int, since: int) -> int:
+        """Return how often a breakpoint has been hit up to a hit, that one included."""
         until, places = self._known.get(trigger, (-1, []))
+        if until < since:
+            places += self._places(trigger, until, since)
         if until < place:
-            places = places + self._places(trigger, until, place)
+            places.append(place)
             self._known[trigger] = place, places
         return bisect_right(places, place)
 
@@ -72,7 +77,8 @@ class Scan:
     `end` is the place at which the run ends: what would come after it is never about to run.
     `hits` tells which hits of a breakpoint count; with None all do. Logpoints stop nothing if they
     are `logging`: what they print is in `logged`. `stopping` are the triggers that have stopped the
-    machine where it is. `tensors_at` gives the tensors at an earlier place.
+    machine where it is. `tensors_at` gives the tensors at an earlier place. With a list `found`,
+    the machine is not stopped: what would have is added to the list, with its place.
     """
 
     def __init__(
@@ -85,10 +91,13 @@ class Scan:
         end: float = math.inf,
         *,
         logging: bool = True,
+        found: "list[tuple[int, tuple[Trigger, ...]]] | None" = None,
     ) -> None:
         self.stopping: tuple[Trigger, ...] = ()
         self.logged: list[Logged] = []
         self._logging = logging
+        self._found = found
+        self._since = machine.place
         self._end = end
         self._machine = machine
         self._triggers = triggers
@@ -170,12 +179,12 @@ class Scan:
 
     def _stops(self, place: int, looks: Iterable[tuple[int, Trigger, Values]]) -> bool:
         """Look at a place; tell whether a trigger stops there."""
-        stopping = []
+        stopping, hits, since = [], self._hits, self._since
         for number, trigger, values in looks:
             now = trigger.look(values)
             fired = trigger.fires(self._seen[number], now)
             self._seen[number] = now
-            if not fired or (self._hits is not None and not self._hits.stops(trigger, place)):
+            if not fired or (hits is not None and not hits.stops(trigger, place, since)):
                 continue
             if self._logging and trigger.is_logging:
                 assert isinstance(trigger.point, Breakpoint), "a watchpoint prints nothing"
@@ -184,6 +193,9 @@ class Scan:
             else:
                 stopping.append(trigger)
         self.stopping = tuple(stopping)
+        if stopping and self._found is not None:
+            self._found.append((place, self.stopping))
+            return False
         return bool(stopping)
 
     def _values(self, trigger: Trigger) -> Values:
@@ -232,11 +244,9 @@ def stop_places(
     """Return the places from after `start` up to `end` at which triggers fire, and which."""
     machine = timeline.ghost(start)
     edits, at = timeline.current.edits, timeline.tensors_at
-    scan = Scan(machine, triggers, edits, hits, at, logging=False)
-    found = []
-    end = min(end, scan.last_place)
-    while machine.go(end, scan, lambda: not cancelled()):
-        found.append((machine.place, scan.stopping))
+    found: list[tuple[int, tuple[Trigger, ...]]] = []
+    scan = Scan(machine, triggers, edits, hits, at, logging=False, found=found)
+    machine.go(min(end, scan.last_place), scan, lambda: not cancelled())
     return found
 
 

@@ -1,5 +1,6 @@
 """The breakpoints and watchpoints of a session."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -126,8 +127,9 @@ class Stops:
 
         timeline = self._timeline
         hits = self._hits_here()
-        edits, at = timeline.current.edits, timeline.tensors_at
-        return Scan(timeline.machine, self._enabled, edits, hits, at, end)
+        machine, at = timeline.machine, timeline.tensors_at
+        edits = timeline.current.edits_until(math.inf, after=machine.place - machine.position - 1)
+        return Scan(machine, self._enabled, edits, hits, at, end)
 
     def previous(self, cancelled: Callable[[], bool]) -> Stop:
         """Return the last stop before this place; the first step is one."""

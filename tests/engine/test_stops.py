@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from nnstep import engine
 from nnstep.engine.arrays import Array
+from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.machine.edit import Edit
+from nnstep.engine.machine.machine import Machine
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.scenario.schema import Breakpoint as Table
 from nnstep.engine.session.session import Session
@@ -241,6 +243,28 @@ def test_each_tenth_iteration_counts_from_the_first() -> None:
     while session.advance("run") and not session.finished:
         stopped.append(session.snapshot().iteration)
     assert stopped == [0, 10, 20, 30]
+
+
+def test_hits_that_a_run_has_come_past_are_not_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session(replace(small(), run=Run(31)))
+    session.stops.add(Breakpoint("L", after=3, every=10))
+    begun: list[int] = []
+    ghost = Timeline.ghost
+
+    def counted(self: Timeline, place: int) -> Machine:
+        begun.append(place)
+        return ghost(self, place)
+
+    monkeypatch.setattr(Timeline, "ghost", counted)
+    while session.advance("run") and not session.finished:
+        assert session.snapshot().iteration in (3, 13, 23)
+    assert len(begun) <= 3, "one for each start, at most"
+    begun.clear()
+    session.back_to_stop()
+    assert session.snapshot().iteration == 23
+    assert len(begun) <= 3, "the stretches that are searched"
 
 
 def test_a_scenarios_every_is_that_of_the_prompt() -> None:
