@@ -28,9 +28,9 @@ def test_a_tensor_that_has_a_value_only_now_moves_what_stands_below(width: int) 
     assert set(PROGRAM.arriving) == set(NAMES)
     for name in PROGRAM.arriving:
         shapes[name] = PROGRAM.tensors[name].shape
-        layout.reshape(name, shapes[name])
+        layout = layout.reshaped(name, shapes[name])
         assert_same(layout, shapes, width)
     for name in reversed(PROGRAM.arriving):
         del shapes[name]
-        layout.reshape(name, None)
+        layout = layout.reshaped(name, None)
         assert_same(layout, shapes, width)

@@ -1,5 +1,6 @@
 """Tensors laid out as blocks of cells, and how a cell looks."""
 
+import copy
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
@@ -126,10 +127,6 @@ class Layout:
         self._width = width
         self._blocks, self._tops = blocks, [block.top for block in blocks]
 
-    def __copy__(self) -> "Layout":
-        """Return the same again, to be changed by itself."""
-        return Layout([*self._blocks], self.headings, self.height, self._width)
-
     @property
     def with_cells(self) -> list[Block]:
         """The blocks that have a cell to point at."""
@@ -142,19 +139,21 @@ class Layout:
             return None
         return self._blocks[at]
 
-    def reshape(self, name: str, shape: Shape | None) -> None:
-        """Give a tensor another shape; what stands below it moves by as many lines."""
+    def reshaped(self, name: str, shape: Shape | None) -> "Layout":
+        """Return it with another shape of a tensor: what stands below moves by as many lines."""
         old = self.by_name[name]
         new = _block(name, old.top, shape, self._width)
         at = bisect_right(self._tops, old.top) - 1
-        self.by_name[name] = self._blocks[at] = new
         if lines := new.end - old.end:
-            for below, block in enumerate(self._blocks[at + 1 :], at + 1):
-                self._blocks[below] = self.by_name[block.name] = block.moved(lines)
-            self._tops = [block.top for block in self._blocks]
+            below = [block.moved(lines) for block in self._blocks[at + 1 :]]
             headings = self.headings.items()
-            self.headings = {y if y < old.top else y + lines: text for y, text in headings}
-            self.height += lines
+            moved = {y if y < old.top else y + lines: text for y, text in headings}
+            blocks = [*self._blocks[:at], new, *below]
+            return Layout(blocks, moved, self.height + lines, self._width)
+        other = copy.copy(self)
+        other.by_name = {**self.by_name, name: new}
+        other._blocks = [*self._blocks[:at], new, *self._blocks[at + 1 :]]
+        return other
 
 
 def heading_of(tensor: Tensor) -> str:

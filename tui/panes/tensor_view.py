@@ -93,7 +93,8 @@ class TensorView(Varying):
         if shapes != before or len(arrived) > _FEW:
             return False
         for name in arrived:
-            self._layout.reshape(name, tensors[name].shape if name in tensors else None)
+            shape = tensors[name].shape if name in tensors else None
+            self._layout = self._layout.reshaped(name, shape)
         if arrived:
             self._keep_cursor()
         return True
@@ -118,7 +119,7 @@ class TensorView(Varying):
         """Return another view that looks the same, and goes on by itself."""
         other = type(self).__new__(type(self))
         vars(other).update(vars(self))
-        other.scrolled, other._layout = copy.copy(self.scrolled), copy.copy(self._layout)
+        other.scrolled = copy.copy(self.scrolled)
         other._numbers, other._measured = dict(self._numbers), dict(self._measured)
         other._first, other._drawn = dict(self._first), dict(self._drawn)
         return other
