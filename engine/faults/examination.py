@@ -128,6 +128,9 @@ class Examination:
         Of all large passes but the last that may be only what is looked at.
         """
         monitor, held, lets_go = self._monitor, self._records, self._lets_go
+        if not monitor.has_large:
+            held += records
+            return
         for record in records:
             if held and lets_go:
                 monitor.let_go(held[-1], partial(self._again, self._examined + len(held) - 1))

@@ -61,6 +61,11 @@ class Monitor:
         """Tell whether a program is the one whose faults this knows."""
         return program is self._written.program
 
+    @property
+    def has_large(self) -> bool:
+        """Whether passes compute anything of which only excerpts are looked at."""
+        return self._written.has_large
+
     def seen(self, record: Record) -> Sequence[Array]:
         """Return the record of a pass as it is looked at."""
         return self._written.seen(record)
@@ -100,7 +105,8 @@ class Monitor:
         returned again: how many lines pass it on. The passes ran `as_listed` if their lines were
         those of the monitor's program, and nothing was edited in them.
         """
-        records = [self._written.seen(record) for record in records]
+        if self.has_large:
+            records = [self._written.seen(record) for record in records]
         if len(records[0]) == len(self._written.names):
             self.block = self._block_of(self._numbers(records[0]))
         found: tuple[Fault, ...] = ()

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,10 @@ class Written:
         hidden = [at for at in range(self.computed, len(self.names)) if at not in shown]
         self.telling = [index for index in hidden if index not in shown_next]
         self._telling = frozenset(self.telling)
+        # Whether anything that a pass computes is large.
+        self.has_large = any(
+            prod(program.tensors[name].shape) > LARGE for name in self.names[self.computed :]
+        )
         self.kept = [index for index in hidden if index in shown_next]
 
     def last(self, name: str, phase: Phase) -> tuple[int, int] | None:
@@ -65,7 +70,7 @@ class Written:
 
     def seen(self, record: Sequence[Array]) -> Sequence[Array]:
         """Return a record as rules look at it: itself, if nothing in it is large."""
-        if isinstance(record, Seen):
+        if not self.has_large or type(record) is Seen:
             return record
         key = record[0].shape, len(record)
         if key not in self._large:

@@ -58,8 +58,8 @@ def passes_together(program: Program) -> int:
     numbers = sum(math.prod(program.tensors[name].shape) for name in program.written)
     if numbers > _FEW_NUMBERS and work_of(program) > _WORK_AT_ONCE:
         return 0
-    most = min(_NUMBERS_TOGETHER // numbers, _LINES_TOGETHER // len(program))
-    return max(1, min(MOST_TOGETHER, most))
+    most = min(_NUMBERS_TOGETHER // numbers, _LINES_TOGETHER // len(program), MOST_TOGETHER)
+    return 1 << max(1, most).bit_length() - 1  # so that they come out even between keyframes
 
 
 def work_of(program: Program) -> int:
