@@ -69,6 +69,7 @@ def faults_of(scenario: Scenario, seed: int) -> list[str]:
     return found
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("lr", "deviation", "dtype"),
     [

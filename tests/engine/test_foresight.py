@@ -89,7 +89,7 @@ def test_what_is_foreseen_is_what_comes(name: str) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_so_it_is_in_random_programs(seed: int) -> None:
     make = random_expression if seed % 4 == 0 else random_network
-    look_at_every_step(make(seed), 40)
+    look_at_every_step(make(seed), 30)
 
 
 @pytest.mark.sweep(6)
