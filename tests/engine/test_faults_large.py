@@ -70,6 +70,7 @@ def faults_of(scenario: Scenario, seed: int) -> list[str]:
 
 
 @pytest.mark.sweep(3)
+@pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(
     ("lr", "deviation", "dtype"),
     [
@@ -81,7 +82,6 @@ def faults_of(scenario: Scenario, seed: int) -> list[str]:
         pytest.param(30.0, 1.0, "float32", id="dead"),
     ],
 )
-@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_faults_are_those_of_passes_held_whole(
     lr: float, deviation: float, dtype: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
