@@ -19,7 +19,7 @@ from .actions import bindings, key_of, remapped
 from .config import Config
 from .signs import PlainSigns, needs_ascii
 from .spans_sent import spans_alone
-from .theme import ALIASES, DARK, THEMES, fitting_theme
+from .theme import ALIASES, DARK, LIGHT, THEMES, fitting_theme
 from .typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         """The themes of Textual, and ours; Textual asks for one before any can be registered."""
         return super().available_themes | {theme.name: theme for theme in THEMES}
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return what our styles name beside Textual's own, for the themes that are not ours."""
+        ours = DARK if self.current_theme.dark else LIGHT
+        return {"muted": ours.variables["muted"]}
+
     @property
     def asks_how_wide_signs_are(self) -> bool:
         """Whether the terminal is to say how wide its signs are; nobody else has said so."""
@@ -124,23 +129,31 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         """Answer an event: a key of the debugger at once, and what it changes is drawn at once.
 
         Textual hands a key from queue to queue, to all that could take it before it is looked for
-        among what keys are bound to; of the panes none does.
+        among what keys are bound to; of the panes none does. Only what a mouse did just before goes
+        the same way, and first.
         """
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super()._take(event)
             return
         from .debugger import Debugger
-        from .panes.pane import Pane
 
         screen = self.screen_stack[-1] if self.screen_stack else None
-        if not (isinstance(screen, Debugger) and isinstance(self.focused, Pane)):
+        if not (isinstance(screen, Debugger) and self._is_quiet(screen)):
             await super()._take(event)
             return
         self.app_focus = True
         screen.on_key()
+        await screen.handle_key(event)  # Textual's own: Escape lets go of what is selected
         if not await self._check_bindings(event.key, priority=True):
             await self._check_bindings(event.key)
         screen.draw()
+
+    def _is_quiet(self, screen: "Debugger") -> bool:
+        """Tell whether a pane has the keys, and nothing else is on its way to one."""
+        from .panes.pane import Pane
+
+        nodes = (screen, *screen.children)
+        return isinstance(self.focused, Pane) and not any(n.message_queue_size for n in nodes)
 
     def answered(self) -> None:
         """Get ready for the next key."""

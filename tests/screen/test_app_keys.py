@@ -156,6 +156,8 @@ async def test_text_is_selected_with_the_mouse() -> None:
         assert selected is not None
         assert selected.startswith("x, y = next(batches)")
         assert "z1 = x @ W1.T" in selected
+        await pilot.press("escape")
+        assert not pilot.app.screen.get_selected_text()
 
 
 async def test_zoom_shows_a_pane_alone_then_the_step_large_and_all_again() -> None:

@@ -11,6 +11,7 @@ from textual.color import Color as Rgb
 
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.config import Config
+from nnstep.tui.prompt import Prompt
 from nnstep.tui.signs import PLAIN, PlainSigns, in_ascii, needs_ascii
 from nnstep.tui.spelled import spelled
 from nnstep.tui.theme import (
@@ -159,3 +160,11 @@ async def test_in_ascii_no_formula_has_a_digit_in_the_place_of_a_sign() -> None:
     assert " = 1/2 (0.751365 - 0.01)^2 + 1/2 (0.772928 - 0.99)^2" in text
     assert "1/2 (a2 - y)^2" in text
     assert "L = the sum of 2" in text
+
+
+@pytest.mark.parametrize("theme", ["nord", "textual-light"])
+async def test_with_a_theme_of_textuals_there_is_a_prompt_too(theme: str) -> None:
+    app = NnstepApp(built_in("mazur"), Config(theme=theme))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("s", "colon")
+        await until(pilot, lambda: isinstance(app.screen, Prompt))

@@ -357,3 +357,19 @@ async def test_a_line_has_an_end_and_what_is_left_out_is_said(opens: str) -> Non
             await until(pilot, lambda: "A line has at most 4,000" in screen_text(pilot.app))
         send(pilot, events.Paste("漢" * 100))
         await until(pilot, lambda: field.value.count("漢") == 100)
+
+
+async def test_a_key_right_behind_a_click_is_about_the_cell_that_was_clicked() -> None:
+    async with mazur().run_test(size=NARROW) as pilot:
+        await pilot.press("s", "s")
+        lines = screen_text(pilot.app).splitlines()
+        y = next(y for y, line in enumerate(lines) if "0.2500" in line)
+        x = lines[y].index("0.2500")
+        clicks = [
+            kind(None, x, y, 0, 0, 1, False, False, False, screen_x=x, screen_y=y)
+            for kind in (events.MouseDown, events.MouseUp)
+        ]
+        send(pilot, *clicks, "w")
+        await quiet(pilot)
+        assert debugger(pilot).selected == ("W1", (1, 0))
+        assert [each.text for each in debugger(pilot).driver.snapshot.watches] == ["W1[1, 0]"]
