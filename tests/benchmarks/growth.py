@@ -22,16 +22,21 @@ KEYS, TIMES = ("step", "back"), 40
 EDITS, BRANCHES, LINES, FAR, MOST = 1_000, 64, 1_025, 170_000, 100_000
 
 
-def key(session: Session, command: str) -> float:
-    """The median of the processor seconds that a command takes, with the snapshot after it."""
-    interpreter = Interpreter(session)
-    seconds = []
+def ratio(large: Session, small: Session, command: str) -> float:
+    """What a command takes, with the snapshot after it, in a large session against a small one.
+
+    It is executed in both by turns; these are the medians of the processor time.
+    """
+    sessions = large, small
+    seconds: tuple[list[float], list[float]] = [], []
     for _ in range(TIMES):
-        start = time.process_time()
-        interpreter.execute(command)
-        session.snapshot()
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds)
+        for session, taken in zip(sessions, seconds, strict=True):
+            start = time.process_time()
+            Interpreter(session).execute(command)
+            session.snapshot()
+            taken.append(time.process_time() - start)
+    one, other = map(statistics.median, seconds)
+    return one / other
 
 
 def small() -> Session:
@@ -110,10 +115,10 @@ def rows() -> Iterator[Row]:
     for name, made in GROWN.items():
         session = made()
         for command in KEYS:
-            figure = key(session, command) / key(small(), command)
+            figure = ratio(session, small(), command)
             yield f"{command} with {name} / with a small session", figure, 1.3
     for command in KEYS:
-        figure = key(chained(LINES), command) / key(chained(9), command)
+        figure = ratio(chained(LINES), chained(9), command)
         yield f"{command} with {2 * LINES:,} lines / with 18", figure, 1.3
     code = "from benchmarks.growth import resident; print(*resident())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
