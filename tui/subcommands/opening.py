@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import click
 
@@ -65,6 +66,8 @@ def run_app(name: str | None, bug: str | None = None, command: str = "") -> None
         from ..app import NnstepApp
         from ..config import config_path, read_config
 
+        if scenario is not None:
+            import_module("nnstep.tui.debugger")  # which the app does otherwise, garbage collected
         app = NnstepApp(scenario, read_config(config_path()), opened, taken, command)
     app.run()
     gc.freeze()  # Python would look through all that there is once more, and end later
