@@ -155,12 +155,12 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False):
         nodes = (screen, *screen.children)
         return isinstance(self.focused, Pane) and not any(n.message_queue_size for n in nodes)
 
-    def answered(self) -> None:
+    def answered(self, *, is_read: bool) -> None:
         """Get ready for the next key."""
         from .debugger import Debugger
 
         if isinstance(self.screen, Debugger):
-            self.screen.look_ahead()
+            self.screen.look_ahead(is_read=is_read)
 
     def _keys_of(self, *ids: str) -> set[str]:
         return {key for each in self.actions if each.id in ids for key in each.keys.split(",")}

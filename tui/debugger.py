@@ -234,12 +234,13 @@ class Debugger(Arranging):
             survey=moment.survey,
         )
 
-    def look_ahead(self) -> None:
+    def look_ahead(self, *, is_read: bool) -> None:
         """Once a step is shown, and nothing more was typed, draw the next one on the side."""
         if len(self._ran) != 1 or self._inside or draws_ascii(self.app):
             return
         pointer = self._pointer.after_a_step(stays=self.stage.is_in_numbers)
-        if coming := self._ahead.look(pointer, self._trees, surveys=self._shows_map):
+        maps = self._shows_map
+        if coming := self._ahead.look(pointer, self._trees, surveys=maps, is_read=is_read):
             views = [self._status, *self._panes, self._strip]
             self._ahead.draw(coming.snapshot, self._scene_of(coming), views)
 

@@ -29,8 +29,9 @@ PATIENCE = 0.4
 # A key may be answered by an action, that by a message, and that by a new screen or focus.
 _LEAST_ROUNDS, _MOST_ROUNDS = 2, 12
 
-# What is sent has so long to leave before anything is done that nobody waits for.
-_REST = 0.005
+# In seconds: how long what is sent has to leave before anything is done that nobody waits for, and
+# after how long without a key somebody reads.
+_REST, _READING = 0.005, 0.3
 
 # How often to look whether what is waited for is still there.
 _LOOK = 0.1
@@ -83,8 +84,11 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
         """Tell whether a letter is text, where it would be answered after these keys."""
         return isinstance(self.focused, Input)
 
-    def answered(self) -> None:
-        """Do what there is time for while nothing that was typed waits for an answer."""
+    def answered(self, *, is_read: bool) -> None:
+        """Do what there is time for while nothing that was typed waits for an answer.
+
+        What takes longer has to wait until it is clear that the answer `is_read`.
+        """
 
     def is_bound(self, key: str) -> bool:
         """Tell whether somebody has given a key a meaning of its own."""
@@ -199,11 +203,14 @@ class TypeAheadApp(FailsafeApp, inherit_bindings=False):
                 await self._settled()
         finally:
             self._typist = None
-        asyncio.get_running_loop().call_later(_REST, self.call_later, self._rest)
+        loop, last = asyncio.get_running_loop(), self._due
+        loop.call_later(_REST, self.call_later, self._rest, last, False)
+        loop.call_later(_READING, self.call_later, self._rest, last, True)
 
-    def _rest(self) -> None:
-        if not (self.is_behind or self._exit):
-            self.answered()
+    def _rest(self, last: events.Event | None, is_read: bool) -> None:
+        """Tell that nothing was typed since the last key for a while."""
+        if self._due is last and not (self.is_behind or self._exit):
+            self.answered(is_read=is_read)
 
     async def _settled(self) -> None:
         """Wait until all that a key has set off is through: messages, a new screen, its focus.

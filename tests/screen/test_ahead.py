@@ -10,6 +10,7 @@ from debugging import NARROW, WIDE, app_of, debugger, place
 from screen_text import screen_lines, until
 from textual.pilot import Pilot
 
+from nnstep.engine.driver import AT_ONCE
 from nnstep.engine.explain.tree import Tree
 from nnstep.engine.loading import load
 from nnstep.tui.app import NnstepApp
@@ -30,7 +31,7 @@ OTHERS = (
 class TakenAsItComes(NnstepApp):
     """The app, but that it never looks ahead."""
 
-    def answered(self) -> None:
+    def answered(self, *, is_read: bool) -> None:
         """Do nothing."""
 
 
@@ -127,10 +128,38 @@ async def test_a_message_is_gone_with_the_next_step(monkeypatch: pytest.MonkeyPa
         debugger(pilot).say("Something.")
         await pilot.pause()
         debugger(pilot)._ahead.here = None
-        debugger(pilot).look_ahead()
+        debugger(pilot).look_ahead(is_read=True)
         assert "strip" in await taken(pilot, monkeypatch, "s")
         assert debugger(pilot).query_one(Strip).message == ""
         assert not any("Something." in line for line in screen_lines(pilot.app))
+
+
+async def test_what_keys_would_wait_for_too_long_is_left_until_the_step_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
+        screen = debugger(pilot)
+        monkeypatch.setattr(NnstepApp, "answered", lambda app, is_read: None)
+        await pilot.press("s", "s")
+        screen.look_ahead(is_read=False)
+        assert looked_from(pilot) == place(pilot)
+        took = screen._ahead._took
+        assert 0 < took[screen.driver.snapshot.position] < AT_ONCE
+        took |= dict.fromkeys(range(len(screen.driver.snapshot.program)), 2 * AT_ONCE)
+        await pilot.press("s")
+        screen.look_ahead(is_read=False)
+        assert looked_from(pilot) == place(pilot) - 1
+        screen.look_ahead(is_read=True)
+        assert looked_from(pilot) == place(pilot)
+        assert took[screen.driver.snapshot.position] != 2 * AT_ONCE, "it is timed each time"
+
+
+async def test_whoever_presses_nothing_for_a_while_reads() -> None:
+    async with app_of(built_in("mazur")).run_test(size=NARROW) as pilot:
+        lines = range(len(debugger(pilot).driver.snapshot.program))
+        debugger(pilot)._ahead._took.update(dict.fromkeys(lines, 2 * AT_ONCE))
+        await pilot.press("s")
+        await until(pilot, lambda: looked_from(pilot) == place(pilot))
 
 
 async def test_nothing_is_looked_for_after_other_keys() -> None:
