@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.commands.interpreter import Interpreter
@@ -168,7 +169,7 @@ def tried(seed: int, file: Path) -> None:
         raise
 
 
-@pytest.mark.parametrize("seed", (0, 100, 200))
+@each_of("seed", (0, 100, 200))
 def test_some_expressions_are_refused_or_run(seed: int, tmp_path: Path) -> None:
     for each in range(seed, seed + 2):
         tried(each, tmp_path / "scenario.toml")
@@ -183,7 +184,7 @@ def test_any_expression_is_refused_or_runs(tmp_path: Path) -> None:
         seed += 1
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("expression", "said"),
     [
         ("elu(a, (0, 1))", "'alpha' is a number; the call is elu(z, alpha)"),
@@ -203,7 +204,7 @@ def test_a_program_that_could_not_run_is_refused(
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("expression", "said"),
     [
         ("-1 @ 1", "@ takes no single numbers, write *"),
@@ -220,7 +221,7 @@ def test_at_the_prompt_our_words_say_what_is_wrong(expression: str, said: str) -
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("line", "said"),
     [
         ("total = sum(a) if q > 2 else a", "the values before 'if' and after 'else' have shapes"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep.engine.loading import load
 from nnstep.engine.saving.reference import scenario_digest
@@ -71,8 +72,8 @@ def program(network: Write) -> Write:
     return write
 
 
-@pytest.mark.parametrize("weights", [FILE, '{ file = "w.npy" }'])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@each_of("weights", [FILE, '{ file = "w.npy" }'])
+@each_of("dtype", ["float64", "float32"])
 def test_weights_and_a_bias_from_a_file(weights: str, dtype: str, network: Write) -> None:
     session = Session(network(weights, '{ file = "w.npz", array = "b1" }', dtype))
     assert session.value("W1").dtype == session.value("b1").dtype == dtype
@@ -80,7 +81,7 @@ def test_weights_and_a_bias_from_a_file(weights: str, dtype: str, network: Write
     np.testing.assert_array_equal(session.value("b1"), [1, 2, 3])
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("weights", "bias", "said"),
     [
         ('{ file = "v.npz" }', "true", "7:20: 'v.npz': no such file"),
@@ -132,8 +133,8 @@ def npy_header(shape: tuple[int, ...]) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
-@pytest.mark.parametrize(
+@each_of("name", ["a.npy", "a.npz"])
+@each_of(
     ("content", "said"),
     [
         (npy_header((10**12,)), "has more than 10,000,000 numbers"),
@@ -184,9 +185,7 @@ def test_a_parameter_of_a_program_is_drawn_as_weights_are(program: Write) -> Non
     assert (Session(program(drawn, seed=1)).value("W") != first).all()
 
 
-@pytest.mark.parametrize(
-    ("shape", "limit"), [([], 6 / 2), ([5], 6 / 6), ([2, 4], 6 / 6), ([3, 2, 4], 6 / 10)]
-)
+@each_of(("shape", "limit"), [([], 6 / 2), ([5], 6 / 6), ([2, 4], 6 / 6), ([3, 2, 4], 6 / 10)])
 def test_the_inputs_of_a_shape_are_all_axes_but_the_last(
     shape: list[int], limit: float, program: Write, tmp_path: Path
 ) -> None:
@@ -198,7 +197,7 @@ def test_the_inputs_of_a_shape_are_all_axes_but_the_last(
     np.testing.assert_array_equal(values, expected)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("w", "said"),
     [
         ("{ }", "8:16: a table needs 'file', or 'shape' and 'init'"),

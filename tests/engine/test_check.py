@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep import scenarios
 from nnstep.engine.check import Item, as_json, as_lines, check, passes_of
@@ -298,7 +299,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@each_of("name", PUBLISHED)
 def test_the_published_numbers_are_printed_as_published(name: str) -> None:
     """Nobody has touched up a digit: each text stands in the oracle that was read elsewhere."""
     folder = Path(__file__).parents[1] / "oracles" / "published"

@@ -9,6 +9,7 @@ import pytest
 from building import expression, network
 from built_in import built_in
 from commanding import give, small, told
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.commands.interpreter import Interpreter
@@ -33,7 +34,7 @@ def test_setting_a_cell_in_the_past_starts_a_branch() -> None:
     assert session.branches.current == "b1"
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("value", "expected"),
     [
         ("0.1", 0.1),
@@ -95,7 +96,7 @@ def test_a_large_tensor_is_printed_with_an_ellipsis() -> None:
     assert max(map(len, lines)) <= 80
 
 
-@pytest.mark.parametrize("question", ["who {}", "who last changed {}?", "who last  changed {} ?"])
+@each_of("question", ["who {}", "who last changed {}?", "who last  changed {} ?"])
 def test_who_last_changed_a_cell(question: str) -> None:
     session = small()
     before = session.value("W1")

@@ -6,6 +6,7 @@ from commanding import give, small, told
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_one_test import each_of
 
 from nnstep.engine.commands.command import Command
 from nnstep.engine.commands.interpreter import (
@@ -72,7 +73,7 @@ def test_nothing_and_a_comment_do_nothing() -> None:
     assert session.place == 2
 
 
-@pytest.mark.parametrize("name", ["quit", "q", "exit"])
+@each_of("name", ["quit", "q", "exit"])
 def test_quit(name: str) -> None:
     assert give(small(), name).quit
 
@@ -173,7 +174,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "column", "message"), WRONG, ids=[text for text, _, _ in WRONG])
+@each_of(("text", "column", "message"), WRONG)
 def test_what_is_wrong_is_told_with_its_column(text: str, column: int, message: str) -> None:
     session = small()
     with pytest.raises(TextError) as caught:
@@ -203,7 +204,7 @@ def test_nothing_that_is_typed_or_printed_acts_on_the_terminal() -> None:
     assert "\\x1b[31m" in told(session, "breakpoints")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "expected"),
     [
         ("st", ("step",)),
@@ -237,7 +238,7 @@ def test_an_empty_line_could_be_any_command() -> None:
     assert complete("", small()) == tuple(sorted(command.name for command in COMMANDS))
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "word", "expected"),
     [
         ("print norm(dW", "dW1", "print norm(dW1"),

@@ -11,6 +11,7 @@ from commanding import give, small, told
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.commands.moving import repeated
@@ -31,7 +32,7 @@ def test_a_step_tells_where_it_led_what_it_wrote_and_what_is_next() -> None:
     )
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@each_of("unit", UNITS)
 def test_steps_and_steps_back_are_those_of_the_session(unit: Unit) -> None:
     reference, session = small(), small()
     for _ in range(3):
@@ -46,7 +47,7 @@ def test_steps_and_steps_back_are_those_of_the_session(unit: Unit) -> None:
     assert session.place == reference.place
 
 
-@pytest.mark.parametrize(("command", "place"), [("step", 1), ("s", 1), ("s 5", 5), ("step 0", 0)])
+@each_of(("command", "place"), [("step", 1), ("s", 1), ("s 5", 5), ("step 0", 0)])
 def test_a_step_is_an_operation_unless_told_otherwise(command: str, place: int) -> None:
     session = small()
     give(session, command)
@@ -81,7 +82,7 @@ def test_there_is_nothing_before_the_first_step() -> None:
     assert told(session, "reverse").splitlines()[1] == "No earlier stop: the first step."
 
 
-@pytest.mark.parametrize("command", ["run", "continue", "c", "step 100 epochs", "goto epoch 15"])
+@each_of("command", ["run", "continue", "c", "step 100 epochs", "goto epoch 15"])
 def test_the_end_of_the_run_is_told(command: str) -> None:
     session = small()
     lines = give(session, command).lines
@@ -91,7 +92,7 @@ def test_the_end_of_the_run_is_told(command: str) -> None:
     assert give(session, "step", "run").lines == lines
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("command", "place"),
     [
         ("goto 412", 412),
@@ -221,7 +222,7 @@ def test_starting_again_with_another_seed() -> None:
     assert (session.seed, session.place) == (7, 0)
 
 
-@pytest.mark.parametrize("command", ["run", "run until L < 0", "goto 1000000000", "continue"])
+@each_of("command", ["run", "run until L < 0", "goto 1000000000", "continue"])
 def test_another_thread_can_interrupt_a_run_without_end(command: str) -> None:
     session, done = small(None), threading.Event()
 

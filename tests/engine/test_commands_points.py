@@ -8,6 +8,7 @@ from built_in import built_in
 from commanding import give, small, told
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine import Session
@@ -110,7 +111,7 @@ def test_a_name_that_the_prompt_reads_as_its_own_is_refused_with_advice(tmp_path
     assert typed_again(added) == replace(added, number=0)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "point"),
     [
         ("", Breakpoint("line 4")),
@@ -180,7 +181,7 @@ def test_what_is_watched_is_told_at_every_stop() -> None:
         give(session, "unwatch L")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("command", "column", "message"),
     [
         ("break dW9", 7, "the program has no tensor, phase or layer 'dW9'"),

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from in_one_test import each_of
 
 from nnstep.engine.program.compile import compile_scenario
 from nnstep.engine.program.program import CompileError
@@ -94,7 +95,7 @@ def test_inputs_have_no_gradient() -> None:
     assert "dk" not in compile_scenario(scenario).tensors
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("code", "message", "at"),
     [
         ("L = a + q", "'q' has no value here", "q"),
@@ -183,8 +184,8 @@ def test_gradients_are_summed_back_to_a_broadcast_parameter() -> None:
                 assert array.shape == session.value(name[1:]).shape
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
-@pytest.mark.parametrize("kind", ["sgd", "adam"])
+@each_of("dtype", ["float64", "float32", "float16"])
+@each_of("kind", ["sgd", "adam"])
 def test_every_tensor_of_a_run_has_the_scenarios_dtype(dtype: str, kind: str) -> None:
     scenario = network(
         (2, 3, 3),

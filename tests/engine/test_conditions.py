@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep.engine.language.computing import computing
 from nnstep.engine.language.evaluate import check_names, evaluate, holds
@@ -26,7 +27,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "value"),
     [
         ("norm(W)", np.sqrt(30.0)),
@@ -59,7 +60,7 @@ def test_values(text: str, value: float) -> None:
     assert evaluate(parse_condition(text), VALUES) == pytest.approx(value)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "truth"),
     [
         ("iteration == 30 and L < 1", True),
@@ -77,7 +78,7 @@ def test_truth(text: str, truth: bool) -> None:
     assert holds(computing(parse_condition(text)), VALUES) is truth
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "message"),
     [
         ("Q > 1", "column 1: the program has no tensor 'Q'"),
@@ -92,7 +93,7 @@ def test_what_there_is_not_is_refused_at_its_column(text: str, message: str) -> 
         check_names(parse_condition(text), VALUES)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "message"),
     [
         ("sum(W, 1.5)", "'axis' is a whole number"),
@@ -143,7 +144,7 @@ def test_a_watch_that_would_take_long_says_so_and_others_have_their_values() -> 
     assert short.value == 0.5
 
 
-@pytest.mark.parametrize("text", ["-np.all(3)", "-(a > 0)", "all(a > 0) - all(a < 0)", "-(1 < 2)"])
+@each_of("text", ["-np.all(3)", "-(a > 0)", "all(a > 0) - all(a < 0)", "-(1 < 2)"])
 def test_a_truth_value_is_no_number(text: str) -> None:
     with pytest.raises(ConditionError, match=r"- takes numbers; .*truth values"):
         evaluate(parse_condition(text), {"a": np.ones(2)})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep.engine.limits import MAX_DATA_BYTES
 from nnstep.engine.loading import load
@@ -56,7 +57,7 @@ def test_csv_targets_may_be_numbers() -> None:
     assert read_csv(b"a,b\n1,2\n", ["a"], ["b"]).y.dtype == np.int64
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("content", "message", "option"),
     [
         (b"", "the file is empty", "file"),
@@ -111,7 +112,7 @@ NPZ_MISTAKES = {
 }  # named, since a zip file holds the time at which it was made, and a test has one name for ever
 
 
-@pytest.mark.parametrize(("content", "message"), NPZ_MISTAKES.values(), ids=NPZ_MISTAKES)
+@each_of(("content", "message"), NPZ_MISTAKES.values())
 def test_npz_mistakes(content: bytes, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read_npz(content)
@@ -124,7 +125,7 @@ def test_xor_is_its_four_rows() -> None:
     assert samples.y.tolist() == [[0], [1], [1], [0]]
 
 
-@pytest.mark.parametrize("kind", ["xor", "moons", "circles", "spirals", "blobs"])
+@each_of("kind", ["xor", "moons", "circles", "spirals", "blobs"])
 def test_generated_points_depend_on_the_seed_alone(kind: str) -> None:
     first = generate(kind, samples=21, noise=0.1, seed=3)
     again = generate(kind, samples=21, noise=0.1, seed=3)
@@ -151,7 +152,7 @@ def test_generated_shapes_without_noise() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("arguments", "option"),
     [
         ({"kind": "moons", "samples": 10**15}, "samples"),
@@ -260,7 +261,7 @@ def test_a_column_of_one_value_is_only_centred(read: Reader) -> None:
     assert warning.startswith("inside/s.toml:13:15: warning: column 'b' has one value")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("data", "said"),
     [
         ('file = "gone.csv"\ninputs = "a"\ntarget = "b"', "10:8: 'gone.csv': no such file"),

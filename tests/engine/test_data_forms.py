@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep.engine.loading import load
 from nnstep.engine.scenario.errors import ScenarioError
@@ -115,7 +116,7 @@ def test_where_only_columns_would_fit_one_message_says_so(read: Write) -> None:
     assert 'orient = "columns"' in line
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("data", "loss", "units", "said"),
     [
         ("x = [[0, 1], [1, 0]]\ny = [[0, 1.5]]", "binary_cross_entropy", 1, "10:10: "),

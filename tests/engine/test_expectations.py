@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.expectations import agrees
@@ -57,7 +58,7 @@ class Write:
         return [f"{one.line}:{one.column}: {one.message}" for one in error.value.problems]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("printed", "value", "tol", "right"),
     [
         ("0.3775", 0.37745, 0.5, True),
@@ -89,7 +90,7 @@ def test_half_a_unit_of_the_last_digit(printed: str, value: float, tol: float, r
     assert agrees(printed, value, tol) is right
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("addition", "said"),
     [
         ('at = "W1"\ncell = [0]\nvalue = "1"', "22:8: a cell of W1 has 2 indices, this one 1"),
@@ -243,7 +244,7 @@ def test_an_expected_number_is_in_the_session_file(write: Write, tmp_path: Path)
     assert len(session.expectations) == 1
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("line", "said"),
     [
         ("expect L", "column 9: a printed number is given as in: expect a1"),

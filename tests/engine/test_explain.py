@@ -10,6 +10,7 @@ import pytest
 from building import expression, network
 from built_in import built_in
 from explaining import check_printed, gives
+from in_one_test import each_of
 from msgspec.structs import replace
 from oracle_scenarios import oracle_cases, read_case, scenario_text
 from random_programs import forms, random_expression, random_network
@@ -94,7 +95,7 @@ def test_a_cell_of_every_line_of_the_built_in_scenarios(name: str) -> None:
     check(built_in(name), cells=1)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@each_of("name", SMALL)
 def test_every_cell_of_two_small_scenarios(name: str) -> None:
     check(built_in(name), cells=None)
 
@@ -255,7 +256,7 @@ def test_sources_say_who_wrote_them() -> None:
 # The steps inside a cell
 
 
-@pytest.mark.parametrize("name", ["mazur", "rows", "two-layer"])
+@each_of("name", ["mazur", "rows", "two-layer"])
 def test_reductions_lead_from_the_arithmetic_to_the_value(name: str) -> None:
     for session, explanation in explained(built_in(name), 1, 1):
         if explanation.origin != "step":
@@ -295,7 +296,7 @@ def test_a_step_in_the_past_and_one_to_come_leave_the_session_where_it_is() -> N
         session.explain("dW2", (0, 1), at=1600)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("name", "index", "message"),
     [
         ("nothing", (), "there is no tensor 'nothing'"),

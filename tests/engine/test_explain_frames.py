@@ -6,6 +6,7 @@ import pytest
 from built_in import built_in
 from click.testing import CliRunner
 from commanding import give, told
+from in_one_test import each_of
 
 from nnstep.engine.commands.explaining import as_json
 from nnstep.engine.language.typed import TextError
@@ -87,7 +88,7 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("frame", FRAMES)
+@each_of("frame", FRAMES)
 def test_the_strips_of_the_design(frame: str) -> None:
     name, step, tensor, index, shapes, rule, general, printed, sentence = FRAMES[frame]
     session = Session(built_in(name))
@@ -196,7 +197,7 @@ def test_explain_at_a_step() -> None:
     assert session.place == 0
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("command", "message"),
     [
         ("explain", "a cell"),
@@ -268,7 +269,7 @@ def test_numbers_in_json_are_those_of_a_trace() -> None:
     assert json.dumps(as_json(explanation, "float64"), allow_nan=False)
 
 
-@pytest.mark.parametrize(
+@each_of(
     "arguments",
     [
         ("mazur", "dW9[0]"),

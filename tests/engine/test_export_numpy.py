@@ -26,6 +26,7 @@ from export_cases import (
     right,
     same_bits,
 )
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep import scenarios
@@ -150,13 +151,13 @@ def test_programs(number: int, dtype: str, tmp_path: Path) -> None:
     assert_prints_the_run(random_program(number, dtype), tmp_path)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@each_of("dtype", DTYPES)
 def test_programs_on_batches(dtype: str, tmp_path: Path) -> None:
     for scenario in in_batches(dtype):
         assert_prints_the_run(scenario, tmp_path, iterations=6)
 
 
-@pytest.mark.parametrize("rule", INITIALIZED, ids=str)
+@each_of("rule", INITIALIZED)
 def test_first_values_are_drawn_as_the_run_draws_them(rule: object, tmp_path: Path) -> None:
     made = random_network(3, "float32", optimizer=optimizer("sgd", {}))
     assert made.network is not None

@@ -10,6 +10,7 @@ import pytest
 from building import expression, network, optimizer
 from built_in import built_in
 from export_cases import in_batches, random_network
+from in_one_test import each_of
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.export.errors import ExportError
@@ -33,7 +34,7 @@ def rows(scenario: Scenario, iterations: int | None) -> list[dict[str, str]]:
     return list(csv.DictReader(stream))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@each_of("dtype", ["float64", "float32", "float16"])
 def test_a_row_has_all_digits_of_every_cell(dtype: str) -> None:
     for scenario in (random_network(108, dtype), random_network(110, dtype), *in_batches(dtype)):
         table = rows(scenario, 6)

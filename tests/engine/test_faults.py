@@ -19,6 +19,7 @@ from faulty import (
     wide,
     with_data,
 )
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
@@ -94,7 +95,7 @@ def test_half_of_the_units_may_be_dead() -> None:
     assert faults(given(relu_layers(), b1=[-50, -50, -50, 0, 0, 0]), 3) == []
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 20])
+@each_of("batch_size", [1, 3, 20])
 def test_dead_units_are_named_in_the_first_pass_whatever_the_batch(batch_size: int) -> None:
     case = given(relu_layers(batch_size=batch_size), b1=-50.0)
     fault = named(faults(case, 5), "dead ReLU", 1)
@@ -111,7 +112,7 @@ def test_units_that_die_later_are_named_when_they_do() -> None:
     assert fault.value == dead[first]
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
+@each_of("batch_size", [1, 2])
 def test_units_off_for_the_rows_of_a_small_batch_are_not_dead(batch_size: int) -> None:
     run = Recorded(relu_layers(batch_size=batch_size, optimized=optimizer("sgd", 0.01)), 200)
     off = [np.mean((run.written("a1", i, "forward") == 0).all(axis=0)) for i in range(200)]
@@ -119,7 +120,7 @@ def test_units_off_for_the_rows_of_a_small_batch_are_not_dead(batch_size: int) -
     assert run.faults() == []
 
 
-@pytest.mark.parametrize(("off", "rows", "dead"), [(5, 1, False), (6, 1, True), (4, 4, False)])
+@each_of(("off", "rows", "dead"), [(5, 1, False), (6, 1, True), (4, 4, False)])
 def test_with_few_rows_of_data_it_takes_more_units(off: int, rows: int, dead: bool) -> None:
     case = given(relu_layers(rows=rows), W1=np.eye(6, 3), b1=[-50.0] * off + [50.0] * (6 - off))
     assert (("dead ReLU", 1) in kinds(faults(case))) == dead
@@ -143,7 +144,7 @@ def test_zero_weights_have_symmetry_and_no_gradient() -> None:
         assert named(found, "symmetry", layer).value == 4
 
 
-@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+@each_of("layout", ["out_in", "in_out"])
 def test_two_units_alike_are_enough_for_symmetry(layout: Any) -> None:
     case = network((2, 3, 1), rows=8, loss=MEAN)
     assert case.network is not None
@@ -160,7 +161,7 @@ def test_two_units_alike_are_enough_for_symmetry(layout: Any) -> None:
     assert faults(given(case, W1=alike[0], W2=alike[1], b1=[0.0, 0.0, 0.1])) == []
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@each_of("activation", ["sigmoid", "tanh"])
 def test_saturation_is_named_where_z_is_written(activation: str) -> None:
     case = network((3, 6, 1), activations=(activation, "identity"), rows=20, loss=MEAN)
     weights = 40 * np.random.default_rng(1).standard_normal((6, 3))
@@ -254,7 +255,7 @@ def test_exploding_gradients_are_named_at_the_gradient() -> None:
     assert fault.threshold == 1e6 < fault.value
 
 
-@pytest.mark.parametrize("clip", [Clip("norm", 1.0), Clip("value", 0.1)])
+@each_of("clip", [Clip("norm", 1.0), Clip("value", 0.1)])
 def test_clipping_does_not_hide_an_exploding_gradient(clip: Clip) -> None:
     clipped = optimizer("sgd", 0.1, clip)
     case = network((3, 4, 1), activations=("identity",) * 2, rows=20, loss=MEAN, optimized=clipped)
@@ -321,7 +322,7 @@ def test_large_arrays_are_judged_as_small_ones_are() -> None:
 # What hid faults, and what explains them
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("l2", "dtype"),
     [(0.0, "float64"), (1e-4, "float64"), (0.5, "float64"), (1e-4, "float32"), (1e-2, "float32")],
 )
@@ -338,7 +339,7 @@ def test_a_penalty_hides_no_lost_gradient(l2: float, dtype: str) -> None:
     assert named(faults(dead), "no gradient", 1).value == 0
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.1, 1e-3])
+@each_of("scale", [1.0, 0.1, 1e-3])
 def test_small_targets_hide_no_fault(scale: float) -> None:
     case = given(network((3, 4, 1), rows=20, loss=MEAN), W1=0.0, W2=0.0)
     assert case.data is not None
@@ -371,7 +372,7 @@ def test_targets_that_are_all_equal() -> None:
     assert "equal targets" not in {f.name for f in faults(network(rows=1), 1)}
 
 
-@pytest.mark.parametrize(("dtype", "rate"), [("float16", 1e-4), ("float32", 1e-8)])
+@each_of(("dtype", "rate"), [("float16", 1e-4), ("float32", 1e-8)])
 def test_a_step_below_half_a_distance_is_lost(dtype: str, rate: float) -> None:
     case = network((3, 4, 1), rows=20, loss=MEAN, dtype=dtype, optimized=optimizer("sgd", rate))
     run = Recorded(case, 1)

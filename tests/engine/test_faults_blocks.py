@@ -11,6 +11,7 @@ from examples import examples
 from faulty import MEAN, Recorded, far_off, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
@@ -125,7 +126,7 @@ def test_built_in_scenarios_can_be_divided_too(name: str) -> None:
     assert brief(divided(run, range(1, end + 1))) == brief(divided(run, [end]))
 
 
-@pytest.mark.parametrize("lr", [0.01, 30.0, 900.0, 1e120])
+@each_of("lr", [0.01, 30.0, 900.0, 1e120])
 def test_large_arrays_can_be_divided_too(lr: float) -> None:
     run = Recorded(wide(optimized=optimizer("sgd", lr)), 6)
     end = 6 * len(run.program)

@@ -14,6 +14,7 @@ from faulty import (
     wide,
     with_data,
 )
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
@@ -46,7 +47,7 @@ def test_numbers_whose_squares_overflow_are_finite() -> None:
     assert run.faults() == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("x", np.nan), ("x", np.inf), ("y", np.nan)])
+@each_of(("name", "value"), [("x", np.nan), ("x", np.inf), ("y", np.nan)])
 def test_data_that_are_not_finite_stop_at_their_batch(name: str, value: float) -> None:
     case = network((3, 2, 1), rows=12, batch_size=4, loss=MEAN)
     assert case.data is not None
@@ -153,7 +154,7 @@ def test_the_log_of_an_exact_zero_and_where_its_digits_were_lost() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("code", "a", "says"),
     [
         ("L = sum(log(a))", [1.0, 0.0], "the log of an exact 0: a[1] is 0."),

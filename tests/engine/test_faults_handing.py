@@ -3,8 +3,8 @@
 import ast
 
 import numpy as np
-import pytest
 from building import network, optimizer
+from in_one_test import each_of
 
 from nnstep.engine.faults.handing import hands_on
 from nnstep.engine.faults.passes import Written
@@ -22,9 +22,9 @@ HIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("text", SHOWN)
-@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@each_of("text", SHOWN)
+@each_of("value", [np.inf, -np.inf, np.nan])
+@each_of("dtype", ["float64", "float32", "float16"])
 def test_one_cell_that_is_not_finite_shows(text: str, value: float, dtype: str) -> None:
     tree = ast.parse(text, mode="eval").body
     names = hands_on(tree)
@@ -39,7 +39,7 @@ def test_one_cell_that_is_not_finite_shows(text: str, value: float, dtype: str) 
             assert not np.isfinite(result).all(), name
 
 
-@pytest.mark.parametrize("text", HIDDEN)
+@each_of("text", HIDDEN)
 def test_what_can_hide_an_infinity_hands_nothing_on(text: str) -> None:
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     assert not names & hands_on(ast.parse(text, mode="eval").body)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from building import expression, network, optimizer
 from faulty import MEAN, Recorded, faults, given, kinds, named, noisy, with_layers
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
@@ -90,7 +91,7 @@ def test_without_an_optimizer_there_are_no_updates_to_judge() -> None:
 # Other dtypes, and expressions
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@each_of("dtype", ["float16", "float32"])
 def test_narrow_dtypes_are_measured_in_float64(dtype: str) -> None:
     case = network((3, 4, 1), rows=20, loss=MEAN, dtype=dtype, optimized=optimizer("sgd", 500.0))
     run = Recorded(case, 1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from built_in import built_in
+from in_one_test import each_of
 from oracle_scenarios import (
     BUFFERS,
     ORACLES,
@@ -74,7 +75,7 @@ def test_unknown_name() -> None:
         scenarios.path("nonesuch")
 
 
-@pytest.mark.parametrize("name", scenarios.names())
+@each_of("name", scenarios.names())
 def test_loads_without_warning(name: str) -> None:
     scenario = built_in(name)
     assert scenario.warnings == ()
@@ -84,7 +85,7 @@ def test_loads_without_warning(name: str) -> None:
     assert scenario.source
 
 
-@pytest.mark.parametrize("name", ["two-layer", "xor", "blocks", "rows"])
+@each_of("name", ["two-layer", "xor", "blocks", "rows"])
 def test_small_networks(name: str) -> None:
     oracle, done = gallery(name), run(name)
     for iteration, step in zip(done, oracle["steps"], strict=False):
@@ -137,7 +138,7 @@ def measure(name: str) -> Measured:
     return kept
 
 
-@pytest.mark.parametrize("name", ["iris", "digits"])
+@each_of("name", ["iris", "digits"])
 def test_first_iteration_of_real_data(name: str) -> None:
     tensors, begin = gallery(name)["first"]["tensors"], measure(name).begin
     for layer in range(1, len(tensors["db"]) + 1):
@@ -149,7 +150,7 @@ def test_first_iteration_of_real_data(name: str) -> None:
         assert_close(first_row, tensors["dW_first_row"][layer - 1], f"{name}: dW{layer}")
 
 
-@pytest.mark.parametrize("name", ["iris", "digits"])
+@each_of("name", ["iris", "digits"])
 def test_beginning_of_real_data(name: str) -> None:
     oracle, run = gallery(name)["first"], measure(name)
     losses = np.array(run.losses[: len(oracle["losses"])])
@@ -158,7 +159,7 @@ def test_beginning_of_real_data(name: str) -> None:
     assert_close(run.last_weights, oracle["W_last"], f"{name}: {run.names[-2]}", LOOSE)
 
 
-@pytest.mark.parametrize("name", ["iris", "digits"])
+@each_of("name", ["iris", "digits"])
 def test_epochs_of_real_data(name: str) -> None:
     oracle, run = gallery(name), measure(name)
     assert len(run.losses) == oracle["epoch_ends"][-1]["iteration"] + 1
@@ -173,9 +174,7 @@ def test_epochs_of_real_data(name: str) -> None:
     assert_close(run.after[run.names[-1]], last, f"{name}: {run.names[-1]} at the end", 1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "oracle"), [("mazur", "mazur_step_by_step"), ("lamsal", "theneuralblog_lamsal")]
-)
+@each_of(("name", "oracle"), [("mazur", "mazur_step_by_step"), ("lamsal", "theneuralblog_lamsal")])
 def test_published_numbers(name: str, oracle: str) -> None:
     case = read_case(ORACLES / "published" / f"{oracle}.json")
     for iteration, step in zip(run(name), case["steps"], strict=False):

@@ -7,6 +7,7 @@ import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 
 from nnstep.engine.language.nodes import (
     Assignment,
@@ -93,7 +94,7 @@ def pythons(node: Any) -> Any:
     raise AssertionError(ast.dump(node))
 
 
-@pytest.mark.parametrize(
+@each_of(
     "text",
     [
         "-a ** 2",
@@ -119,7 +120,7 @@ def test_precedence_is_that_of_python(text: str) -> None:
     assert ours(parse_expression(text)) == pythons(ast.parse(text, mode="eval").body)
 
 
-@pytest.mark.parametrize(
+@each_of(
     "text",
     [
         "not a == b and c or d",
@@ -247,7 +248,7 @@ EXPRESSION_MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "start", "message"), EXPRESSION_MISTAKES)
+@each_of(("text", "start", "message"), EXPRESSION_MISTAKES)
 def test_mistakes_in_expressions(text: str, start: int, message: str) -> None:
     with pytest.raises(GrammarError) as caught:
         parse_expression(text)
@@ -256,7 +257,7 @@ def test_mistakes_in_expressions(text: str, start: int, message: str) -> None:
     assert caught.value.message.isprintable()
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "start", "message"),
     [
         ("a = b", 2, "compares with '==', not '='"),
@@ -275,7 +276,7 @@ def test_mistakes_in_conditions(text: str, start: int, message: str) -> None:
     assert message in caught.value.message
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "start", "message"),
     [
         ("d == a", 2, "assigns with '='"),
@@ -298,7 +299,7 @@ def test_mistakes_in_programs(text: str, start: int, message: str) -> None:
     assert message in caught.value.message
 
 
-@pytest.mark.parametrize(
+@each_of(
     "text",
     [
         "(" * 1_000,

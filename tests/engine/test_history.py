@@ -14,6 +14,7 @@ from examples import examples
 from fresh_runs import NOTHING_KEPT, UNLIMITED, assert_same, fresh, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_one_test import each_of
 
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.nodes import ConditionError
@@ -108,7 +109,7 @@ def test_what_was_written_is_the_very_array_that_is_there_again() -> None:
     assert all(session.value(name) is before[name] for name in ("z1", "dW1", "W1"))
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@each_of("unit", UNITS)
 def test_back_by_a_unit_is_where_the_unit_on_came_from(unit: Unit) -> None:
     session = Session(network((2, 2, 1), rows=4, batch_size=2), iterations=6)
     begins = [0]
@@ -122,7 +123,7 @@ def test_back_by_a_unit_is_where_the_unit_on_came_from(unit: Unit) -> None:
     assert session.back(unit) == begins[1]
 
 
-@pytest.mark.parametrize("place", [-1, 1.0, "3", True, 10**9])
+@each_of("place", [-1, 1.0, "3", True, 10**9])
 def test_a_place_that_the_run_does_not_have_is_refused(place: Any) -> None:
     session = Session(network(), iterations=2)
     session.step()

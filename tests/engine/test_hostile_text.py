@@ -12,6 +12,7 @@ import pytest
 from examples import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from in_one_test import each_of
 from scenario_texts import NETWORK, PROGRAM
 
 from nnstep.engine.loading import load
@@ -114,7 +115,7 @@ def assert_fit_to_show(line: str) -> None:
     assert not bad, line[:200]
 
 
-@pytest.mark.parametrize("number", range(len(SCENARIOS)))
+@each_of("number", range(len(SCENARIOS)))
 def test_the_scenarios_are_sound_before_a_text_is_put_in(number: int, tmp_path: Path) -> None:
     write(tmp_path, document(tomllib.loads(SCENARIOS[number])))
     load(tmp_path / "s.toml")
@@ -167,7 +168,7 @@ def test_a_csv_file_with_hostile_names(tmp_path: Path) -> None:
         assert_fit_to_show(line)
 
 
-@pytest.mark.parametrize("text", [BAD, "x" * 90_000])
+@each_of("text", [BAD, "x" * 90_000])
 def test_a_session_files_scenario_name(text: str) -> None:
     assert_fit_to_show(str(Reference("", "", name=text)))
     assert_fit_to_show(str(Reference("", "", path=text)))

@@ -9,6 +9,7 @@ from building import expression, optimizer, shuffled
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 from msgspec.structs import replace
 from worked_sessions import (
     EVERYTHING_KEPT,
@@ -105,7 +106,7 @@ def changed_scenarios() -> Iterator[Scenario]:
     yield expression("d = a * a\ne = d + b", "e", a=np.empty((2, 0)), b=1.0)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@each_of("dtype", ["float64", "float32", "float16"])
 def test_what_is_not_finite_comes_back_with_its_sign(dtype: str) -> None:
     worked = Worked(shuffled(0, dtype))
     values = ["nan", "-nan", "inf", "-inf", "-0.0", "0.1"]

@@ -7,6 +7,7 @@ import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_one_test import each_of
 from worked_sessions import Worked, code, of_kind, walk
 
 from nnstep.engine.saving.journal import (
@@ -157,7 +158,7 @@ def test_a_file_of_format_1_is_refused_in_a_sentence() -> None:
     assert "make its edits, which it lists, here again" in said
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("content", "said"),
     [
         (b"", "this is no session file"),
@@ -195,7 +196,7 @@ def test_more_lines_than_can_be_read_are_not_written() -> None:
         case.contents()
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("line", "said"),
     [
         ("watch a" + " " * 500_000, "is longer than 100000 characters"),
@@ -235,7 +236,7 @@ def test_a_place_beyond_all_places_is_no_trouble() -> None:
     assert opened(of_rows(header, "goto 99999999999999999\n")).problem.startswith("w.session: line")
 
 
-@pytest.mark.parametrize("line", ["goto 100000001", "step 999999999", "goto iteration 99999999"])
+@each_of("line", ["goto 100000001", "step 999999999", "goto iteration 99999999"])
 def test_more_than_it_may_ask_for_is_not_even_begun(line: str) -> None:
     header = f"{rows()[0].rpartition('  # ')[0]}\n"
     replayed = opened(of_rows(header, "goto 3\n", f"{line}\n"))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from building import expression, network, optimizer
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep import scenarios
 from nnstep.engine.arrays import Array
@@ -82,7 +83,7 @@ def test_listings_of_networks(loss: Loss, activations: tuple[str, ...], dtype: s
     )
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@each_of("dtype", ["float64", "float32", "float16"])
 def test_listings_of_expressions(dtype: str) -> None:
     data = Data(np.ones((3, 2), dtype), np.ones((3, 1), dtype), 2)
     code = """

@@ -2,6 +2,7 @@
 
 import pytest
 from built_in import built_in
+from in_one_test import each_of
 from mistakes_found import fitting_in
 
 from nnstep import scenarios
@@ -9,7 +10,7 @@ from nnstep.engine import Session, load
 from nnstep.engine.override.mistakes import MISTAKES, MistakeError, fitting, planted
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("scenario", "mistake", "line"),
     [
         ("rows", "missing-1-m", "dz2 = a2 - y"),
@@ -51,7 +52,7 @@ def test_each_fits_somewhere_in_the_gallery() -> None:
     assert found == set(MISTAKES)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("mistake", "message"),
     [
         ("mising-derivative", "did you mean 'missing-derivative'?"),

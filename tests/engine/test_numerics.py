@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from building import expression, network, optimizer
 from commanding import give
+from in_one_test import each_of
 from msgspec.structs import replace
 from oracle_scenarios import ORACLES, numbers
 
@@ -21,7 +21,7 @@ from nnstep.engine.verification.verdict import Verdict
 ORACLE = json.loads((ORACLES / "numerics" / "cases.json").read_text())
 
 
-@pytest.mark.parametrize("case", ORACLE["nan"], ids=lambda case: case["code"])
+@each_of("case", ORACLE["nan"])
 def test_slopes_at_nan(case: dict[str, Any]) -> None:
     given: dict[str, Any] = {name: numbers(ORACLE[name]) for name in "ab"}
     session = Session(expression(f"v = {case['code']}\nL = sum(v)", "L", **given), iterations=1)
@@ -30,7 +30,7 @@ def test_slopes_at_nan(case: dict[str, Any]) -> None:
         np.testing.assert_array_equal(session.value(name), numbers(case[key]), err_msg=name)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@each_of("dtype", ["float64", "float32", "float16"])
 def test_the_slope_of_an_absolute_error_of_nan_is_0_as_in_pytorch(dtype: str) -> None:
     """So is that of |d| alone, which the oracle has, `l1_loss` being its mean."""
     scenario = network((1, 2), activations=("identity",), dtype=dtype, loss=Loss("mae", "mean"))
@@ -48,7 +48,7 @@ def test_the_slope_of_an_absolute_error_of_nan_is_0_as_in_pytorch(dtype: str) ->
     assert np.isfinite(session.value("dW1")).all()
 
 
-@pytest.mark.parametrize("case", ORACLE["half"], ids=lambda case: case["code"])
+@each_of("case", ORACLE["half"])
 def test_half_precision(case: dict[str, Any]) -> None:
     x = np.tile(numbers(case["x"]).astype(np.float16), case.get("times", 1))
     code = f"v = {case['code']}\nL = sum(v)"
@@ -64,7 +64,7 @@ def test_half_precision(case: dict[str, Any]) -> None:
     assert not any(character in "123456789" for character in by_hand[0].rpartition("=")[2][:4])
 
 
-@pytest.mark.parametrize("case", ORACLE["op_by_op"]["cases"], ids=lambda case: case["code"])
+@each_of("case", ORACLE["op_by_op"]["cases"])
 def test_in_half_precision_each_operation_rounds_as_in_pytorch(case: dict[str, Any]) -> None:
     """To the same bits: what adds up, counts or has a power on its way is all that is wider."""
     given: dict[str, Any] = {
@@ -79,8 +79,8 @@ def test_in_half_precision_each_operation_rounds_as_in_pytorch(case: dict[str, A
     np.testing.assert_array_equal(by_hand, expected)
 
 
-@pytest.mark.parametrize("count", ["x.size", "len(x)"])
-@pytest.mark.parametrize("size", [5, 80000])
+@each_of("count", ["x.size", "len(x)"])
+@each_of("size", [5, 80000])
 def test_a_mean_written_out_counts_beyond_float16(count: str, size: int) -> None:
     """65,504 is the largest float16, and a whole number above 2,048 may not be one."""
     x = np.full(size, 0.5, np.float16)
@@ -94,7 +94,7 @@ def test_a_mean_written_out_counts_beyond_float16(count: str, size: int) -> None
     assert session.verify(sample=4).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("size", "doubts"), [(60000, 0), (80000, 1)])
+@each_of(("size", "doubts"), [(60000, 0), (80000, 1)])
 def test_a_count_with_a_line_of_its_own_that_float16_does_not_hold_is_told(
     size: int, doubts: int
 ) -> None:
@@ -133,7 +133,7 @@ WIDE = np.linspace(-250, 350, 3000)
 MANY = np.tile([0.5, -0.25], 40000)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("code", "given"),
     [
         ("v = var(x)", {"x": WIDE}),
@@ -149,7 +149,7 @@ MANY = np.tile([0.5, -0.25], 40000)
         ("v = log_softmax(x)", {"x": [[0.0, 2.0, -1.0]]}),
     ],
 )
-@pytest.mark.parametrize("scale", [1.0, 200.0])
+@each_of("scale", [1.0, 200.0])
 def test_what_float16_can_hold_is_not_lost_on_the_way(
     code: str, given: dict[str, Any], scale: float
 ) -> None:
@@ -164,8 +164,8 @@ def test_what_float16_can_hold_is_not_lost_on_the_way(
         np.testing.assert_allclose(value[held], expected[held], rtol=5e-3, atol=2e-7, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", ["mse", "half_squared_error", "mae", "huber"])
-@pytest.mark.parametrize("rows", [4, 70000])
+@each_of("kind", ["mse", "half_squared_error", "mae", "huber"])
+@each_of("rows", [4, 70000])
 def test_losses_in_half_precision_overflow_no_sooner_than_their_result(
     kind: str, rows: int
 ) -> None:
@@ -194,7 +194,7 @@ def test_the_square_of_a_gradient_in_adam_is_averaged_before_it_is_rounded() -> 
     assert session.value("v_a") == np.float16(90)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "batch_mean"])
+@each_of("reduction", ["mean", "batch_mean"])
 def test_a_mean_over_rows_in_half_precision_does_not_overflow(reduction: Any) -> None:
     rows = Data(np.ones((4096, 1), np.float16), np.full((4096, 1), -10, np.float16), 4096)
     scenario = network(
@@ -233,7 +233,7 @@ def test_an_eps_that_is_0_in_the_type_of_the_run_is_warned_of(tmp_path: Path) ->
         assert not load(path).warnings
 
 
-@pytest.mark.parametrize("reduction", ["mean", "batch_mean", "sum"])
+@each_of("reduction", ["mean", "batch_mean", "sum"])
 def test_the_same_mistakes_can_be_planted_in_half_precision(reduction: Any) -> None:
     fit = {}
     for dtype in ("float64", "float16"):
@@ -246,7 +246,7 @@ def test_the_same_mistakes_can_be_planted_in_half_precision(reduction: Any) -> N
     assert ("missing-1-m" in fit["float16"]) == (reduction != "sum")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float16"])
+@each_of("dtype", ["float64", "float16"])
 def test_a_slope_is_explained_as_the_factor_that_it_is(dtype: str) -> None:
     session = Session(network((2, 2, 1), activations=("tanh", "tanh"), dtype=dtype))
     session.run(lambda step: "dz1" in step.writes)

@@ -9,6 +9,7 @@ import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations import arithmetic, elements
@@ -135,8 +136,8 @@ def test_reductions(
     assert operation.shape(shape, **operation.settings) == expected
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "var", "logsumexp"])
-@pytest.mark.parametrize("axis", [(0, 1), (-1, 0), (2,)])
+@each_of("name", ["sum", "mean", "max", "min", "var", "logsumexp"])
+@each_of("axis", [(0, 1), (-1, 0), (2,)])
 def test_reductions_over_several_axes(name: str, axis: tuple[int, ...]) -> None:
     for keepdims in (False, True):
         operation = FUNCTIONS[name].operation.with_settings(axis=axis, keepdims=keepdims)
@@ -162,7 +163,7 @@ def test_clip(seed: int) -> None:
     assert at_bounds.tolist() == [1, 1]  # as torch.clamp
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (-1,), (2, -1, 3), 12])
+@each_of("shape", [(4, 3), (-1,), (2, -1, 3), 12])
 def test_reshape(shape: int | tuple[int, ...]) -> None:
     operation = elements.RESHAPE.with_settings(shape=shape)
     inputs = {"x": smooth_values(1, (3, 4))}
@@ -170,7 +171,7 @@ def test_reshape(shape: int | tuple[int, ...]) -> None:
     check_shape(operation, inputs)
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
+@each_of("axis", [0, 1, -1])
 def test_concatenate(axis: int) -> None:
     operation = elements.CONCATENATE.with_settings(axis=axis)
     shapes = ((2, 3), (4, 3)) if axis == 0 else ((2, 3), (2, 1))
@@ -179,8 +180,8 @@ def test_concatenate(axis: int) -> None:
     check_shape(operation, inputs)
 
 
-@pytest.mark.parametrize("places", [[2, 0, 2], 1, [[0, 1], [2, 2]]])
-@pytest.mark.parametrize("axis", [0, 1])
+@each_of("places", [[2, 0, 2], 1, [[0, 1], [2, 2]]])
+@each_of("axis", [0, 1])
 def test_take(places: Any, axis: int) -> None:
     operation = elements.TAKE.with_settings(axis=axis)
     inputs = {"x": smooth_values(1, (3, 4)), "places": np.array(places)}
@@ -188,7 +189,7 @@ def test_take(places: Any, axis: int) -> None:
     check_shape(operation, inputs)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("operation", "shapes", "message"),
     [
         (elements.RESHAPE.with_settings(shape=(5, -1)), [(3, 4)], "12 numbers, which do not fit"),
@@ -226,9 +227,7 @@ def test_transpose(shape: tuple[int, ...], seed: int) -> None:
     check(elements.TRANSPOSE, {"x": smooth_values(seed, shape)}, seed)
 
 
-@pytest.mark.parametrize(
-    "index", [(0,), (-1, 2), (slice(None), 1), (slice(1, 3), slice(None, None, 2))]
-)
+@each_of("index", [(0,), (-1, 2), (slice(None), 1), (slice(1, 3), slice(None, None, 2))])
 def test_indexing(index: tuple[int | slice, ...]) -> None:
     operation = elements.INDEX.with_settings(index=index)
     x = smooth_values(1, (3, 4))
@@ -310,7 +309,7 @@ def test_losses(
         assert relative_error(analytic, numeric(lambda z: loss(f(z)), z, one)) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "identity"])
+@each_of("name", [name for name in ACTIVATIONS if name != "identity"])
 def test_activations_neither_overflow_nor_warn_far_out(name: str) -> None:
     far = np.array([-1e4, -745.0, -40.0, 40.0, 745.0, 1e4])
     with np.errstate(over="raise", invalid="raise", divide="raise"):
@@ -330,8 +329,8 @@ SET: dict[str, dict[str, Any]] = {"clip": {"low": 0.5, "high": 1.0}, "reshape": 
 PLACES = {"take": "places", "one_hot": "y"}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("name", list(FUNCTIONS))
+@each_of("dtype", ["float32", "float16"])
+@each_of("name", list(FUNCTIONS))
 def test_operations_keep_the_dtype(name: str, dtype: str) -> None:
     function = FUNCTIONS[name]
     operation = function.operation.with_settings(**SET.get(name, {}))

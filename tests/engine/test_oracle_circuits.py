@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
+from in_one_test import each_of
 from oracle_scenarios import ORACLES, Arrays, assert_close, iterations, lookup, read_case, toml
 
 from nnstep.engine.loading import load
@@ -94,7 +94,7 @@ def evaluate(code: str, loss: str, parameters: Mapping[str, object], folder: Pat
     return only.after
 
 
-@pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit.oracle)
+@each_of("circuit", CIRCUITS)
 def test_values_and_gradients(circuit: Circuit, tmp_path: Path) -> None:
     case = read_case(ORACLES / "published" / f"{circuit.oracle}.json")
     result = case["result"]
@@ -108,7 +108,7 @@ def test_values_and_gradients(circuit: Circuit, tmp_path: Path) -> None:
             assert_close(tensors[gradient], expected, gradient)
 
 
-@pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit.oracle)
+@each_of("circuit", CIRCUITS)
 def test_printed_numbers(circuit: Circuit, tmp_path: Path) -> None:
     case = read_case(ORACLES / "published" / f"{circuit.oracle}.json")
     given = {name: case["result"]["value"][name] for name in circuit.given}

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
+from in_one_test import each_of
 from oracle_scenarios import ORACLES
 
 from nnstep.engine.language.evaluate import evaluate
@@ -16,7 +16,7 @@ ORACLE = json.loads((ORACLES / "functions" / "cases.json").read_text())
 GIVEN = {name: np.array(ORACLE[name]) for name in ("x", "w", "y")}
 
 
-@pytest.mark.parametrize("case", ORACLE["cases"], ids=lambda case: case["code"])
+@each_of("case", ORACLE["cases"])
 def test_a_line_of_a_program(case: dict[str, Any]) -> None:
     code = f"value = {case['code']}\nL = sum(value * upstream)"
     expression = Expression(
@@ -34,7 +34,7 @@ def test_a_line_of_a_program(case: dict[str, Any]) -> None:
         np.testing.assert_allclose(session.value(name), expected, rtol=1e-9, atol=1e-14)
 
 
-@pytest.mark.parametrize("case", ORACLE["cases"], ids=lambda case: case["code"])
+@each_of("case", ORACLE["cases"])
 def test_the_same_as_a_watch(case: dict[str, Any]) -> None:
     value = evaluate(parse_condition(case["code"]), GIVEN)
     np.testing.assert_allclose(value, case["value"], rtol=1e-9, atol=1e-14)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from in_one_test import each_of
 from oracle_scenarios import (
     Iteration,
     assert_close,
@@ -29,7 +30,7 @@ def run(text: str, folder: Path) -> list[Iteration]:
     return list(iterations(Session(load(path))))
 
 
-@pytest.mark.parametrize("path", TORCH + PUBLISHED, ids=lambda path: path.stem)
+@each_of("path", TORCH + PUBLISHED)
 def test_every_tensor_of_every_step(path: Path, tmp_path: Path) -> None:
     for case in variants(read_case(path)):
         saturated = case["name"] == "fail_bce_saturated"
@@ -60,7 +61,7 @@ def test_the_long_way_through_the_last_activation(path: Path, tmp_path: Path) ->
         assert iteration.computed(f"da{last}") is not None
 
 
-@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+@each_of("path", PUBLISHED)
 def test_printed_numbers(path: Path, tmp_path: Path) -> None:
     case = read_case(path)
     done = run(scenario_text(case), tmp_path)

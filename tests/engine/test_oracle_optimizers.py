@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
 from building import expression, network, optimizer
+from in_one_test import each_of
 from oracle_scenarios import ORACLES
 
 from nnstep.engine.program.compile import compile_scenario
@@ -28,8 +28,8 @@ def scenario_of(case: dict[str, Any], dtype: str = "float64") -> Scenario:
     )
 
 
-@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-9), ("float32", 2e-5)])
-@pytest.mark.parametrize("case", ORACLE["cases"], ids=lambda case: str(case["options"]))
+@each_of(("dtype", "rtol"), [("float64", 1e-9), ("float32", 2e-5)])
+@each_of("case", ORACLE["cases"])
 def test_every_tensor_of_every_step(case: dict[str, Any], dtype: str, rtol: float) -> None:
     steps = case[dtype]
     session = Session(scenario_of(case, dtype), iterations=len(steps))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
+from in_one_test import each_of
 from oracle_scenarios import (
     ACTIVATIONS,
     ORACLES,
@@ -55,18 +55,14 @@ def program(code: str, given: dict[str, object], folder: Path) -> Arrays:
     )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["activation"])
+@each_of("row", ROWS)
 def test_in_a_network(row: dict[str, Any], tmp_path: Path) -> None:
     tensors = network(row["activation"], TABLE["x"], tmp_path)
     assert_close(tensors["a1"][:, 0], row["y"], "value")
     assert_close(tensors["dz1"][:, 0], row["dy_dx"], "slope")
 
 
-@pytest.mark.parametrize(
-    "row",
-    [row for row in ROWS if row["activation"] != "identity"],
-    ids=lambda row: row["activation"],
-)
+@each_of("row", [row for row in ROWS if row["activation"] != "identity"])
 def test_in_a_program(row: dict[str, Any], tmp_path: Path) -> None:
     name = FUNCTIONS.get(row["activation"], row["activation"])
     tensors = program(f"p = {name}(x)\nL = sum(p)", {"x": TABLE["x"]}, tmp_path)
@@ -74,8 +70,8 @@ def test_in_a_program(row: dict[str, Any], tmp_path: Path) -> None:
     assert_close(tensors["dx"], row["dy_dx"], "slope")
 
 
-@pytest.mark.parametrize("x", [0.0, -0.0])
-@pytest.mark.parametrize("function", ["relu", "leaky_relu", "elu", "abs"])
+@each_of("x", [0.0, -0.0])
+@each_of("function", ["relu", "leaky_relu", "elu", "abs"])
 def test_slopes_at_the_kink(function: str, x: float, tmp_path: Path) -> None:
     named = {"leaky_relu": "leaky_relu_0.01"}.get(function, function)
     rows = [row for row in KINKS["rows"] if row["op"] == named]
@@ -86,7 +82,7 @@ def test_slopes_at_the_kink(function: str, x: float, tmp_path: Path) -> None:
     assert rows
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu"])
+@each_of("activation", ["relu", "leaky_relu", "elu"])
 def test_slopes_at_the_kink_in_a_network(activation: str, tmp_path: Path) -> None:
     named = {"leaky_relu": "leaky_relu_0.01"}.get(activation, activation)
     row = next(row for row in KINKS["rows"] if row["op"] == named)

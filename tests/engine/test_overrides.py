@@ -12,6 +12,7 @@ from commanding import give, told
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 
 from nnstep import scenarios
 from nnstep.engine import Interpreter, OverrideError, ScenarioError, Session, load
@@ -111,7 +112,7 @@ def with_override(folder: Path, table: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("line", "message"),
     [
         ("dz1 = da1 * Z * (1 - Z)", "Z is no tensor here; did you mean z1?"),

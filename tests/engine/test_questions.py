@@ -8,6 +8,7 @@ import pytest
 from building import network, optimizer
 from built_in import built_in
 from commanding import give, told
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
@@ -42,7 +43,7 @@ def reason(session: Session, name: str, index: tuple[int, ...]) -> str | None:
     return found.reason if found else None
 
 
-@pytest.mark.parametrize("unit", range(3))
+@each_of("unit", range(3))
 def test_no_gradient(unit: int) -> None:
     bias = [0.1, 0.1, 0.1]
     bias[unit] = -100.0
@@ -55,7 +56,7 @@ def test_no_gradient(unit: int) -> None:
     assert reason(session, "W1", ((unit + 1) % 3, 1)) is None
 
 
-@pytest.mark.parametrize("kind", ["sgd", "adam", "rmsprop", "adagrad"])
+@each_of("kind", ["sgd", "adam", "rmsprop", "adagrad"])
 def test_no_rate(kind: str) -> None:
     session = after_update(planted(optimized=optimizer(kind, 0.0)))
     assert reason(session, "W1", (0, 1)) == "rate"
@@ -68,7 +69,7 @@ def test_frozen() -> None:
     assert reason(session, "W1", (1, 1)) is None
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each_of("dtype", ["float32", "float64"])
 def test_rounded(dtype: str) -> None:
     rate = float(np.finfo(dtype).eps) * 1e-3
     session = after_update(planted(dtype=dtype, optimized=optimizer("sgd", rate)))
@@ -77,7 +78,7 @@ def test_rounded(dtype: str) -> None:
     assert dtype in told(session, "unchanged W1[0, 1]")
 
 
-@pytest.mark.parametrize("kind", ["value", "norm"])
+@each_of("kind", ["value", "norm"])
 def test_clipped(kind: str) -> None:
     clip = Clip("norm" if kind == "norm" else "value", 1e-18)
     session = after_update(planted(optimized=optimizer("sgd", 0.5, clip)))
@@ -101,7 +102,7 @@ def test_before_any_update_nothing_is_said_of_one() -> None:
         give(session, "unchanged dW1[0, 0]")
 
 
-@pytest.mark.parametrize("name", ["vanishing", "xor", "mazur"])
+@each_of("name", ["vanishing", "xor", "mazur"])
 def test_factors_multiply_to_the_cell(name: str) -> None:
     session = after_update(Session(built_in(name)).scenario)
     for cell, array in session.values().items():

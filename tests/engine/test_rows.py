@@ -13,7 +13,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 import numpy as np
-import pytest
+from in_one_test import each_of
 
 import nnstep.engine.operations
 import nnstep.engine.program
@@ -69,14 +69,14 @@ def differences(function: Callable[[Array], Any], x: Array) -> Array:
     return slopes
 
 
-@pytest.mark.parametrize("operation", [*activations()], ids=lambda o: f"{o.name}-{o.settings}")
+@each_of("operation", [*activations()])
 def test_an_activation_is_what_its_definition_says(operation: Operation) -> None:
     z = np.random.default_rng(1).uniform(-30, 30, (50, 4))
     by_definition = operation.definition_formula.function(z)
     np.testing.assert_allclose(of_z(operation)(z), by_definition, rtol=1e-7, atol=1e-12)
 
 
-@pytest.mark.parametrize("operation", [*activations()], ids=lambda o: f"{o.name}-{o.settings}")
+@each_of("operation", [*activations()])
 def test_the_slope_of_an_activation_is_its_own(operation: Operation) -> None:
     generator = np.random.default_rng(2)
     z, da = generator.uniform(-4, 4, (2, 4, 3))
@@ -87,7 +87,7 @@ def test_the_slope_of_an_activation_is_its_own(operation: Operation) -> None:
     np.testing.assert_allclose(dz, expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("operation", [*activations()], ids=lambda o: f"{o.name}-{o.settings}")
+@each_of("operation", [*activations()])
 def test_an_activation_says_where_its_kinks_are(operation: Operation) -> None:
     z = np.linspace(-30, 30, 6001)[:, None]
     step = 1e-4
@@ -101,7 +101,7 @@ def test_an_activation_says_where_its_kinks_are(operation: Operation) -> None:
         assert ((here != beside) | (here != sides.function(z + step)))[bent].all()
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@each_of("name", ACTIVATIONS)
 def test_an_activation_stays_in_its_range(name: str) -> None:
     z = np.random.default_rng(3).uniform(-100, 100, (100, 3))
     low, high = ACTIVATIONS[name].range
@@ -140,7 +140,7 @@ def of_a(
     return operation, z, of_z(ACTIVATIONS[before].operation)
 
 
-@pytest.mark.parametrize(("kind", "from_logits", "y", "reduction"), LOSS_CASES)
+@each_of(("kind", "from_logits", "y", "reduction"), LOSS_CASES)
 def test_a_loss_is_what_its_definition_says(
     kind: str, from_logits: bool, y: Array, reduction: Reduction
 ) -> None:
@@ -154,7 +154,7 @@ def test_a_loss_is_what_its_definition_says(
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("kind", "from_logits", "y", "reduction"), LOSS_CASES)
+@each_of(("kind", "from_logits", "y", "reduction"), LOSS_CASES)
 def test_the_derivatives_of_a_loss_are_its_own(
     kind: str, from_logits: bool, y: Array, reduction: Reduction
 ) -> None:
@@ -176,7 +176,7 @@ def test_the_derivatives_of_a_loss_are_its_own(
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
+@each_of("name", INITIALIZERS)
 def test_an_initialiser_asks_for_numbers_if_it_says_so(name: str) -> None:
     row, generator = INITIALIZERS[name], np.random.default_rng(5)
     settings = row.filled(dict.fromkeys(row.needed, 1.0))
@@ -191,7 +191,7 @@ def schema() -> dict[str, Any]:
     return json_schema()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@each_of("kind", KINDS)
 def test_the_schema_has_every_row(kind: Kind) -> None:
     tables = [
         table
@@ -236,7 +236,7 @@ def scenario_with(kind: Kind) -> str:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@each_of("kind", KINDS)
 def test_a_scenario_may_have_every_row(kind: Kind, tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(scenario_with(kind), encoding="utf-8")
@@ -244,7 +244,7 @@ def test_a_scenario_may_have_every_row(kind: Kind, tmp_path: Path) -> None:
     assert kind.name in operations or kind.name in INITIALIZERS
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@each_of("name", GENERATORS)
 def test_a_generator_gives_what_its_row_says(name: str) -> None:
     row = GENERATORS[name]
     classes = 2 if row.two_classes else 3

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from building import expression
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep import scenarios
 from nnstep.engine.commands.command import Work
@@ -134,7 +135,7 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
     assert load(path).expression is not None
 
 
-@pytest.mark.parametrize("text", ['a "quoted" \\ path\twith é and \x7f', 'two\n"""lines"""\n\\n'])
+@each_of("text", ['a "quoted" \\ path\twith é and \x7f', 'two\n"""lines"""\n\\n'])
 def test_any_text_is_written_as_it_is_read(text: str, tmp_path: Path) -> None:
     from msgspec.structs import replace
 

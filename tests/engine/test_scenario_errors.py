@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from in_one_test import each_of
 from scenario_texts import NETWORK, PROGRAM, ROWS, Mistakes, edited
 
 from nnstep.engine import Interpreter, Session, load
@@ -101,12 +102,12 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "said"), VALUES)
+@each_of(("old", "new", "said"), VALUES)
 def test_a_mistake_in_a_network(old: str, new: str, said: str, mistakes: Mistakes) -> None:
     assert any(line.startswith(f"s.toml:{said}") for line in mistakes(edited(NETWORK, old, new)))
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("old", "new", "said"),
     [
         ("   c\n", "   (c +\n", "7:1: expected a value, found the end of the text"),
@@ -186,7 +187,7 @@ def test_the_shape_of_every_tensor_of_a_program_is_known(mistakes: Mistakes) -> 
     ]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("addition", "said"),
     [
         ('[[watch]]\nshow = "W1[0"', "20:13: expected ']' to close '['"),
@@ -202,7 +203,7 @@ def test_a_mistake_in_an_addition(addition: str, said: str, mistakes: Mistakes) 
     assert mistakes(NETWORK + addition + "\n")[0].startswith(f"s.toml:{said}")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("keys", "command", "place"),
     [
         ('at = "lr"', "break lr", "20:6"),
@@ -286,7 +287,7 @@ def test_a_matrix_of_the_other_layout_is_recognised(mistakes: Mistakes) -> None:
 CROSS_ENTROPY = NETWORK.replace("mse", "cross_entropy").replace("sigmoid", "softmax")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "y", "said"),
     [
         (CROSS_ENTROPY, "[0, 2]", "16:9: there is no class 2: the output has 2, counted from 0"),
@@ -317,9 +318,7 @@ def test_targets_that_the_loss_does_not_accept(
     assert mistakes(edited(text, "[[0.01, 0.99], [0, 1]]", y))[0].startswith(f"s.toml:{said}")
 
 
-@pytest.mark.parametrize(
-    "loss", ["", '[loss]\nkind = "mes"\n', "[loss]\nreduction = 3\n", "[loss]\ndelta = 1\n"]
-)
+@each_of("loss", ["", '[loss]\nkind = "mes"\n', "[loss]\nreduction = 3\n", "[loss]\ndelta = 1\n"])
 def test_the_layers_are_checked_whatever_the_loss(loss: str, mistakes: Mistakes) -> None:
     text = edited(edited(NETWORK, '[loss]\nkind = "mse"\n', loss), "[0.25, 0.30]", "[0.25, nan]")
     assert any("7:33: this must be finite, not nan" in line for line in mistakes(text))

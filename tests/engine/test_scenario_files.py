@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from in_one_test import each_of
 from scenario_texts import NETWORK, PROGRAM, Mistakes
 
 from nnstep.engine.limits import MAX_SCENARIO_BYTES
@@ -10,7 +11,7 @@ from nnstep.engine.loading import load
 from nnstep.engine.scenario.errors import ScenarioError
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("content", "said"),
     [
         (b'format = 1\ntitle = "\xc3\xa9\xff"', "2:11: this byte is not UTF-8 text"),
@@ -30,7 +31,7 @@ def test_what_is_no_sensible_toml(content: str | bytes, said: str, mistakes: Mis
     assert any(line.startswith(f"s.toml:{said}") for line in mistakes(content))
 
 
-@pytest.mark.parametrize("content", ["\ufeff" + NETWORK, NETWORK.replace("\n", "\r\n")])
+@each_of("content", ["\ufeff" + NETWORK, NETWORK.replace("\n", "\r\n")])
 def test_files_made_on_windows_are_read(content: str, tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_bytes(content.encode())
@@ -64,7 +65,7 @@ data.y = [1, 2]
     ]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("name", "said"),
     [
         ("nowhere.toml", "nowhere.toml:1:1: no such file, and no built-in scenario of that name"),

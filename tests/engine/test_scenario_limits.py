@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import pytest
+from in_one_test import each_of
 from scenario_texts import BIAS, NETWORK, ROWS, WEIGHTS, Mistakes, edited
 
 from nnstep.engine.loading import load
@@ -15,7 +15,7 @@ def test_a_number_too_large_for_the_type(mistakes: Mistakes) -> None:
     assert mistakes(text) == ["s.toml:16:24: 1000000.0 is too large for float16"]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("dtype", "old", "new", "said"),
     [
         ("float16", "lr = 0.5", "lr = 1e10", "14:6: 10000000000.0 is"),
@@ -47,7 +47,7 @@ def test_a_setting_too_large_for_the_type(
     assert line.endswith(f" is too large for {dtype}")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("interval", "said"),
     [
         ("low = 1, high = 0", "7:44: 'high' must not be below 'low', 1.0"),

@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from in_one_test import each_of
 
 from nnstep import scenarios
 from nnstep.engine import Interpreter, Session
@@ -73,7 +74,7 @@ def test_arrays_are_of_the_scenarios_type_and_read_only(read: Reader) -> None:
         assert not array.flags.writeable
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("written", "meant"),
     [
         ('"tanh"', Activation("tanh")),
@@ -90,7 +91,7 @@ def test_activations(written: str, meant: Activation, read: Reader) -> None:
     assert network.layers[0].activation == meant
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("written", "meant"),
     [
         ('init = "he_normal"', Initializer("he_normal")),
@@ -119,7 +120,7 @@ def test_biases(read: Reader) -> None:
         assert network.layers[0].bias == meant
 
 
-@pytest.mark.parametrize(("layout", "shape"), [("out_in", (2, 3)), ("in_out", (3, 2))])
+@each_of(("layout", "shape"), [("out_in", (2, 3)), ("in_out", (3, 2))])
 def test_the_layout_decides_the_shape_of_weights(
     layout: str, shape: tuple[int, int], tmp_path: Path
 ) -> None:
@@ -135,7 +136,7 @@ def test_the_layout_decides_the_shape_of_weights(
     assert network.layers[0].weights.shape == shape
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("kind", "reduction"),
     [
         ("mse", "mean"),
@@ -155,7 +156,7 @@ def test_reductions(kind: str, reduction: str, read: Reader) -> None:
     assert network.loss.reduction == reduction
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("written", "lr", "options"),
     [
         (
@@ -203,7 +204,7 @@ def test_clipping(read: Reader) -> None:
         assert optimizer.clip == meant
 
 
-@pytest.mark.parametrize("y", ["[0, 1, 1]", "[[0], [1], [1]]"])
+@each_of("y", ["[0, 1, 1]", "[[0], [1], [1]]"])
 def test_class_indices(y: str, read: Reader) -> None:
     data = read(
         'activation = "softmax"',
@@ -239,7 +240,7 @@ def test_batches(read: Reader) -> None:
     assert (data.batch_size, data.shuffle, data.batches_per_epoch) == (2, True, 2)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("layer", "loss", "rest", "warning"),
     [
         ('activation = "softmax"', 'kind = "mse"', "", ":9:8: warning: mse on a softmax"),
@@ -360,7 +361,7 @@ def test_a_file_goes_before_a_name_of_the_gallery(
     assert load("xor").expression is not None
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("union", "names"),
     [
         (schema.ActivationTable, schema.ActivationName),

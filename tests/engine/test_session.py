@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from in_one_test import each_of
 
 from nnstep.engine.language.evaluate import NumberError, parse_value
 from nnstep.engine.language.nodes import ConditionError, GrammarError
@@ -225,7 +226,7 @@ def test_undo_takes_back_edits_one_by_one() -> None:
     assert session.stale == frozenset()
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("name", "index", "value", "message"),
     [
         ("WW1", (0, 0), 1.0, r"there is no tensor 'WW1' \(did you mean 'W1'\?\)"),
@@ -251,7 +252,7 @@ def test_class_indices_and_small_dtypes_limit_what_can_be_typed() -> None:
         counted.edit("t", (), 0.5)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "value"),
     [
         ("0.5", 0.5),
@@ -267,7 +268,7 @@ def test_numbers_can_be_typed_in_many_ways(text: str, value: float) -> None:
     assert parse_value(text) == value
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "message"),
     [
         ("", "type a number"),
@@ -319,7 +320,7 @@ def test_an_expression_with_data_takes_batches() -> None:
     assert sizes == [2, 1]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("index", "value"), [(0, 1.0), ((0.5, 0), 1.0), ((0, 0), "a"), ((0, 0), None), ((0, 0), 1j)]
 )
 def test_an_edit_of_the_wrong_kind_is_refused_in_words(index: Any, value: Any) -> None:

@@ -2,8 +2,8 @@
 
 from random import Random
 
-import pytest
 from building import expression, network, optimizer, shuffled
+from in_one_test import each_of
 
 from nnstep.engine.history.stale import Version, stale_tensors
 from nnstep.engine.program.compile import program_of
@@ -42,7 +42,7 @@ def followed(program: Program, place: int, edits: list[Version]) -> set[str]:
     return {name for name, back_to in carried.items() if back_to & replaced}
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_of("case", CASES)
 def test_what_is_stale_is_what_goes_back_to_a_version_that_an_edit_has_replaced(
     case: Scenario,
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from building import expression, network
+from in_one_test import each_of
 
 from nnstep.engine.machine.machine import Machine
 from nnstep.engine.session.session import Session
@@ -24,8 +25,8 @@ def through(run: Session) -> dict[str, bytes]:
     return bits(run)
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-@pytest.mark.parametrize("place", [1, 5, 18, 40])
+@each_of("error", [RuntimeError, KeyboardInterrupt])
+@each_of("place", [1, 5, 18, 40])
 def test_an_exception_in_the_loop_leaves_the_run_where_it_is(
     error: type[BaseException], place: int
 ) -> None:
@@ -85,7 +86,7 @@ def test_an_edit_in_the_loop_counts_from_the_next_line_on() -> None:
     assert through(other) == bits(run)
 
 
-@pytest.mark.parametrize("batch_size", [2, 5])
+@each_of("batch_size", [2, 5])
 def test_what_was_computed_ahead_takes_no_rows_of_the_data(batch_size: int) -> None:
     """Each epoch has an order of its own, and several passes are computed before they are due."""
     case = network(rows=5, batch_size=batch_size, shuffle=True)

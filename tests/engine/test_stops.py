@@ -9,6 +9,7 @@ from building import network, optimizer
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep import engine
@@ -173,7 +174,7 @@ def test_a_condition_on_what_the_line_writes_is_looked_at_after_it() -> None:
     assert backwards(session) == places
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("at", "first"),
     [("backward", 1), ("update", 1), ("forward 2", 1), ("layer 1", 2), ("line 3", 1)],
 )
@@ -330,7 +331,7 @@ def test_a_unit_stops_at_a_breakpoint_inside_it() -> None:
     assert session.program.instructions[session.place].writes == ("dW2",)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("point", "message"),
     [
         (Breakpoint("dW9"), "no tensor, phase or layer 'dW9'.*did you mean 'dW"),
@@ -372,7 +373,7 @@ def test_a_point_is_made_with_what_the_engine_exports() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("point", "message"),
     [
         (Breakpoint(3), "'at' is a text, not '3'"),  # type: ignore[arg-type]
@@ -386,7 +387,6 @@ def test_a_point_is_made_with_what_the_engine_exports() -> None:
         (Watchpoint("L", "crosses", 10**400), "the value is a number, not '1000"),
         (Watchpoint(None), "an expression is a text, not 'None'"),  # type: ignore[arg-type]
     ],
-    ids=str,
 )
 def test_a_point_that_makes_no_sense_is_refused(point: Point, message: str) -> None:
     session = Session(small())

@@ -5,6 +5,7 @@ import pytest
 from building import expression, network, optimizer
 from built_in import built_in
 from commanding import told
+from in_one_test import each_of
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.program.program import Phase
@@ -42,7 +43,7 @@ def by_hand(weights: list[Array], biases: list[Array], x: Array, y: Array) -> li
     return dz
 
 
-@pytest.mark.parametrize("clip", [None, Clip("norm", 0.05)])
+@each_of("clip", [None, Clip("norm", 0.05)])
 def test_every_number_of_a_layer_is_that_of_plain_numpy(clip: Clip | None) -> None:
     session = deep(clip=clip)
     start = session.values()
@@ -131,7 +132,7 @@ def test_an_edit_in_the_first_pass_gives_another_first_gradient() -> None:
     assert other.first != first
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("activation", "z", "share"),
     [
         ("sigmoid", [[0.0, 3.0, -3.0, 2.9]], 0.5),  # 0.5 0.953 0.047 0.948
@@ -234,7 +235,7 @@ def test_an_expression_has_no_blocks_and_a_graph() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("code", "sign"),
     [("d = a + 1", "+ 1"), ("d = 2 * a", "2 ×"), ("d = a ** 3", "^ 3"), ("d = a ** 2", "^ 2"),
      ("d = -a", "−"), ("d = exp(a)", "exp"), ("d = a + a", "+ a"), ("d = 1 / a", "1 ÷")],

@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
 from building import expression, network, optimizer
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep.engine.arrays import frozen
 from nnstep.engine.scenario.model import Run, Scenario
@@ -62,7 +62,7 @@ def test_numbers_that_json_lacks_are_strings_and_a_run_goes_on_after_them() -> N
     assert plain(frozen([1.0, np.inf, -np.inf, np.nan])) == [1.0, "inf", "-inf", "nan"]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("array", "text"),
     [
         (np.float64(0.1), "0.1"),

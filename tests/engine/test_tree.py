@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from building import network
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep.engine import load
 from nnstep.engine.explain.tree import TreeNode
@@ -70,7 +71,7 @@ def test_readers_with_what_has_not_run() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("place", "cell", "readers"),
     [
         (0, ("W1", (0, 0)), ["z1[0, 0]", "W1[0, 0]"]),
@@ -127,7 +128,7 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
     assert ends >= {"data", "first value"}
 
 
-@pytest.mark.parametrize("name", ["graph", "circuit", "karpathy", "ng", "olah", "micrograd"])
+@each_of("name", ["graph", "circuit", "karpathy", "ng", "olah", "micrograd"])
 def test_every_gradient_of_an_expression_goes_back_to_what_it_is_given(name: str) -> None:
     session = Session(built_in(name))
     session.run()

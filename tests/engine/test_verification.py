@@ -9,6 +9,7 @@ from building import expression, network
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep import scenarios
@@ -65,14 +66,14 @@ def with_targets(scenario: Scenario, y: Any) -> Scenario:
 # Networks
 
 
-@pytest.mark.parametrize("kind", ACTIVATIONS)
-@pytest.mark.parametrize("hidden", [False, True])
+@each_of("kind", ACTIVATIONS)
+@each_of("hidden", [False, True])
 def test_activations(kind: str, hidden: bool) -> None:
     kinds = (kind, "identity") if hidden else ("tanh", kind)
     assert_all_good(verified(network((3, 4, 3), activations=kinds, rows=5)))
 
 
-@pytest.mark.parametrize("kind", ACTIVATION_SETTINGS)
+@each_of("kind", ACTIVATION_SETTINGS)
 def test_settings_of_activations(kind: str) -> None:
     scenario = network((3, 4, 2), rows=5)
     assert scenario.network is not None
@@ -81,16 +82,16 @@ def test_settings_of_activations(kind: str) -> None:
     assert_all_good(verified(with_network(scenario, layers=layers)))
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("kind", ["half_squared_error", "mse", "mae", "huber"])
+@each_of("reduction", REDUCTIONS)
+@each_of("kind", ["half_squared_error", "mse", "mae", "huber"])
 def test_losses(kind: str, reduction: Reduction) -> None:
     loss = Loss(kind, reduction, options={"delta": 0.1})
     assert_all_good(verified(network((2, 3, 3), rows=4, loss=loss)))
 
 
-@pytest.mark.parametrize("from_logits", [False, True])
-@pytest.mark.parametrize("fuse", [False, True])
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@each_of("from_logits", [False, True])
+@each_of("fuse", [False, True])
+@each_of("reduction", REDUCTIONS)
 def test_binary_cross_entropy(reduction: Reduction, fuse: bool, from_logits: bool) -> None:
     last = "identity" if from_logits else "sigmoid"
     loss = Loss("binary_cross_entropy", reduction, from_logits, fuse)
@@ -114,9 +115,9 @@ def test_cross_entropy(y: Any, reduction: Reduction, fuse: bool, from_logits: bo
     assert_all_good(verified(with_targets(scenario, y)))
 
 
-@pytest.mark.parametrize("layout", ["out_in", "in_out"])
-@pytest.mark.parametrize("has_bias", [True, False])
-@pytest.mark.parametrize("l2", [0.0, 0.3])
+@each_of("layout", ["out_in", "in_out"])
+@each_of("has_bias", [True, False])
+@each_of("l2", [0.0, 0.3])
 def test_layouts_biases_and_penalties(layout: str, has_bias: bool, l2: float) -> None:
     scenario = network((3, 4, 2), rows=4)
     assert scenario.network is not None
@@ -170,7 +171,7 @@ OPERATORS = (
 )
 
 
-@pytest.mark.parametrize("code", [*calls(), *OPERATORS])
+@each_of("code", [*calls(), *OPERATORS])
 def test_expressions(code: str) -> None:
     scenario = expression(
         f"t = {code}\nL = sum(cos(t) * 1.5)",
@@ -267,8 +268,8 @@ def test_in_the_middle_of_an_iteration_the_present_values_count() -> None:
 # Dtypes
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("iterations", [0, 5])
+@each_of("dtype", ["float32", "float16"])
+@each_of("iterations", [0, 5])
 def test_small_dtypes_are_verified_in_float64(dtype: str, iterations: int) -> None:
     scenario = network((3, 4, 2), activations=("relu", "tanh"), rows=5, dtype=dtype)
     verification = verified(scenario, iterations)
@@ -276,7 +277,7 @@ def test_small_dtypes_are_verified_in_float64(dtype: str, iterations: int) -> No
     assert verification.worst_error < 1e-6
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@each_of("dtype", ["float32", "float16"])
 def test_every_kernel_sees_float64_only(dtype: str) -> None:
     session = begun(expression("k = 2.5\nL = sum(exp(a) * k + k)", "L", dtype=dtype, a=[0.1, 0.2]))
     seen: set[np.dtype[Any]] = set()
@@ -294,7 +295,7 @@ def test_every_kernel_sees_float64_only(dtype: str) -> None:
     assert seen == {np.dtype("float64")}
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@each_of("dtype", ["float64", "float32", "float16"])
 def test_probabilities_that_sum_to_1_up_to_the_rounding_of_their_dtype(dtype: str) -> None:
     loss = Loss("cross_entropy", "batch_mean")
     scenario = network((2, 3, 3), activations=("tanh", "softmax"), rows=4, loss=loss, dtype=dtype)
@@ -304,7 +305,7 @@ def test_probabilities_that_sum_to_1_up_to_the_rounding_of_their_dtype(dtype: st
     assert verification.worst_error < 1e-6
 
 
-@pytest.mark.parametrize("y", [PROBABILITIES, WEIGHTS])
+@each_of("y", [PROBABILITIES, WEIGHTS])
 def test_the_loss_verified_is_that_of_the_run(y: Any) -> None:
     loss = Loss("cross_entropy", "batch_mean")
     activations = ("tanh", "softmax")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from building import expression, network
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
@@ -32,8 +33,8 @@ def test_no_false_kink_in_one_row_of_four() -> None:
     assert (verification.verdict, verification.checked) == (Verdict.PASS, 3)
 
 
-@pytest.mark.parametrize(("z", "y"), [(-29.5, 1.0), (29.5, 0.0), (-33.0, 1.0), (33.0, 0.0)])
-@pytest.mark.parametrize("batch", [1, 4])
+@each_of(("z", "y"), [(-29.5, 1.0), (29.5, 0.0), (-33.0, 1.0), (33.0, 0.0)])
+@each_of("batch", [1, 4])
 def test_a_fused_loss_has_no_kink_at_a_confident_mistake(z: float, y: float, batch: int) -> None:
     loss = Loss("binary_cross_entropy", "mean")
     scenario = network((1, 1), activations=("sigmoid",), loss=loss, rows=batch)
@@ -63,7 +64,7 @@ def xor(activation: Activation) -> Scenario:
     return replace(scenario, data=Data(x, y, 4), network=replace(scenario.network, layers=layers))
 
 
-@pytest.mark.parametrize(
+@each_of(
     "activation",
     [
         Activation("relu"),
@@ -99,7 +100,7 @@ def test_a_skipped_cell_says_where_and_its_two_slopes() -> None:
     assert "a[0] is at a kink of relu in b: slopes 0 below, 6 above; the gradient 0." in text
 
 
-@pytest.mark.parametrize(("alpha", "skipped"), [(1, 0), (1.0, 0), (0.5, 1), (2, 1)])
+@each_of(("alpha", "skipped"), [(1, 0), (1.0, 0), (0.5, 1), (2, 1)])
 def test_elu_is_smooth_with_alpha_1_alone(alpha: float, skipped: int) -> None:
     verification = verified(expression(f"L = sum(elu(a, {alpha})) + sum(a)", "L", a=[0.0, 1.0]))
     assert verification.tensors[0].skipped == skipped

@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-import pytest
 from building import expression, network
 from built_in import built_in
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
@@ -69,7 +69,7 @@ KINKED = {
 }
 
 
-@pytest.mark.parametrize("code", KINKED)
+@each_of("code", KINKED)
 def test_cells_at_a_kink_are_skipped_and_counted(code: str) -> None:
     a, skipped = KINKED[code]
     one = only(verified(expression(f"L = sum({code} * 3)", "L", a=a)))
@@ -77,7 +77,7 @@ def test_cells_at_a_kink_are_skipped_and_counted(code: str) -> None:
     assert one.verdict in GOOD
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("call", "skipped"), [("max(a, axis=1)", 2), ("max(a, 0)", 0), ("min(a, 1, keepdims=True)", 2)]
 )
 def test_ties_along_an_axis(call: str, skipped: int) -> None:
@@ -86,7 +86,7 @@ def test_ties_along_an_axis(call: str, skipped: int) -> None:
     assert one.verdict in GOOD
 
 
-@pytest.mark.parametrize("code", ["elu(a)", "elu(a, 1)", "silu(a)", "gelu(a)", "a ** 2"])
+@each_of("code", ["elu(a)", "elu(a, 1)", "silu(a)", "gelu(a)", "a ** 2"])
 def test_what_is_smooth_at_zero_is_compared_there(code: str) -> None:
     one = only(verified(expression(f"L = sum({code} * 3 + a)", "L", a=[0.0, NEAR, -NEAR])))
     assert (one.skipped, one.checked, one.verdict) == (0, 3, Verdict.PASS)
@@ -143,15 +143,15 @@ def saturated(logit: float, target: float, *, fuse: bool) -> Verification:
     return verified(replace(scenario, data=data), W1=[[1.0]], b1=[0.0])
 
 
-@pytest.mark.parametrize("fuse", [False, True])
-@pytest.mark.parametrize(("logit", "target"), [(-200.0, 1.0), (200.0, 0.0), (40.0, 0.0)])
+@each_of("fuse", [False, True])
+@each_of(("logit", "target"), [(-200.0, 1.0), (200.0, 0.0), (40.0, 0.0)])
 def test_a_clamped_cross_entropy_is_like_a_kink(logit: float, target: float, fuse: bool) -> None:
     verification = saturated(logit, target, fuse=fuse)
     assert [(one.skipped, one.checked) for one in verification.tensors] == [(1, 0), (1, 0)]
 
 
-@pytest.mark.parametrize("fuse", [False, True])
-@pytest.mark.parametrize(("logit", "target"), [(-200.0, 0.0), (200.0, 1.0), (33.0, 1.0)])
+@each_of("fuse", [False, True])
+@each_of(("logit", "target"), [(-200.0, 0.0), (200.0, 1.0), (33.0, 1.0)])
 def test_a_saturated_unit_that_is_right_is_compared(
     logit: float, target: float, fuse: bool
 ) -> None:
@@ -178,20 +178,20 @@ def test_rounding_errors_that_leave_the_domain_are_without_bounds() -> None:
         assert Point(*begun(scenario), seed=0).noise == math.inf
 
 
-@pytest.mark.parametrize("factor", [1e-14, 1e-17, 1e-200])
+@each_of("factor", [1e-14, 1e-17, 1e-200])
 def test_a_gradient_below_the_rounding_errors_is_undecided(factor: float) -> None:
     scenario = expression("L = sum(a * k) + 1", "L", inputs={"k": factor}, a=[0.3, -0.7])
     one = only(verified(scenario))
     assert (one.verdict, one.undecided, one.checked) == (Verdict.UNDECIDED, 2, 0)
 
 
-@pytest.mark.parametrize("factor", [1e-7, 1e-9, 1e-10])
+@each_of("factor", [1e-7, 1e-9, 1e-10])
 def test_a_small_gradient_is_verified_with_a_wider_step(factor: float) -> None:
     scenario = expression("L = sum(a * a * k) + 0.4", "L", inputs={"k": factor}, a=[0.3, -0.7])
     assert only(verified(scenario)).verdict in GOOD
 
 
-@pytest.mark.parametrize("factor", [1e-7, 1e-9])
+@each_of("factor", [1e-7, 1e-9])
 def test_a_small_gradient_of_the_wrong_sign_is_noticed(factor: float) -> None:
     scenario = expression("L = sum(a * a * k) + 0.4", "L", inputs={"k": factor}, a=[0.3, -0.7])
     program, tensors = begun(scenario)
@@ -210,7 +210,7 @@ def test_vanished_gradients_are_told_apart_from_wrong_ones() -> None:
     assert verification.verdict in GOOD
 
 
-@pytest.mark.parametrize("size", [1e3, 1e5, 1e6])
+@each_of("size", [1e3, 1e5, 1e6])
 def test_a_loss_that_bends_within_the_step_is_verified_with_a_narrower_one(size: float) -> None:
     scenario = network((2, 2), rows=1)
     data = Data(frozen([[size, -size]]), frozen([[0.2, 0.8]]), 1, shuffle=False)
@@ -236,24 +236,24 @@ def test_of_all_steps_the_least_uncertain_counts() -> None:
     assert one.checked >= 19
 
 
-@pytest.mark.parametrize("a", [4.1e-5, 7e-5, 1.7e-4])
+@each_of("a", [4.1e-5, 7e-5, 1.7e-4])
 def test_wider_steps_stop_at_a_kink(a: float) -> None:
     verification = verified(expression("L = relu(a) * 3e-11 + 3", "L", a=a))
     assert verification.verdict not in BAD
 
 
-@pytest.mark.parametrize("code", ["log(a)", "sqrt(a)", "a ** 1.5", "1 / a"])
+@each_of("code", ["log(a)", "sqrt(a)", "a ** 1.5", "1 / a"])
 def test_beside_the_end_of_the_domain_the_step_is_narrower(code: str) -> None:
     assert only(verified(expression(f"L = sum({code})", "L", a=[1e-6, 3e-6, 0.5]))).checked == 3
 
 
-@pytest.mark.parametrize("w", [1e3, 1e100, 1e150, -1e154])
+@each_of("w", [1e3, 1e100, 1e150, -1e154])
 def test_the_step_grows_with_large_parameters(w: float) -> None:
     one = only(verified(expression("L = a ** 2", "L", a=w)))
     assert (one.verdict, one.checked) == (Verdict.PASS, 1)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("numeric", "uncertainty", "verdict"),
     [
         (1.0, 0.0, Verdict.PASS),
@@ -276,7 +276,7 @@ def test_a_verdict_holds_whatever_the_rounding_errors(
 # Not finite
 
 
-@pytest.mark.parametrize("iterations", [0, 20, 152, 153, 306, 308])
+@each_of("iterations", [0, 20, 152, 153, 306, 308])
 def test_overflow(iterations: int) -> None:
     session = Session(built_in("overflow"))
     session.seek(iterations * len(session.program))
@@ -291,8 +291,8 @@ def test_overflow(iterations: int) -> None:
         assert not math.isfinite(verification.loss)
 
 
-@pytest.mark.parametrize("a", [[np.nan, 1.0], [np.inf, 1.0], [-np.inf, 1.0]])
-@pytest.mark.parametrize("code", ["sum(a)", "mean(relu(a))", "max(a)", "sum(abs(a) ** 0.5)"])
+@each_of("a", [[np.nan, 1.0], [np.inf, 1.0], [-np.inf, 1.0]])
+@each_of("code", ["sum(a)", "mean(relu(a))", "max(a)", "sum(abs(a) ** 0.5)"])
 def test_values_that_are_not_finite(a: list[float], code: str) -> None:
     verification = verified(expression(f"L = {code}", "L", a=a))
     assert verification.verdict in {Verdict.NOT_FINITE, Verdict.UNDECIDED, *GOOD}
@@ -335,7 +335,7 @@ def test_of_many_cells_a_sample_is_taken_and_said_to_be_one() -> None:
     assert verification.verdict in GOOD
 
 
-@pytest.mark.parametrize("cells", [725, None])
+@each_of("cells", [725, None])
 def test_few_cells_are_all_verified(cells: int | None) -> None:
     verification = verify(*begun(LARGE), cells=cells)
     assert (verification.checked, verification.sampled) == (725, False)
@@ -366,7 +366,7 @@ def test_progress_is_told_from_beginning_to_end() -> None:
     assert told == sorted(set(told))
 
 
-@pytest.mark.parametrize("after", [0, 1, 640])
+@each_of("after", [0, 1, 640])
 def test_cancelled_it_returns_what_it_has(after: int) -> None:
     asked: list[int] = []
 

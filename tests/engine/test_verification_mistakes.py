@@ -9,6 +9,7 @@ from building import expression, network, optimizer
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from in_one_test import each_of
 from msgspec.structs import replace
 from wrong_rules import ALL, MSE, Rule, deep, fingerprints, planted, verified
 
@@ -70,7 +71,7 @@ def test_a_missing_mean_in_an_expression() -> None:
     assert set(fingerprints(verification).values()) == {Fingerprint.MISSING_MEAN}
 
 
-@pytest.mark.parametrize("bias", ["b1", "b2", "b3"])
+@each_of("bias", ["b1", "b2", "b3"])
 def test_a_mean_for_a_sum_on_a_bias(bias: str) -> None:
     verification = verified(deep(), f"d{bias}", lambda g, t: g / 5)
     assert fingerprints(verification) == {bias: Fingerprint.MEAN_FOR_SUM}
@@ -99,7 +100,7 @@ def test_a_lost_minus() -> None:
     assert "opposite sign" in explanations(verification)[0]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("kind", "factor", "fingerprint", "rule"),
     [
         ("half_squared_error", 2.0, Fingerprint.DOUBLED, "a - y"),
@@ -115,7 +116,7 @@ def test_the_factor_of_a_squared_error(
     assert rule in explanations(verification)[0]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("kind", "target", "said"),
     [
         ("binary_cross_entropy", "dz3", "a factor 2 too many"),
@@ -149,8 +150,8 @@ def test_with_two_rows_half_a_bias_alone_is_no_factor_of_the_loss() -> None:
     assert {one.alternatives for one in verification.tensors} == {()}
 
 
-@pytest.mark.parametrize("layout", ["out_in", "in_out"])
-@pytest.mark.parametrize("cells", [None, 14])
+@each_of("layout", ["out_in", "in_out"])
+@each_of("cells", [None, 14])
 def test_a_transposed_square_matrix(layout: str, cells: int | None) -> None:
     scenario = network((3, 3, 3), rows=4)
     assert scenario.network is not None
@@ -188,9 +189,7 @@ def slope(z: Array) -> Array:
     return a * (1 - a)
 
 
-@pytest.mark.parametrize(
-    "found", [Fingerprint.MISSING_DERIVATIVE, Fingerprint.AT_Z, Fingerprint.AT_A]
-)
+@each_of("found", [Fingerprint.MISSING_DERIVATIVE, Fingerprint.AT_Z, Fingerprint.AT_A])
 def test_a_mistake_in_dz_is_named_at_its_layer_and_handed_on(found: Fingerprint) -> None:
     verification = verified(deep(), "dz2", DZ2[found])
     expected = {"W2": found, "b2": found, "W1": None, "b1": None}
@@ -241,7 +240,7 @@ def test_one_row_of_a_bias_behind_units_that_stand_exactly_at_their_kink() -> No
     assert found == {"W1": None, "b1": None, "W2": None, "b2": Fingerprint.ONE_ROW}
 
 
-@pytest.mark.parametrize("kind", ["identity", "softmax", "silu"])
+@each_of("kind", ["identity", "softmax", "silu"])
 def test_weights_transposed_on_the_way_back_to_any_activation(kind: str) -> None:
     scenario = network((3, 3, 3), activations=(kind, "tanh"), rows=5, loss=MSE)
     found = fingerprints(verified(scenario, "da1", lambda g, t: t["dz2"] @ t["W2"].T))
@@ -262,7 +261,7 @@ def test_the_derivative_of_another_layer() -> None:
     ]
 
 
-@pytest.mark.parametrize("layout", ["out_in", "in_out"])
+@each_of("layout", ["out_in", "in_out"])
 def test_weights_transposed_on_the_way_back(layout: Any) -> None:
     scenario = deep()
     assert scenario.network is not None
@@ -273,8 +272,8 @@ def test_weights_transposed_on_the_way_back(layout: Any) -> None:
     assert explanations(verification)[0].startswith("In db1 and dW1 W2 is transposed")
 
 
-@pytest.mark.parametrize("layout", ["out_in", "in_out"])
-@pytest.mark.parametrize("early", ["W2 - lr * dW2", "W2 - lr * (0.9 * buf_W2 + dW2)"])
+@each_of("layout", ["out_in", "in_out"])
+@each_of("early", ["W2 - lr * dW2", "W2 - lr * (0.9 * buf_W2 + dW2)"])
 def test_errors_along_weights_that_are_updated_already(layout: Any, early: str) -> None:
     """By the gradient alone, and as the optimizer's own lines have them."""
     scenario = replace(deep(), optimizer=optimizer("sgd", 0.3, momentum=0.9))
@@ -316,7 +315,7 @@ def test_a_bias_that_is_not_summed() -> None:
     assert "not summed; sum over axis 0" in explanations(verification)[0]
 
 
-@pytest.mark.parametrize("row", [0, 3, -1])
+@each_of("row", [0, 3, -1])
 def test_a_bias_of_one_row(row: int) -> None:
     verification = verified(deep(), "db2", lambda g, t: t["dz2"][row])
     assert fingerprints(verification) == {"b2": Fingerprint.ONE_ROW}
@@ -338,7 +337,7 @@ L = mean((p - y) ** 2)
 """
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("target", "rule", "found"),
     [
         ("dV", lambda g, t: t["x"].T @ t["dh"], Fingerprint.MISSING_DERIVATIVE),
@@ -373,7 +372,7 @@ def test_a_gradient_of_zeros_agrees_with_nothing() -> None:
 # How wrong is wrong
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("analytic", "numeric", "error"),
     [(3.0, 4.0, 0.25), (-1.0, 1.0, 2.0), (1e-12, 3e-12, 2e-4), (0.0, 0.0, 0.0)],
 )
@@ -382,7 +381,7 @@ def test_the_relative_error(analytic: float, numeric: float, error: float) -> No
     assert relative_error(numeric, analytic) == pytest.approx(error)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("excess", "verdict"),
     [
         (5e-7, Verdict.PASS),

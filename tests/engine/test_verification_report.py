@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 import numpy as np
-import pytest
 from building import expression, network
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep import scenarios
@@ -130,7 +130,7 @@ def test_kinks_and_rounding_errors_have_a_column_and_a_note() -> None:
 ONE_ROW = "The batch has one row, so a missing 1/m would not show."
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("rows", "reduction", "said"),
     [(1, "mean", True), (1, "batch_mean", True), (1, "sum", False), (2, "mean", False)],
 )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
@@ -171,7 +172,7 @@ def test_a_loss_of_next_to_nothing_has_rounding_errors_of_its_own_size() -> None
         assert any(one.verdict not in GOOD or one.undecided for one in wrong.tensors), line
 
 
-@pytest.mark.parametrize("targets", [1.0, 1e4, 1e6])
+@each_of("targets", [1.0, 1e4, 1e6])
 def test_a_wrong_gradient_is_named_beside_a_large_loss_too(targets: float) -> None:
     case = scaled(0.01, targets)
     session, verification = verified(case)

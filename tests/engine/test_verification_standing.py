@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from building import expression, network, optimizer
 from commanding import give, told
+from in_one_test import each_of
 
 from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Clip, Loss, Scenario
@@ -144,7 +145,7 @@ def test_a_parameter_edited_before_it_was_used_is_the_present_one() -> None:
     assert (verification.verdict, verification.anew) == (Verdict.PASS, ())
 
 
-@pytest.mark.parametrize("clip", [Clip("norm", 1e-3), Clip("value", 1e-4)])
+@each_of("clip", [Clip("norm", 1e-3), Clip("value", 1e-4)])
 def test_a_clipped_gradient_is_judged_as_before(clip: Clip) -> None:
     scenario = network((2, 3, 1), rows=4, optimized=optimizer(lr=0.1, clip=clip))
     session = at_backward(scenario)
@@ -165,7 +166,7 @@ def test_at_the_end_of_a_run_without_updates_its_gradients_stand() -> None:
     assert bad(session.verify()) == ["a"]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@each_of("dtype", ["float32", "float16"])
 def test_narrow_gradients_stand_though_they_are_rounded(dtype: str) -> None:
     session = at_backward(network((3, 4, 2), rows=5, dtype=dtype))
     assert session.verify().verdict is Verdict.PASS

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import pytest
 from building import network
 from commanding import told
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import frozen
@@ -42,7 +42,7 @@ def at_backward(session: Session) -> Session:
     return session
 
 
-@pytest.mark.parametrize("from_logits", [False, True])
+@each_of("from_logits", [False, True])
 def test_the_gradient_is_that_of_the_loss(from_logits: bool) -> None:
     session = begun(classes(from_logits=from_logits))
     before = codes(session)
@@ -69,7 +69,7 @@ def test_rows_that_still_sum_to_1_change_nothing() -> None:
     assert FUSED in codes(session)
 
 
-@pytest.mark.parametrize(
+@each_of(
     "scenario",
     [classes(fuse=False), network((2, 1), loss=Loss("binary_cross_entropy", "mean"))],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from building import expression, network, optimizer
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep.engine import EditError
 from nnstep.engine.explain.writing import short
@@ -70,7 +71,7 @@ def batch(session: Session, start: int) -> Numbers:
     return {"x": after["x"], "y": after["y"]}
 
 
-@pytest.mark.parametrize("name", ["z1", "a2", "y", "x"])
+@each_of("name", ["z1", "a2", "y", "x"])
 def test_a_derivative_that_no_line_has(name: str) -> None:
     """The fused loss has no da2, and no network has dx or dy."""
     scenario = network(
@@ -88,7 +89,7 @@ def test_a_derivative_that_no_line_has(name: str) -> None:
     assert found.predicted == pytest.approx(found.exact, abs=1e-10)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@each_of("dtype", ["float32", "float16"])
 def test_smaller_dtypes(dtype: str) -> None:
     session = Session(network((2, 3, 1), dtype=dtype))
     session.seek(7)
@@ -173,7 +174,7 @@ def test_a_line_of_ones_own_counts() -> None:
     assert session.what_if("b2", (0,), 0.6).before == float(session.value("L"))
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("name", "index", "moved"),
     [("lr", (), "W1"), ("dW1", (0, 0), "W1"), ("da2", (0, 0), None), ("m_W1", (0, 0), "W1")],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from building import expression, network, optimizer
 from built_in import built_in
+from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep import scenarios
@@ -210,7 +211,7 @@ def test_a_line_of_ones_own(seed: int) -> None:
     assert without.why("dW2", cell).cause.kind != "override"
 
 
-@pytest.mark.parametrize("kind", ["sgd", "adam", "rmsprop", "adagrad"])
+@each_of("kind", ["sgd", "adam", "rmsprop", "adagrad"])
 def test_a_learning_rate_of_zero_by_an_edit(kind: str) -> None:
     """The cause is that somebody set it, not that it is 0."""
     session = Session(small(1, optimized=optimizer(kind, 0.1)))
@@ -226,7 +227,7 @@ def test_a_learning_rate_of_zero_by_an_edit(kind: str) -> None:
     assert found.cause.text == f"lr was set to 0 before step {place}."
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@each_of("activation", ["sigmoid", "tanh"])
 def test_no_share_is_told_where_all_terms_read_the_same_cell(activation: str) -> None:
     session = after_backward(small(2, activation))
     hop = session.why("a1", (0, 1)).hops[0]
