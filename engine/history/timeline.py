@@ -346,6 +346,8 @@ class Timeline:
             other.store = self.store.with_record(owner, iteration, records[0])
 
         other.machine = self.machine.ahead(finished)
+        # It goes no further. A circle would keep large arrays until Python looks for circles.
+        other.machine.finished = None
         return other
 
     def reached(self, branch: Branch) -> int:

@@ -1,6 +1,8 @@
 """What the next step will show is found out before it is taken, and changes nothing."""
 
+import gc
 import random
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -185,3 +187,23 @@ def test_nothing_is_foreseen_at_the_end() -> None:
     session = Session(network((2, 2, 1), run=Run(iterations=1)))
     session.run()
     assert foreseen(session, session.snapshot()) is None
+
+
+def test_what_was_foreseen_goes_as_soon_as_nobody_wants_it() -> None:
+    """Its arrays may be large: they do not stay until Python looks for circles."""
+    session = Session(network((2, 2, 1), run=Run(iterations=2)))
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(len(session.program) + 1):
+            ahead = foreseen(session, session.snapshot())
+            assert ahead is not None
+            ahead.insight(in_question(ahead.snapshot))
+            run = weakref.ref(ahead._run)
+            timeline = weakref.ref(ahead._run._timeline)
+            del ahead
+            assert (run(), timeline()) == (None, None)
+            session.step()
+    finally:
+        if collects:
+            gc.enable()
