@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from built_in import built_in
 from debugging import NARROW, WIDE, app_of, debugger, place
-from screen_text import screen_lines, until
+from screen_text import screen_lines, type_command, until
 from textual.pilot import Pilot
 
 from nnstep.engine.driver import AT_ONCE
@@ -28,6 +28,12 @@ OTHERS = (
 )
 
 
+TYPED = (
+    *(":goto 7", ":goto start", ":watch L", ":break L if L < 0.5", ":set b1[0] = 0.5", ":undo"),
+    *(":expect L = 0.3", ":override L = 2 * L", ":restart", ":step iteration", ":branches"),
+)
+
+
 class TakenAsItComes(NnstepApp):
     """The app, but that it never looks ahead."""
 
@@ -40,10 +46,11 @@ async def screens_after(app: NnstepApp, size: tuple[int, int], keys: list[str]) 
     found = []
     async with app.run_test(size=size) as pilot:
         for key in keys:
-            await pilot.press(key)
+            await (type_command(pilot, key[1:]) if key in TYPED else pilot.press(key))
             await settled(pilot)
             if not isinstance(app.screen, Debugger):
                 await pilot.press("escape")
+            app.answered(is_read=True)
             found.append(screen_lines(app))
     return found
 
@@ -53,16 +60,23 @@ async def settled(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.sweep(17)
+@pytest.mark.sweep(26)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 @pytest.mark.parametrize(
-    "name", ["mazur", "vanishing", "xor", "printed", "graph", "overflow", "two-layer"]
+    "name",
+    [
+        *("mazur", "vanishing", "xor", "printed", "graph", "overflow", "two-layer"),
+        *("blocks", "digits", "misprint", "gradcheck", "rounds", "iris"),
+    ],
 )
 async def test_after_each_of_many_keys_the_screen_is_as_if_nothing_was_drawn_ahead(
     name: str, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = random.Random(f"{name}{size}")
-    keys = [*draw.choice(BEGUN), *(draw.choice((*STEPS, draw.choice(OTHERS))) for _ in range(30))]
+    keys = [
+        *draw.choice(BEGUN),
+        *(draw.choice((*STEPS, draw.choice(OTHERS), draw.choice(TYPED))) for _ in range(30)),
+    ]
     scenario = load(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "one"))
     ahead = await screens_after(app_of(scenario), size, keys)
