@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nnstep.tui.panes.tree import TreePane
 
 
-Moment = tuple[int, str, tuple[Change, ...]]
+Origin = tuple[int, str, tuple[Change, ...]]
 """A place, the branch that it is on, and the changes there: what values hang on."""
 
 
@@ -61,7 +61,7 @@ class Trees:
         self._go_to, self._ask = go_to, ask
         # Which pane had the keys before, and where the tree was left by a jump.
         self._before = row_of(1)
-        self._left: Moment | None = None
+        self._left: Origin | None = None
         # Of when the tree is that is on the screen.
         self._seen = self._now
 
@@ -70,7 +70,7 @@ class Trees:
         return cast("TreePane", self._stage.pane(TREE))
 
     @property
-    def _now(self) -> Moment:
+    def _now(self) -> Origin:
         snapshot = self._driver.snapshot
         return snapshot.place, snapshot.branch.name, snapshot.branch.edits
 
