@@ -13,9 +13,6 @@ from examples import USUAL
 from hypothesis import settings
 from scenario_texts import Mistakes
 
-from nnstep.engine.loading import load
-from nnstep.engine.scenario.errors import ScenarioError
-
 # In the processes that tests start: to make a pool of threads takes longer than most of them need.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -89,6 +86,10 @@ def tmp_path(new_folders: Iterator[Path]) -> Path:
 def mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistakes:
     """A function that loads a text as `s.toml` and returns what is said of it."""
     monkeypatch.chdir(tmp_path)
+
+    # Imported here, since the process that hands out tests to others needs no engine.
+    from nnstep.engine.loading import load
+    from nnstep.engine.scenario.errors import ScenarioError
 
     def said(content: str | bytes) -> list[str]:
         Path("s.toml").write_bytes(content.encode() if isinstance(content, str) else content)

@@ -26,11 +26,14 @@ class Recorded:
         self.records: list[Record] = []
         written: list[Array] = []
         losses: list[Array] = []
+        lines = self.program.instructions
+        computes_loss = [self.program.loss in line.writes for line in lines]
         for step in session.steps():
             written += step.arrays
-            if self.program.loss in step.writes:
+            at = step.index % len(lines)
+            if computes_loss[at]:
                 losses.append(step.writes[self.program.loss])
-            if len(self.program) == step.index % len(self.program) + 1:
+            if at + 1 == len(lines):
                 self.records.append(tuple(written))
                 written = []
         self.losses = np.array(losses, dtype=np.float64)

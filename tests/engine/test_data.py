@@ -31,7 +31,7 @@ def packed(**arrays: object) -> bytes:
 
 def zipped(name: str, content: bytes) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(name, content)
     return file.getvalue()
 

@@ -244,6 +244,7 @@ def test_a_scenario_is_compiled_once_from_load_to_session(
 
 
 def test_a_program_is_forgotten_with_its_scenario() -> None:
+    gc.freeze()  # what is there already need not be looked through
     scenario = replace(network(), seed=1)
     session = Session(scenario)
     alive = weakref.ref(scenario), weakref.ref(session.program)

@@ -301,5 +301,5 @@ def test_a_failure_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
         return execute(self, text)
 
     monkeypatch.setattr(Interpreter, "execute", wrong)
-    with pytest.raises(pytest.fail.Exception, match=r"NNSTEP_SEED=1, .*: KeyError: 'W'\n'printW'$"):
-        walked(1, [built_in("mazur")], 600, 100)
+    with pytest.raises(pytest.fail.Exception, match=r"NNSTEP_SEED=9, .*: KeyError: 'W'\n'printW'$"):
+        walked(9, [built_in("mazur")], 600, 100)
