@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from building import network
+from built_in import built_in
 from random_programs import random_expression, random_network
 
 from nnstep import scenarios
 from nnstep.engine.foresight import Cell, Foresight, foreseen
 from nnstep.engine.insight import insight_of
-from nnstep.engine.loading import load
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.session.edits import UndoError
 from nnstep.engine.session.question import cell_in_question
@@ -71,7 +71,7 @@ def look_at_every_step(scenario: Scenario, steps: int) -> int:
 
 
 def test_batches_that_are_shuffled_come_as_they_would() -> None:
-    shuffled = load(scenarios.path("xor"))
+    shuffled = built_in("xor")
     session = Session(shuffled)
     lines = len(session.program)
     assert session.scenario.data is not None
@@ -82,7 +82,7 @@ def test_batches_that_are_shuffled_come_as_they_would() -> None:
 @pytest.mark.sweep(13)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_what_is_foreseen_is_what_comes(name: str) -> None:
-    scenario = load(scenarios.path(name))
+    scenario = built_in(name)
     lines = len(Session(scenario).program)
     assert look_at_every_step(scenario, min(2 * lines + 3, 60)) > min(lines, 30) / 2
 
@@ -94,12 +94,12 @@ def test_so_it_is_in_random_programs(seed: int) -> None:
     look_at_every_step(make(seed), 30)
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(24))
 def test_whoever_looks_ahead_runs_as_whoever_does_not(seed: int) -> None:
     draw = random.Random(seed)
     name = ("xor", "iris", "rounds", "graph", "two-layer")[seed % 5]
-    scenario = load(scenarios.path(name)) if seed % 2 else random_network(seed)
+    scenario = built_in(name) if seed % 2 else random_network(seed)
     plain, session = Session(scenario), Session(scenario)
     for _ in range(60):
         deed = draw.choice(("op", "op", "op", "layer", "iteration", "back", "seek", "edit", "undo"))

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from building import expression, network
+from built_in import built_in
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,6 @@ from msgspec.structs import replace
 
 from nnstep import scenarios
 from nnstep.engine.arrays import Array, frozen
-from nnstep.engine.loading import load
 from nnstep.engine.operations.activations import ACTIVATIONS
 from nnstep.engine.operations.catalogue import FUNCTIONS
 from nnstep.engine.operations.losses import Reduction
@@ -232,7 +232,7 @@ def test_inputs_take_part_but_are_not_verified() -> None:
     "iterations", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 30))]
 )
 def test_built_in_scenarios(name: str, iterations: int) -> None:
-    verification = verified(load(scenarios.path(name)), iterations)
+    verification = verified(built_in(name), iterations)
     bad = [one for one in verification.tensors if one.verdict not in GOOD]
     assert all(one.verdict is Verdict.UNDECIDED for one in bad)
     assert all(one.undecided + one.skipped == one.size for one in bad)
@@ -246,7 +246,7 @@ def test_built_in_scenarios(name: str, iterations: int) -> None:
 
 
 def test_cells_of_dead_units_are_compared() -> None:
-    session = begun(load(scenarios.path("two-layer")))
+    session = begun(built_in("two-layer"))
     verification = verify(session.program, session.values())
     session.step("iteration")
     assert not session.value("dW1")[2].any()
