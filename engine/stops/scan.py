@@ -184,8 +184,10 @@ class Scan:
             now = trigger.look(values)
             fired = trigger.fires(self._seen[number], now)
             self._seen[number] = now
+            problem = trigger.problem
             if not fired or (hits is not None and not hits.stops(trigger, place, since)):
                 continue
+            trigger.problem = problem  # hits are counted by having it look elsewhere
             if self._logging and trigger.is_logging:
                 assert isinstance(trigger.point, Breakpoint), "a watchpoint prints nothing"
                 text = filled(trigger.point.log or "", values)

@@ -155,6 +155,17 @@ def test_a_condition_that_cannot_be_evaluated_stops_and_says_why() -> None:
     assert session.program.instructions[session.place].writes == ("dW1",)
 
 
+def test_what_does_not_fit_is_told_of_the_place_that_stops_and_not_of_hits_counted_for_it() -> None:
+    session = Session(network((2, 3, 1), rows=5, batch_size=3, run=Run(iterations=12)))
+    session.stops.add(Breakpoint(None, "z1 @ z1 > 0", after=2))
+    for iteration in (3, 4, 7, 8):
+        session.seek(iteration * len(session.program))
+        stop = session.advance("run")
+        assert stop is not None
+        shape = session.value("z1").shape
+        assert f"z1 {shape} @ z1 {shape} does not fit" in stop.reason
+
+
 def test_a_condition_on_what_the_line_writes_is_looked_at_after_it() -> None:
     session = Session(small())
     seen = states(session)
