@@ -23,8 +23,9 @@ from .yardstick import Gates, Recent, yardstick
 # More passes at a time make less work, as long as what was written is still in the cache.
 # A pause waits for a block to be examined: it has no more lines than so many.
 _MOST_IN_BLOCK, _NUMBERS_IN_CACHE, _LINES_IN_BLOCK = 192, 1 << 18, 1 << 12
-# Some are worth that even of large passes, as long as these and the one before are remembered.
-_SOME_IN_BLOCK, _NUMBERS_REMEMBERED = 16, 1_900_000
+# Some are worth that even of large passes, as long as these and the one before are remembered, and
+# a few even of long ones.
+_SOME_IN_BLOCK, _FEW_IN_BLOCK, _NUMBERS_REMEMBERED = 16, 8, 1_900_000
 
 
 class Monitor:
@@ -131,9 +132,9 @@ class Monitor:
 
     def _block_of(self, numbers: int) -> int:
         """Return how many passes of so many numbers are best examined together."""
-        some = min(_SOME_IN_BLOCK, _NUMBERS_REMEMBERED // numbers - 1)
-        lines = len(self._written.program)
-        most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, _LINES_IN_BLOCK // lines)
+        short = _LINES_IN_BLOCK // len(self._written.program)
+        some = min(_SOME_IN_BLOCK, max(_FEW_IN_BLOCK, short), _NUMBERS_REMEMBERED // numbers - 1)
+        most = min(_MOST_IN_BLOCK, _NUMBERS_IN_CACHE // numbers, short)
         return max(1, some, most)
 
     def _cuts(self, records: Sequence[Sequence[Array]], start: int) -> Iterator[tuple[int, int]]:
