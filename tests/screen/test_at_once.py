@@ -86,7 +86,7 @@ async def test_while_something_is_said_over_the_panes_textual_draws_them(
 
 async def test_a_key_draws_each_pane_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # What the next step will show is drawn too, and sometimes before the key.
-    monkeypatch.setattr(NnstepApp, "answered", lambda app: None)
+    monkeypatch.setattr(NnstepApp, "answered", lambda app, **_: None)
     async with app_of(built_in("mazur")).run_test(size=(120, 36)) as pilot:
         await pilot.press("s", "s")
         painted: list[str | None] = []
