@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from .arrays import Shape
 from .commands.command import INTERRUPTED, Answer, Goal, Progress, Work
-from .foresight import Cell, Foresight, foreseen
+from .foresight import Foresight, foreseen
 from .insight import NO_INSIGHT, Insight, insight_of, with_misprint
 from .limits import MAX_WORK_AT_ONCE
 from .program.code import work_of
@@ -163,7 +163,7 @@ class Driver:
         self._looked = self.snapshot, (cell, place), insight
         return insight
 
-    def _look(self, cell: Cell | None, place: int | None) -> Insight:
+    def _look(self, cell: tuple[str, Shape] | None, place: int | None) -> Insight:
         snapshot, _, known = self._looked
         if self._known_ahead and self._known_ahead.knows((cell, place)):
             foreseen = self._known_ahead.insight(cell, place)

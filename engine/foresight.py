@@ -14,7 +14,6 @@ from .session.asked import Asked
 from .session.session import Session
 from .session.snapshot import Snapshot
 
-Cell = tuple[str, Shape]
 Result = TypeVar("Result")
 
 
@@ -40,7 +39,7 @@ class Foresight:
         """Tell whether a question has been asked."""
         return key in self._answers
 
-    def insight(self, cell: Cell | None, place: int | None = None) -> Insight | None:
+    def insight(self, cell: tuple[str, Shape] | None, place: int | None = None) -> Insight | None:
         """Return what there will be to say of a cell, as `insight_of` does.
 
         None where another number is printed of it: that is looked into only when it is there.

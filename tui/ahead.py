@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Moment(Struct, frozen=True, eq=False):
     """A snapshot, the places that have just run, and what there is to say of the cell in question.
 
-    With `follow`, what was written is to come into view.
+    With `follow`, what was written is to come into view. `survey` has the layers in numbers, if
+    there is a pane that shows them.
     """
 
     snapshot: Snapshot

@@ -13,7 +13,7 @@ from built_in import built_in
 from random_programs import random_expression, random_network
 
 from nnstep import scenarios
-from nnstep.engine.foresight import Cell, Foresight, foreseen
+from nnstep.engine.foresight import Foresight, foreseen
 from nnstep.engine.insight import insight_of
 from nnstep.engine.scenario.model import Run, Scenario
 from nnstep.engine.session.edits import UndoError
@@ -24,7 +24,7 @@ from nnstep.engine.session.snapshot import Snapshot
 PASSES = 3
 
 
-def in_question(snapshot: Snapshot) -> Cell | None:
+def in_question(snapshot: Snapshot) -> tuple[str, tuple[int, ...]] | None:
     return cell_in_question(snapshot.last, snapshot.tensors, None)
 
 

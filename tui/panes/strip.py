@@ -80,8 +80,10 @@ class Strip(SceneView):
     def look_ahead(self, snapshot: Snapshot, scene: Scene) -> None:
         """Draw on the side what there will be to say; the next key takes the message away."""
         message, self._message = self._message, ""
-        super().look_ahead(snapshot, scene)
-        self._message = message
+        try:
+            super().look_ahead(snapshot, scene)
+        finally:
+            self._message = message
 
     @property
     def message(self) -> str:
