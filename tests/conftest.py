@@ -36,6 +36,12 @@ gc.set_threshold(20_000, 20, 100)
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process for single files, which are done before others have started."""
+    return None if any(Path(argument).is_dir() for argument in config.args) else 0
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a test marked `sweep(n)`, leave one case in n quick and call the others slow."""
     seen = Counter[str]()
