@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _AT = re.compile(r"\bat\b")
 _TENSOR = re.compile(r"(?P<name>\w+)(@(?P<iteration>\d{1,15}))?")
-_MOST_READERS, _MOST_SOURCES = 40, 2
+_MOST_READERS, _MOST_SOURCES = 40, 8
 
 
 def _explained(session: "Session", text: Typed) -> "Explanation":
@@ -94,7 +94,7 @@ def first_backward_step(session: "Session") -> int:
 def explanation_lines(explanation: "Explanation") -> Iterator[str]:
     """Yield an explanation, a fact a line: what the strip of the screen says."""
     yield from strip_lines(explanation)
-    for source in explanation.sources[:_MOST_SOURCES]:
+    for source in explanation.foremost[:_MOST_SOURCES]:
         where = f"step {source.step}  {source.code}" if source.code else _origin(source.origin)
         yield f"from      {source.cell} = {source.value!r}  {where}"
     if (more := len(explanation.sources) - _MOST_SOURCES) > 0:

@@ -104,6 +104,14 @@ class Explanation(Struct, frozen=True, kw_only=True, dict=True):
     comparison: "Comparison | None" = None
     rests_on: tuple[str, ...] = ()
 
+    @property
+    def foremost(self) -> tuple[Source, ...]:
+        """The sources, of a sum those of its largest terms first."""
+        known = {source.cell: source for source in self.sources}
+        factors = (each.cell for term in self.terms for each in term.factors)
+        cells = dict.fromkeys((*(cell for cell in factors if cell in known), *known))
+        return tuple(known[cell] for cell in cells)
+
     @cached_property
     def arithmetic(self) -> str:
         """What the code does, in numbers; "" where no step computed the cell, or of too many."""

@@ -92,6 +92,19 @@ def test_when_sees_edits() -> None:
     assert session.first_time("W1[0, 0] < 1e-6") == 40
 
 
+def test_explain_names_what_a_cell_is_computed_from_the_largest_first(mazur: Session) -> None:
+    def sources(cell: str) -> list[str]:
+        lines = give(mazur, f"explain {cell}").lines
+        return [line.split()[1] for line in lines if line.startswith("from ")]
+
+    assert sources("z1[0, 0]") == ["b1[0]", "x[0,", "W1[0,", "x[0,", "W1[0,"]
+    mazur.seek(15)
+    assert sources("W1[0, 0]") == ["W1[0,", "lr", "dW1[0,"]
+    lines = give(Session(built_in("digits")), "step 2", "explain z1[0, 0]").lines
+    assert [line.split()[0] for line in lines].count("from") == 8
+    assert lines[-1].endswith("and 121 more")
+
+
 def test_explain_why() -> None:
     text = CliRunner().invoke(main, ["explain", "mazur", "dW1[0, 0]", "--why"])
     assert "" in text.output.splitlines()

@@ -44,12 +44,10 @@ def besides(
 
 def _largest(why: "Explanation") -> list["Source"]:
     """Return two sources: the factors of the largest term, or else the largest cells."""
-    known = {source.cell: source for source in why.sources}
-    factors = (each.cell for term in why.terms for each in term.factors)
-    if foremost := [cell for cell in dict.fromkeys(factors) if cell in known][:2]:
-        return [known[cell] for cell in foremost]
-    largest = sorted(known.values(), key=lambda source: -abs(source.value))[:2]
-    return [source for source in known.values() if source in largest]
+    if why.terms:
+        return list(why.foremost[:2])
+    largest = sorted(why.foremost, key=lambda source: -abs(source.value))[:2]
+    return [source for source in why.foremost if source in largest]
 
 
 def _from(
