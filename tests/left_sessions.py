@@ -50,9 +50,9 @@ for line in sys.stdin:
 class Process:
     """A process that steps when told to, and keeps that."""
 
-    def __init__(self, folder: Path, scenario: str = "mazur", code: str = PROCESS) -> None:
+    def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code, str(folder), scenario],
+            [sys.executable, "-c", PROCESS, str(folder), "mazur"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -85,8 +85,8 @@ class Process:
 
 
 @contextmanager
-def process(folder: Path, scenario: str = "mazur", code: str = PROCESS) -> Iterator[Process]:
-    running = Process(folder, scenario, code)
+def process(folder: Path) -> Iterator[Process]:
+    running = Process(folder)
     try:
         yield running
     finally:

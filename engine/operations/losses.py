@@ -158,8 +158,8 @@ def _loss(
 
 def _reduced(elements: Array, reduction: str) -> Any:
     if reduction == "mean":
-        return np.mean(elements)
-    total = np.sum(elements)
+        return elements.mean()
+    total = elements.sum()
     return total / len(elements) if reduction == "batch_mean" else total
 
 

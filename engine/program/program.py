@@ -248,7 +248,7 @@ class Program(Struct, frozen=True, eq=False, weakref=True, dict=True):
         """Return the tensors that have one of these roles."""
         return tuple(tensor for tensor in self.tensors.values() if tensor.role in roles)
 
-    @property
+    @cached_property
     def gradients(self) -> Mapping[str, str]:
         """The gradient of each tensor that has one, both by name."""
         return {

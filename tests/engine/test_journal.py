@@ -35,7 +35,7 @@ from nnstep.engine.stops.points import Breakpoint, Watchpoint
 from nnstep.engine.text import cell_name
 
 
-@examples(4)
+@examples(3)
 @given(st.integers(0, 10**6), st.sampled_from([NOTHING_KEPT, 20_000, EVERYTHING_KEPT]))
 def test_a_random_session_is_carried_by_its_journal_alone(seed: int, history: int) -> None:
     is_carried(seed, history)
@@ -58,7 +58,7 @@ def is_carried(seed: int, history: int) -> None:
     assert_same(worked.session, replayed.session, choose)
 
 
-@examples(3)
+@examples(2)
 @given(st.integers(0, 10**6))
 def test_the_journal_of_a_session_that_was_brought_back_is_the_same(seed: int) -> None:
     choose = random.Random(seed)
@@ -195,7 +195,7 @@ def test_to_stop_it_keeps_what_has_been_brought_back() -> None:
     lines = (*found.lines[:2], Line(4, "goto 900000"), Line(5, "watch a"))
     opened = Opened("w", replace(found, lines=lines), worked.session.scenario)
     asked = iter(range(10**6))
-    replayed = opened.replay(cancelled=lambda: next(asked) > 4)
+    replayed = opened.replay(cancelled=lambda: next(asked) > 2)
     assert replayed.problem == "w: line 4: it was stopped; it and what follows are left out"
     assert 5 <= replayed.session.place < 900000
     assert replayed.session.undo() == "a"
@@ -231,7 +231,7 @@ def test_redo_gives_a_branch_the_name_that_it_had() -> None:
     assert names == ("main", "bold")
 
 
-@examples(4)
+@examples(3)
 @given(st.integers(0, 10**6))
 def test_redo_leads_back_to_what_there_was_before_undo(seed: int) -> None:
     choose = random.Random(seed)

@@ -1,6 +1,8 @@
 """The listing is real NumPy: executed as it stands, it writes the very numbers of the trace."""
 
 from collections.abc import Iterator
+from functools import cache
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from in_one_test import each_of
 from nnstep import scenarios
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.evaluate import evaluate
+from nnstep.engine.language.nodes import Node
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.operations.formula import NAMESPACE
 from nnstep.engine.program.program import Phase
@@ -32,16 +35,26 @@ def assert_listing_is_the_run(scenario: Scenario) -> None:
             handed_out.append((step.writes["x"], step.writes["y"]))
         else:
             target, code = step.code.split(" = ", 1)
-            typed = np.asarray(evaluate(parse_condition(code), names))
+            typed = np.asarray(evaluate(parsed(code), names))
             assert typed.dtype == step.writes[target].dtype, step.code
             assert typed.tobytes() == step.writes[target].tobytes(), step.code
         with np.errstate(all="ignore"):
-            exec(step.code, names)
+            exec(compiled(step.code), names)
         for name, array in step.writes.items():
             written = np.asarray(names[name])
             assert written.dtype == array.dtype, step.code
             assert written.tobytes() == array.tobytes(), step.code
             names[name] = array
+
+
+@cache
+def parsed(code: str) -> Node:
+    return parse_condition(code)
+
+
+@cache
+def compiled(code: str) -> CodeType:
+    return compile(code, code, "exec")
 
 
 def batches(handed_out: list[tuple[Array, Array]]) -> Iterator[tuple[Array, Array]]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,8 @@ from nnstep.engine.loading import load
 from nnstep.engine.scenario.errors import ScenarioError
 
 _LINE = re.compile(r"s\.toml:[1-9][0-9]*:[1-9][0-9]*: \S.*")
-_QUICK = settings(
-    max_examples=40,
+_EXAMPLES = settings(
+    examples(12),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 _TEXTS = [scenarios.path(name).read_text(encoding="utf-8") for name in scenarios.names()]
@@ -50,13 +51,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @given(st.binary(max_size=60))
-@_QUICK
+@_EXAMPLES
 def test_any_bytes(folder: Path, content: bytes) -> None:
     check(folder, content)
 
 
 @given(st.sampled_from(_TEXTS), st.integers(0, 2**32))
-@_QUICK
+@_EXAMPLES
 def test_scenarios_with_splinters(folder: Path, text: str, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(chance.randint(1, 4)):
@@ -67,7 +68,7 @@ def test_scenarios_with_splinters(folder: Path, text: str, seed: int) -> None:
 
 
 @given(st.sampled_from(_TEXTS), st.integers(0, 2**32))
-@_QUICK
+@_EXAMPLES
 def test_scenarios_with_other_values(folder: Path, text: str, seed: int) -> None:
     chance = random.Random(seed)
     lines = text.splitlines()
@@ -84,7 +85,7 @@ def test_scenarios_with_other_values(folder: Path, text: str, seed: int) -> None
 
 
 @given(st.sampled_from(_TEXTS), st.integers(0, 2**32))
-@_QUICK
+@_EXAMPLES
 def test_scenarios_with_lines_moved_and_lost(folder: Path, text: str, seed: int) -> None:
     chance = random.Random(seed)
     lines = text.splitlines()

@@ -48,7 +48,8 @@ def test_every_mistake_that_fits_changes_a_number_of_its_line(name: str) -> None
 
 
 def test_each_fits_somewhere_in_the_gallery() -> None:
-    found = {mistake for name in scenarios.names() for mistake in fitting_in(name)}
+    have_all = ("mazur", "rows", "blocks", "two-layer", "xor")
+    found = {mistake for name in have_all for mistake in fitting_in(name)}
     assert found == set(MISTAKES)
 
 

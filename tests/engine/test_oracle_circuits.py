@@ -95,7 +95,7 @@ def evaluate(code: str, loss: str, parameters: Mapping[str, object], folder: Pat
 
 
 @each_of("circuit", CIRCUITS)
-def test_values_and_gradients(circuit: Circuit, tmp_path: Path) -> None:
+def test_values_gradients_and_printed_numbers(circuit: Circuit, tmp_path: Path) -> None:
     case = read_case(ORACLES / "published" / f"{circuit.oracle}.json")
     result = case["result"]
     given = {name: result["value"][name] for name in circuit.given}
@@ -106,13 +106,11 @@ def test_values_and_gradients(circuit: Circuit, tmp_path: Path) -> None:
         gradient = f"d{circuit.renamed.get(name, name)}"
         if name != circuit.loss or gradient in tensors:
             assert_close(tensors[gradient], expected, gradient)
+    assert_prints(circuit, case, tensors)
 
 
-@each_of("circuit", CIRCUITS)
-def test_printed_numbers(circuit: Circuit, tmp_path: Path) -> None:
-    case = read_case(ORACLES / "published" / f"{circuit.oracle}.json")
-    given = {name: case["result"]["value"][name] for name in circuit.given}
-    tensors = evaluate(circuit.code, circuit.loss, given, tmp_path)
+def assert_prints(circuit: Circuit, case: Mapping[str, Any], tensors: Arrays) -> None:
+    """Assert that the numbers are those that the source of a graph prints."""
     computed: dict[str, Any] = {"value": {}, "grad": {circuit.loss: 1.0}}
     for name in case["result"]["value"]:
         here = circuit.renamed.get(name, name)

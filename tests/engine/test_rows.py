@@ -2,12 +2,12 @@
 
 import ast
 import importlib
-import inspect
 import json
 import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -258,8 +258,9 @@ def formulas() -> Iterator[FunctionType]:
     for package in (nnstep.engine.operations, nnstep.engine.program):
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(found.name)
-            code = compile(inspect.getsource(module), found.name, "exec")
-            lambdas = list(code_of_lambdas(code))
+            assert isinstance(module.__loader__, SourceFileLoader)
+            code = module.__loader__.get_code(found.name)
+            lambdas = list(code_of_lambdas(code)) if code else []
             on_line = Counter(each.co_firstlineno for each in lambdas)
             for each in lambdas:
                 if on_line[each.co_firstlineno] == 1:

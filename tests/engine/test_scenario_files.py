@@ -23,7 +23,7 @@ from nnstep.engine.scenario.errors import ScenarioError
         ("a = " + "[" * 5000, "1:105: lists or tables are nested too deeply"),
         ("a = " + "9" * 5000, "1:5: a whole number has too many digits"),
         ("\n" + ".".join("a" * 100_000) + " = 1", "2:1: a key has more than 64 parts"),
-        ("[[watch]]\nshow = 'L'\n" * 10_001, "1:1: there are more than 10,000 tables"),
+        ("[[watch]]\n" * 10_001, "1:1: there are more than 10,000 tables"),
         ("", "1:1: the key 'format' is missing"),
     ],
 )

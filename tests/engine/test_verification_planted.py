@@ -30,7 +30,7 @@ CASES = {
     ),
     "gelu, mse": (("gelu", "tanh"), Loss("mse", "batch_mean"), "in_out", "float16"),
 }
-WIDTH, ROWS = 3, 5
+WIDTH, ROWS = 2, 5
 
 
 def case_of(name: str) -> Scenario:
