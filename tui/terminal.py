@@ -27,7 +27,7 @@ _MOST_CELLS = 1_000
 """Columns or lines that a report of the terminal's size is believed up to."""
 
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
-_BEGUN = re.compile(r"\x1b(\[[0-?]*[ -/]*)?")
+_BEGUN = re.compile(r"\x1b(O[0-?]*|\[[0-?]*[ -/]*)?")
 _FINAL = re.compile(r"[@-~]")
 # A key of the Linux console, a click in the old form, and what follows Esc and another letter.
 _GOES_ON = re.compile(r"\x1b\[[\[M]|\x1b[^\[]")

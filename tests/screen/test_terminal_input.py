@@ -117,13 +117,16 @@ def test_what_is_typed_behind_escape_is_itself(behind: str, name: str) -> None:
     assert (escape.key, key.key, key.character) == ("escape", name, behind)
 
 
-def test_a_beginning_that_nothing_follows_is_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("behind", "name"), [("[", "left_square_bracket"), ("O", "O")])
+def test_a_beginning_that_nothing_follows_is_keys(
+    behind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parser = SteadyParser()
-    list(parser.feed("\x1b["))
+    list(parser.feed("\x1b" + behind))
     monkeypatch.setattr("textual._parser.get_time", lambda: float("inf"))
     (event,) = parser.tick()
     assert isinstance(event, EscapedKey)
-    assert [key.key for key in event.apart] == ["escape", "left_square_bracket"]
+    assert [key.key for key in event.apart] == ["escape", name]
 
 
 def test_a_terminal_that_has_gone_keeps_no_writer_waiting() -> None:
