@@ -1,20 +1,23 @@
 """Programs that start at once: forked from a process that has imported what they need.
 
 Each is a process of its own, with the streams, folder, environment and exit status that it would
-have if a shell had started `nnstep`. It is only spared the imports, which take longer than most
-of what tests ask for.
+have if a shell had started `nnstep`. It is only spared the imports, and to take apart at its end
+what was imported; either takes longer than most of what tests ask for.
 """
 
 import atexit
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -23,6 +26,20 @@ from pathlib import Path
 _MOST = 1 << 20
 _READ_AS_PYTHON_STARTS = ("PYTHON", "LC_", "TEXTUAL")
 _AT_FIRST = dict(os.environ)
+
+# What the libraries import only when it comes to it.
+_IMPORTED_LATER = (
+    "click.shell_completion",
+    "csv",
+    "importlib.metadata",
+    "numpy.random",
+    "textual.drivers.linux_driver",
+    "textual.layouts.factory",
+    "textual.layouts.horizontal",
+    "textual.scrollbar",
+    "textual.widgets.input",
+    "zipfile",
+)
 
 
 def has_to_start_anew(environment: Mapping[str, str]) -> bool:
@@ -111,9 +128,7 @@ def _server() -> socket.socket:
 
 def _serve(requests: socket.socket) -> None:
     """Return in a process for each request, with all as it was asked for."""
-    import nnstep.tui.app
-    import nnstep.tui.headless  # noqa: F401
-
+    _import_all()
     gc.freeze()
     while True:
         message, handed, _, _ = socket.recv_fds(requests, _MOST, 4)
@@ -130,6 +145,20 @@ def _serve(requests: socket.socket) -> None:
             return
         for each in handed:
             os.close(each)
+
+
+def _import_all() -> None:
+    """Import whatever a process may come to import."""
+    import nnstep.engine
+    import nnstep.scenarios
+    import nnstep.tui
+
+    for package in (nnstep.engine, nnstep.scenarios, nnstep.tui):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith(".__main__"):
+                importlib.import_module(module.name)
+    for name in _IMPORTED_LATER:
+        importlib.import_module(name)
 
 
 def _watch(told: int, streams: Sequence[int]) -> None:
@@ -168,9 +197,32 @@ def _become(request: dict[str, object], streams: Sequence[int]) -> None:
     sys.argv = ["nnstep", *request["arguments"]]  # type: ignore[misc]
 
 
-if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+def _end(ended: SystemExit) -> None:
+    """End as Python does, but for taking apart what was imported."""
+    status = ended.code if ended.code is not None else 0
+    if not isinstance(status, int):
+        raise ended
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError):
+        raise ended from None
+    os._exit(status & 0xFF)
+
+
+def _run() -> None:
     if sys.argv[1:2] == ["-c"]:
         exec(sys.argv[2], {"__name__": "__main__"})
     else:
         runpy.run_module("nnstep.tui", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        _run()
+        raise SystemExit
+    except SystemExit as status:
+        _end(status)
