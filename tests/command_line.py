@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO
 
 from forked import forked, has_to_start_anew
 
@@ -38,3 +40,36 @@ def run(
         stderr.seek(0)
         printed = stdout.read().decode(), stderr.read().decode()
     return subprocess.CompletedProcess(arguments, status, *printed)
+
+
+class Piped:
+    """`nnstep` at the ends of pipes, to be written to and read from while it works.
+
+    A file may stand in place of the pipe that it would write to.
+    """
+
+    def __init__(self, *arguments: str, stdout: IO[str] | None = None) -> None:
+        ends = [os.pipe() for _ in range(3)]
+        (its_in, ours), (out, its_out), (told, its_err) = ends
+        self.stdin, self.stdout, self.stderr = os.fdopen(ours, "w"), os.fdopen(out), os.fdopen(told)
+        streams = [its_in, stdout.fileno() if stdout else its_out, its_err]
+        self._process = forked(arguments, streams)
+        for each in (its_in, its_out, its_err):
+            os.close(each)
+
+    def __enter__(self) -> "Piped":
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        for each in (self.stdin, self.stdout, self.stderr):
+            each.close()
+
+    def wait(self) -> int:
+        """Wait for its end, and return its exit status."""
+        return self._process.wait(PATIENCE)

@@ -1,15 +1,13 @@
 """The command line: what it prints, where, and with which exit status."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from command_line import run
+from command_line import Piped, run
 
 from nnstep.tui.cli import main
+from nnstep.tui.subcommands.opening import why_not_here
 
 
 def test_version_and_help() -> None:
@@ -17,21 +15,6 @@ def test_version_and_help() -> None:
     text = run("--help").stdout
     for word in ("FILE|NAME", "list", "trace", "schema", "--version"):
         assert word in text
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["help", "run"], ["--version"], ["trace", "-h"]]
-)
-def test_help_is_quick_because_it_imports_little(arguments: list[str]) -> None:
-    code = (
-        "import sys\nfrom nnstep.tui.cli import main\n"
-        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
-        "print(*sys.modules, file=sys.stderr)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert not {"textual", "numpy", "rich", "msgspec"} & set(result.stderr.split())
 
 
 def test_the_list_of_scenarios() -> None:
@@ -88,12 +71,10 @@ def test_a_file_that_cannot_be_written_is_told(output: str, tmp_path: Path) -> N
 
 
 def test_a_closed_pipe_ends_it_quietly() -> None:
-    command = f"{sys.executable} -m nnstep.tui trace mazur | head -n 1"
-    result = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.count("\n") == 1
+    with Piped("trace", "mazur") as program:
+        assert json.loads(program.stdout.readline())["type"] == "scenario"
+        program.stdout.close()
+        assert (program.wait(), program.stderr.read()) == (0, "")
 
 
 def test_warnings_of_a_trace_go_to_stderr(tmp_path: Path) -> None:
@@ -145,23 +126,13 @@ def test_without_a_terminal_one_sentence_names_trace(arguments: list[str]) -> No
     assert "nnstep trace" in result.stderr
 
 
-def test_with_a_driver_of_its_own_the_app_does_not_ask_for_a_terminal() -> None:
-    result = run("mazur", TEXTUAL_DRIVER="nowhere:Driver", TERM="dumb")
-    assert "needs a terminal" not in result.stderr
-
-
-def test_a_locale_without_greek_stops_no_trace(tmp_path: Path) -> None:
-    file = tmp_path / "greek.toml"
-    code = 'format = 1\ntitle = "Σ η"\n[program]\ncode = "L = a * a"\nloss = "L"\n'
-    file.write_text(f"{code}parameters = {{ a = 3.0 }}\n", encoding="utf-8")
-    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for form, title in (("jsonl", '"title":"Σ η"'), ("table", "Σ η\n")):
-        command = [sys.executable, "-m", "nnstep.tui", "trace", str(file), "--format", form]
-        result = subprocess.run(
-            command, env={**os.environ, **ascii_only}, capture_output=True, check=False
-        )
-        assert result.returncode == 0
-        assert title in result.stdout.decode()
+def test_with_a_driver_of_its_own_the_app_does_not_ask_for_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert "needs a terminal" in (why_not_here() or "")
+    monkeypatch.setenv("TEXTUAL_DRIVER", "nowhere:Driver")
+    assert why_not_here() is None
 
 
 def test_a_name_too_long_for_a_file_is_no_crash() -> None:
@@ -191,13 +162,10 @@ def test_an_error_of_a_file_names_it(
 
 
 def test_a_full_disk_is_told_in_a_sentence() -> None:
-    with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "nnstep.tui", "trace", "xor"]
-        result = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert result.returncode == 1
-    assert result.stderr == "the output is not complete: No space left on device\n"
+    with Path("/dev/full").open("w") as full, Piped("trace", "xor", stdout=full) as program:
+        told = program.stderr.read()
+        assert program.wait() == 1
+    assert told == "the output is not complete: No space left on device\n"
 
 
 def test_check_says_what_is_right_and_what_is_not(tmp_path: Path) -> None:

@@ -34,18 +34,20 @@ def copied(terminal: Terminal) -> str:
 
 def test_the_mouse_chooses_scrolls_and_selects() -> None:
     with Terminal("-m", "nnstep.tui", "mazur", lines=20) as terminal:
+
+        def shows(*texts: str) -> bool:
+            return all(text in terminal.text for text in texts)
+
         terminal.wait_for_text("q quit")
         terminal.press("s" * 9)
-        terminal.wait_for_text("─ dW2[0, 0] = ")
-        terminal.quiet()
+        terminal.wait_for(lambda: shows("─ dW2[0, 0] = ", "-0.0227", "q quit"))
 
         # A click chooses a cell, the terminal's cursor stands on its last digit, y copies it.
         column, line = place_of(terminal, "-0.0227")
         click(terminal, "-0.0227")
         terminal.wait_for_text("─ dW2[1, 1] = -0.022740242215978222 ")
-        terminal.quiet()
         cursor = terminal.screen.cursor
-        assert (cursor.x, cursor.y) == (column + len("-0.0227") - 1, line)
+        terminal.wait_for(lambda: (cursor.x, cursor.y) == (column + len("-0.0227") - 1, line))
         terminal.press("y")
         terminal.wait_for_text("is copied, if this terminal allows it; in any, :copy")
         assert copied(terminal) == "-0.022740242215978222"
@@ -57,8 +59,7 @@ def test_the_mouse_chooses_scrolls_and_selects() -> None:
         terminal.wait_for_text("↑3")
         assert "next(batches)" not in terminal.text
         mouse(terminal, WHEEL_UP, *shown)
-        terminal.wait_for_text("x, y = next(batches)")
-        terminal.quiet()
+        terminal.wait_for(lambda: shows("x, y = next(batches)", "↓3", "dz2 = da2", "db2 = dz2"))
 
         # What the mouse has gone over is selected, and y copies that.
         first, last = place_of(terminal, "dz2 = da2"), place_of(terminal, "db2 = dz2")

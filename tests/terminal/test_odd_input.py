@@ -19,9 +19,7 @@ from pseudo_terminal import Terminal
 def test_the_app_goes_on(sent: bytes) -> None:
     with Terminal("-m", "nnstep.tui", "mazur") as terminal:
         terminal.wait_for_text("q quit")
-        terminal.quiet()
         terminal.send(sent)
-        terminal.quiet()
         terminal.press("s")
         terminal.wait_for_text("step 1 of 1600")
         terminal.press("q")

@@ -26,8 +26,7 @@ def test_where_signs_are_wide_all_is_in_ascii(wide: int, plain: bool) -> None:
         assert HOW_WIDE.encode() in terminal.sent, "and taken away with the same write"
         terminal.send(answer(wide))
         terminal.press("ss")
-        terminal.wait_for_text("step 2 of")
-        terminal.quiet()
+        terminal.wait_for(lambda: "step 2 of" in terminal.text and "W1[i, j]" in terminal.text)
         assert terminal.text.isascii() == plain
         assert ("sum_j x[n, j]*W1[i, j]" in terminal.text) == plain
 
