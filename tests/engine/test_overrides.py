@@ -186,7 +186,7 @@ def test_a_result_of_another_type_becomes_the_runs() -> None:
     assert session.value("L").dtype == session.value("dz1").dtype == np.float64
 
 
-@examples(3)
+@examples(2)
 @given(st.integers(0, 10**6))
 def test_walks_with_overrides_and_edits_end_as_a_fresh_run_with_the_same(seed: int) -> None:
     """Back and on, on branches and over passes that are no longer kept: the same bits."""
@@ -292,6 +292,7 @@ def test_a_trace_has_the_rule_and_what_it_would_have_given(tmp_path: Path) -> No
     assert np.allclose(told_of[0]["reference"]["W1"], weights - change, rtol=0, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_the_missing_slope_of_a_public_question_ends_where_the_person_ended() -> None:
     """Field case 01: dW2 without the sigmoid's slope, 2,000 epochs of XOR."""
     session = Session(load(FIELD / "01_xor_no_sigmoid_prime.toml"), history=None)
