@@ -113,9 +113,14 @@ def leave(folder: Path, *lines: str, scenario: Scenario = MAZUR, age: float = 0)
     before = set(folder.glob("*.session"))
     kept(worked(*lines, scenario=scenario), folder).end(keep=True)
     (path,) = set(folder.glob("*.session")) - before
+    grow_old(path, age)
+    return path
+
+
+def grow_old(path: Path, age: float) -> None:
+    """Have a file look as if it had been written some seconds ago."""
     then = time.time() - age
     os.utime(path, (then, then))
-    return path
 
 
 def names(folder: Path) -> set[str]:

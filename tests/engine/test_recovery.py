@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from left_sessions import MAZUR, XOR, kept, leave, names, offered, process, worked
+from left_sessions import MAZUR, XOR, grow_old, kept, leave, names, offered, process, worked
 from worked_sessions import Worked, code
 
 from nnstep.engine.loading import load
@@ -31,22 +31,33 @@ from nnstep.engine.saving.replay import open_session
 # What is kept
 
 
-def test_a_killed_session_is_offered_with_all_that_was_kept(tmp_path: Path) -> None:
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_at_whatever_moment_it_is_killed_what_it_has_told_of_is_there_and_offered(
+    tmp_path: Path, seed: int
+) -> None:
+    choose = random.Random(seed)
     with process(tmp_path) as running:
         for _ in range(15):
             running.step()
         (path,) = tmp_path.glob("*.session")
+        there = read_session(path)
+        assert (there.place, there.edits, there.problem) == (15, 2, "")
         assert is_claimed(path)
         assert find_offer(MAZUR, tmp_path) is None
-        running.end()
+        running.begin(500)
+        told = max(running.read() for _ in range(choose.randrange(1, 200)))
+        told = max(told, running.end())
     assert not is_claimed(path)
     offer = offered(tmp_path)
-    assert offer.path == path
-    assert (offer.place, offer.edits, offer.age) == (15, 2, "just now")
-    replayed = open_session(offer.path).replay()
-    assert (replayed.problem, replayed.warning) == ("", "")
-    assert replayed.session.place == 15
-    assert [edit.place for edit in replayed.session.snapshot().branch.edits] == [7, 14]
+    assert (offer.path, offer.age) == (path, "just now")
+    replayed = open_session(path).replay()
+    assert replayed.warning == ""
+    edits = [edit.place for edit in replayed.session.snapshot().branch.edits]
+    assert edits[: told // 7] == list(range(7, told + 1, 7))
+    assert len(edits) == offer.edits <= told // 7 + 1
     # What the process has left of its claim is nobody's, and gone with the next.
     assert names(tmp_path) == {path.name, path.with_suffix(".claim").name}
     Claim(path).release()
@@ -54,19 +65,17 @@ def test_a_killed_session_is_offered_with_all_that_was_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6))
-def test_at_whatever_moment_it_is_killed_what_it_has_told_of_is_there(
-    tmp_path: Path, seed: int
-) -> None:
-    choose = random.Random(seed)
+def test_a_process_that_is_killed_at_rest_has_left_all_of_it(tmp_path: Path) -> None:
     with process(tmp_path) as running:
-        running.begin(500)
-        told = max(running.read() for _ in range(choose.randrange(1, 200)))
-        told = max(told, running.end())
-    replayed = open_session(offered(tmp_path).path).replay()
-    edits = [edit.place for edit in replayed.session.snapshot().branch.edits]
-    assert edits[: told // 7] == list(range(7, told + 1, 7))
-    assert len(edits) <= told // 7 + 1
+        for _ in range(15):
+            running.step()
+        running.end()
+    offer = offered(tmp_path)
+    assert (offer.place, offer.edits) == (15, 2)
+    replayed = open_session(offer.path).replay()
+    assert (replayed.problem, replayed.warning) == ("", "")
+    assert replayed.session.place == 15
+    assert [edit.place for edit in replayed.session.snapshot().branch.edits] == [7, 14]
 
 
 @pytest.mark.slow
@@ -258,19 +267,17 @@ def test_an_offer_is_a_line() -> None:
     assert said(412, 0) == "An earlier session ended at step 412: y takes it up again."
 
 
-@pytest.mark.parametrize(
-    ("age", "words"),
-    [
+def test_an_offer_tells_its_age(tmp_path: Path) -> None:
+    path = leave(tmp_path)
+    for age, words in (
         (5, "just now"),
         (61, "1 minute ago"),
         (150, "2 minutes ago"),
         (3600, "1 hour ago"),
         (86400 * 3 + 10, "3 days ago"),
-    ],
-)
-def test_an_offer_tells_its_age(tmp_path: Path, age: float, words: str) -> None:
-    leave(tmp_path, age=age)
-    assert offered(tmp_path).age == words
+    ):
+        grow_old(path, age)
+        assert offered(tmp_path).age == words
 
 
 def test_the_newest_is_offered_and_what_is_a_month_old_only_listed(tmp_path: Path) -> None:

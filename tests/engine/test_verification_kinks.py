@@ -86,8 +86,9 @@ def test_biases_behind_a_dead_row_are_decided_on_the_side_of_the_convention(
     for unit in range(3):
         moving = float(session.value("dz1")[:, unit].sum())
         session.edit("db1", (unit,), moving + 0.25)
-    assert session.verify().tensors[0].name == "b1"
-    assert session.verify().verdict is Verdict.FAIL
+    verification = session.verify()
+    assert verification.tensors[0].name == "b1"
+    assert verification.verdict is Verdict.FAIL
 
 
 def test_a_skipped_cell_says_where_and_its_two_slopes() -> None:

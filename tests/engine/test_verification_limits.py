@@ -200,8 +200,8 @@ def test_a_small_gradient_of_the_wrong_sign_is_noticed(factor: float) -> None:
 
 def test_vanished_gradients_are_told_apart_from_wrong_ones() -> None:
     session = Session(built_in("vanishing"))
-    session.seek(60 * len(session.program))
-    verification = verify(session.program, session.values())
+    session.seek(20 * len(session.program))
+    verification = verify(session.program, session.values(), cells=60)
     verdicts = {one.name: one.verdict for one in verification.tensors}
     assert Verdict.UNDECIDED in verdicts.values()
     assert verdicts["W10"] in GOOD
@@ -276,19 +276,20 @@ def test_a_verdict_holds_whatever_the_rounding_errors(
 # Not finite
 
 
-@each_of("iterations", [0, 20, 152, 153, 306, 308])
-def test_overflow(iterations: int) -> None:
+def test_overflow() -> None:
     session = Session(built_in("overflow"))
-    session.seek(iterations * len(session.program))
-    if iterations < 308:
-        session.step()
-    verification = verify(session.program, session.values())
-    if iterations < 153:
-        assert {one.verdict for one in verification.tensors} == {Verdict.PASS}
-    else:
-        assert {one.verdict for one in verification.tensors} == {Verdict.NOT_FINITE}
-        assert [one.not_finite for one in verification.tensors] == [1, 1]
-        assert not math.isfinite(verification.loss)
+    for iterations in (0, 20, 152, 153, 306, 308):
+        session.seek(iterations * len(session.program))
+        if iterations < 308:
+            session.step()
+        verification = verify(session.program, session.values())
+        verdicts = {one.verdict for one in verification.tensors}
+        if iterations < 153:
+            assert verdicts == {Verdict.PASS}, iterations
+        else:
+            assert verdicts == {Verdict.NOT_FINITE}, iterations
+            assert [one.not_finite for one in verification.tensors] == [1, 1]
+            assert not math.isfinite(verification.loss)
 
 
 @each_of("a", [[np.nan, 1.0], [np.inf, 1.0], [-np.inf, 1.0]])

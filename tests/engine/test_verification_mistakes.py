@@ -272,8 +272,10 @@ def test_weights_transposed_on_the_way_back(layout: Any) -> None:
     assert explanations(verification)[0].startswith("In db1 and dW1 W2 is transposed")
 
 
-@each_of("layout", ["out_in", "in_out"])
-@each_of("early", ["W2 - lr * dW2", "W2 - lr * (0.9 * buf_W2 + dW2)"])
+@each_of(
+    ("layout", "early"),
+    [("out_in", "W2 - lr * dW2"), ("in_out", "W2 - lr * (0.9 * buf_W2 + dW2)")],
+)
 def test_errors_along_weights_that_are_updated_already(layout: Any, early: str) -> None:
     """By the gradient alone, and as the optimizer's own lines have them."""
     scenario = replace(deep(), optimizer=optimizer("sgd", 0.3, momentum=0.9))
@@ -417,9 +419,9 @@ factors = st.floats(0.01, 20).flatmap(lambda f: st.sampled_from([f, -f])) | st.j
 
 
 @given(factor=factors.filter(lambda f: abs(f - 1) > 0.05), seed=st.integers(0, 99))
-@examples(6)
+@examples(4)
 def test_any_factor_is_found(factor: float, seed: int) -> None:
-    scenario = replace(network((3, 4, 2), activations=("tanh", "identity"), rows=3), seed=seed)
+    scenario = replace(network((2, 3, 2), activations=("tanh", "identity"), rows=3), seed=seed)
     verification = verified(scenario, "dW1", lambda g, t: g * factor)
     (wrong,) = (one for one in verification.tensors if one.verdict not in GOOD)
     assert (wrong.name, wrong.verdict) == ("W1", Verdict.FAIL)

@@ -21,7 +21,7 @@ from nnstep.engine.scenario.model import Data, Loss, Scenario
 from nnstep.engine.session.session import Session
 from nnstep.engine.verification.verdict import BAD, GOOD, Fingerprint, Verification
 
-ROWS, WIDTH = 4, 3
+ROWS, WIDTH = 4, 2
 SEEN = 1e-12
 """A gradient that a loss of about 1 does not move by cannot be told from 0."""
 
