@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from msgspec import Struct
@@ -102,7 +103,13 @@ def agrees(printed: str, got: float | np.generic, tol: float = 0.5) -> bool:
 
     What is not finite agrees with itself alone.
     """
-    number, value = Decimal(printed), Decimal(str(got))
+    return _agrees(printed, str(got), tol)
+
+
+@lru_cache(maxsize=4096)
+def _agrees(printed: str, got: str, tol: float) -> bool:
+    """Answer from texts. Each snapshot asks again, and mostly of the same numbers."""
+    number, value = Decimal(printed), Decimal(got)
     if not (number.is_finite() and value.is_finite()):
         return number.is_nan() == value.is_nan() and (number.is_nan() or number == value)
     difference = abs(Fraction(value) - Fraction(number)) / unit(printed)
