@@ -61,12 +61,15 @@ class _Chosen(ast.NodeTransformer):
 
 def _names() -> dict[str, Any]:
     """Return the names of listings, with the functions as they are in index space."""
-    functions = {
-        name: _in(_mirrored(value.__module__), value)
-        for name, value in NAMESPACE.items()
-        if isinstance(value, FunctionType)
-    }
+    listed = [named for named in NAMESPACE.items() if isinstance(named[1], FunctionType)]
+    functions = _in_index_space(tuple(listed))
     return {**NAMESPACE, **functions, **RULES, "chosen": _chosen, "indexed": indexed, "int": _whole}
+
+
+@functools.lru_cache(maxsize=1)
+def _in_index_space(listed: tuple[tuple[str, FunctionType], ...]) -> dict[str, FunctionType]:
+    """Return functions as they are in index space: found once, until another one is listed."""
+    return {name: _in(_mirrored(value.__module__), value) for name, value in listed}
 
 
 _MIRRORS: dict[str, dict[str, Any]] = {}
