@@ -76,6 +76,10 @@ class Kind(Enum):
     END = "end"
 
 
+_KINDS: dict[str | None, Kind] = {kind.value: kind for kind in Kind}
+"""The kinds by the groups of the pattern; a blank has none."""
+
+
 class Token(Struct, frozen=True):
     """One word of a text, `text[start:end]`."""
 
@@ -113,8 +117,9 @@ def tokenize(text: str, *, lines: bool) -> list[Token]:
     tokens: list[Token] = []
     open_brackets = 0
     for token in _words(text):
-        open_brackets = max(0, open_brackets + (token.text in "([") - (token.text in ")]"))
-        if token.kind is Kind.NEWLINE and (open_brackets or not lines):
+        if token.kind is Kind.SIGN:
+            open_brackets = max(0, open_brackets + (token.text in "([") - (token.text in ")]"))
+        elif token.kind is Kind.NEWLINE and (open_brackets or not lines):
             continue
         if len(tokens) == MAX_TOKENS:
             message = f"the text has more than {MAX_TOKENS:,} names, numbers and signs"
@@ -128,15 +133,17 @@ def _words(text: str) -> Iterator[Token]:
     position = 0
     while position < len(text):
         match = _PATTERN.match(text, position)
-        if match is None or match.group() in _INSTEAD:
-            raise _not_in_an_expression(text, position, match.group() if match else text[position])
-        position = match.end()
-        if match.lastgroup == "blank":
+        found = match.group() if match else text[position]
+        if match is None or found in _INSTEAD:
+            raise _not_in_an_expression(text, position, found)
+        start, position = position, match.end()
+        kind = _KINDS.get(match.lastgroup)
+        if kind is None:
             continue
-        token = Token(Kind(match.lastgroup), match.group(), match.start(), position)
-        if token.kind is Kind.NUMBER:
+        token = Token(kind, found, start, position)
+        if kind is Kind.NUMBER:
             _check_number(text, token)
-        elif token.kind is Kind.NAME:
+        elif kind is Kind.NAME:
             _check_name(token)
         yield token
 
