@@ -1,6 +1,7 @@
 """Runs to go back and forth in, and the same run from its beginning."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 from building import shuffled
 from msgspec.structs import replace
@@ -25,13 +26,17 @@ def fresh(case: Scenario, seed: int, edits: tuple[Change, ...], place: int) -> M
     session.restart(seed)
     for edit in edits:
         if edit.place <= place:
-            while session.place < edit.place:
-                session.step()
+            step_to(session, edit.place)
             assert isinstance(edit, Edit)
             session.edit(edit.name, edit.index, edit.value)
-    while session.place < place:
-        session.step()
+    step_to(session, place)
     return session.values()
+
+
+def step_to(session: Session, place: int) -> None:
+    """Take one step after the other."""
+    for _ in islice(session.steps(), place - session.place):
+        pass
 
 
 def assert_same(one: Mapping[str, Array], other: Mapping[str, Array]) -> None:

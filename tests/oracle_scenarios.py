@@ -168,8 +168,9 @@ def iterations(session: Session) -> Iterator[Iteration]:
         if step.iteration != current:
             yield Iteration(phases, dict(live))
             current, phases = step.iteration, {}
-        phases.setdefault(str(step.phase), {}).update(step.writes)
-        live.update(step.writes)
+        writes = step.writes
+        phases.setdefault(step.phase, {}).update(writes)
+        live.update(writes)
     yield Iteration(phases, dict(live))
 
 

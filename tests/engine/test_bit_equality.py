@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from copy import copy
 from functools import cache
 from itertools import count, islice
 from types import CodeType
@@ -33,16 +34,27 @@ def compiled(code: str) -> CodeType:
 class Plain:
     """A run of the listing as it stands: `places` has what is live at each place."""
 
-    def __init__(self, session: Session, edits: dict[int, tuple[str, Any, Any]]) -> None:
-        batches = self._batches(session)
-        names: dict[str, Any] = {**NAMESPACE, **session.values(), "batches": batches}
-        tensors = session.program.tensors
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.batches = [*self._batches(session)]
         self.places: list[Live] = []
-        for place in count():
-            if place in edits:
-                name, index, value = edits[place]
-                names[name] = names[name].copy()
-                names[name][index] = value
+        self._go_on({**NAMESPACE, **session.values()})
+
+    def edited(self, place: int, name: str, index: Any, value: Any) -> list[Live]:
+        """Return the places of the same run, but for a value that is edited at a place."""
+        before = self.places[place]
+        names = {**NAMESPACE, **before, name: before[name].copy()}
+        names[name][index] = value
+        other = copy(self)
+        other.places = self.places[:place]
+        other._go_on(names)
+        return other.places
+
+    def _go_on(self, names: dict[str, Any]) -> None:
+        session, tensors = self.session, self.session.program.tensors
+        done = -(-len(self.places) // len(session.program))
+        names["batches"] = iter(self.batches[done:])
+        for place in count(len(self.places)):
             self.places.append({n: names[n] for n in tensors if n in names})
             if place == session.total:
                 break
@@ -77,7 +89,8 @@ def assert_all_ways_agree(scenario: Scenario, seed: int) -> None:
         return Session(scenario, iterations=1 if scenario.optimizer is None else PASSES)
 
     session = fresh()
-    plain, total = Plain(session, {}).places, session.total or 0
+    without_edits, total = Plain(fresh()), session.total or 0
+    plain = without_edits.places
     assert same(plain[0], session.values())
     for step in session.steps():
         assert same(plain[step.index + 1], session.values()), step.code
@@ -97,7 +110,7 @@ def assert_all_ways_agree(scenario: Scenario, seed: int) -> None:
         index = tuple(choose.randrange(size) for size in edited.value(name).shape)
         value = 0 if edited.value(name).dtype.kind == "i" else choose.choice([0.5, -0.25, 1.5])
         edited.edit(name, index, value)
-        changed = Plain(fresh(), {place: (name, index, value)}).places
+        changed = without_edits.edited(place, name, index, value)
         for step in edited.steps():
             assert same(changed[step.index + 1], edited.values()), (place, name, step.code)
         edited.seek(choose.randrange(place, total + 1))
@@ -117,7 +130,7 @@ def test_an_edit_of_each_kind_of_tensor_at_each_line(case: int) -> None:
     """It is gone on from step by step and at once, and is gone back to from what came of it."""
     scenario = EDITED[case]
     session = Session(scenario, iterations=PASSES)
-    steps = len(session.program)
+    steps, without_edits = len(session.program), Plain(Session(scenario, iterations=PASSES))
     for place in range(steps, 2 * steps):
         session.restart()
         session.seek(place)
@@ -131,7 +144,7 @@ def test_an_edit_of_each_kind_of_tensor_at_each_line(case: int) -> None:
             run = Session(scenario, iterations=PASSES)
             run.seek(place)
             run.edit(name, index, value)
-            plain = Plain(Session(scenario, iterations=PASSES), {place: (name, index, value)})
+            plain = without_edits.edited(place, name, index, value)
             few = islice(run.steps(), 5)
             taken = [(step.index + 1, dict(run.values())) for step in few]
             run.advance("run")
@@ -140,7 +153,7 @@ def test_an_edit_of_each_kind_of_tensor_at_each_line(case: int) -> None:
                 run.seek(where)
                 taken.append((where, dict(run.values())))
             for where, values in taken:
-                assert same(plain.places[where], values), (name, place, where)
+                assert same(plain[where], values), (name, place, where)
 
 
 @pytest.mark.sweep(17)

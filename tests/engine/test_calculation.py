@@ -89,6 +89,7 @@ def test_every_line_of_every_built_in_scenario(name: str) -> None:
 @pytest.mark.parametrize("kind", ["mse", "mae", "huber", "half_squared_error"])
 def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
     options = {"delta": 1.0} if kind == "huber" else {}
+    known = set[str]()
     for update in (
         optimizer("adam", amsgrad=True, weight_decay=0.1, clip=Clip("norm", 0.1)),
         optimizer("rmsprop", centered=True, momentum=0.9, clip=Clip("value", 0.1)),
@@ -104,7 +105,9 @@ def test_the_lines_of_losses_and_optimizers(kind: str) -> None:
             loss=Loss(kind, "batch_mean", options=options),
         )
         for calculation in calculations(scenario):
-            check(calculation)
+            if calculation.line.code not in known:  # up to the update, all are the same
+                check(calculation)
+            known.add(calculation.line.code)
 
 
 @pytest.mark.sweep(21)

@@ -1,6 +1,7 @@
 """`nnstep check`: what it finds, what it says of it, and which rule a misprint comes from."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from in_one_test import each_of
 from nnstep import scenarios
 from nnstep.engine.check import Item, as_json, as_lines, check, passes_of
 from nnstep.engine.loading import load
+from nnstep.engine.session.session import Session
 
 TWO_ROWS = """\
 format = 1
@@ -49,11 +51,10 @@ def checked(
 
 def value(path: Path, at: str, cell: tuple[int, ...], iteration: int, loss: str) -> str:
     """Return what a cell has under another loss, as a book would print it."""
-    items = checked(
-        path, f'at = "{at}"\niteration = {iteration}\ncell = {list(cell)}\nvalue = "9"', loss=loss
-    )
-    got = next(item.got for item in items if item.kind == "expect")
-    return f"{got:.6g}"
+    path.write_text(TWO_ROWS.replace("LOSS", loss).replace("RUN", ""), "utf-8")
+    session = Session(load(path))
+    session.seek((iteration + 1) * len(session.program))
+    return f"{session.value(at)[cell]:.6g}"
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_it_runs_as_far_as_a_number_is_printed_and_no_further_than_the_run(path:
     assert late.text.endswith("is never reached: the run ends after iteration 4")
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("at", "cell", "iteration", "loss", "rule"),
     [
         ("L", (), 0, 'mse"\nreduction = "sum', "the sum over all in place of the mean over all"),
@@ -140,7 +141,7 @@ def test_a_factor_in_an_expression(path: Path) -> None:
     assert "-3.5 is what the opposite sign would give" in item.text
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("factor", "said"),
     [
         (2, "a factor 2 more in the derivative of the loss"),
@@ -149,7 +150,7 @@ def test_a_factor_in_an_expression(path: Path) -> None:
         (3, "the sum over the 3 rows in place of the mean"),
     ],
 )
-@pytest.mark.parametrize("iteration", [0, 1])
+@each_of("iteration", [0, 1])
 def test_a_factor_shows_in_what_is_updated_too(
     path: Path, factor: float, said: str, iteration: int
 ) -> None:
@@ -172,10 +173,12 @@ y = [1.5, 0.5, 0.25]
     for _ in range(iteration + 1):
         v = 0.9 * v + factor * np.mean(2 * (w * x - y) * x)
         w -= 0.1 * v
-    for at, number in (("w", w), ("buf_w", v)):
-        keys = f'at = "{at}"\niteration = {iteration}\nvalue = "{number:.6f}"'
-        (item,) = of(checked(path, keys, text=text), "expect")
-        assert f"{number:.6f} is what {said} would give" in item.text
+    numbers = {"w": f"{w:.6f}", "buf_w": f"{v:.6f}"}
+    keys = (f'at = "{at}"\niteration = {iteration}\nvalue = "{n}"' for at, n in numbers.items())
+    items = of(checked(path, *keys, text=text), "expect")
+    for item, (at, number) in zip(items, numbers.items(), strict=True):
+        assert item.at == at
+        assert f"{number} is what {said} would give" in item.text
 
 
 def test_a_number_of_another_cell_is_said_to_be_that(path: Path) -> None:
@@ -299,12 +302,17 @@ PUBLISHED = {
 }
 
 
+@cache
+def published() -> set[str]:
+    """The texts of the oracles."""
+    folder = Path(__file__).parents[1] / "oracles" / "published"
+    cases = [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
+    return {each["text"] for case in cases for each in case["published"]}
+
+
 @each_of("name", PUBLISHED)
 def test_the_published_numbers_are_printed_as_published(name: str) -> None:
     """Nobody has touched up a digit: each text stands in the oracle that was read elsewhere."""
-    folder = Path(__file__).parents[1] / "oracles" / "published"
-    cases = [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
-    texts = {each["text"] for case in cases for each in case["published"]}
     printed = [text for one in built_in(name).expectations for _, text in one.printed]
     assert len(printed) >= PUBLISHED[name]
-    assert set(printed) <= texts
+    assert set(printed) <= published()

@@ -1,5 +1,7 @@
 """What the list of commands gives: help, completion, and messages about what is wrong."""
 
+from pathlib import Path
+
 import pytest
 from building import expression
 from commanding import give, small, told
@@ -25,7 +27,11 @@ from nnstep.engine.text import printable
 def prepared() -> Session:
     """A session in which all examples make sense."""
     session = small()
-    give(session, "step 40", "goto 20", "set W1[0, 0] = 1", "set W1[0, 1] = 1", "undo")
+    session.seek(40)
+    session.seek(20)
+    for unit in range(2):
+        session.edit("W1", (0, unit), 1.0)
+    session.undo()
     give(session, "break dW2", "watch W1[0, 1]")
     if session.branches.current != "b1":
         raise AssertionError("the examples speak of a branch b1")
@@ -36,11 +42,13 @@ def prepared() -> Session:
 AT_THE_BEGINNING = {"hunt": [], "accuse": ["hunt 7"]}
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@each_of("command", COMMANDS)
 def test_every_command_has_help_and_its_example_works(
-    command: Command, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(str(tmp_path))
+    folder = tmp_path / command.name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     begins = command.name in AT_THE_BEGINNING
     session = small() if begins else prepared()
     give(session, *AT_THE_BEGINNING.get(command.name, []))

@@ -144,7 +144,7 @@ def test_two_hundred_random_programs(dtype: str) -> None:
         check(random_expression(seed, dtype), cells=2, seed=seed)
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("form", forms())
 def test_every_form_of_the_language(form: str) -> None:
     check(of_form(form, "float64"), iterations=1, cells=2)
@@ -353,7 +353,7 @@ def test_a_kind_that_comes_later_is_explained_by_its_row(monkeypatch: pytest.Mon
     first, last = case.network.layers
     layers = (replace(first, activation=Activation("soft_sign")), last)
     scenario = replace(case, network=replace(case.network, layers=layers))
-    check(scenario, cells=None)
+    check(scenario, cells=None, iterations=1)
     session = Session(scenario)
     session.seek(3)
     explanation = session.explain("a1", (0, 0))

@@ -127,7 +127,7 @@ def test_every_optimizer(kind: str, options: dict[str, object], dtype: str, tmp_
     assert_prints_the_run(made, tmp_path)
 
 
-@pytest.mark.sweep(13)
+@pytest.mark.sweep(17)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("kind", [*LOSSES])
@@ -136,7 +136,7 @@ def test_every_loss(kind: str, seed: int, dtype: str, tmp_path: Path) -> None:
     assert_prints_the_run(random_network(seed, dtype, loss=loss), tmp_path)
 
 
-@pytest.mark.sweep(11)
+@pytest.mark.sweep(23)
 @pytest.mark.parametrize("layout", ["out_in", "in_out"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(12))

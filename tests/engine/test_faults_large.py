@@ -27,7 +27,7 @@ SGD = {"momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False
 
 
 def large(seed: int, lr: float, deviation: float, dtype: str = "float64") -> Scenario:
-    """A network whose first weights are 200 by 50, on drawn data in batches of two sizes."""
+    """A network whose first weights are 130 by 64, on drawn data in batches of two sizes."""
     generator = np.random.default_rng(seed)
 
     def layer(inputs: int, units: int, activation: str) -> Layer:
@@ -35,13 +35,13 @@ def large(seed: int, lr: float, deviation: float, dtype: str = "float64") -> Sce
         bias = np.zeros(units)
         return Layer(units, Activation(activation), frozen(weights, dtype), frozen(bias, dtype))
 
-    layers = layer(200, 50, "relu"), layer(50, 3, "softmax")
-    x = frozen(generator.standard_normal((50, 200)), dtype)
+    layers = layer(130, 64, "relu"), layer(64, 3, "softmax")
+    x = frozen(generator.standard_normal((50, 130)), dtype)
     y = frozen(np.eye(3)[generator.integers(0, 3, 50)], dtype)
     return Scenario(
         title="large",
         dtype=dtype,
-        network=Network(200, layers, Loss("cross_entropy", "batch_mean")),
+        network=Network(130, layers, Loss("cross_entropy", "batch_mean")),
         optimizer=Optimizer("sgd", lr, SGD),
         data=Data(x, y, 32, shuffle=True),
         run=Run(iterations=70),
@@ -52,7 +52,7 @@ def faults_of(scenario: Scenario, seed: int) -> list[str]:
     """Go to and fro with edits, and return the faults known after each move, digit by digit."""
     choose, run = random.Random(seed), Session(scenario)
     found: list[str] = []
-    for _ in range(8):
+    for _ in range(6):
         match choose.randrange(4):
             case 0:
                 run.advance(min(run.total or 0, run.place + choose.randrange(1, 400)))
@@ -69,8 +69,8 @@ def faults_of(scenario: Scenario, seed: int) -> list[str]:
     return found
 
 
-@pytest.mark.sweep(3)
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.sweep(4)
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 @pytest.mark.parametrize(
     ("lr", "deviation", "dtype"),
     [

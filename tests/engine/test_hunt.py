@@ -22,7 +22,7 @@ def hunting(name: str = "mazur", seed: int = 2) -> Session:
     return session
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("name", ["mazur", "rows", "blocks", "two-layer", "graph"])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_runs_is_the_mistake_and_what_is_shown_the_rule(name: str, seed: int) -> None:
