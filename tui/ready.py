@@ -13,14 +13,16 @@ _NEEDED = (
     "nnstep.tui.panes.map",
     "nnstep.tui.panes.timeline",
     "nnstep.tui.panes.tree",
+    "nnstep.tui.panes.watch",
 )
 """What executes a command, looks for faults, explains and draws a step, and the other panes."""
 
 
-def get_ready(later: Callable[[Callable[[], object]], object]) -> None:
+def get_ready(later: Callable[[Callable[[], object]], object], *, shuffles: bool) -> None:
     """Have what no first screen needs, and every first key, imported `later`, module by module.
 
-    So a key that is pressed meanwhile waits for no more than it needs itself.
+    So a key that is pressed meanwhile waits for no more than it needs itself. The first step of a
+    run that `shuffles` its rows draws their order.
     """
-    for name in _NEEDED:
+    for name in ("numpy.random", *_NEEDED) if shuffles else _NEEDED:
         later(partial(import_module, name))

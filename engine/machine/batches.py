@@ -16,11 +16,11 @@ from .initial import Draws
 class Cursor(Struct, frozen=True):
     """Where the shuffling stood before the rows of an epoch were put in order.
 
-    `state` is that of NumPy's generator. Every later epoch follows from it.
+    `state` is that of the draws. Every later epoch follows from it.
     """
 
     epoch: int
-    state: Mapping[str, Any]
+    state: int | Mapping[str, Any]
 
 
 class Batches:

@@ -1,7 +1,6 @@
 """The values that tensors have before step 0, and the one source of random numbers."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,25 +14,35 @@ from nnstep.engine.scenario.model import Initializer
 class Draws:
     """Gives NumPy's generator for a seed, made when the first number is drawn.
 
-    Many scenarios draw nothing, and NumPy's random module alone takes a tenth of the start-up time.
+    Many scenarios draw nothing before the first step, and NumPy's random module alone takes a tenth
+    of the start-up time.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-
-    @cached_property
-    def generator(self) -> "np.random.Generator":
-        """The generator; every draw of a run comes from it, in order."""
-        return np.random.default_rng(self._seed)
+        self._generator: np.random.Generator | None = None
 
     @property
-    def state(self) -> Mapping[str, Any]:
-        """Where the generator stands; to set it is to draw the same numbers again."""
-        return self.generator.bit_generator.state
+    def generator(self) -> "np.random.Generator":
+        """The generator; every draw of a run comes from it, in order."""
+        if self._generator is None:
+            self._generator = np.random.default_rng(self._seed)
+        return self._generator
+
+    @property
+    def state(self) -> int | Mapping[str, Any]:
+        """Where the generator stands: the seed before the first number is drawn, then its own.
+
+        To set it is to draw the same numbers again.
+        """
+        return self._seed if self._generator is None else self._generator.bit_generator.state
 
     @state.setter
-    def state(self, state: Mapping[str, Any]) -> None:
-        self.generator.bit_generator.state = state
+    def state(self, state: int | Mapping[str, Any]) -> None:
+        if isinstance(state, int):
+            self._seed, self._generator = state, None
+        else:
+            self.generator.bit_generator.state = state
 
 
 def initial_tensors(program: Program, dtype: str, draws: Draws) -> dict[str, Array]:
