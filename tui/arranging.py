@@ -21,8 +21,9 @@ from .trees import Trees
 if TYPE_CHECKING:
     from nnstep.engine.explain.tree import Direction
     from nnstep.tui.panes.map import MapPane
+    from nnstep.tui.panes.watch import WatchPane
 
-MAP = row_of(8)
+MAP, WATCH = row_of(8), row_of(6)
 
 
 class Arranging(Commanding):
@@ -127,6 +128,12 @@ class Arranging(Commanding):
         step.large = self._strip.large = self.stage.is_large
         step.repaint()
         self._strip.repaint()
+
+    @property
+    def selected_watch(self) -> str | None:
+        """The expression under the cursor of the watch pane, None if keys go elsewhere."""
+        watch = cast("WatchPane | None", self.stage.panes.get(WATCH))
+        return watch.selected if watch is not None and self.focused is watch else None
 
     @property
     def _map(self) -> "MapPane":

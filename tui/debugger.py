@@ -24,7 +24,6 @@ from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
-from nnstep.tui.panes.watch import WatchPane
 
 from .actions import FOOTERS, Action, bindings
 from .ahead import Ahead, Moment
@@ -80,7 +79,12 @@ class Debugger(Arranging):
         self.autosave = Autosave(
             session, self.driver, self._start, self._show_status, replayed=replayed, taken=taken
         )
-        self.stage = Stage(actions, self._hand_over, network=scenario.network is not None)
+        self.stage = Stage(
+            actions,
+            self._hand_over,
+            lambda: bool(self.driver.snapshot.watches),
+            network=scenario.network is not None,
+        )
         self._trees = Trees(self.stage, self.driver, self._go_to, self._ask)
         self._opened = opened
         self._taken = taken
@@ -155,10 +159,12 @@ class Debugger(Arranging):
     def _explain(self) -> None:
         """Explain from now on, if anything has run; what was not seen at first is there now."""
         self._is_drawn = True
+        self.stage.make_numbers()
         self._mount(self.stage.panes.values())
         if self.driver.snapshot.place:
             self._ask()
-        get_ready(self.call_later)
+        data = self.scenario.data
+        get_ready(self.call_later, shuffles=data is not None and data.shuffle)
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""
@@ -382,12 +388,6 @@ class Debugger(Arranging):
     def filled(self, line: str) -> str:
         """Return a line of the prompt with its blanks filled in, by what is under the cursor."""
         return self._blanks.filled(line)
-
-    @property
-    def selected_watch(self) -> str | None:
-        """The expression under the cursor of the watch pane, None if keys go elsewhere."""
-        watch = self.stage.find(WatchPane)
-        return watch.selected if self.focused is watch else None
 
     def reveal_cell(self) -> None:
         """Bring the selected cell into view."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 from textual.geometry import Region, Size
 
 from nnstep.tui.panes import PANES, Row, row_of
-from nnstep.tui.panes.pane import Pane
+from nnstep.tui.panes.pane import Pane, Tab
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.tensors import TensorPane
 
@@ -27,19 +27,22 @@ class Stage:
     has the keys; it is always seen, alone if there is no room for it beside the others. `fit` comes
     first: before it, no pane has a region.
 
-    A pane is made when it is first wanted, and then handed to `made`.
+    A pane is made when it is first wanted, and then handed to `made`; one that is shown
+    `when filled` not before `is_filled` says that there is something for it.
     """
 
     def __init__(
         self,
         actions: tuple[Action, ...],
         made: Callable[[Pane], None] = lambda pane: None,
+        is_filled: Callable[[], bool] = lambda: True,
         *,
         network: bool,
     ) -> None:
         self.layout = Arrangement()
         self.panes: dict[Row, Pane] = {}
-        self._actions, self._network, self._made = actions, network, made
+        self._actions, self._network = actions, network
+        self._made, self._is_filled = made, is_filled
         self.is_zoomed = self.is_large = False
         self._size = Size(0, 0)
         # The panes, the one looked at last first; the one that has the keys; those asked for.
@@ -77,8 +80,15 @@ class Stage:
         """Return the pane of a row."""
         if row not in self.panes:
             self.panes[row] = row.make(network=self._network, actions=self._actions)
+            self.panes[row].display = False
             self._made(self.panes[row])
         return self.panes[row]
+
+    def make_numbers(self) -> None:
+        """Make all panes of numbers: one that is not seen follows the steps all the same."""
+        for row in PANES:
+            if row.roles:
+                self.pane(row)
 
     @property
     def seen(self) -> list[Pane]:
@@ -101,6 +111,8 @@ class Stage:
             return row in self._asked
         if row.shown == "with room":
             return row.region in self._there
+        if row.shown == "when filled" and row not in self.panes and not self._is_filled():
+            return False
         return row.shown == "always" or not self.pane(row).nothing
 
     def next(self, direction: int) -> Row:
@@ -211,7 +223,12 @@ class Stage:
         self._lay_out()
 
     def _wanted(self, region: str) -> Size:
-        """Return in how much room all that belongs in a region could be seen."""
+        """Return in how much room all that belongs in a region could be seen.
+
+        What belongs in a region that a terminal of this size never has, is not asked.
+        """
+        if region in ("weights", "values", "gradients") and region not in self._possible:
+            return Size(0, 0)
         wanted = [
             self.pane(row).wanted(MAIN_WIDTH)
             for row in PANES
@@ -219,6 +236,11 @@ class Stage:
         ]
         width = max((size.width for size in wanted), default=0)
         return Size(width, max((size.height for size in wanted), default=0))
+
+    @property
+    def _possible(self) -> Mapping[str, Region]:
+        """The regions that there can be: nothing is at the bottom, and nothing over the others."""
+        return regions_of(self._size, Needs(large=self.is_large))
 
     def _turn_in(self, region: str) -> Row:
         """Return which of the panes that share a region was looked at last."""
@@ -230,7 +252,7 @@ class Stage:
         sharing = [row for row, name in self._regions.items() if name == region]
         shown = self.pane(self._turn_in(region))
         stands = next(pane for row in sharing if (pane := self.pane(row)).take(shown))
-        stands.tabs = tuple(self.pane(row).own_tab for row in sharing)
+        stands.tabs = tuple(Tab(row.digit, row.title_of(network=self._network)) for row in sharing)
         return stands
 
     def _lay_out(self) -> None:

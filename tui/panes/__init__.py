@@ -63,10 +63,13 @@ class Row(Struct, frozen=True):
         found: type[Pane] = getattr(import_module(f"{__name__}.{module}"), name)
         return found
 
+    def title_of(self, *, network: bool) -> str:
+        """The title, for a network or for an expression."""
+        return self.title if network else self.expression_title or self.title
+
     def make(self, *, network: bool, actions: "tuple[Action, ...]") -> "Pane":
         """Make the pane, for a network or for an expression."""
-        title = self.title if network else self.expression_title or self.title
-        return self.kind_of_pane.make(self, title, actions)
+        return self.kind_of_pane.make(self, self.title_of(network=network), actions)
 
 
 WEIGHTS = ("parameter", "buffer", "rate", "scratch")
