@@ -40,17 +40,23 @@ _ASKING = ("prompt", "edit", "palette")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class NnstepApp(TypeAheadApp, inherit_bindings=False):
+class NnstepApp(TypeAheadApp, inherit_bindings=False, inherit_css=False):
     """Opens a scenario in the debugger, or the gallery to choose one.
 
     A `command` is the first that is executed there.
 
-    Textual's own keys are not inherited: every key is in the list of actions.
+    Textual's own keys are not inherited: every key is in the list of actions. Neither are its
+    styles for what this app has not: a maximized widget, a header, a table of keys.
     """
 
     TITLE = "nnstep"
-    # Of the screens' styles, only those of a screen that is pushed would be loaded by itself.
-    CSS = "Debugger { background: $background; overflow: hidden; }"
+    DEFAULT_CSS = """
+    NnstepApp {
+        background: $background;
+        color: $foreground;
+        &:ansi { background: ansi_default; color: ansi_default; }
+    }
+    """
     BINDINGS = bindings("app")
     # That of most terminals: with another one, Textual reads all styles once more.
     theme = Reactive(DARK.name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.layout import Layout
+from textual.widget import Widget
 
 from nnstep.tui.panes import Row, row_of
 from nnstep.tui.panes.pane import Pane
@@ -26,8 +27,19 @@ if TYPE_CHECKING:
 MAP, WATCH = row_of(8), row_of(6)
 
 
-class Arranging(Commanding):
+class Arranging(Commanding, inherit_css=False):
     """Has a stage show the panes that are asked for; what is said of them, a screen of its own."""
+
+    DEFAULT_CSS = """
+    Arranging {
+        background: $background;
+        overflow: hidden;
+        & > .screen--selection {
+            background: $screen-selection-background;
+            color: $screen-selection-foreground;
+        }
+    }
+    """
 
     stage: Stage
     _trees: Trees
@@ -46,6 +58,18 @@ class Arranging(Commanding):
     def layout(self) -> Layout:
         """What places the panes."""
         return self.stage.layout
+
+    def _extend_compose(self, widgets: list[Widget]) -> None:
+        """Leave notices and tooltips, which Textual lays over a screen, until that is seen."""
+
+    def _mount_rest(self) -> None:
+        """Mount what was not seen at first: all other panes there are, and notices and tooltips."""
+        self.stage.make_numbers()
+        self._mount(self.stage.panes.values())
+        over: list[Widget] = []
+        super()._extend_compose(over)
+        self.mount_all(over)
+        self.app._refresh_notifications()
 
     def _fit(self) -> None:
         self.stage.fit(self.app.size)

@@ -159,8 +159,7 @@ class Debugger(Arranging):
     def _explain(self) -> None:
         """Explain from now on, if anything has run; what was not seen at first is there now."""
         self._is_drawn = True
-        self.stage.make_numbers()
-        self._mount(self.stage.panes.values())
+        self._mount_rest()
         if self.driver.snapshot.place:
             self._ask()
         data = self.scenario.data
@@ -198,6 +197,7 @@ class Debugger(Arranging):
         self._show_keys()
         self.autosave.note()
         self.stage.update()
+        self._mount(self.stage.seen)
         if self.stage.focus is not focus:
             self._focus()
         if driver.notice:

@@ -49,11 +49,14 @@ class Change(NamedTuple):
         return Region(self.x, self.y, _width(self.pieces), 1)
 
 
-class LineView(Widget):
-    """A widget whose subclass paints every visible line in `paint`."""
+class LineView(Widget, inherit_css=False):
+    """A widget whose subclass paints every visible line in `paint`.
+
+    It has neither scrollbars nor links, and does not inherit how they look.
+    """
 
     DEFAULT_CSS = """
-    LineView { width: 1fr; height: 1fr; }
+    LineView { width: 1fr; height: 1fr; background: transparent; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
