@@ -26,7 +26,7 @@ ITERATIONS = 3
 
 def assert_listing_is_the_run(scenario: Scenario) -> None:
     """Run the code of every instruction with Python, and as an expression, beside the session."""
-    session = Session(scenario, iterations=ITERATIONS)
+    session = Session(scenario, iterations=ITERATIONS, history=None)
     names: dict[str, Any] = {**NAMESPACE, **session.values()}
     handed_out: list[tuple[Array, Array]] = []
     names["batches"] = batches(handed_out)

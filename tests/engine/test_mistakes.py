@@ -6,7 +6,7 @@ from in_one_test import each_of
 from mistakes_found import fitting_in
 
 from nnstep import scenarios
-from nnstep.engine import Session, load
+from nnstep.engine import Session
 from nnstep.engine.override.mistakes import MISTAKES, MistakeError, fitting, planted
 
 
@@ -30,7 +30,7 @@ from nnstep.engine.override.mistakes import MISTAKES, MistakeError, fitting, pla
 def test_it_is_made_in_the_first_line_from_the_output_that_it_fits(
     scenario: str, mistake: str, line: str
 ) -> None:
-    assert planted(load(scenario), mistake).line == line
+    assert planted(built_in(scenario), mistake).line == line
 
 
 @pytest.mark.sweep(11)

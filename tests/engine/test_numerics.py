@@ -108,7 +108,7 @@ def test_a_count_with_a_line_of_its_own_that_float16_does_not_hold_is_told(
 def test_biases_of_half_precision_sum_all_rows_and_the_listing_says_so() -> None:
     rows = Data(np.ones((4096, 1), np.float16), np.full((4096, 1), -1, np.float16), 4096)
     scenario = network((1, 1), activations=("identity",), rows=4096, dtype="float16")
-    session = Session(replace(scenario, data=rows), iterations=1)
+    session = Session(replace(scenario, data=rows), iterations=1, history=None)
     session.edit("W1", (0, 0), 0.0)
     session.run()
     assert session.value("db1") == 4096
@@ -123,24 +123,37 @@ def both(code: str, **given: Any) -> tuple[Session, Session]:
         rounded: dict[str, Any] = {
             name: np.asarray(value, np.float16) for name, value in given.items()
         }
-        session = Session(expression(code, "L", dtype=dtype, **rounded), iterations=1)
+        session = Session(expression(code, "L", dtype=dtype, **rounded), history=None)
         session.run()
         sessions.append(session)
     return sessions[0], sessions[1]
 
 
 WIDE = np.linspace(-250, 350, 3000)
-MANY = np.tile([0.5, -0.25], 40000)
+MANY = np.tile([0.5, -0.25], 33000)
+
+
+@each_of(
+    ("code", "given", "scale"),
+    [
+        ("v = var(x)", {"x": WIDE}, 1.0),
+        ("v = var(x)", {"x": WIDE}, 200.0),
+        ("v = x.var(axis=0)", {"x": MANY}, 200.0),
+        ("v = mean(x)", {"x": MANY}, 1.0),
+        ("v = mean(x)", {"x": MANY}, 200.0),
+        ("v = logsumexp(x)", {"x": np.zeros(66000)}, 200.0),
+        ("v = max(x)", {"x": np.ones(66000)}, 200.0),
+    ],
+)
+def test_what_float16_can_hold_of_many_numbers_is_not_lost_on_the_way(
+    code: str, given: dict[str, Any], scale: float
+) -> None:
+    is_held(code, given, scale)
 
 
 @each_of(
     ("code", "given"),
     [
-        ("v = var(x)", {"x": WIDE}),
-        ("v = x.var(axis=0)", {"x": MANY}),
-        ("v = mean(x)", {"x": MANY}),
-        ("v = logsumexp(x)", {"x": np.zeros(80000)}),
-        ("v = max(x)", {"x": np.ones(80000)}),
         ("v = x / y", {"x": [1.0, 0.5], "y": [300.0, 1e-2]}),
         ("v = 3 / y", {"y": [2000.0, 0.02]}),
         ("v = x ** 3", {"x": [4e-3, 30.0]}),
@@ -154,7 +167,11 @@ def test_what_float16_can_hold_is_not_lost_on_the_way(
     code: str, given: dict[str, Any], scale: float
 ) -> None:
     x = np.asarray(next(iter(given.values())), np.float64)
-    c = scale * np.linspace(1, 2, x.shape[-1]) if x.size < 10 else scale
+    is_held(code, given, scale * np.linspace(1, 2, x.shape[-1]))
+
+
+def is_held(code: str, given: dict[str, Any], c: Any) -> None:
+    """Assert that a line and its slopes are right in float16 wherever that can hold them."""
     half, double = both(f"{code}\nL = sum(c * v)", c=c, **given)
     for name in ("v", *(f"d{each}" for each in given)):
         value, expected = half.value(name), double.value(name)
@@ -200,7 +217,7 @@ def test_a_mean_over_rows_in_half_precision_does_not_overflow(reduction: Any) ->
     scenario = network(
         (1, 1), activations=("identity",), dtype="float16", loss=Loss("mse", reduction)
     )
-    session = Session(replace(scenario, data=rows), iterations=1)
+    session = Session(replace(scenario, data=rows), iterations=1, history=None)
     session.edit("W1", (0, 0), 0.0)
     session.run()
     assert session.value("L") == 100
@@ -233,7 +250,7 @@ def test_an_eps_that_is_0_in_the_type_of_the_run_is_warned_of(tmp_path: Path) ->
         assert not load(path).warnings
 
 
-@each_of("reduction", ["mean", "batch_mean", "sum"])
+@each_of("reduction", ["mean", "sum"])
 def test_the_same_mistakes_can_be_planted_in_half_precision(reduction: Any) -> None:
     fit = {}
     for dtype in ("float64", "float16"):

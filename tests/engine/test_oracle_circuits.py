@@ -90,7 +90,7 @@ def evaluate(code: str, loss: str, parameters: Mapping[str, object], folder: Pat
     text += f'loss = "{loss}"\nparameters = {{ {given} }}\n'
     path = folder / "circuit.toml"
     path.write_text(text, encoding="utf-8")
-    (only,) = iterations(Session(load(path)))
+    (only,) = iterations(Session(load(path), history=None))
     return only.after
 
 

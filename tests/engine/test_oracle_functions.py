@@ -26,7 +26,7 @@ def test_a_line_of_a_program(case: dict[str, Any]) -> None:
         parameters={"x": GIVEN["x"], "w": GIVEN["w"]},
         inputs={"y": GIVEN["y"], "upstream": np.array(case["upstream"])},
     )
-    session = Session(Scenario("a line", expression=expression))
+    session = Session(Scenario("a line", expression=expression), history=None)
     for step in session.steps():
         for name, array in step.writes.items():
             assert array.dtype == np.float64, (step.code, name)

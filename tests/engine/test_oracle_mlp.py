@@ -28,7 +28,7 @@ PUBLISHED = oracle_cases("published")
 def run(text: str, folder: Path) -> list[Iteration]:
     path = folder / "case.toml"
     path.write_text(text, encoding="utf-8")
-    return list(iterations(Session(load(path))))
+    return list(iterations(Session(load(path), history=None)))
 
 
 @each_of("path", TORCH + PUBLISHED)

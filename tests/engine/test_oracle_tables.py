@@ -30,7 +30,7 @@ FAR_BELOW = -1e6
 def run(text: str, folder: Path) -> Arrays:
     path = folder / "table.toml"
     path.write_text(f'format = 1\ntitle = "Table"\n\n{text}', encoding="utf-8")
-    (only,) = iterations(Session(load(path)))
+    (only,) = iterations(Session(load(path), history=None))
     return only.after
 
 

@@ -136,7 +136,7 @@ def test_a_gradient_that_vanishes_is_told_layer_by_layer() -> None:
         give(session, "factors W1[0, 0]")
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("passes", [1, 3])
 @pytest.mark.parametrize(
     "scenario",

@@ -65,7 +65,7 @@ def outcome(session: Session, how: str, condition: str) -> object:
     return session.place, error, values, session.snapshot().losses.tolist()
 
 
-@pytest.mark.sweep(7)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("condition", CONDITIONS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_ends_where_looking_after_every_step_ends(case: Scenario, condition: str) -> None:

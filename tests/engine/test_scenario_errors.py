@@ -8,6 +8,7 @@ from scenario_texts import NETWORK, PROGRAM, ROWS, Mistakes, edited
 
 from nnstep.engine import Interpreter, Session, load
 from nnstep.engine.language.typed import TextError
+from nnstep.engine.scenario.model import Scenario
 
 VALUES = [
     ("lr = 0.5", 'lr = "0.5"', "13:6: 'lr' must be a number, not '0.5'"),
@@ -203,6 +204,14 @@ def test_a_mistake_in_an_addition(addition: str, said: str, mistakes: Mistakes) 
     assert mistakes(NETWORK + addition + "\n")[0].startswith(f"s.toml:{said}")
 
 
+@pytest.fixture
+def sound(tmp_path: Path) -> Scenario:
+    """The network without a mistake."""
+    path = tmp_path / "sound.toml"
+    path.write_text(NETWORK)
+    return load(path)
+
+
 @each_of(
     ("keys", "command", "place"),
     [
@@ -222,24 +231,20 @@ def test_a_mistake_in_an_addition(addition: str, said: str, mistakes: Mistakes) 
     ],
 )
 def test_a_breakpoint_is_refused_with_the_words_of_the_prompt(
-    keys: str, command: str, place: str, mistakes: Mistakes, tmp_path: Path
+    keys: str, command: str, place: str, mistakes: Mistakes, sound: Scenario
 ) -> None:
-    sound = tmp_path / "sound.toml"
-    sound.write_text(NETWORK)
     with pytest.raises(TextError) as caught:
-        Interpreter(Session(load(sound))).execute(command)
+        Interpreter(Session(sound)).execute(command)
     said = mistakes(f"{NETWORK}[[breakpoint]]\n{keys}\n")
     assert said == [f"s.toml:{place}: {caught.value.message}"]
 
 
 def test_a_watched_expression_is_refused_with_the_words_of_the_prompt(
-    mistakes: Mistakes, tmp_path: Path
+    mistakes: Mistakes, sound: Scenario
 ) -> None:
-    sound = tmp_path / "sound.toml"
-    sound.write_text(NETWORK)
     for show, column in (("norm(dW9)", 14), ("norn(L)", 9), ("W1 +", 13)):
         with pytest.raises(TextError) as caught:
-            Interpreter(Session(load(sound))).execute(f"watch {show} changes")
+            Interpreter(Session(sound)).execute(f"watch {show} changes")
         said = mistakes(f'{NETWORK}[[watch]]\nshow = "{show}"\n')
         assert said == [f"s.toml:20:{column}: {caught.value.message}"]
 

@@ -6,8 +6,9 @@ import pytest
 from in_one_test import each_of
 from scenario_texts import NETWORK, PROGRAM, Mistakes
 
-from nnstep.engine.limits import MAX_SCENARIO_BYTES
+from nnstep.engine.limits import MAX_SCENARIO_BYTES, MAX_TABLES
 from nnstep.engine.loading import load
+from nnstep.engine.scenario import convert
 from nnstep.engine.scenario.errors import ScenarioError
 
 
@@ -23,12 +24,21 @@ from nnstep.engine.scenario.errors import ScenarioError
         ("a = " + "[" * 5000, "1:105: lists or tables are nested too deeply"),
         ("a = " + "9" * 5000, "1:5: a whole number has too many digits"),
         ("\n" + ".".join("a" * 100_000) + " = 1", "2:1: a key has more than 64 parts"),
-        ("[[watch]]\n" * 10_001, "1:1: there are more than 10,000 tables"),
         ("", "1:1: the key 'format' is missing"),
     ],
 )
 def test_what_is_no_sensible_toml(content: str | bytes, said: str, mistakes: Mistakes) -> None:
     assert any(line.startswith(f"s.toml:{said}") for line in mistakes(content))
+
+
+def test_a_list_has_at_most_so_many_tables(
+    mistakes: Mistakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_TABLES == 10_000
+    monkeypatch.setattr(convert, "MAX_TABLES", 50)
+    said = "s.toml:1:1: there are more than 50 tables in this list"
+    assert said in mistakes("[[watch]]\n" * 51)
+    assert said not in mistakes("[[watch]]\n" * 50)
 
 
 @each_of("content", ["\ufeff" + NETWORK, NETWORK.replace("\n", "\r\n")])

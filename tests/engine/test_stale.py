@@ -48,7 +48,7 @@ def test_what_is_stale_is_what_goes_back_to_a_version_that_an_edit_has_replaced(
 ) -> None:
     program, choose = program_of(case), Random(0)
     place, edits, met = 0, list[Version](), 0
-    for _ in range(120):
+    for _ in range(100):
         if choose.random() < 0.4:
             edits.append((choose.choice([*program.tensors]), place))
         else:

@@ -92,12 +92,12 @@ def test_an_edit_in_the_loop_counts_from_the_next_line_on() -> None:
 def test_what_was_computed_ahead_takes_no_rows_of_the_data(batch_size: int) -> None:
     """Each epoch has an order of its own, and several passes are computed before they are due."""
     case = network(rows=5, batch_size=batch_size, shuffle=True)
-    run, other = Session(case, iterations=20), Session(case, iterations=20)
+    run, other = Session(case, iterations=14), Session(case, iterations=14)
     for step in run.steps():
         if step.index % 7 == 0:
             other.advance(step.index + 1)
             assert run._machine.rows_taken == other._machine.rows_taken
-        if step.index in (150, 261):
+        if step.index in (101, 180):
             run.edit("W1", (0, 0), 0.25)
             other.advance(step.index + 1)
             other.edit("W1", (0, 0), 0.25)
@@ -150,11 +150,11 @@ def test_what_a_step_has_brought_is_there_whatever_is_asked_for_first() -> None:
         lambda run: run.faults,
         lambda run: run.memory,
     )
-    plain = session()
+    plain = session(4)
     found = [[ask(plain) for ask in asked[:4]] for _ in plain.steps()]
-    for each in (1, 61, len(found)):
+    for each in (1, 45, len(found)):
         for first in asked:
-            run = session()
+            run = session(4)
             for _, step in zip(range(each), run.steps(), strict=False):
                 assert step.index < each
             first(run)
