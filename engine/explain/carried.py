@@ -67,9 +67,11 @@ def _values(timeline: "Timeline", name: str, index: Shape, first: int, step: int
     length = len(timeline.program)
     if first >= step:
         return [float(timeline.tensors_at(step)[name][index])]
-    machine, values = timeline.ghost(first), []
-    for place in range(first, step + 1, length):
-        for _ in machine.steps(place):
-            pass
+    machine = timeline.ghost(first)
+    values = [float(machine.tensors[name][index])]
+    # The update alone writes it: before the line it is what it was where the pass began, and whole
+    # passes are run at once.
+    for begin in range(first + length - first % length, step + 1, length):
+        machine.go(begin)
         values.append(float(machine.tensors[name][index]))
     return values
