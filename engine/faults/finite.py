@@ -8,6 +8,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array
 from nnstep.engine.text import cell_name
 
+from .columns import flattened
 from .fault import NON_FINITE, Fault, Key
 from .passes import SMALL, Passes, Written
 from .producers import Producer, advice
@@ -39,16 +40,22 @@ def is_finite(
     enough to look where no later line would show it. `groups` are the same passes. Squares may
     overflow where the numbers do not: then it is not plain.
     """
-    return all(_is_plain(records[-1], index) for index in written.kept) and all(
-        _are_plain(passes, index) for passes in groups for index in written.telling
+    return _are_plain(records[-1:], written.kept) and all(
+        _are_plain(passes.records, [at for at in written.telling if not passes.is_reached(at)])
+        for passes in groups
     )
 
 
-def _are_plain(passes: Passes, index: int) -> bool:
-    """Tell the same of what passes wrote at an index; small arrays are looked at together."""
-    if not passes.is_excerpt(index) and passes.records[0][index].size <= SMALL:
-        return is_plain(passes.array(index))
-    return all(_is_plain(record, index) for record in passes.records)
+def _are_plain(records: Sequence[Sequence[Array]], indices: Sequence[int]) -> bool:
+    """Tell the same of what passes wrote at some indices; small arrays are looked at together."""
+    first = records[0]
+    alone = first.large if isinstance(first, Seen) else frozenset()
+    small = [at for at in indices if at not in alone and first[at].size <= SMALL]
+    together = [at for at in small if first[at].dtype == first[small[0]].dtype]
+    joined = [record[at] for record in records for at in together]
+    return (not joined or is_plain(flattened(joined))) and all(
+        _is_plain(record, at) for at in indices if at not in together for record in records
+    )
 
 
 def _is_plain(record: Sequence[Array], index: int) -> bool:

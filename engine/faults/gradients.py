@@ -4,7 +4,7 @@ What is judged is the part of a gradient that comes from the data: a penalty add
 which would hide that nothing else is left.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -12,7 +12,9 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array
 from nnstep.engine.program.program import Phase
 
-from .passes import Measure, Passes, Written, means_of_absolute, norms
+from .columns import Columns
+from .parameters import Parameters, before
+from .passes import Measure, Passes, Written
 from .rule import Rule, nothing
 from .yardstick import WHILE_HIGH, Gates
 
@@ -30,46 +32,83 @@ ROUNDED = 4
 
 
 class Gradient(Struct, frozen=True, eq=False):
-    """The gradient of a parameter, without that of a penalty with the factor `l2`.
+    """The gradient of a parameter, of so many `units`, after phase backward.
 
-    The parameter is that of so many `units`.
+    The parameter is the one at a number of some `parameters` that are measured together. Of its
+    gradient the part that comes from the data is meant, without that of a penalty.
     """
 
-    parameter: str
+    parameters: Parameters
+    at: int
     name: str
     layer: int | None
     position: int
-    index: int
     units: int
-    l2: float = 0.0
+
+    @property
+    def parameter(self) -> str:
+        """The parameter's name."""
+        return self.parameters.names[self.at]
+
+    @property
+    def index(self) -> int:
+        """The index of the gradient in the record of a pass."""
+        return self.parameters.gradients[self.at]
 
     def of(self, passes: Passes) -> Array:
         """Return it, stacked; 0 where it is no more than the rounding of the penalty."""
-        if not self.l2:
-            return passes.array(self.index)
-        return passes.once(("gradient", self.index), self._without_penalty)
+        some, at = self.parameters.of(passes, self.at)
+        return passes.once(slopes, some).array(at)
+
+    def before(self, passes: Passes) -> Array:
+        """Return the parameter before each pass, stacked."""
+        some, at = self.parameters.of(passes, self.at)
+        return passes.once(before, some).array(at)
 
     def size(self, passes: Passes) -> Array:
         """Return its mean absolute value."""
-        return passes.once(
-            ("size", self.index, self.l2), lambda passes: means_of_absolute(self.of(passes))
-        )
+        return self.parameters.row(sizes, passes, self.at)
 
-    def _without_penalty(self, passes: Passes) -> Array:
-        whole = passes.array(self.index)
-        penalty = self.l2 * passes.tensor(self.parameter)
-        rest = whole - penalty
-        rounding = ROUNDED * np.finfo(passes.dtype(self.index)).eps
-        return np.where(np.abs(rest) <= rounding * np.abs(penalty), 0.0, rest)
+    def norm(self, passes: Passes) -> Array:
+        """Return its norm."""
+        return self.parameters.row(norms_of_slopes, passes, self.at)
 
 
-def gradient(written: Written, parameter: str, l2: float = 0.0, axis: int = 0) -> Gradient:
-    """Return the gradient of a parameter, whose units lie along an axis, after phase backward."""
+def slopes(some: Parameters, passes: Passes) -> Columns:
+    """Return the gradients of some parameters, without that of the penalty."""
+    whole = passes.columns(some.gradients)
+    if not some.l2:
+        return whole
+    penalty = some.l2 * passes.once(before, some).numbers
+    rest = whole.numbers - penalty
+    rounding = ROUNDED * np.finfo(passes.dtype(some.gradients[0])).eps
+    return Columns(np.where(np.abs(rest) <= rounding * np.abs(penalty), 0.0, rest), whole.shapes)
+
+
+def sizes(some: Parameters, passes: Passes) -> Array:
+    """Return their mean absolute values."""
+    return passes.once(slopes, some).means_of_absolute()
+
+
+def norms_of_slopes(some: Parameters, passes: Passes) -> Array:
+    """Return their norms."""
+    return passes.once(slopes, some).norms()
+
+
+def gradients_of(
+    written: Written, names: Sequence[str], l2: float = 0.0, axis: int = 0
+) -> list[Gradient]:
+    """Return the gradients of parameters, whose units lie along an axis, after phase backward."""
     program = written.program
-    name, tensor = program.gradients[parameter], program.tensors[parameter]
-    place = written.at(name, Phase.BACKWARD)
-    units = tensor.shape[axis] if tensor.shape else 1
-    return Gradient(parameter, name, tensor.layer, *place, units, l2)
+    gradients = program.gradients
+    places = [written.at(gradients[name], Phase.BACKWARD) for name in names]
+    parameters = Parameters(names, [index for _, index in places], l2)
+    found = []
+    for at, (name, (position, _)) in enumerate(zip(names, places, strict=True)):
+        tensor = program.tensors[name]
+        units = tensor.shape[axis] if tensor.shape else 1
+        found.append(Gradient(parameters, at, gradients[name], tensor.layer, position, units))
+    return found
 
 
 def lost_or_exploded(one: Gradient, has_optimizer: bool) -> Iterator[Rule]:
@@ -130,14 +169,15 @@ def vanishing(first: Gradient, last: Gradient) -> Rule:
 
 def _ratio(first: Gradient, last: Gradient) -> Measure:
     def measure(passes: Passes) -> Array:
-        small = norms(first.of(passes))
         slack = 1.0 if passes.whole or not passes.is_excerpt(first.index) else 4.0
+        if first.size(passes).min() >= slack * VANISHING_NORM:  # its norm is no less
+            return nothing(passes)
+        small = first.norm(passes)
         telling = (small > 0) & (small < slack * VANISHING_NORM)
         if not telling.any():
             return nothing(passes)
-        large = norms(last.of(passes))
+        large = last.norm(passes)
         telling &= large > 0
-        with np.errstate(all="ignore"):
-            return np.where(telling, small / large, np.nan)
+        return np.where(telling, small / large, np.nan)
 
     return measure

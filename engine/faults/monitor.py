@@ -52,9 +52,7 @@ class Monitor:
             gates = rule.gates, int(rule.position > self._written.loss)
             self._behind.setdefault(gates, set()).add(number)
         self._positions = [rule.position for rule in self._rules]
-        self._signs = np.array([[rule.sign] for rule in self._rules])
-        self._settled = np.array([[rule.settled] for rule in self._rules])
-        self._limits: dict[Shape, Array] = {}
+        self._bounds: dict[tuple[tuple[int, ...], Shape, int], tuple[Array, Array, Array]] = {}
         # The more, the smaller they are; one, until the first has shown how large they are.
         self.block = 1
 
@@ -215,25 +213,34 @@ class Monitor:
         if not judged:
             return
         rules = sorted(judged)
-        suspected = np.array([judged[number] for number in rules])
+        suspected: dict[int, Array] = {}
         for numbers, passes in groups:
-            values = np.array([self._rules[number].measure(passes) for number in rules])
-            values *= self._signs[rules]
-            late = passes.iterations >= self._settled[rules]
-            may = (values >= self._limits_of(rules, passes)) & (values < np.inf) & late
-            suspected[:, numbers] &= may
-        for at in np.flatnonzero(suspected.any(axis=1)):
-            yield rules[at], suspected[at]
+            measures = [self._rules[number].measure(passes) for number in rules]
+            values = np.concatenate(measures).reshape(len(rules), -1)
+            signs, limits, settled = self._bounds_of(rules, passes)
+            values *= signs
+            may = values >= limits
+            if may.any():
+                may &= (values < np.inf) & (passes.iterations >= settled)
+            for at in np.flatnonzero(may.any(axis=1)):
+                among = suspected.setdefault(rules[at], np.zeros_like(judged[rules[at]]))
+                among[numbers] = may[at] & judged[rules[at]][numbers]
+        for number in sorted(suspected):
+            yield number, suspected[number]
 
-    def _limits_of(self, rules: Sequence[int], passes: Passes) -> Array:
-        """Return from which measures on passes are suspected by some rules, shape `(rules, 1)`."""
+    def _bounds_of(self, rules: Sequence[int], passes: Passes) -> tuple[Array, Array, Array]:
+        """Return the signs of some rules, and what makes a pass suspect, each shape `(rules, 1)`.
+
+        That is the measure times the sign, and the iteration, from which on it is.
+        """
         record = passes.records[0]
-        if len(record) < len(self._written.names):
-            return np.array([[self._rules[number].limit(passes)] for number in rules])
-        batch = record[0].shape
-        if batch not in self._limits:
-            self._limits[batch] = np.array([[rule.limit(passes)] for rule in self._rules])
-        return self._limits[batch][rules]
+        key = tuple(rules), record[0].shape, len(record)
+        if key not in self._bounds:
+            each = [self._rules[number] for number in rules]
+            columns = zip(*((r.sign, r.limit(passes), r.settled) for r in each), strict=True)
+            signs, limits, settled = (np.array(column)[:, np.newaxis] for column in columns)
+            self._bounds[key] = signs, limits, settled
+        return self._bounds[key]
 
     def _first(self, rule: Rule, groups: Sequence[Group], suspects: Array) -> Fault | None:
         """Return the fault of a rule in the first suspected pass that has it."""

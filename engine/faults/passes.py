@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,8 +11,12 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Phase, Program
 
+from .columns import Columns, beside, flattened
 from .handing import handed_on
 from .seen import LARGE, Seen, Start, excerpt, parts_of
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SMALL = 512
 """The numbers in an array up to which it takes longer to look at each than to join them first."""
@@ -136,7 +140,7 @@ class Passes:
     `iterations` are their numbers, `before` the tensors before each, and `records` what each wrote,
     the last perhaps in part. `losses` are those of all iterations up to the last of them. Of arrays
     with more than `LARGE` numbers an excerpt is given, some rows at equal distances, unless they
-    are `whole`.
+    are `whole`. Parameters are measured together, unless they are to be `one_by_one`.
     """
 
     def __init__(
@@ -153,12 +157,16 @@ class Passes:
         self.iterations = np.asarray(iterations)
         self.before = before
         self.records = records
-        self._looked_at = records if whole else [parts_of(record) for record in records]
+        in_parts = written.has_large and not whole
+        self._looked_at = [parts_of(record) for record in records] if in_parts else records
         self.losses = losses
         self.whole = whole
+        # What is measured of a single pass is told, and of one under way not all is there.
+        self.one_by_one = whole or len(records[0]) < len(written.names)
         self._stacks: dict[int | str, Array] = {}
-        self._measured: dict[object, Array] = {}
-        self._reaches: dict[int, float] = {}
+        self._columns: dict[tuple[int, ...], Columns] = {}
+        self._measured: dict[object, Any] = {}
+        self._reaches: dict[tuple[int, ...], float] = {}
 
     def __len__(self) -> int:
         return len(self.records)
@@ -184,18 +192,57 @@ class Passes:
             return first.repeat(len(self), axis=0)
         return np.concatenate([first, self.array(index)[:-1]])
 
-    def reach(self, index: int) -> float:
-        """Return the largest absolute value that the passes wrote at an index; NaN if one is."""
-        if index not in self._reaches:
-            array = self.array(index)
-            highest, lowest = array.max(initial=0.0), array.min(initial=0.0)
-            self._reaches[index] = float(max(highest, -lowest))
-        return self._reaches[index]
+    def reach(self, indices: tuple[int, ...]) -> float:
+        """Return the largest absolute value that the passes wrote at some indices.
 
-    def once(self, key: object, measure: "Measure") -> Array:
-        """Return what several rules measure, which is done once."""
+        NaN if one is.
+        """
+        if indices not in self._reaches:
+            numbers = self.columns(indices).numbers
+            highest, lowest = float(numbers.max()), float(numbers.min())
+            self._reaches[indices] = max(highest, -lowest)
+        return self._reaches[indices]
+
+    def is_reached(self, index: int) -> bool:
+        """Tell whether it is known of all that the passes wrote at an index that it is finite."""
+        reached = self._reaches.items()
+        known = any(index in indices and reach < np.inf for indices, reach in reached)
+        return known and not self.is_excerpt(index)
+
+    def columns(self, indices: tuple[int, ...]) -> Columns:
+        """Return what the passes wrote at some indices, side by side; all of one type."""
+        if indices not in self._columns:
+            arrays = [record[index] for record in self._looked_at for index in indices]
+            self._columns[indices] = beside(arrays, len(self))
+        return self._columns[indices]
+
+    def writes(self, names: Sequence[str]) -> bool:
+        """Tell whether each pass writes all of some tensors."""
+        return all(name in self.written.leaves for name in names)
+
+    def before_each(self, names: Sequence[str]) -> Columns:
+        """Return some tensors before each of the passes, side by side."""
+        stacks = [self.tensor(name) for name in names]
+        numbers = np.concatenate([stack.reshape(len(self), -1) for stack in stacks], axis=1)
+        return Columns(numbers, tuple(stack.shape[1:] for stack in stacks))
+
+    def around(self, names: Sequence[str]) -> tuple[Columns, Columns]:
+        """Return tensors that a pass writes before each of the passes, and as each leaves them."""
+        starts, indices = self.before, [self.written.leaves[name] for name in names]
+        if not starts.is_row:
+            before = zip(*map(starts.of, names, indices), strict=True)
+            parts = [self._part(array) for arrays in before for array in arrays]
+            return beside(parts, len(self)), self.columns(tuple(indices))
+        first = [self._part(starts.first(name)) for name in names]
+        left = [record[index] for record in self._looked_at for index in indices]
+        both = beside(first + left, len(self) + 1)
+        return both.rows(slice(-1)), both.rows(slice(1, None))
+
+    def once(self, measure: "Callable[[T, Passes], R]", of: T) -> R:
+        """Return what several rules measure of the same, which is done once."""
+        key = measure, of
         if key not in self._measured:
-            self._measured[key] = measure(self)
+            self._measured[key] = measure(of, self)
         return self._measured[key]
 
     def one(self, number: int) -> "Passes":
@@ -233,20 +280,6 @@ class Passes:
         return flattened(arrays).reshape(shape)
 
 
-def flattened(arrays: Sequence[Array]) -> Array:
-    """Return the numbers of arrays of one dtype, one after the other, in float64.
-
-    To join their bytes takes an eighth of the time of `np.concatenate` where they are small; arrays
-    that do not lie in one piece cannot be joined.
-    """
-    buffers: Sequence[Any] = arrays
-    try:
-        joined = np.frombuffer(b"".join(buffers), arrays[0].dtype)
-    except TypeError:
-        joined = np.concatenate(arrays, axis=None)
-    return joined.astype(np.float64, copy=False)
-
-
 Measure = Callable[[Passes], Array]
 """One number for each of the passes, shape `(passes,)`; NaN where there is nothing to measure."""
 
@@ -265,29 +298,8 @@ def grouped(
     """Yield the groups of passes in a row; `before` are the tensors before the first of them."""
     shapes = [record[0].shape for record in records]
     for shape in set(shapes):
-        numbers = np.flatnonzero([each == shape for each in shapes])
+        numbers = np.array([number for number, each in enumerate(shapes) if each == shape])
         starts = Starts(written, before, records, numbers.tolist())
         own = [records[number] for number in starts.numbers]
         known = losses[: first + starts.numbers[-1] + 1]
         yield numbers, Passes(written, first + numbers, starts, own, known)
-
-
-def norms(stack: Array) -> Array:
-    """Return the norm of each of stacked arrays, safe from overflow of the squares."""
-    flat = stack.reshape(len(stack), -1)
-    if not flat.shape[1]:
-        return np.zeros(len(flat))
-    squares = np.einsum("ij,ij->i", flat, flat)
-    if squares.min() > 1e-200 and squares.max() < 1e200:
-        return np.sqrt(squares)
-    largest = np.abs(flat).max(axis=1)
-    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    scaled = flat / scale[:, np.newaxis]
-    return scale * np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
-
-
-def means_of_absolute(stack: Array) -> Array:
-    """Return the mean of the absolute values of each of stacked arrays."""
-    flat = np.abs(stack).reshape(len(stack), -1)
-    means: Array = np.add.reduce(flat, axis=1) / flat.shape[1]
-    return means

@@ -22,8 +22,9 @@ class Rule(Struct, frozen=True, eq=False, kw_only=True):
     """One kind of fault in one tensor, decided when the instruction at `position` has written it.
 
     It holds in a pass whose `measure` is above the `threshold`, or below it where `below` says so;
-    `reached` is enough with `at_least`. `indices` are those, in the record of a pass, of what is
-    measured. `confirm`, if there is one, looks closer at a single pass that is suspected.
+    `reached` is enough with `at_least`. NumPy's warnings are off while it is taken. `indices` are
+    those, in the record of a pass, of what is measured. `confirm`, if there is one, looks closer at
+    a single pass that is suspected.
 
     It is judged only where its `gates` are open. What is common in a few rows and not in many is
     judged `on_sample` too, if a batch has few rows. Iterations before `settled` are not judged.
@@ -83,4 +84,6 @@ class Rule(Struct, frozen=True, eq=False, kw_only=True):
 
 def nothing(passes: Passes) -> Array:
     """Return a measure of nothing, to be filled in where there is something."""
-    return np.full(len(passes), np.nan)
+    measure = np.empty(len(passes))
+    measure.fill(np.nan)
+    return measure

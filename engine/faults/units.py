@@ -29,28 +29,44 @@ OF_SHARE = 1.25
 """The factor by which a share of the cells of an excerpt may be off."""
 
 
-def saturation(line: Instruction, written: Written) -> Rule:
+class Slopes(Struct, frozen=True, eq=False):
+    """The layers whose activation is flat far out: the indices of their z in the record of a pass.
+
+    An output that is fused with its cross-entropy is none of them: its gradient, a - y, does not
+    pass through the flat part of the sigmoid.
+    """
+
+    indices: tuple[int, ...]
+
+    def shares(self, passes: Passes, index: int) -> Array:
+        """Return the share of the cells of one z, by its index, that are on the flat part."""
+        if passes.one_by_one:
+            return flat(Slopes((index,)), passes)[0]
+        return passes.once(flat, self)[self.indices.index(index)]
+
+
+def flat(layers: Slopes, passes: Passes) -> Array:
+    """Return the share of the cells of each z of some layers with |z| >= 5, in each pass."""
+    if passes.reach(layers.indices) < SATURATED:
+        return np.zeros((len(layers.indices), len(passes)))
+    z = passes.columns(layers.indices)
+    return z.shares(np.abs(z.numbers) >= SATURATED)
+
+
+def saturation(line: Instruction, written: Written, layers: Slopes) -> Rule:
     """Return the rule for a sigmoid or tanh layer: |z| >= 5 in more than half of its cells.
 
-    An output that is fused with its cross-entropy has no such rule: its gradient, a - y, does not
-    pass through the flat part of the sigmoid. A layer that is far out as it has learned is right.
+    A layer that is far out as it has learned is right.
     """
     z = line.names["z"]
     position, index = written.at(z, Phase.FORWARD)
-
-    def share(passes: Passes) -> Array:
-        if passes.reach(index) < SATURATED:
-            return np.zeros(len(passes))
-        flat = np.abs(passes.array(index)) >= SATURATED
-        return flat.reshape(len(passes), -1).mean(axis=1)
-
     return Rule(
         name="saturation",
         layer=line.layer,
         tensor=z,
         position=position,
         indices=(index,),
-        measure=share,
+        measure=lambda passes: layers.shares(passes, index),
         threshold=MOST_SATURATED,
         quantity=f"share of |{z}| >= {SATURATED:g}",
         gates=Gates(until_seen=True),
@@ -119,8 +135,9 @@ class Units(Struct, frozen=True, eq=False):
 
         Units whose first weights differ are not compared any further: NaN where all do.
         """
-        weights = passes.tensor(self.gradient.parameter)
-        ordered = np.sort(weights[:, :, 0] if self.axis == 0 else weights[:, 0], axis=1)
+        weights = self.gradient.before(passes)
+        ordered = (weights[:, :, 0] if self.axis == 0 else weights[:, 0]).copy()
+        ordered.sort(axis=1)
         near = ordered[:, 1:] == ordered[:, :-1]
         result = nothing(passes)
         if near.any():

@@ -7,9 +7,12 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.program.program import Phase, run
+from nnstep.engine.program.update import RATE
 
-from .gradients import NO_GRADIENT, Gradient
-from .passes import Passes, Written, norms
+from .columns import Columns, norms
+from .gradients import NO_GRADIENT, Gradient, sizes, slopes
+from .parameters import Measured, Parameters, around
+from .passes import Passes, Written
 from .rule import Rule
 from .yardstick import WHILE_HIGH, Gates
 
@@ -42,22 +45,49 @@ class Updated(Struct, frozen=True, eq=False):
         """Its name."""
         return self.gradient.parameter
 
-    def moves(self, passes: Passes) -> Array:
-        """Return what all instructions of an update do to it, stacked."""
-        return passes.once(
-            ("moves", self.index),
-            lambda passes: passes.array(self.index) - passes.tensor(self.parameter),
-        )
+    def move(self, single: Passes) -> Array:
+        """Return what all instructions of an update do to it in a single pass."""
+        some, at = self.gradient.parameters.of(single, self.gradient.at)
+        return single.once(moves, some).array(at)[0]
 
-    def length(self, passes: Passes) -> Array:
-        """Return the norm of what they do to it."""
-        return passes.once(("length", self.index), lambda passes: norms(self.moves(passes)))
+    def measured(self, measure: Measured, passes: Passes) -> Array:
+        """Return what is measured of it and others, of it alone."""
+        return self.gradient.parameters.row(measure, passes, self.gradient.at)
 
-    def length_before(self, passes: Passes) -> Array:
-        """Return the norm of the parameter before the pass."""
-        return passes.once(
-            ("before", self.index), lambda passes: norms(passes.tensor(self.parameter))
-        )
+
+def moves(some: Parameters, passes: Passes) -> Columns:
+    """Return what all instructions of an update do to some parameters."""
+    start, left = passes.once(around, some)
+    return Columns(left.numbers - start.numbers, left.shapes)
+
+
+def lengths(some: Parameters, passes: Passes) -> Array:
+    """Return the norms of what they do to them."""
+    return passes.once(moves, some).norms()
+
+
+def lengths_before(some: Parameters, passes: Passes) -> Array:
+    """Return the norms of the parameters before the pass."""
+    start, _ = passes.once(around, some)
+    return start.norms()
+
+
+def ratios(some: Parameters, passes: Passes) -> Array:
+    """Return the norms of the updates over those of the parameters before."""
+    move, before = passes.once(lengths, some), passes.once(lengths_before, some)
+    return np.where(before >= NOTHING, move / before, np.nan)
+
+
+def shares_lost(some: Parameters, passes: Passes) -> Array:
+    """Return the share of the cells with a gradient that are the same after the update."""
+    all_moves = passes.once(moves, some)
+    still = all_moves.numbers == 0
+    if not still.any():
+        return np.zeros((len(some.names), len(passes)))
+    sloping = passes.once(slopes, some).numbers != 0
+    telling = (passes.once(sizes, some) >= NO_GRADIENT) & (passes.tensor(RATE) != 0)
+    shares = all_moves.counts(still & sloping) / all_moves.counts(sloping)
+    return np.where(telling, shares, np.nan)
 
 
 def updated(written: Written, gradient: Gradient) -> Updated:
@@ -73,13 +103,8 @@ def too_large(one: Updated, settled: int) -> Rule:
     size that lowers the loss: it is confirmed by a step that is far, too, or by a loss that rises.
     """
 
-    def ratio(passes: Passes) -> Array:
-        move, before = one.length(passes), one.length_before(passes)
-        with np.errstate(all="ignore"):
-            return np.where(before >= NOTHING, move / before, np.nan)
-
     def hurts(single: Passes) -> bool:
-        far = float(norms(one.moves(single))[0]) > FAR * one.gradient.units**0.5
+        far = float(one.measured(lengths, single)[0]) > FAR * one.gradient.units**0.5
         return far or _rises(single, one.position)
 
     return Rule(
@@ -88,7 +113,7 @@ def too_large(one: Updated, settled: int) -> Rule:
         tensor=one.parameter,
         position=one.position,
         indices=(one.index,),
-        measure=ratio,
+        measure=lambda passes: one.measured(ratios, passes),
         threshold=LARGEST,
         quantity=f"‖update of {one.parameter}‖/‖{one.parameter}‖",
         gates=WHILE_HIGH,
@@ -108,13 +133,13 @@ def too_small(all_weights: Sequence[Updated], settled: int) -> Rule:
     """
 
     def ratio(passes: Passes) -> Array:
-        moves = [one.length(passes) for one in all_weights]
-        before = [one.length_before(passes) for one in all_weights]
-        gradients = [one.gradient.size(passes) for one in all_weights]
-        move, weights = norms(np.array(moves).T), norms(np.array(before).T)
-        telling = (np.array(gradients).max(axis=0) >= NO_GRADIENT) & (weights >= NOTHING)
-        with np.errstate(all="ignore"):
-            return np.where(telling, move / weights, np.nan)
+        moved, before, slope = (
+            np.array([one.measured(measure, passes) for one in all_weights])
+            for measure in (lengths, lengths_before, sizes)
+        )
+        move, weights = norms(moved.T), norms(before.T)
+        telling = (slope.max(axis=0) >= NO_GRADIENT) & (weights >= NOTHING)
+        return np.where(telling, move / weights, np.nan)
 
     last = max(all_weights, key=lambda one: one.position)
     return Rule(
@@ -181,24 +206,12 @@ def _norm(arrays: Mapping[str, Array]) -> float:
     return float(np.linalg.norm(each))
 
 
-def lost(one: Updated, dtype: str, rate: str) -> Rule:
+def lost(one: Updated, dtype: str) -> Rule:
     """Return the rule that most cells with a gradient are the same after the update.
 
     Their step is below half of the distance to the next number of the dtype. With a rate of 0
     nothing is lost: there is no step.
     """
-
-    def share(passes: Passes) -> Array:
-        still = (one.moves(passes) == 0).reshape(len(passes), -1)
-        if not still.any():
-            return np.zeros(len(passes))
-        slopes = one.gradient.of(passes).reshape(len(passes), -1) != 0
-        still &= slopes
-        telling = one.gradient.size(passes) >= NO_GRADIENT
-        telling &= passes.tensor(rate) != 0
-        with np.errstate(all="ignore"):
-            return np.where(telling, still.sum(axis=1) / slopes.sum(axis=1), np.nan)
-
     wider = "a wider dtype, such as float64" if dtype == "float32" else "float32 or float64"
     return Rule(
         name="update lost",
@@ -206,7 +219,7 @@ def lost(one: Updated, dtype: str, rate: str) -> Rule:
         tensor=one.parameter,
         position=one.position,
         indices=(one.index,),
-        measure=share,
+        measure=lambda passes: one.measured(shares_lost, passes),
         threshold=MOST_LOST,
         quantity=f"share of cells of {one.parameter} with a gradient and no change",
         gates=Gates(gated=True, until_learned=True),
