@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from nnstep.engine.arrays import Array
 
 from .columns import Columns
@@ -27,6 +29,13 @@ class Parameters:
     def of(self, passes: Passes, at: int) -> "tuple[Parameters, int]":
         """Return those to measure in order to know of the one at a number, and its number there."""
         return (self._alone[at], 0) if passes.one_by_one else (self, at)
+
+    def rows(self, measure: "Measured", passes: Passes, numbers: Sequence[int]) -> Array:
+        """Return what is measured of some of them, shape `(some, passes)`."""
+        if passes.one_by_one:
+            return np.array([self.row(measure, passes, at) for at in numbers])
+        rows = passes.once(measure, self)
+        return rows if len(numbers) == len(rows) else rows[numbers]
 
     def row(self, measure: "Measured", passes: Passes, at: int) -> Array:
         """Return what is measured of the one at a number, shape `(passes,)`."""

@@ -10,7 +10,7 @@ from nnstep.engine.program.program import Phase
 
 from .passes import Passes, Written
 from .rule import Rule, nothing
-from .yardstick import LOW, Gates, Yardstick, bar
+from .yardstick import LOW, Gates, Yardstick, one_bar
 
 MOST_GROWTH, BAD_EPOCHS = 2.0, 30
 """How far above its lowest a loss may be, and for how many epochs in a row it has to be so.
@@ -43,6 +43,12 @@ class Epochs:
         numbers = np.flatnonzero((rest == 0) & (passes.iterations < len(passes.losses)))
         return numbers, counts[numbers]
 
+    def _among(self, passes: Passes) -> tuple[int, int]:
+        """Return how many epochs have ended with the first that may end here, and with the last."""
+        first, last = int(passes.iterations[0]), int(passes.iterations[-1])
+        known = min(last + 1, len(passes.losses))
+        return -(-(first + 1) // self._iterations), known // self._iterations
+
     def growth(self, passes: Passes) -> Array:
         """Return the lowest loss of the last thirty epochs over the lowest before them.
 
@@ -51,17 +57,18 @@ class Epochs:
         converged.
         """
         result = nothing(passes)
-        numbers, counts = self.ended(passes)
-        numbers, counts = numbers[counts > 1], counts[counts > 1]
-        if not len(counts):
+        begin, last = self._among(passes)
+        first = max(0, max(2, begin) - BAD_EPOCHS)
+        if last < max(2, begin):
             return result
-        low = bar(self._of(passes.losses, 0, 1), LOW, self._by)
-        first, last = max(0, int(counts.min()) - BAD_EPOCHS), int(counts.max())
+        low = one_bar(float(self._of(passes.losses, 0, 1)[0]), LOW, self._by)
         losses = self._of(passes.losses, first, last)
         start = self._lowest_before(passes.losses, first)
         least = np.fmax(np.fmin.reduce(losses, initial=start), low)
         if losses.max() <= MOST_GROWTH * least:
             return result
+        numbers, counts = self.ended(passes)
+        numbers, counts = numbers[counts > 1], counts[counts > 1]
         # The lowest loss of all epochs before each of these, and after the last.
         lowest = np.fmin.accumulate(np.concatenate([[start], losses]))
         at, now = counts - 1 - first, losses[counts - 1 - first]
@@ -81,6 +88,8 @@ class Epochs:
     def change(self, passes: Passes) -> Array:
         """Return by how much, relatively, the loss has changed in the second half of the run."""
         result = nothing(passes)
+        if self._among(passes)[1] <= STALLED_EPOCHS:
+            return result
         numbers, counts = self.ended(passes)
         late = counts > STALLED_EPOCHS
         if late.any():
@@ -175,7 +184,7 @@ def stalled(written: Written, measured_by: Yardstick) -> Rule:
     )
 
 
-def _above(losses: Array, lowest: Array, low: Array) -> Array:
+def _above(losses: Array, lowest: Array, low: float) -> Array:
     """Return losses over the lowest, NaN where that has no sense."""
     return np.where((lowest > 0) & (lowest < np.inf), losses / np.maximum(lowest, low), np.nan)
 

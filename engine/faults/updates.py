@@ -131,11 +131,11 @@ def too_small(all_weights: Sequence[Updated], settled: int) -> Rule:
     are not judged. It is confirmed by a longer step down the gradient, which has to lower the loss:
     at a minimum it does not, and a higher rate would not help.
     """
+    together, numbers = all_weights[0].gradient.parameters, [w.gradient.at for w in all_weights]
 
     def ratio(passes: Passes) -> Array:
         moved, before, slope = (
-            np.array([one.measured(measure, passes) for one in all_weights])
-            for measure in (lengths, lengths_before, sizes)
+            together.rows(measure, passes, numbers) for measure in (lengths, lengths_before, sizes)
         )
         move, weights = norms(moved.T), norms(before.T)
         telling = (slope.max(axis=0) >= NO_GRADIENT) & (weights >= NOTHING)

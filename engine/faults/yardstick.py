@@ -1,11 +1,10 @@
 """What a loss is measured by: where the run began, and what the data could give."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.operations.losses import LOSSES
@@ -106,17 +105,23 @@ def _share_of_batch(network: Network, data: Data) -> float:
     return rows / data.batches_per_epoch / len(data.x)
 
 
-def bar(begun: Array, left: float, by: Yardstick) -> Array:
+def bar(begun: Array, left: float, by: Yardstick, *, blind: bool = True) -> Array:
     """Return the loss at which this share of what there is to learn is left.
 
-    That is from the best loss up to where the run has `begun`, or to a guess that does not look at
-    the inputs, if that is less and there is something to learn from them. Just above the best there
-    is nothing left.
+    That is from the best loss up to where the run has `begun`, or, if that counts, to a guess that
+    does not look at the inputs, if that is less and there is something to learn from them. Just
+    above the best there is nothing left.
     """
     top = begun
-    if by.blind is not None and by.blind > by.best * (1 + NEARLY):
+    if blind and by.blind is not None and by.blind > by.best * (1 + NEARLY):
         top = np.fmin(begun, by.blind)
     return np.maximum(by.best + left * (top - by.best), by.best * (1 + NEARLY))
+
+
+@lru_cache(maxsize=256)
+def one_bar(begun: float, left: float, by: Yardstick, *, blind: bool = True) -> float:
+    """Return the same for a run of which it is known where it has begun; it is asked for often."""
+    return float(bar(np.array(begun), left, by, blind=blind))
 
 
 class Gates(Struct, frozen=True):
@@ -147,7 +152,7 @@ class Recent:
         self._first = first
         self._window = min(measured_by.epoch, MOST_PASSES)
         self._by = measured_by
-        self._lows: dict[tuple[float, bool], Array] = {}
+        self._lows: dict[tuple[float, bool], Array | bool] = {}
 
     @cached_property
     def _means(self) -> Array:
@@ -169,7 +174,7 @@ class Recent:
         begun = self._losses[: self._window]
         means = begun.cumsum() / np.arange(1, len(begun) + 1)
         if self._first >= self._window:
-            return means[-1]
+            return means[-1:].reshape(())
         if not len(means):
             return np.full(len(self._means), np.nan)
         counts = np.arange(self._first, self._first + len(self._means))
@@ -180,26 +185,45 @@ class Recent:
 
         Each is judged with the losses up to `start` iterations later.
         """
-        return self._open(gates, slice(start, start + count))
-
-    def _open(self, gates: Gates, part: slice) -> Array | None:
-        shut = np.zeros(part.stop - part.start, dtype=bool)
-        if gates.gated:
-            shut |= self._is_low(LOW, blind=True)[part]
-        if gates.until_learned:
-            shut |= self._is_low(LEARNED, blind=False)[part]
-        if gates.until_seen:
-            shut |= self._is_low(LEARNED, blind=True)[part]
+        shut: Array | None = None
+        for is_gate, left, blind in (
+            (gates.gated, LOW, True),
+            (gates.until_learned, LEARNED, False),
+            (gates.until_seen, LEARNED, True),
+        ):
+            low = self._low(left, blind=blind) if is_gate else False
+            if low is True:
+                return None
+            if low is not False:
+                part = low[start : start + count]
+                shut = part if shut is None else shut | part
+        if shut is None:
+            return np.ones(count, dtype=bool)
         return None if shut.all() else ~shut
 
-    def _is_low(self, left: float, *, blind: bool) -> Array:
+    def _low(self, left: float, *, blind: bool) -> Array | bool:
         """Tell where the mean is below what leaves a share of what there is to learn.
 
-        What a guess without the inputs gives counts if `blind`.
+        What a guess without the inputs gives counts if `blind`. True is everywhere, False nowhere.
         """
         key = left, blind
         if key not in self._lows:
-            by = self._by if blind else replace(self._by, blind=None)
-            bars = bar(self._begun, left, by)
-            self._lows[key] = (self._means < bars) & (bars > 0)
+            self._lows[key] = self._is_low(left, blind=blind)
         return self._lows[key]
+
+    def _is_low(self, left: float, *, blind: bool) -> Array | bool:
+        begun, (lowest, highest) = self._begun, self._range
+        if begun.ndim:
+            bars = bar(begun, left, self._by, blind=blind)
+            low: Array = (self._means < bars) & (bars > 0)
+            return low
+        limit = one_bar(float(begun), left, self._by, blind=blind)
+        if not limit > 0 or lowest >= limit:
+            return False
+        return highest < limit or self._means < limit
+
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        """The lowest and the highest of the means."""
+        means = self._means
+        return float(means.min(initial=np.inf)), float(means.max(initial=-np.inf))
