@@ -15,6 +15,7 @@ from in_one_test import each_of
 from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, frozen
+from nnstep.engine.faults.columns import beside
 from nnstep.engine.faults.fault import Fault, merged
 from nnstep.engine.faults.monitor import Monitor
 from nnstep.engine.program.program import run as lines_run
@@ -394,3 +395,32 @@ def test_the_callers_error_state_stays() -> None:
         run = Recorded(built_in("overflow"), 160)
         assert run.faults()[-1].name == "non-finite"
         assert np.geterr() == dict.fromkeys(np.geterr(), "raise")
+
+
+@examples(20)
+@given(st.data())
+def test_arrays_side_by_side_measure_as_each_by_itself(data: st.DataObject) -> None:
+    shapes = data.draw(
+        st.lists(st.sampled_from([(), (3,), (2, 4), (5, 1)]), min_size=1, max_size=4)
+    )
+    scales = data.draw(
+        st.lists(st.sampled_from([0.0, 1e-180, 1.0, 1e180, np.inf, np.nan]), min_size=8, max_size=8)
+    )
+    generator, passes = np.random.default_rng(data.draw(st.integers(0, 9))), 2
+    arrays = [
+        np.asarray(generator.standard_normal(shape) * scale)
+        for shape, scale in zip(shapes * passes, scales, strict=False)
+    ]
+    with np.errstate(all="ignore"):
+        together = beside(arrays, passes)
+        flags = together.numbers > 0
+        for at, shape in enumerate(shapes):
+            own = arrays[at :: len(shapes)]
+            alone = beside(own, passes)
+            assert np.array_equal(together.array(at), np.array(own), equal_nan=True)
+            assert np.allclose(
+                together.means_of_absolute()[at], alone.means_of_absolute()[0], equal_nan=True
+            )
+            assert np.allclose(together.norms()[at], alone.norms()[0], 1e-12, 0, equal_nan=True)
+            positive = [np.mean(array > 0) for array in own]
+            assert np.array_equal(together.shares(flags)[at], positive), shape
