@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from nnstep.engine.arrays import one_line
 from nnstep.engine.operations.catalogue import LISTED
@@ -47,6 +49,30 @@ def check_names(node: Node, tensors: Collection[str]) -> None:
     """Raise `ConditionError` for the first name or function that does not exist."""
     for part, message in unknown(node, tensors):
         raise ConditionError(f"column {part.start + 1}: {message}")
+
+
+class Ready(Struct, frozen=True):
+    """An expression made ready: the function that computes it, and the names that it reads."""
+
+    compute: Compute
+    names: frozenset[str]
+
+    def value(self, values: Mapping[str, Any], work: Work | None = None) -> Any:
+        """Return its value, as `evaluate` does; NumPy's warnings are the caller's to turn off."""
+        named = {name: values[name] for name in self.names if name in values}
+        return evaluated(self.compute, named, work)
+
+
+@lru_cache(maxsize=256)
+def ready(text: str) -> Ready:
+    """Make an expression or a condition ready, once; raise `GrammarError` if it is none."""
+    node = parse_condition(text)
+    return Ready(computing(node), names_in(node))
+
+
+def names_in(node: Node) -> frozenset[str]:
+    """Return the names that an expression reads."""
+    return frozenset(part.name for part in descendants(node) if isinstance(part, Name))
 
 
 def evaluate(node: Node, values: Mapping[str, Any], work: Work | None = None) -> Any:
@@ -92,7 +118,8 @@ def filled(text: str, values: Mapping[str, Any]) -> str:
 def value_text(expression: str, values: Mapping[str, Any]) -> str:
     """Evaluate an expression and write its value, in up to six digits, on one line."""
     try:
-        value = np.asarray(evaluate(parse_condition(expression), values))
+        with np.errstate(all="ignore"):
+            value = np.asarray(ready(expression).value(values))
     except KeyError as error:
         return f"({error.args[0]} has no value yet)"
     except ConditionError as error:

@@ -23,6 +23,11 @@ class Work:
     def __init__(self, most: int = MAX_WORK) -> None:
         self._most = self._left = most
 
+    @property
+    def left(self) -> int:
+        """How much of it is left."""
+        return self._left
+
     def take(self, amount: int) -> None:
         """Take a part of it; raise `ConditionError` if there is not so much left."""
         if amount > self._left:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array, Shape, has_cell, sealed
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.computing import Compute, computing
-from nnstep.engine.language.evaluate import evaluated, holds
+from nnstep.engine.language.evaluate import evaluated, holds, names_in
 from nnstep.engine.language.nodes import ConditionError, Name, Node
 from nnstep.engine.machine.edit import Edit
 from nnstep.engine.machine.machine import Machine
@@ -17,7 +17,7 @@ from nnstep.engine.program.program import Program
 from nnstep.engine.stops.points import Breakpoint, Watchpoint
 from nnstep.engine.stops.records import reads_at, values_of
 from nnstep.engine.stops.scan import Scan, previous_stop
-from nnstep.engine.stops.trigger import Trigger, Values, counts_at, names_in, parsed, values_at
+from nnstep.engine.stops.trigger import Trigger, Values, counts_at, parsed, values_at
 from nnstep.engine.text import cell_name
 
 from .edits import checked_index, checked_tensor

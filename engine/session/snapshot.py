@@ -244,34 +244,41 @@ def _watched(
     *,
     finished: bool,
 ) -> tuple[Watched, ...]:
-    """Evaluate the watched expressions, with the counts of the next step.
+    """Compute the watched expressions, with the counts of the next step.
 
-    One that would take too long is not, and says so.
+    They are made ready once, as conditions are. One that would take too long is not computed, and
+    says so.
     """
-    from nnstep.engine.language.evaluate import evaluate
+    from nnstep.engine.language.evaluate import ready
     from nnstep.engine.language.nodes import ConditionError
-    from nnstep.engine.language.parser import parse_condition
     from nnstep.engine.language.work import Work
-    from nnstep.engine.stops.trigger import tensors_in, values_at
+    from nnstep.engine.stops.trigger import tensors_named, values_at
 
-    machine = timeline.machine
-    now = values_at(timeline.program, machine.clock, machine.place, machine.tensors)
-    then = values_at(timeline.program, machine.clock, machine.place, before)
-
+    machine, program = timeline.machine, timeline.program
+    now, then = (
+        values_at(program, machine.clock, machine.place, tensors)
+        for tensors in (machine.tensors, before)
+    )
     work = Work(MAX_WORK_AT_ONCE)
 
     def watched(text: str) -> Watched:
-        node = parse_condition(text)
+        expression, left = ready(text), work.left
         try:
-            value = np.asarray(evaluate(node, now, work))
+            value = np.asarray(expression.value(now, work))
         except KeyError as error:
             return Watched(text, None, None, f"{error.args[0]} has no value yet")
         except ConditionError as error:
             return Watched(text, None, None, str(error))
-        of = of_iteration(timeline, tensors_in([node], timeline.program), finished=finished)
+        read = tensors_named(expression.names, program)
+        of = of_iteration(timeline, read, finished=finished)
+        used = left - work.left
+        if used <= work.left and all(now.get(n) is then.get(n) for n in expression.names):
+            work.take(used)  # as if it were computed again
+            return Watched(text, value, value, of=of)
         try:
-            return Watched(text, value, np.asarray(evaluate(node, then, work)), of=of)
+            return Watched(text, value, np.asarray(expression.value(then, work)), of=of)
         except (KeyError, ConditionError):
             return Watched(text, value, None, of=of)
 
-    return tuple(map(watched, watches))
+    with np.errstate(all="ignore"):
+        return tuple(map(watched, watches))

@@ -13,8 +13,8 @@ import numpy as np
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.language.computing import Compute, computing
-from nnstep.engine.language.evaluate import COUNTS, check_names, evaluated, holds
-from nnstep.engine.language.nodes import ConditionError, Name, Node, descendants
+from nnstep.engine.language.evaluate import COUNTS, check_names, evaluated, holds, names_in
+from nnstep.engine.language.nodes import ConditionError, Node
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.language.typed import braced
 from nnstep.engine.machine.clock import Clock
@@ -36,11 +36,6 @@ def values_at(program: Program, clock: Clock, step: int, tensors: Mapping[str, A
     return {**counts_at(clock, step), **loss, **tensors}
 
 
-def names_in(node: Node) -> frozenset[str]:
-    """Return the names that an expression reads."""
-    return frozenset(part.name for part in descendants(node) if isinstance(part, Name))
-
-
 def loss_named(name: str, program: Program) -> str:
     """Return the tensor that a name means: `loss` is the loss, unless a tensor is called so."""
     return name if name in program.tensors else program.loss
@@ -48,7 +43,11 @@ def loss_named(name: str, program: Program) -> str:
 
 def tensors_in(nodes: Iterable[Node], program: Program) -> frozenset[str]:
     """Return the tensors that expressions read."""
-    names = frozenset[str]().union(*map(names_in, nodes))
+    return tensors_named(frozenset[str]().union(*map(names_in, nodes)), program)
+
+
+def tensors_named(names: frozenset[str], program: Program) -> frozenset[str]:
+    """Return the tensors among the names that an expression reads."""
     loss = {program.loss} if "loss" in names else set()
     return (names - COUNTS) | loss
 

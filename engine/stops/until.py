@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnstep.engine.language.computing import computing
-from nnstep.engine.language.evaluate import holds
+from nnstep.engine.language.evaluate import holds, names_in
 from nnstep.engine.language.nodes import ConditionError
 from nnstep.engine.machine.machine import Machine
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
 from .records import reads_at, values_of
-from .trigger import Values, counts_at, names_in, parsed, tensors_in, values_at, written_at
+from .trigger import Values, counts_at, parsed, tensors_in, values_at, written_at
 
 
 class Until:
