@@ -71,15 +71,20 @@ class Expansion:
         if isinstance(node, int):
             number = Part(node)
             return lambda where: number
-        if (id(node), beside) not in self._makers:
+        make = self._makers.get((id(node), beside))
+        if make is None:
             self._kept.append(node)
-            self._makers[id(node), beside] = _remembered(node, self._make(node, beside))
-        return self._makers[id(node), beside]
+            make = self._make(node, beside)
+            if not _is_quick(node):
+                make = _remembered(node, make)
+            self._makers[id(node), beside] = make
+        return make
 
     def _make(self, node: Node, beside: bool) -> Make:
         match node:
             case Number(value):
-                return lambda where: Part(value)
+                number = Part(value)
+                return lambda where: number
             case Letter():
                 return lambda where: Part(where[node])
             case Cell():
@@ -118,6 +123,15 @@ class Expansion:
 
     def _cell(self, node: Cell) -> Make:
         sizes = node.shape
+        if _is_quick(node):
+            axes = [*zip(node.index, sizes, strict=True)]
+            name, array = node.name, node.array
+
+            def at_letters(where: Where) -> Part:
+                index = tuple([where.get(place, place) % size for place, size in axes])
+                return Part(array(where)[index], cell=(name, index) if name else None)
+
+            return at_letters
         makers = [self._maker(each) for each in node.index]
 
         def make(where: Where) -> Part:
@@ -148,6 +162,16 @@ class Expansion:
             return Part(value, node.sign, tuple(parts))
 
         return make
+
+
+def _is_quick(node: Node) -> bool:
+    """Tell whether a part is as soon made as found again: a number, or a cell at plain places."""
+    match node:
+        case Number() | Letter():
+            return True
+        case Cell(_, _, index):
+            return all(isinstance(place, int | Letter) for place in index)
+    return False
 
 
 def _remembered(node: Node, make: Make) -> Make:

@@ -312,17 +312,19 @@ class Walk:
 
     def sources(self, cells: Iterable[tuple[tuple[str, Shape], Any]]) -> Iterable[Source]:
         """Yield the cells read, each once."""
-        origins = Origins(self.timeline, self.step)
+        origins, codes = Origins(self.timeline, self.step), dict[int | None, str]({None: ""})
         for (name, index), value in dict(cells).items():
             written = origins.of(name, index)
             step = written.step if written.origin in ("step", "data") else None
+            if step is not None and step not in codes:
+                codes[step] = self.timeline.line_of(step).code
             yield Source(
                 cell=cell_name(name, index),
                 value=np.asarray(value).item(),
                 step=step,
                 name=name,
                 index=index,
-                code="" if step is None else self.timeline.line_of(step).code,
+                code=codes[step],
                 origin=written.origin,
             )
 

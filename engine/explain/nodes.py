@@ -114,7 +114,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 }
 """What the sign of an `Apply` computes."""
 
-CASTS = ("float64", "float32", "float16", "int64", "int32", "int")
+CASTS = frozenset({"float64", "float32", "float16", "int64", "int32", "int"})
 """The signs of an `Apply` that only changes the type of a number; `int` is Python's."""
 
 _REDUCTIONS: Mapping[str, Callable[..., Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
@@ -131,7 +131,10 @@ def applied(sign: str, values: tuple[Any, ...]) -> Any:
     result = FUNCTIONS[sign](*values)
     if sign == "erf":
         return np.asarray(result, getattr(values[0], "dtype", None))[()]
-    return result.item() if all(type(value) in _WEAK for value in values) else result
+    for value in values:
+        if type(value) not in _WEAK:
+            return result
+    return result.item()
 
 
 def value_of(node: "int | Node", where: Environment, axes: int = 0) -> Any:
