@@ -23,21 +23,10 @@ class Recorded:
     def __init__(self, case: Scenario, passes: int) -> None:
         session = Session(case, iterations=passes, history=None)
         self.case, self.program, self.before = case, session.program, session.values()
-        self.records: list[Record] = []
-        written: list[Array] = []
-        losses: list[Array] = []
-        lines = self.program.instructions
-        computes_loss = [self.program.loss in line.writes for line in lines]
-        for step in session.steps():
-            written += step.arrays
-            at = step.index % len(lines)
-            if computes_loss[at]:
-                losses.append(step.writes[self.program.loss])
-            if at + 1 == len(lines):
-                self.records.append(tuple(written))
-                written = []
-        self.losses = np.array(losses, dtype=np.float64)
+        self.records: list[Record] = session._timeline.records(0, passes)
         self.names = [name for line in self.program.instructions for name in line.writes]
+        loss = self.names.index(self.program.loss)
+        self.losses = np.array([record[loss] for record in self.records], dtype=np.float64)
 
     def before_pass(self, iteration: int) -> Mapping[str, Array]:
         """The tensors at the start of a pass."""

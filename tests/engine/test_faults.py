@@ -47,7 +47,7 @@ def test_the_healthy_built_in_scenarios_have_no_faults(name: str) -> None:
 
 
 def test_vanishing_names_the_first_layer_in_the_first_pass() -> None:
-    run = Recorded(built_in("vanishing"), 100)
+    run = Recorded(built_in("vanishing"), 30)
     found = run.faults()
     fault = named(found, "vanishing gradient", 1)
     first = np.linalg.norm(run.written("dW1", 0, "backward"))
