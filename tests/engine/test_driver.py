@@ -111,7 +111,7 @@ async def test_what_is_never_begun_leaves_no_warning_on_the_terminal() -> None:
     assert [str(each.message) for each in given] == []
 
 
-@pytest.mark.sweep(7)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize(
     "command", [c.example for c in COMMANDS if not c.writes and ">" not in c.example]
 )

@@ -119,7 +119,7 @@ def test_every_activation(activation: object, dtype: str, tmp_path: Path) -> Non
     assert_prints_the_run(random_network(1, dtype, activation=activation), tmp_path)
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("kind", "options"), OPTIMIZED)
 def test_every_optimizer(kind: str, options: dict[str, object], dtype: str, tmp_path: Path) -> None:

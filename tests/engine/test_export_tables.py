@@ -37,9 +37,9 @@ def rows(scenario: Scenario, iterations: int | None) -> list[dict[str, str]]:
 @each_of("dtype", ["float64", "float32", "float16"])
 def test_a_row_has_all_digits_of_every_cell(dtype: str) -> None:
     for scenario in (random_network(108, dtype), random_network(110, dtype), *in_batches(dtype)):
-        table = rows(scenario, 6)
-        assert [row["iteration"] for row in table] == ["0", "1", "2", "3", "4", "5"]
-        for row, tensors in zip(table, ends(scenario, 6), strict=True):
+        table = rows(scenario, 4)
+        assert [row["iteration"] for row in table] == ["0", "1", "2", "3"]
+        for row, tensors in zip(table, ends(scenario, 4), strict=True):
             filled = {name for name, text in row.items() if text} - {"iteration", "epoch"}
             assert len(filled) == sum(array.size for array in tensors.values())
             for name, array in tensors.items():

@@ -68,7 +68,7 @@ def test_outputs_divided_by_their_sum_have_a_loss_of_nothing() -> None:
 
 
 def test_a_plot_of_the_loss_runs_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = run("20_xor_tiny_weights", 500)
+    session = run("20_xor_tiny_weights", 100)
     assert session.snapshot().losses[0] == pytest.approx(np.log(2), abs=1e-3)
 
     def no_steps(*_given: object) -> object:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_small_networks(name: str) -> None:
 
 @dataclass
 class Measured:
-    """What is kept of a long run on real data: its first iteration, losses and norms."""
+    """What is kept of a run on real data: its first iteration, losses and norms."""
 
     begin: Iteration
     names: list[str]
@@ -111,8 +112,8 @@ class Measured:
 
 
 @cache
-def measure(name: str) -> Measured:
-    """Run a scenario, keeping what its oracle holds and no more."""
+def measure(name: str, whole: bool = False) -> Measured:
+    """Run a scenario, or begin to, keeping what its oracle holds and no more."""
     oracle = gallery(name)
     ends = {end["iteration"]: list(end["buffers"]) for end in oracle["epoch_ends"]}
     count = len(oracle["first"]["losses"])
@@ -121,7 +122,7 @@ def measure(name: str) -> Measured:
     drawn = norms([session.value(name) for name in names])
     np.testing.assert_allclose(drawn, oracle["initial"], rtol=1e-12)
     kept: Measured | None = None
-    for number, iteration in enumerate(iterations(session)):
+    for number, iteration in enumerate(islice(iterations(session), None if whole else count)):
         kept = kept or Measured(iteration, names, [], [], {}, np.empty(0), {})
         kept.after = iteration.after
         kept.losses.append(float(written(iteration, "L")))
@@ -159,9 +160,9 @@ def test_beginning_of_real_data(name: str) -> None:
     assert_close(run.last_weights, oracle["W_last"], f"{name}: {run.names[-2]}", LOOSE)
 
 
-@each_of("name", ["iris", "digits"])
+@pytest.mark.parametrize("name", ["iris", pytest.param("digits", marks=pytest.mark.slow)])
 def test_epochs_of_real_data(name: str) -> None:
-    oracle, run = gallery(name), measure(name)
+    oracle, run = gallery(name), measure(name, whole=True)
     assert len(run.losses) == oracle["epoch_ends"][-1]["iteration"] + 1
     for end in oracle["epoch_ends"]:
         number = end["iteration"]

@@ -282,7 +282,7 @@ def test_a_place_is_near_if_little_is_to_be_computed_again() -> None:
 @pytest.mark.parametrize("hidden", [1, 12, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_pause_waits_for_few_lines_only(hidden: int) -> None:
     """However many lines a pass has, no more are executed between two looks at a pause."""
-    session = Session(network((1, *[1] * hidden, 1)), iterations=500)
+    session = Session(network((1, *[1] * hidden, 1)), iterations=250)
     machine = session._timeline.machine
     places = [0]
 
