@@ -17,7 +17,7 @@ import numpy as np
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.operations.formula import NAMESPACE, Formula
 
-from .nodes import Apply, Choose, Letter, Node, Number, Reduce, value_of
+from .nodes import CASTS, Apply, Choose, Letter, Node, Number, Reduce, value_of
 from .walk import Indexed, Place, as_node, indexed, numbers_now, numbers_of, plus, tensor, where
 
 
@@ -45,7 +45,10 @@ def _compiled(parameters: tuple[str, ...], text: str) -> Callable[..., Any]:
 
 
 class _Chosen(ast.NodeTransformer):
-    """Makes a call of `a if test else b`, so that both branches and the test stay known."""
+    """Makes calls of what Python or NumPy would compute at once, or not at all.
+
+    Both branches and the test of `a if test else b` stay known.
+    """
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Have Python not work out what is written with numbers alone, such as 1 - 0.9."""
@@ -53,6 +56,16 @@ class _Chosen(ast.NodeTransformer):
         if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
             left = ast.Call(ast.Name("indexed", ast.Load()), [left], [])
         return ast.BinOp(left, node.op, right)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Have a type of NumPy not take an array in index space for a list of numbers."""
+        named = ast.unparse(node.func)
+        if not (named.startswith("np.") and named.removeprefix("np.") in CASTS):
+            self.generic_visit(node)
+            return node
+        (given,) = map(self.visit, node.args)
+        array = ast.Call(ast.Name("indexed", ast.Load()), [given], [])
+        return ast.Call(ast.Attribute(array, "astype", ast.Load()), [node.func], [])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         parts = [self.visit(each) for each in (node.test, node.body, node.orelse)]

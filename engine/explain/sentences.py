@@ -189,8 +189,10 @@ def _of_loss(walk: "Walk", total: "Sum | None") -> str:
         ),
         None,
     )
+    if row is None or not row.meaning:
+        return ""
     outputs, targets = (walk.before[line.names[each]] for each in ("a", "y"))
-    if row is None or not row.meaning or not _are_certain(row.targets, targets, outputs):
+    if not _are_certain(row.targets, targets, outputs):
         return ""
     rows = len(outputs) > 1
     per_row = row.targets == "classes"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from building import expression, network
 from built_in import built_in
+from in_one_test import each_of
 
 from nnstep.engine.explain.expansion import Expansion
 from nnstep.engine.explain.nodes import Node
@@ -155,6 +156,28 @@ def test_a_sum_of_one_term_is_not_printed_twice() -> None:
     for index in ((0, 0), (1, 1)):
         parts = session.explain("dW1", index).printed.split(" = ")
         assert len(parts) == len({*parts})
+
+
+@each_of(
+    ("scenario", "line", "name", "arithmetic"),
+    [
+        ("mazur", "L = half_squared_error(a2, y)", "L", None),
+        ("mazur", "L = 3", "L", "3.0"),
+        ("mazur", "da2 = where(a2 > 0.5, 1, 2)", "da2", "1"),
+        ("mazur", "db1 = where(dz1 > 0, 1, 2)[0]", "db1", "1"),
+        ("two-layer", "t = t * 1.5 + 1", "t", "0 * 1.5 + 1"),
+    ],
+)
+def test_a_line_of_ones_own_is_explained_whatever_its_type(
+    scenario: str, line: str, name: str, arithmetic: str | None
+) -> None:
+    session = Session(built_in(scenario))
+    session.override(line)
+    session.step("iteration")
+    value = session.value(name)
+    explanation = session.explain(name, (0,) * value.ndim)
+    assert explanation.value == value.flat[0]
+    assert arithmetic in (None, explanation.arithmetic)
 
 
 def test_zeros_are_counted_and_explained() -> None:
