@@ -57,14 +57,18 @@ def pytest_collection_finish() -> None:
     """Have the tests themselves not looked through again and again either.
 
     Pilot, where there are tests of the screen, is to wait for what the app still has to do, and not
-    for an idle processor.
+    for an idle processor. Their apps have the same styles, and a terminal of many colours.
     """
     gc.freeze()
     if "textual.pilot" in sys.modules:
-        from quiet_app import until_quiet
+        from quiet_app import until_quiet, until_screen_is_quiet
+        from remembered_styles import parse_once
 
+        patch = pytest.MonkeyPatch()
         for module in ("app", "pilot"):
-            pytest.MonkeyPatch().setattr(f"textual.{module}.wait_for_idle", until_quiet)
+            patch.setattr(f"textual.{module}.wait_for_idle", until_quiet)
+        patch.setattr("textual.pilot.Pilot._wait_for_screen", until_screen_is_quiet)
+        patch.setattr("textual.css.stylesheet.Stylesheet._parse_rules", parse_once)
 
 
 @pytest.fixture(scope="session")

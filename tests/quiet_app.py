@@ -9,32 +9,52 @@ from typing import Any
 
 from textual._context import active_app
 from textual.app import App
+from textual.message_pump import MessagePump
+from textual.pilot import Pilot
+from textual.screen import Screen
 
 from nnstep.tui.debugger import Debugger
 from nnstep.tui.typeahead import TypeAheadApp
 
-# A key is handed from the driver to the app's queue in fewer turns of the loop.
-_TURNS = 6
-# A widget is quiet if its queue is empty, but may still be at its last message.
-_LOOKS = 3
-# What never comes to rest, as something that a test holds up, is left after so many looks.
-_MOST_LOOKS = 150
+# What never comes to rest, as something that a test holds up, is left after so many looks, each
+# after so many turns of the loop if something is always ready.
+_MOST_LOOKS, _MOST_TURNS = 150, 20
+
+_wait_for_screen = Pilot._wait_for_screen
 
 
 async def until_quiet(min_sleep: float = 0, max_sleep: float = 1) -> None:
     """Wait until every message has been answered and what changed is drawn."""
-    app = active_app.get()
+    app, loop = active_app.get(), asyncio.get_running_loop()
     if min_sleep:
         await asyncio.sleep(min_sleep)
-    quiet = 0
     for _ in range(_MOST_LOOKS):
-        for _ in range(_TURNS):
+        for _ in range(_MOST_TURNS):
             await asyncio.sleep(0)
-        quiet = quiet + 1 if _is_quiet(app) else 0
-        if quiet == _LOOKS:
+            if not loop._ready:  # type: ignore[attr-defined]
+                break
+        if _is_quiet(app):
             return
-        if not quiet:
-            await asyncio.sleep(0.001)
+        if not _draws(app.screen):
+            await asyncio.sleep(0.001)  # for what a thread or a timer does
+
+
+async def until_screen_is_quiet(pilot: Pilot[Any], timeout: float = 30.0) -> bool:
+    """Wait until the screen has answered what it was sent, as Pilot does; if it has, at once."""
+    return _is_quiet(pilot.app) or await _wait_for_screen(pilot, timeout)
+
+
+def _draws(screen: Screen[Any]) -> bool:
+    """Have a screen do at once what it would do within a sixtieth of a second, if there is such."""
+    due = _is_to_draw(screen)
+    if due:
+        screen._on_timer_update()
+    return due and not _is_to_draw(screen)
+
+
+def _is_to_draw(screen: Screen[Any]) -> bool:
+    pending = screen._layout_required, screen._repaint_required, screen._dirty_widgets
+    return any(pending) or bool(screen._callbacks)
 
 
 def _is_quiet(app: App[Any]) -> bool:
@@ -44,12 +64,15 @@ def _is_quiet(app: App[Any]) -> bool:
         return False
     if any(_is_answering(each) for each in app.screen_stack if isinstance(each, Debugger)):
         return False
-    screen = app.screen
-    pending = screen._layout_required, screen._repaint_required, screen._dirty_widgets
-    if any(pending) or screen._callbacks:
+    if _is_to_draw(app.screen):
         return False
-    nodes = (app, *app.screen_stack, *screen.walk_children())
-    return not any(node.message_queue_size for node in nodes)
+    return all(map(_waits, (app, *app.screen_stack, *app.screen.walk_children())))
+
+
+def _waits(node: MessagePump) -> bool:
+    """Tell whether a node has answered its messages, the last one too, and waits for another."""
+    arrived: Any = node._message_queue.ready_event
+    return not arrived.is_set() and bool(arrived._waiters)
 
 
 def _is_answering(debugger: Debugger) -> bool:
