@@ -91,8 +91,8 @@ class Given(Struct, frozen=True):
         program = self.timeline.program
         long_ago = self.place - 2 * len(program)
         edits = self.timeline.current.cells_edited_until(self.place, after=long_ago)
-        stale = stale_tensors(program, self.place, [(self.name, edit.place)])
-        stale &= stale_tensors(program, self.place, [(each.name, each.place) for each in edits])
+        stale = stale_tensors(program, self.place, [edit])
+        stale &= stale_tensors(program, self.place, edits)
         return self._explanation(
             rule=f"{rule} does not hold here: the value was typed in, before step {edit.place}"
             if rule

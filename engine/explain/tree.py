@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.history.stale import stale_tensors
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.program.program import Phase, Role
 from nnstep.engine.scenario.model import Data
 from nnstep.engine.text import cell_name
@@ -91,8 +92,7 @@ class Tree:
         timeline = self._timeline
         long_ago = place - 2 * len(timeline.program)
         made = timeline.current.cells_edited_until(place, after=long_ago)
-        edits = [(edit.name, edit.place) for edit in made]
-        names = stale_tensors(timeline.program, place, [*edits, (name, place)])
+        names = stale_tensors(timeline.program, place, [*made, Edit(place, name, (), 0.0)])
         length, written = len(timeline.program), timeline.program.instructions
         order = [written[step % length].writes[0] for step in range(max(0, place - length), place)]
         return tuple(dict.fromkeys(each for each in order if each in names))

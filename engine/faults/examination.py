@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.edit import Override
+from nnstep.engine.machine.edit import Override, make_all
 from nnstep.engine.machine.step import Record
 from nnstep.engine.scenario.model import Scenario
 
@@ -195,18 +195,17 @@ class Examination:
         branch, begin = timeline.current, iteration * steps
         if self._start is None or self._start[:2] != (branch, iteration):
             self._start = branch, iteration, timeline.tensors_at(begin)
-        last = min(timeline.place, begin + steps) - 1
+        last = max(begin, min(timeline.place, begin + steps) - 1)
         parameters = timeline.program.parameters
         edits = [
             edit
-            for edit in branch.edits_until(max(begin, last), after=begin - 1)
+            for edit in branch.lasting(last, after=begin - 1)
             if edit.place == begin or edit.name in parameters
         ]
         if not edits:
             return self._start[2]
         tensors = dict(self._start[2])
-        for edit in edits:
-            edit.apply(tensors)
+        make_all(edits, tensors)
         return tensors
 
     def _examine(self, first: int, records: Sequence[Sequence[Array]], start: int) -> None:

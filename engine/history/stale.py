@@ -1,151 +1,242 @@
 """What rests on a value that was edited since: the tensors that are stale at a place."""
 
-from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from operator import attrgetter
 
-from nnstep.engine.program.program import Phase, Program
+from nnstep.engine.machine.edit import Change, Edit
+from nnstep.engine.program.program import Instruction, Phase, Program
 
-Version = tuple[str, int]
-Versions = tuple[Version, ...]
+_place = attrgetter("place")
+
+# In passes: how far back an edit can have made a value stale that is there still, how far what is
+# read is followed without need, as one goes back too, and when that begins anew.
+_WINDOW, _MORE, _MOST = 2, 1, 16
 
 
-def stale_tensors(program: Program, place: int, edits: Iterable[Version]) -> Set[str]:
+def stale_tensors(program: Program, place: int, edits: Sequence[Change]) -> Set[str]:
     """Return the names of the tensors that are stale at a place.
 
-    `edits` holds the name of each edited tensor and the place at which it was edited, in order, up
-    to the place. A value goes back to all that was read to compute it, but a new parameter or
-    buffer, which an update makes, stands for itself.
+    `edits` are in order of their places. A value goes back to all that was read to compute it, but
+    a new parameter or buffer, which an update makes, stands for itself.
     """
-    recent = tuple((name, at) for name, at in edits if at > place - 2 * len(program))
-    if not recent:
-        return frozenset()
-    followed = _followed(program, recent)
-    followed.go_on(place)
-    return StaleTensors(followed, place, recent)
+    return Following(program).stale(place, edits)
 
 
-_KNOWN: OrderedDict[tuple[Program, Versions], "_Followed"] = OrderedDict()
-_MOST_KNOWN = 16
+class Following:
+    """Follows what was read along a course of a run, step by step, as far as somebody has asked.
 
-
-def _followed(program: Program, edits: Versions) -> "_Followed":
-    """Return what is followed from some edits on: it is asked for again and again."""
-    known = _KNOWN.get((program, edits))
-    if known is None:
-        before = _KNOWN.get((program, edits[:-1]))
-        known = (before and before.with_edit(edits)) or _Followed(program, edits)
-        _KNOWN[program, edits] = known
-        if len(_KNOWN) > _MOST_KNOWN:
-            _KNOWN.popitem(last=False)
-    _KNOWN.move_to_end((program, edits))
-    return known
-
-
-class _Followed:
-    """What was read, followed from the pass before the first of some edits on, step by step.
-
-    A bit stands for each version of an edited tensor. `back_to` has by step, from the step `start`
-    on, the versions that what it wrote goes back to; what is there already does not change. `place`
-    is how far that is, `carried` has the versions by tensor there, its own included, and `replaced`
-    those in whose place an edit put another, up to each edit.
+    A bit stands for each version of an edited tensor, which a line or an edit has made. What a step
+    wrote goes back to those that it has read, or that these go back to. An edit replaces the
+    version that is there. When the course has changed, what was followed of it is taken back.
     """
 
-    def __init__(self, program: Program, edits: Versions) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
-        self.place = self.start = max(0, edits[0][1] - len(program))
-        self.back_to: list[int] = []
-        self.edited_at: list[int] = []
-        self.replaced: list[int] = [0]
-        names = dict.fromkeys(name for name, _ in edits)
-        self._version = {name: 1 << number for number, name in enumerate(names)}
-        self._next = 1 << len(names)
-        self.carried = dict(self._version)
-        self._coming = edits
-        self._edit()
+        # The first step that is followed, the place up to which, and what each goes back to.
+        self._start = self._place = 0
+        self._back_to: list[int] = []
+        # The number of the first edit that counts; those made since, each with where its tensor was
+        # edited before it; and the versions that they have replaced, up to each.
+        self._first = 0
+        self._made: list[tuple[Change, Mapping[str, tuple[int, ...]]]] = []
+        self._replaced: list[int] = [0]
+        # By tensor: where it was edited, its version, and all that its value goes back to.
+        self._edited: Mapping[str, tuple[int, ...]] = {}
+        self._version: dict[str, int] = {}
+        self._carried: dict[str, int] = {}
+        self._next = 1
+        # What to put back of a tensor, by change: its name, its version and what it went back to.
+        self._log: list[tuple[str, int, int]] = []
 
-    def with_edit(self, edits: Versions) -> "_Followed | None":
-        """Return the same with one more edit, if that was made here, and its tensor is followed."""
-        name, place = edits[-1]
-        if place != self.place or name not in self._version or self._coming:
-            return None
-        other = _Followed(self.program, edits)
-        other.place = place
-        other.back_to, other.edited_at = [*self.back_to], [*self.edited_at]
-        other.replaced, other.carried = [*self.replaced], dict(self.carried)
-        other._version, other._next = dict(self._version), self._next
-        other._coming = edits[-1:]
-        other._edit()
-        return other
+    def stale(self, place: int, edits: Sequence[Change]) -> Set[str]:
+        """Return the names of the tensors that are stale at a place, where these edits are made."""
+        length = len(self.program)
+        end = bisect_right(edits, place, key=_place)
+        recent = bisect_right(edits, place - _WINDOW * length, hi=end, key=_place)
+        if recent == end:
+            return frozenset()
+        self._take_back(edits)
+        needed = max(0, edits[recent].place - length)
+        if (
+            not self._made
+            or needed < self._start
+            or place - self._place > _WINDOW * length
+            or max(place, self._place) - self._start > _MOST * length
+            or any(edit.name not in self._version for edit in self._coming(edits, end))
+        ):
+            self._begin(place, edits)
+        self._go_on(place, edits, end)
+        made = bisect_right(self._made, place, key=lambda made: made[0].place)
+        return StaleTensors(
+            self.program, place, self._start, self._back_to, self._replaced[made], self._edited
+        )
 
-    def go_on(self, place: int) -> None:
-        """Follow what is read up to a place, if that is further than it was followed."""
-        lines, carried, version = self.program.instructions, self.carried, self._version
-        for step in range(self.place, place):
-            line, read = lines[step % len(lines)], 0
-            if line.phase is not Phase.UPDATE:
-                for name in line.reads:
-                    if name in carried:
-                        read |= carried[name]
-            for name in line.writes:
-                carried[name] = read
-                if name in version:
-                    self._renew(name)
-                    carried[name] |= version[name]
-            self.back_to.append(read)
-            self.place = step + 1
-            if self._coming:
-                self._edit()
+    def _coming(self, edits: Sequence[Change], end: int) -> Sequence[Change]:
+        """Return the edits up to one that have not been followed."""
+        return edits[self._first + len(self._made) : end]
 
-    def _edit(self) -> None:
-        """Have what is edited here go back to nothing but itself."""
-        while self._coming and self._coming[0][1] == self.place:
-            (name, _), *others = self._coming
-            self._coming = tuple(others)
-            self.edited_at.append(self.place)
-            self.replaced.append(self.replaced[-1] | self._version[name])
+    def _begin(self, place: int, edits: Sequence[Change]) -> None:
+        """Begin where nothing that can be stale at a place, or a pass before it, was computed."""
+        length = len(self.program)
+        far = bisect_right(edits, place - (_WINDOW + _MORE) * length, key=_place)
+        self._start = self._place = max(0, edits[far].place - length)
+        self._first = bisect_left(edits, self._start, key=_place)
+        self._back_to, self._made, self._replaced, self._log = [], [], [0], []
+        end = bisect_right(edits, place, key=_place)
+        names = dict.fromkeys(edit.name for edit in edits[self._first : end])
+        self._edited, self._next = {}, 1
+        self._version = dict.fromkeys(names, 0)
+        self._carried = {}
+        for name in names:
             self._renew(name)
-            self.carried[name] = self._version[name]
+
+    def _go_on(self, place: int, edits: Sequence[Change], end: int) -> None:
+        """Follow what is read up to a place, if that is further than it was followed."""
+        lines, carried, version, log = self._lines, self._carried, self._version, self._log
+        number = self._first + len(self._made)
+        back_to, length = self._back_to, len(lines)
+        while True:
+            while number < end and edits[number].place == self._place:
+                self._make(edits[number])
+                number += 1
+            if self._place >= place:
+                return
+            until = min(place, edits[number].place) if number < end else place
+            for step in range(self._place, until):
+                line, read = lines[step % length], 0
+                if line.phase is not Phase.UPDATE:
+                    for name in line.reads:
+                        if name in carried:
+                            read |= carried[name]
+                for name in line.writes:
+                    log.append((name, version.get(name, 0), carried.get(name, 0)))
+                    if name in version:
+                        self._renew(name)
+                        carried[name] |= read
+                    elif read or name in carried:
+                        carried[name] = read
+                back_to.append(read)
+            self._place = until
+
+    @property
+    def _lines(self) -> tuple[Instruction, ...]:
+        return self.program.instructions
+
+    def _make(self, edit: Change) -> None:
+        """Have what is edited here go back to nothing but itself."""
+        self._made.append((edit, self._edited))
+        name, replaced = edit.name, 0
+        if isinstance(edit, Edit):
+            places = self._edited.get(name, ())
+            if places[-1:] != (edit.place,):
+                self._edited = {**self._edited, name: (*places, edit.place)}
+            replaced = self._version[name]
+            self._log.append((name, replaced, self._carried.get(name, 0)))
+            self._renew(name)
+        self._replaced.append(self._replaced[-1] | replaced)
 
     def _renew(self, name: str) -> None:
-        self._version[name], self._next = self._next, 2 * self._next
+        """Have a tensor be another version, which goes back to nothing but itself."""
+        self._version[name] = self._carried[name] = self._next
+        self._next *= 2
 
-    def replaced_at(self, place: int) -> int:
-        """Return the versions that edits up to a place have replaced."""
-        return self.replaced[bisect_right(self.edited_at, place)]
+    def _take_back(self, edits: Sequence[Change]) -> None:
+        """Take back what was followed of another course than the one with these edits."""
+        while self._made:
+            number = self._first + len(self._made) - 1
+            if number < len(edits) and edits[number] is self._made[-1][0]:
+                break
+            self._unmake()
+        else:
+            return
+        number = self._first + len(self._made)
+        if number < len(edits):
+            self._go_back(edits[number].place)
 
-    def versions_of(self, name: str, place: int) -> int:
-        """Return the versions that a tensor goes back to at a place, but for its own."""
-        step = self.program.last_writer(name, place)
-        return 0 if step is None or step < self.start else self.back_to[step - self.start]
+    def _unmake(self) -> None:
+        """Take the last edit back."""
+        self._go_back(self._made[-1][0].place)
+        edit, self._edited = self._made.pop()
+        self._replaced.pop()
+        if isinstance(edit, Edit):
+            self._put_back()
+
+    def _go_back(self, place: int) -> None:
+        """Take back the steps after a place; what was handed out of them stays as it is."""
+        if place >= self._place:
+            return
+        for step in range(place, self._place):
+            for _ in self._lines[step % len(self._lines)].writes:
+                self._put_back()
+        self._back_to = self._back_to[: place - self._start]
+        self._place = place
+
+    def _put_back(self) -> None:
+        name, version, carried = self._log.pop()
+        self._carried[name] = carried
+        if name in self._version:
+            self._version[name] = version
 
 
 class StaleTensors(Set[str]):
-    """The names of what is stale at a place; of thousands of tensors only those asked for count."""
+    """The names of what is stale at a place; of thousands of tensors only those asked for count.
 
-    def __init__(self, followed: _Followed, place: int, edits: Collection[Version]) -> None:
-        self._followed, self._place = followed, place
-        self._replaced = followed.replaced_at(place)
-        self._edited = dict(edits)
+    `back_to` has by step, from `start` on, the versions that what it wrote goes back to, and
+    `replaced` are those in whose place an edit put another. `edited` has by tensor where that was.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        place: int,
+        start: int,
+        back_to: Sequence[int],
+        replaced: int,
+        edited: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        self._program, self._place, self._start = program, place, start
+        self._back_to, self._replaced, self._edited = back_to, replaced, edited
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
             return False
-        followed = self._followed
-        step = followed.program.last_writer(name, self._place)
-        if step is None or step < self._edited.get(name, -1):
+        step = self._program.last_writer(name, self._place)
+        if step is None or step < self._start:
             return False
-        return bool(followed.versions_of(name, self._place) & self._replaced)
+        if not self._back_to[step - self._start] & self._replaced:
+            return False
+        places = self._edited.get(name, ())
+        at = bisect_right(places, self._place)
+        return not at or places[at - 1] <= step
 
     def __iter__(self) -> Iterator[str]:
-        followed, replaced = self._followed, self._replaced
-        stale: Set[str] = self
-        if followed.place == self._place:
-            stale = {name for name, versions in followed.carried.items() if versions & replaced}
-        return (name for name in followed.program.tensors if name in stale)
+        lines, first = self._program.instructions, self._place - len(self._program)
+        found = {
+            name
+            for step in range(max(first, self._start), self._place)
+            if self._back_to[step - self._start] & self._replaced
+            for name in lines[step % len(lines)].writes
+        }
+        return (name for name in self._program.tensors if name in found and name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, StaleTensors) and self._is_known_from(other):
+            return True
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _is_known_from(self, other: "StaleTensors") -> bool:
+        """Tell whether another was found at the same place of the same course."""
+        return (
+            self._back_to is other._back_to
+            and (self._place, self._replaced) == (other._place, other._replaced)
+            and self._edited is other._edited
+        )
 
     @classmethod
     def _from_iterable(cls, names: Iterable[str]) -> frozenset[str]:  # type: ignore[override]

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
+from nnstep.engine.machine.edit import Change, make_all
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
@@ -177,17 +178,14 @@ def tensors_at(
     tensors = dict(branch.origin.tensors)
     start = place - place % len(program)
     since = start if before is None else start - len(program)
-    for name in program.standing:
-        for edit in branch.last_edits_of(name, since - 1):
-            edit.apply(tensors)
+    make_all(branch.last_edits_of(program.standing, since - 1), tensors)
     names, count = program.written, program.counts[place % len(program)]
     if before is not None:
         tensors.update(zip(names[count:], before[count:], strict=True))
     tensors.update(zip(names[:count], written, strict=False))
-    for made in branch.edits_until(place - 1, after=since - 1):
-        last = program.last_writer(made.name, place)
-        if last is None or last < made.place:  # nothing has replaced it since
-            made.apply(tensors)
+    edits = branch.lasting(place - 1, after=since - 1)
+    writers = {name: program.last_writer(name, place) for name in {edit.name for edit in edits}}
+    make_all((edit for edit in edits if _is_after(edit, writers[edit.name])), tensors)
     return tensors
 
 
@@ -207,7 +205,7 @@ def tensors_near(
     first, end = sorted((place, here))
     lines, steps = program.instructions, len(program)
     names = {name for step in range(first, end) for name in lines[step % steps].writes}
-    names |= {edit.name for edit in branch.edits_until(end, after=first - 1)}
+    names |= {edit.name for edit in branch.lasting(end, after=first - 1)}
     tensors = dict(live)
     start = place - place % steps
     for name in names:
@@ -221,10 +219,14 @@ def tensors_near(
             tensors[name] = branch.origin.tensors[name]
         else:
             tensors.pop(name, None)
-        for edit in branch.last_edits_of(name, place - 1):
-            if step is None or edit.place > step:
-                edit.apply(tensors)
+        edits = branch.last_edits_of([name], place - 1)
+        make_all((edit for edit in edits if _is_after(edit, step)), tensors)
     return tensors
+
+
+def _is_after(edit: Change, step: int | None) -> bool:
+    """Tell whether an edit was made after the step that wrote its tensor, None for no such step."""
+    return step is None or step < edit.place
 
 
 def footprint(record: Iterable[Array], elsewhere: Iterable[Array]) -> int:

@@ -7,13 +7,13 @@ the past starts a branch, and the old future stays.
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import count
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Change
+from nnstep.engine.machine.edit import Change, make_all
 from nnstep.engine.machine.machine import Machine
 from nnstep.engine.machine.start import initial_state
 from nnstep.engine.machine.step import Finished, Record, State
@@ -22,6 +22,7 @@ from nnstep.engine.program.program import Instruction, Program
 from nnstep.engine.scenario.model import Scenario
 
 from .branch import Branch
+from .stale import Following
 from .store import Keyframe, Store, tensors_at, tensors_near
 
 # Up to so many lines away, few tensors are others than here.
@@ -60,6 +61,8 @@ class Timeline:
         self.branching = object()
         # The branch that was left last: the one to compare with.
         self.left: Branch | None = None
+        # What is stale on the present branch is followed from step to step.
+        self._following: tuple[Branch, Following] | None = None
         self.machine.stride = self.store.spacing
         self.machine.restore(origin, self.current.losses)
 
@@ -87,6 +90,16 @@ class Timeline:
         """The furthest place that the branch has reached."""
         return max(self.current.newest, self.machine.place)
 
+    @property
+    def stale(self) -> Set[str]:
+        """The tensors whose values were computed from something edited since."""
+        branch, known = self.current, self._following
+        if known is None or known[0] is not branch or known[1].program is not self.program:
+            if not branch.edits:
+                return frozenset()
+            self._following = known = branch, Following(self.program)
+        return known[1].stale(self.place, branch.edits)
+
     # Moving
 
     def seek(self, place: int) -> None:
@@ -102,7 +115,8 @@ class Timeline:
     def _take(self, machine: Machine, branch: Branch, place: int, state: State) -> None:
         """Take a machine to a place of a branch, from a state that leads there."""
         before = state.place - 1
-        coming = branch.edits_until(math.inf, after=before)
+        here, later = branch.lasting(state.place, before), branch.edits_until(math.inf, state.place)
+        coming = (*here, *later) if here else later
         machine.restore(state, branch.losses, coming, branch.lines_until(before))
         machine.go(place)
 
@@ -210,18 +224,16 @@ class Timeline:
     def edit(self, edit: Change) -> None:
         """Make an edit here. In the past it starts a branch; else what comes after goes."""
         if self.place < self.newest:
-            self.fork(self.current.edits_until(self.place))
+            self.fork(self.current.number_until(self.place))
         self.current.add(edit)
         self._cut()
         self.machine.edit(edit)
 
-    def fork(self, edits: tuple[Change, ...]) -> Branch:
-        """Start a branch here, with these edits, and go on in it."""
+    def fork(self, edits: int) -> Branch:
+        """Start a branch here, with the first `edits` of those of this one, and go on in it."""
         self._leave()
         losses = self.machine.losses_until(self.place)
-        branch = self.current.forked(self._free_name("b"), self.place, losses)
-        if edits != branch.edits:
-            branch.edits = edits
+        branch = self.current.forked(self._free_name("b"), self.place, edits, losses)
         self.branches.append(branch)
         self._enter(branch, self.place)
         return branch
@@ -235,14 +247,14 @@ class Timeline:
             self.branching = object()
         self._take(self.machine, branch, place, state)
 
-    def take_back(self, edits: tuple[Change, ...]) -> None:
-        """Have only these edits on the branch, whose newest place is this one.
+    def take_back(self, edits: int) -> None:
+        """Have only the first `edits` on the branch, whose newest place is this one.
 
         Those that are taken back were made here.
         """
         branch, place = self.current, self.place
         state = self._leading_to(branch, place)
-        branch.edits = edits
+        branch.keep_edits(edits)
         self._cut()
         self._take(self.machine, branch, place, state)
 
@@ -331,10 +343,11 @@ class Timeline:
         state = self._recorded(branch, *divmod(place, len(self.program)))
         if state is None:
             return self.ghost(place, branch).tensors
-        edits = branch.edits_until(place, after=place - 1)
-        tensors = dict(state.tensors) if edits else state.tensors
-        for edit in edits:
-            edit.apply(tensors)
+        edits = branch.lasting(place, after=place - 1)
+        if not edits:
+            return state.tensors
+        tensors = dict(state.tensors)
+        make_all(edits, tensors)
         return tensors
 
     def ahead(self) -> "Timeline":

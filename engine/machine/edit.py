@@ -82,6 +82,17 @@ class Override(Struct, frozen=True, eq=False):
 Change = Edit | Override
 
 
+def make_all(edits: Iterable[Change], tensors: dict[str, Array]) -> None:
+    """Put an edited copy in the place of each tensor that some edits change."""
+    copies: dict[str, Array] = {}
+    for edit in edits:
+        if isinstance(edit, Edit):
+            if edit.name not in copies:
+                copies[edit.name] = tensors[edit.name].copy()
+            copies[edit.name][edit.index] = edit.value
+    tensors.update((name, sealed(array)) for name, array in copies.items())
+
+
 def lines_of(edits: Iterable[Change]) -> Mapping[int, Instruction]:
     """Return the lines that edits put in place of others, by position; the last one counts."""
     return dict(chain.from_iterable(edit.lines for edit in edits))

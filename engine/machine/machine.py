@@ -17,7 +17,7 @@ from nnstep.engine.scenario.model import Scenario
 
 from .batches import Batches, Cursor
 from .clock import Clock
-from .edit import Change, lines_of
+from .edit import Change, lines_of, make_all
 from .initial import Draws
 from .losses import LossHistory
 from .start import silent_context
@@ -66,7 +66,10 @@ class Machine:
         # What it has left behind, from an index of its record on, until somebody asks.
         self._left: tuple[int, Record] | None = None
         self._executed = program
+        # What is edited on the way, in order of the places, how much of that is done, and where the
+        # next is.
         self._edits: Sequence[Change] = ()
+        self._edits_made, self._next_edit = 0, math.inf
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
         self._names, self._counts = program.written, program.counts
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
@@ -166,7 +169,7 @@ class Machine:
             self._record = [*state.written]
         del self._record[self._shown :]
         self.losses = losses
-        self._edits = edits
+        self._edits, self._edits_made, self._next_edit = edits, 0, _place_of(edits, 0)
         self._run(self._first_program.with_lines(lines or {}))
         if self._batches:
             self._batches.restore(state.cursor)
@@ -183,19 +186,18 @@ class Machine:
 
     def edit(self, edit: Change) -> None:
         """Make an edit here and now; none of those that were to come will be made."""
-        self._edits = ()
-        self._make(edit)
+        self._edits, self._edits_made, self._next_edit = (), 0, math.inf
+        self._make([edit])
 
-    def _make(self, edit: Change) -> None:
-        """Make an edit; what was computed ahead is dropped."""
+    def _make(self, edits: Sequence[Change]) -> None:
+        """Make edits; what was computed ahead is dropped."""
         self._drop_later()
         tensors = self.tensors
         del self._record[self._shown :]
         self._computed = self.position
         # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
-        if edit.name in tensors:
-            edit.apply(self._own())
-        self._run(self.program.with_lines(lines_of([edit])))
+        make_all([edit for edit in edits if edit.name in tensors], self._own())
+        self._run(self.program.with_lines(lines_of(edits)))
 
     def _run(self, program: Program) -> None:
         """Run a program from here on; one with the very same lines stays the one that it was."""
@@ -325,7 +327,7 @@ class Machine:
         start = place - place % self.clock.steps_per_iteration
         after = start + self._after_loss
         mark = after if place < after else start + self.clock.steps_per_iteration
-        return min(mark, self._edits[0].place) if self._edits else mark
+        return int(min(mark, self._next_edit))
 
     def _come_to_mark(self) -> None:
         """Do what there is to do besides executing lines."""
@@ -348,9 +350,12 @@ class Machine:
 
     def _make_edits(self) -> None:
         """Make the edits that belong at this place."""
-        while self._edits and self._edits[0].place == self._at:
-            edit, self._edits = self._edits[0], self._edits[1:]
-            self._make(edit)
+        first, edits = self._edits_made, self._edits
+        while self._next_edit == self._at:
+            self._edits_made += 1
+            self._next_edit = _place_of(edits, self._edits_made)
+        if self._edits_made > first:
+            self._make(edits[first : self._edits_made])
 
     # Computing
 
@@ -360,7 +365,7 @@ class Machine:
         if not self._together or self.position:
             return 0
         # What an edit changes is looked at where it is made: a line before it at the latest.
-        until = min(end, self._edits[0].place - 1) if self._edits else end
+        until = min(end, self._next_edit - 1)
         iteration = self._at // steps
         within = math.inf if until == math.inf else int(until - self._at) // steps
         if within < 2 and not is_made(self.program):  # to make it takes longer than it saves
@@ -448,3 +453,8 @@ class Machine:
         else:
             self._record.append(sealed(np.asarray(self._context.run(line.kernel, self.tensors))))
         self._computed += 1
+
+
+def _place_of(edits: Sequence[Change], number: int) -> float:
+    """Return the place of one of some edits, infinity where there are no more."""
+    return edits[number].place if number < len(edits) else math.inf

@@ -147,16 +147,12 @@ def _fitting(array: Array, value: float) -> float:
 
 
 class _MadeEdit(Struct, frozen=True):
-    """An edit: the branch it was made on and the edits there were, and the branch it led to."""
+    """An edit: the branch it was made on, how many edits there were, and the branch it led to."""
 
     edit: Change
     left: Branch
-    before: tuple[Change, ...]
+    before: int
     entered: Branch
-
-    @property
-    def after(self) -> tuple[Change, ...]:
-        return (*self.before, self.edit)
 
 
 class _Undone(Struct, frozen=True):
@@ -199,7 +195,7 @@ class Changes:
 
     def _make(self, edit: Change) -> None:
         timeline = self._timeline
-        left, before = timeline.current, timeline.current.edits_until(edit.place)
+        left, before = timeline.current, timeline.current.number_until(edit.place)
         timeline.edit(edit)
         self._done.append(_MadeEdit(edit, left, before, timeline.current))
 
@@ -234,7 +230,8 @@ class Changes:
     def _is_unused(self, change: _MadeEdit) -> bool:
         """Tell whether nothing has come of an edit: no step, no other edit, no branch."""
         branch, timeline = change.entered, self._timeline
-        at_end = branch.newest == change.edit.place and branch.edits == change.after
+        is_last = len(branch.edits) == change.before + 1 and branch.edits[-1] is change.edit
+        at_end = branch.newest == change.edit.place and is_last
         return at_end and not timeline.has_children(branch)
 
     def redo(self) -> Change:

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
-from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.language.typed import on_one_line
 from nnstep.engine.limits import HISTORY_BYTES, MAX_WORK_OF_A_LINE_AT_ONCE
@@ -121,10 +120,7 @@ class Session(Asked):
     @property
     def stale(self) -> Set[str]:
         """The tensors whose values were computed from something edited since."""
-        long_ago = self.place - 2 * len(self.program)
-        made = self._timeline.current.cells_edited_until(self.place, long_ago)
-        edits = [(edit.name, edit.place) for edit in made]
-        return stale_tensors(self.program, self.place, edits)
+        return self._timeline.stale
 
     @property
     def old(self) -> OldTensors:

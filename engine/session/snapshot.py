@@ -13,7 +13,6 @@ from nnstep.engine.expectations import Judgement, judged, stands_at
 from nnstep.engine.faults.examination import Examination
 from nnstep.engine.faults.fault import Fault
 from nnstep.engine.history.branch import Branch
-from nnstep.engine.history.stale import stale_tensors
 from nnstep.engine.history.timeline import Timeline
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.edit import Change
@@ -212,8 +211,6 @@ def _moment(
 ) -> dict[str, Any]:
     """Return what there is to show of a place by itself, by the fields of a snapshot."""
     machine, place = timeline.machine, timeline.place
-    made = timeline.current.cells_edited_until(place, after=place - 2 * len(timeline.program))
-    edits = [(edit.name, edit.place) for edit in made]
     return {
         "program": timeline.program,
         "place": place,
@@ -223,7 +220,7 @@ def _moment(
         "finished": total is not None and place >= total,
         "last": timeline.line_of(place - 1) if place else None,
         "tensors": MappingProxyType(machine.give()),
-        "stale": stale_tensors(timeline.program, place, edits),
+        "stale": timeline.stale,
         "unmet": tuple(_unmet(timeline, expectations)),
     }
 
