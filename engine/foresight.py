@@ -4,12 +4,12 @@ Whoever goes step by step reads for a while, and then wants the next step at onc
 run changes by it; what was foreseen holds if the step then leads to the very same.
 """
 
-from collections.abc import Callable, Hashable, Mapping
-from operator import is_
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from .arrays import Shape
 from .insight import Insight, insight_of
+from .machine.live import same_arrays
 from .session.asked import Asked
 from .session.session import Session
 from .session.snapshot import Snapshot
@@ -61,21 +61,14 @@ class Foresight:
             and len(one.branches) == len(other.branches)
             and len(one.losses) == len(other.losses)
             and one.losses[-1:].tobytes() == other.losses[-1:].tobytes()
-            and _same(one.tensors, other.tensors)
-            and _same(one.before, other.before)
+            and same_arrays(one.tensors, other.tensors)
+            and same_arrays(one.before, other.before)
         )
 
 
 _THE_VERY_SAME = ("program", "last", "total", "left")
 _EQUAL = ("place", "stale", "unmet", "breakpoints")
 _EQUAL_OF_A_BRANCH = ("name", "newest", "seed", "edits", "faults", "hits")
-
-
-def _same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    """Tell whether two moments have the very same arrays."""
-    return one is other or (
-        one.keys() == other.keys() and all(map(is_, one.values(), map(other.__getitem__, one)))
-    )
 
 
 def foreseen(session: Session, here: Snapshot) -> Foresight | None:

@@ -71,6 +71,7 @@ class Outline:
         self, formula: Formula, names: Mapping[str, str], tensors: Mapping[str, Array]
     ) -> None:
         computed = run_in_index_space(formula, names, tensors)
+        self._read = tuple(names.values())
         self.free = tuple(Letter(size) for size in computed.shape)
         self.node: Node = computed.cell(self.free)
         self.opened = opened(formula, names, tensors)
@@ -81,7 +82,8 @@ class Outline:
 
     def where(self, index: Shape, tensors: Mapping[str, Array]) -> Environment:
         """Return what the expressions are evaluated with for one cell."""
-        return {**tensors, **dict(zip(self.free, index, strict=True))}
+        read = {name: tensors[name] for name in self._read if name in tensors}
+        return {**read, **dict(zip(self.free, index, strict=True))}
 
     @cached_property
     def _expansion(self) -> Expansion:

@@ -152,6 +152,9 @@ def _where(
     bound = [each for each in letters if each not in free and each not in fixed]
     ranges = [[fixed[each]] if each in fixed else range(each.size) for each in free]
     for at in product(*ranges):
+        if not computed:
+            yield at
+            continue
         where: Environment = {**tensors, **fixed, **dict(zip(free, at, strict=True))}
         if _can_be(computed, where, bound):
             yield at
@@ -159,8 +162,6 @@ def _where(
 
 def _can_be(computed: list[tuple[Node, int]], where: Environment, bound: list[Letter]) -> bool:
     """Tell whether indices that are computed come out as wanted, for some of the bound letters."""
-    if not computed:
-        return True
     for at in product(*(range(each.size) for each in bound)):
         inner = {**where, **dict(zip(bound, at, strict=True))}
         if all(int(value_of(part, inner)) == wanted for part, wanted in computed):

@@ -300,8 +300,9 @@ def at_a_kink(line: Instruction, tensors: Mapping[str, Array]) -> bool:
     if line.sides is None or line.kernel is None:
         return False
     found = []
+    read = {name: tensors[name] for name in line.sides.parameters if name in tensors}
     for direction in (1.0, -1.0):
-        moved = {**tensors, **{name: _moved(tensors[name], direction) for name in line.reads}}
+        moved = read | {name: _moved(tensors[name], direction) for name in line.reads}
         moved[line.writes[0]] = np.asarray(line.kernel(moved))
         sides = line.sides.function(*(moved[each] for each in line.sides.parameters))
         found.append(np.asarray(sides))

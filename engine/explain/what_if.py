@@ -87,7 +87,7 @@ class Pass:
         edits = [edit for edit in timeline.current.edits if isinstance(edit, Edit)]
         self._edits = [edit for edit in edits if self.start < edit.place <= self.end]
         machine = timeline.ghost(self.start)
-        self._first, self._begins = self.start, dict(machine.tensors)
+        self._first, self._begins = self.start, machine.tensors.copy()
         if self.lines[0].phase is Phase.BATCH:
             step = next(iter(machine.steps(self.start + 1)))
             self._first, self._begins = self.start + 1, {**self._begins, **step.writes}

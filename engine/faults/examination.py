@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from nnstep.engine.arrays import Array
 from nnstep.engine.history.branch import Branch
 from nnstep.engine.history.timeline import Timeline
-from nnstep.engine.machine.edit import Override, make_all
+from nnstep.engine.machine.edit import Override, edited_copies
+from nnstep.engine.machine.live import live
 from nnstep.engine.machine.step import Record
 from nnstep.engine.scenario.model import Scenario
 
@@ -60,7 +61,8 @@ class Examination:
         self._end = 0
         self._run_again: dict[int, Record] = {}
         self._asked = False
-        # The tensors at the beginning of the first pass that is not examined, and what it is.
+        # The tensors at the beginning of the first pass that is not examined, what it is, and the
+        # branch that came there first.
         self._start: tuple[Branch, int, Mapping[str, Array]] | None = None
 
     @cached_property
@@ -80,8 +82,10 @@ class Examination:
         return found
 
     def _forget(self, branch: Branch, place: int) -> None:
-        self._start = None
-        self._found[branch] = self._found_on(branch).until(place, len(self._timeline.program))
+        steps = len(self._timeline.program)
+        if self._start and self._start[0] is branch and self._start[1] * steps >= place:
+            self._start = None
+        self._found[branch] = self._found_on(branch).until(place, steps)
 
     def faults_of(self, branch: Branch) -> tuple[Fault, ...]:
         """Return the faults found on a branch so far, up to the furthest place it has reached."""
@@ -112,7 +116,7 @@ class Examination:
         if self._lets_go:
             again = partial(timeline.tensors_at, timeline.place)
             tensors = self._monitor.start(tensors, again)
-        self._start = timeline.current, iteration, tensors
+        self._start = timeline.current.at(timeline.place), iteration, tensors
 
     @property
     def _lets_go(self) -> bool:
@@ -193,8 +197,9 @@ class Examination:
         """
         timeline, steps = self._timeline, len(self._timeline.program)
         branch, begin = timeline.current, iteration * steps
-        if self._start is None or self._start[:2] != (branch, iteration):
-            self._start = branch, iteration, timeline.tensors_at(begin)
+        course = branch.at(begin)
+        if self._start is None or self._start[:2] != (course, iteration):
+            self._start = course, iteration, timeline.tensors_at(begin)
         last = max(begin, min(timeline.place, begin + steps) - 1)
         parameters = timeline.program.parameters
         edits = [
@@ -204,8 +209,8 @@ class Examination:
         ]
         if not edits:
             return self._start[2]
-        tensors = dict(self._start[2])
-        make_all(edits, tensors)
+        tensors = live(self._start[2]).again()
+        tensors.update(edited_copies(edits, tensors))
         return tensors
 
     def _examine(self, first: int, records: Sequence[Sequence[Array]], start: int) -> None:

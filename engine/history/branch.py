@@ -129,6 +129,13 @@ class Branch:
         """Return the first pass that was begun on this branch."""
         return self.fork // steps_per_iteration if self.parent else 0
 
+    def at(self, place: int) -> "Branch":
+        """Return the branch, this or one that it came from, that was the first to be at a place."""
+        branch = self
+        while branch.parent is not None and place < branch.fork:
+            branch = branch.parent
+        return branch
+
     def owner(self, iteration: int, steps_per_iteration: int) -> "Branch":
         """Return the branch, this or one that it came from, on which a pass was first begun."""
         branch = self

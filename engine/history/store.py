@@ -7,14 +7,15 @@ wrote, one an instruction.
 import copy
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from nnstep.engine.arrays import Array
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Change, make_all
+from nnstep.engine.machine.edit import Change, edited_copies
+from nnstep.engine.machine.live import Live
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Program
 
@@ -178,15 +179,15 @@ def tensors_at(
     tensors = dict(branch.origin.tensors)
     start = place - place % len(program)
     since = start if before is None else start - len(program)
-    make_all(branch.last_edits_of(program.standing, since - 1), tensors)
+    tensors |= edited_copies(branch.last_edits_of(program.standing, since - 1), tensors)
     names, count = program.written, program.counts[place % len(program)]
     if before is not None:
         tensors.update(zip(names[count:], before[count:], strict=True))
     tensors.update(zip(names[:count], written, strict=False))
     edits = branch.lasting(place - 1, after=since - 1)
     writers = {name: program.last_writer(name, place) for name in {edit.name for edit in edits}}
-    make_all((edit for edit in edits if _is_after(edit, writers[edit.name])), tensors)
-    return tensors
+    made = (edit for edit in edits if _is_after(edit, writers[edit.name]))
+    return tensors | edited_copies(made, tensors)
 
 
 def tensors_near(
@@ -196,8 +197,8 @@ def tensors_near(
     before: Record | None,
     written: Sequence[Array],
     here: int,
-    live: Mapping[str, Array],
-) -> dict[str, Array]:
+    live: Live,
+) -> Live:
     """Return the same, taken from what is `live` on the branch `here`, which is few lines away.
 
     Of thousands of tensors only those are looked for that these lines have written.
@@ -206,7 +207,7 @@ def tensors_near(
     lines, steps = program.instructions, len(program)
     names = {name for step in range(first, end) for name in lines[step % steps].writes}
     names |= {edit.name for edit in branch.lasting(end, after=first - 1)}
-    tensors = dict(live)
+    tensors = live.again()
     start = place - place % steps
     for name in names:
         step = program.last_writer(name, place)
@@ -214,13 +215,13 @@ def tensors_near(
             at = program.counts[step % steps] + lines[step % steps].writes.index(name)
             record = written if step >= start else before
             assert record is not None, "a step before the pass is one of the pass before"
-            tensors[name] = record[at]
+            tensors.update({name: record[at]})
         elif name in branch.origin.tensors:
-            tensors[name] = branch.origin.tensors[name]
+            tensors.update({name: branch.origin.tensors[name]})
         else:
-            tensors.pop(name, None)
+            tensors.drop(name)
         edits = branch.last_edits_of([name], place - 1)
-        make_all((edit for edit in edits if _is_after(edit, step)), tensors)
+        tensors.update(edited_copies((edit for edit in edits if _is_after(edit, step)), tensors))
     return tensors
 
 

@@ -13,7 +13,8 @@ from itertools import count
 from nnstep.engine.arrays import Array
 from nnstep.engine.limits import MAX_WORK_AT_ONCE
 from nnstep.engine.machine.batches import Cursor
-from nnstep.engine.machine.edit import Change, make_all
+from nnstep.engine.machine.edit import Change, edited_copies
+from nnstep.engine.machine.live import live
 from nnstep.engine.machine.machine import Machine
 from nnstep.engine.machine.start import initial_state
 from nnstep.engine.machine.step import Finished, Record, State
@@ -147,8 +148,9 @@ class Timeline:
         before, record = records
         place = iteration * len(self.program) + position
         if branch is self.current and abs(place - self.place) <= _NEAR:
-            here, live = self.place, self.machine.give()
-            tensors = tensors_near(self.program, branch, place, before, record, here, live)
+            here, given = self.place, self.machine.give()
+            tensors: Mapping[str, Array]
+            tensors = tensors_near(self.program, branch, place, before, record, here, given)
         else:
             tensors = tensors_at(self.program, branch, place, before, record)
         return State(place, tensors, record, self._cursor(branch, iteration))
@@ -346,8 +348,8 @@ class Timeline:
         edits = branch.lasting(place, after=place - 1)
         if not edits:
             return state.tensors
-        tensors = dict(state.tensors)
-        make_all(edits, tensors)
+        tensors = live(state.tensors).again()
+        tensors.update(edited_copies(edits, tensors))
         return tensors
 
     def ahead(self) -> "Timeline":

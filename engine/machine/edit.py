@@ -1,6 +1,7 @@
 """What a person may change at a place of the run: a cell of a tensor, or a line of the program."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from msgspec import Struct
@@ -82,15 +83,31 @@ class Override(Struct, frozen=True, eq=False):
 Change = Edit | Override
 
 
-def make_all(edits: Iterable[Change], tensors: dict[str, Array]) -> None:
-    """Put an edited copy in the place of each tensor that some edits change."""
+def edited_copies(edits: Iterable[Change], tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return an edited copy of each tensor that some edits change."""
     copies: dict[str, Array] = {}
     for edit in edits:
         if isinstance(edit, Edit):
             if edit.name not in copies:
                 copies[edit.name] = tensors[edit.name].copy()
             copies[edit.name][edit.index] = edit.value
-    tensors.update((name, sealed(array)) for name, array in copies.items())
+    return {name: sealed(array) for name, array in copies.items()}
+
+
+class Coming:
+    """What is edited on the way of a machine, in order of the places; `place` is the next one's."""
+
+    def __init__(self, edits: Sequence[Change] = (), made: int = 0) -> None:
+        # The first of them are made already; who has this goes on having it as it is.
+        self._edits, self._made = edits, made
+        self.place: float = edits[made].place if made < len(edits) else math.inf
+
+    def due(self, place: int) -> tuple[Sequence[Change], "Coming"]:
+        """Return the edits at a place, and what comes after them."""
+        edits, end = self._edits, self._made
+        while end < len(edits) and edits[end].place == place:
+            end += 1
+        return edits[self._made : end], Coming(edits, end)
 
 
 def lines_of(edits: Iterable[Change]) -> Mapping[int, Instruction]:

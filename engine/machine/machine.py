@@ -17,8 +17,9 @@ from nnstep.engine.scenario.model import Scenario
 
 from .batches import Batches, Cursor
 from .clock import Clock
-from .edit import Change, lines_of, make_all
+from .edit import Change, Coming, edited_copies, lines_of
 from .initial import Draws
+from .live import Live, live
 from .losses import LossHistory
 from .start import silent_context
 from .step import Finished, Look, Record, State, Step
@@ -50,7 +51,7 @@ class Machine:
         self._handed = iter(self._steps)
         self._waiting = 0
         # Where somebody has been given what is live, it is copied before it changes.
-        self._live: dict[str, Array] = {}
+        self._live = Live({})
         self._is_given = False
         # What the pass under way has written and what is computed ahead, that of so many lines;
         # how many of these arrays are live; what the last pass wrote; and which program ran last.
@@ -66,10 +67,7 @@ class Machine:
         # What it has left behind, from an index of its record on, until somebody asks.
         self._left: tuple[int, Record] | None = None
         self._executed = program
-        # What is edited on the way, in order of the places, how much of that is done, and where the
-        # next is.
-        self._edits: Sequence[Change] = ()
-        self._edits_made, self._next_edit = 0, math.inf
+        self._coming = Coming()
         self._batches = Batches(scenario.data, Draws(scenario.seed)) if scenario.data else None
         self._names, self._counts = program.written, program.counts
         loss = next(i for i, line in enumerate(program.instructions) if program.loss in line.writes)
@@ -90,7 +88,7 @@ class Machine:
         return self.place % self.clock.steps_per_iteration
 
     @property
-    def tensors(self) -> dict[str, Array]:
+    def tensors(self) -> Live:
         """What is live at this place."""
         here, shown = self._counts[self.position], self._shown
         if self._left is not None:
@@ -102,17 +100,14 @@ class Machine:
             self._shown = here
         return self._live
 
-    def _own(self) -> dict[str, Array]:
+    def _own(self) -> Live:
         """Return what is live to be changed: nobody else has it."""
         if self._is_given:
-            self._live, self._is_given = dict(self._live), False
+            self._live, self._is_given = self._live.again(), False
         return self._live
 
-    def give(self) -> dict[str, Array]:
-        """Return what is live at this place, for good: it does not change as the machine goes on.
-
-        There may be thousands of tensors, and it is asked for again and again.
-        """
+    def give(self) -> Live:
+        """Return what is live at this place; it does not change as the machine goes on."""
         tensors = self.tensors
         self._is_given = True
         return tensors
@@ -163,13 +158,13 @@ class Machine:
         self._stop_handing_out()
         self._later, self._trusted = [], 1  # the batches go back with the cursor
         self._at = state.place
-        self._live, self._is_given, self._left = state.tensors, True, None
+        self._live, self._is_given, self._left = live(state.tensors), True, None
         self._computed, self._shown = self.position, self._counts[self.position]
         if state.written is not self._record:
             self._record = [*state.written]
         del self._record[self._shown :]
         self.losses = losses
-        self._edits, self._edits_made, self._next_edit = edits, 0, _place_of(edits, 0)
+        self._coming = Coming(edits)
         self._run(self._first_program.with_lines(lines or {}))
         if self._batches:
             self._batches.restore(state.cursor)
@@ -186,7 +181,7 @@ class Machine:
 
     def edit(self, edit: Change) -> None:
         """Make an edit here and now; none of those that were to come will be made."""
-        self._edits, self._edits_made, self._next_edit = (), 0, math.inf
+        self._coming = Coming()
         self._make([edit])
 
     def _make(self, edits: Sequence[Change]) -> None:
@@ -196,7 +191,8 @@ class Machine:
         del self._record[self._shown :]
         self._computed = self.position
         # From a keyframe on, what a pass writes is not there yet: its edit will be replaced.
-        make_all([edit for edit in edits if edit.name in tensors], self._own())
+        changed = edited_copies([edit for edit in edits if edit.name in tensors], tensors)
+        self._own().update(changed)
         self._run(self.program.with_lines(lines_of(edits)))
 
     def _run(self, program: Program) -> None:
@@ -327,7 +323,7 @@ class Machine:
         start = place - place % self.clock.steps_per_iteration
         after = start + self._after_loss
         mark = after if place < after else start + self.clock.steps_per_iteration
-        return int(min(mark, self._next_edit))
+        return int(min(mark, self._coming.place))
 
     def _come_to_mark(self) -> None:
         """Do what there is to do besides executing lines."""
@@ -350,12 +346,9 @@ class Machine:
 
     def _make_edits(self) -> None:
         """Make the edits that belong at this place."""
-        first, edits = self._edits_made, self._edits
-        while self._next_edit == self._at:
-            self._edits_made += 1
-            self._next_edit = _place_of(edits, self._edits_made)
-        if self._edits_made > first:
-            self._make(edits[first : self._edits_made])
+        if self._coming.place == self._at:
+            edits, self._coming = self._coming.due(self._at)
+            self._make(edits)
 
     # Computing
 
@@ -365,7 +358,7 @@ class Machine:
         if not self._together or self.position:
             return 0
         # What an edit changes is looked at where it is made: a line before it at the latest.
-        until = min(end, self._next_edit - 1)
+        until = min(end, self._coming.place - 1)
         iteration = self._at // steps
         within = math.inf if until == math.inf else int(until - self._at) // steps
         if within < 2 and not is_made(self.program):  # to make it takes longer than it saves
@@ -453,8 +446,3 @@ class Machine:
         else:
             self._record.append(sealed(np.asarray(self._context.run(line.kernel, self.tensors))))
         self._computed += 1
-
-
-def _place_of(edits: Sequence[Change], number: int) -> float:
-    """Return the place of one of some edits, infinity where there are no more."""
-    return edits[number].place if number < len(edits) else math.inf

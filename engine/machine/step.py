@@ -67,7 +67,7 @@ class State(msgspec.Struct, frozen=True):
     """
 
     place: int
-    tensors: dict[str, Array]
+    tensors: Mapping[str, Array]
     written: Sequence[Array] = ()
     cursor: Cursor | None = None
 

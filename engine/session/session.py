@@ -84,7 +84,7 @@ class Session(Asked):
             self.watches,
             self.expectations,
             self.total,
-            before or {},
+            {} if before is None else before,
         )
 
     def ahead(self, here: Snapshot) -> tuple[Asked, Snapshot]:

@@ -1,7 +1,6 @@
 """A snapshot: all there is to show of a session at one place, frozen."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -219,7 +218,7 @@ def _moment(
         "epoch": machine.clock.epoch(place),
         "finished": total is not None and place >= total,
         "last": timeline.line_of(place - 1) if place else None,
-        "tensors": MappingProxyType(machine.give()),
+        "tensors": machine.give(),
         "stale": timeline.stale,
         "unmet": tuple(_unmet(timeline, expectations)),
     }

@@ -6,8 +6,9 @@ what a pass writes only later would be of the pass before: a condition is looked
 it reads has been written.
 """
 
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def counts_at(clock: Clock, step: int) -> dict[str, int]:
 def values_at(program: Program, clock: Clock, step: int, tensors: Mapping[str, Array]) -> Values:
     """Return what conditions may name: the counts of a step, the loss, and the live tensors."""
     loss = {"loss": tensors[program.loss]} if program.loss in tensors else {}
-    return {**counts_at(clock, step), **loss, **tensors}
+    return ChainMap(cast("dict[str, Any]", tensors), {**counts_at(clock, step), **loss})
 
 
 def loss_named(name: str, program: Program) -> str:

@@ -44,14 +44,14 @@ def standing_at(timeline: Timeline, *, finished: bool) -> Standing:
     if position == 0:
         ghost = timeline.ghost(timeline.place)
         next(ghost.steps(timeline.place + 1))
-        live = ghost.tensors
+        live = ghost.tensors.copy()
         return Standing(live, machine.tensors, {}, _anew(program, dict(_not_yet(program, live, 0))))
     start = timeline.place - position
     before = timeline.tensors_at(start)
     changes = timeline.current.edits_until(timeline.place, after=start - 1)
     edits = [change for change in changes if isinstance(change, Edit)]
     done = program.instructions[:position]
-    live = dict(machine.tensors)
+    live = machine.tensors.copy()
     if reason := _reason(program, done, edits, start):
         written = {name for line in done for name in line.writes}
         reasons = dict(_not_yet(program, live, position))

@@ -1,10 +1,13 @@
 """Edits and the branches that they start; undo, redo, and going from one to another."""
 
+from random import Random
+
 import numpy as np
 import pytest
-from building import network, optimizer
+from building import network, optimizer, shuffled
 from fresh_runs import NOTHING_KEPT, assert_same, fresh
 
+from nnstep.engine.machine.edit import Edit
 from nnstep.engine.session.branches import BranchError
 from nnstep.engine.session.edits import UndoError
 from nnstep.engine.session.session import Session
@@ -293,3 +296,31 @@ def test_what_was_edited_is_found_by_cell_and_by_line_however_the_edits_change()
         assert branch.edits_of(name, index, session.place) == own
     assert branch.lines_until(session.place) == {}
     assert branch.overrides_until(session.place) == []
+
+
+def test_of_many_edits_of_a_cell_at_a_place_the_last_is_made() -> None:
+    session, choose = Session(shuffled(2), iterations=20), Random(4)
+    begun = 0
+    for _ in range(30):
+        session.advance(session.place + choose.choice([0, 1, 7]))
+        if choose.random() < 0.3:
+            session.seek(choose.randrange(session.place + 1))
+        for _ in range(choose.choice([1, 3, 6])):
+            name = choose.choice(["W1", "lr", *(["z1"] if "z1" in session.values() else [])])
+            session.edit(name, choose.choice([*np.ndindex(session.value(name).shape)]), 0.5)
+            session.edit(name, (0,) * session.value(name).ndim, choose.random())
+        for _ in range(choose.choice([0, 0, 1, 4])):
+            session.undo()
+        branch, place = session._timeline.current, session.place
+        begun += branch.parent is not None
+        after = choose.randrange(-1, place + 1)
+        edits = [e for e in branch.edits_until(place, after) if isinstance(e, Edit)]
+        last = {(edit.place, edit.cell): edit for edit in edits}
+        assert {id(edit) for edit in branch.lasting(place, after)} == {*map(id, last.values())}
+        for cell in {(edit.name, edit.index) for edit in edits}:
+            own = [edit for edit in edits if (edit.name, edit.index) == cell]
+            assert branch.edits_of(*cell, place, after) == own
+        if choose.random() < 0.1:
+            expected = fresh(session.scenario, session.seed, branch.edits_until(place), place)
+            assert_same(session.values(), expected)
+    assert begun
