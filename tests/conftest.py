@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -27,6 +28,17 @@ settings.register_profile(
 settings.register_profile("many", settings.get_profile("same"), max_examples=20 * USUAL)
 settings.register_profile("explore", settings.get_profile("many"), derandomize=False)
 settings.load_profile("same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the same examples not depend on which modules were loaded before.
+
+    Hypothesis draws constants from them, which to gather also takes each process a second.
+    """
+    if config.getoption("--hypothesis-profile", None) in (None, "same"):
+        is_asked = "hypothesis.internal.conjecture.providers.is_local_module_file"
+        with suppress(ImportError, AttributeError):  # older versions draw none
+            pytest.MonkeyPatch().setattr(is_asked, lambda _: False)
 
 
 # Nearly all that is alive are modules, which to look through again and again takes a sixth of the
