@@ -17,6 +17,7 @@ from nnstep.engine.text import printable
 
 from .actions import bindings, key_of, remapped
 from .config import Config
+from .ready import collect_garbage
 from .signs import PlainSigns, needs_ascii
 from .spans_sent import spans_alone
 from .theme import ALIASES, DARK, LIGHT, THEMES, fitting_theme
@@ -192,6 +193,7 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False, inherit_css=False):
 
     def on_mount(self) -> None:
         """Apply the configuration; without a scenario, open the gallery."""
+        self.call_after_refresh(collect_garbage)
         self._end_on_signals()
         self.set_keymap(dict(self._config.keys))
         problems = list(self._config.problems)

@@ -14,7 +14,7 @@ from nnstep.engine.language.typed import TextError
 if TYPE_CHECKING:
     from nnstep.engine.faults.fault import Fault
 
-_BLANK = re.compile(r"\{(\w+)\}")
+_BLANK = r"\{(\w+)\}"
 NO_VALUE = "There is no value here yet."
 
 
@@ -52,7 +52,7 @@ class Blanks:
 
         Raises `TextError` if there is no cell to fill in, or no line of one's own can be.
         """
-        blanks = {name: self._blanks[name]() for name in _BLANK.findall(line)}
+        blanks = {name: self._blanks[name]() for name in re.findall(_BLANK, line)}
         if None in blanks.values():
             raise TextError(NO_VALUE)
         return line.format(**blanks) if blanks else line

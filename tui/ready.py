@@ -1,5 +1,6 @@
-"""What the first key would wait for is imported once the screen is there, and not before."""
+"""What the first paint has no need of is done once the screen is there: imports, and collecting."""
 
+import gc
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -26,3 +27,13 @@ def get_ready(later: Callable[[Callable[[], object]], object], *, shuffles: bool
     """
     for name in ("numpy.random", *_NEEDED) if shuffles else _NEEDED:
         later(partial(import_module, name))
+
+
+def collect_garbage() -> None:
+    """Have garbage collected from now on, if the start put that off.
+
+    It takes a tenth off the time to the first paint; and what is frozen is never looked at again.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

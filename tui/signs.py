@@ -8,6 +8,7 @@ import locale
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from rich.segment import Segment
 from textual.color import Color
@@ -35,12 +36,14 @@ def _plain_braille(code: int) -> str:
 
 
 # Before a line of the listing, `≠` says that it is somebody's own; in a formula it is unequal.
-_BEFORE_A_LINE = re.compile(r"^( *)≠ ")
+_BEFORE_A_LINE = r"^( *)≠ "
 
-_TABLE: Mapping[int, str] = {
-    **{ord(sign): plain for sign, plain in PLAIN.items()},
-    **{code: _plain_braille(code) for code in _BRAILLE},
-}
+
+@cache
+def _table() -> Mapping[int, str]:
+    """Return a sign of ASCII for each code that has another."""
+    braille = {code: _plain_braille(code) for code in _BRAILLE}
+    return {ord(sign): plain for sign, plain in PLAIN.items()} | braille
 
 
 # What stands before a node of the tree that has nothing below it; in ASCII, a dot would be a mark.
@@ -60,8 +63,8 @@ def leaf(app: object) -> str:
 def in_ascii(text: str) -> str:
     """Return a text of the same width, with all signs of the app in ASCII."""
     if "≠" in text:
-        text = _BEFORE_A_LINE.sub(r"\1#!", text).replace("(≠)", "#! ").replace(" ≠ ", " !=")
-    return text.translate(_TABLE)
+        text = re.sub(_BEFORE_A_LINE, r"\1#!", text).replace("(≠)", "#! ").replace(" ≠ ", " !=")
+    return text.translate(_table())
 
 
 class PlainSigns(LineFilter):

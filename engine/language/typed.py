@@ -29,7 +29,7 @@ class TextError(ValueError):
         return TextError(self.message, None if self.start is None else max(0, self.start - start))
 
 
-_WORD = re.compile(r"\S+")
+_WORD = r"\S+"
 MOST_DIGITS = 15
 """Of a whole number that somebody types."""
 
@@ -52,7 +52,7 @@ class Typed(Struct, frozen=True):
     @property
     def words(self) -> tuple["Typed", ...]:
         """What is separated by blanks."""
-        return tuple(Typed(m[0], self.start + m.start()) for m in _WORD.finditer(self.text))
+        return tuple(Typed(m[0], self.start + m.start()) for m in re.finditer(_WORD, self.text))
 
     @property
     def first(self) -> "Typed":
@@ -69,9 +69,9 @@ class Typed(Struct, frozen=True):
         """The nothing behind this piece: where something is missing."""
         return self.part(len(self.text))
 
-    def cut(self, pattern: re.Pattern[str]) -> tuple["Typed", "Typed"] | None:
+    def cut(self, pattern: str | re.Pattern[str]) -> tuple["Typed", "Typed"] | None:
         """Return what stands before and behind the first match of a pattern, if there is one."""
-        match = pattern.search(self.text)
+        match = re.search(pattern, self.text)
         return (self.part(0, match.start()), self.part(match.end())) if match else None
 
     @property
@@ -120,21 +120,21 @@ def blaming(text: Typed | None) -> Iterator[None]:
         raise TextError(str(error), None if text is None else text.start) from None
 
 
-_COMMENT = re.compile(r"#[^\n]*")
+_COMMENT = r"#[^\n]*"
 
 
 def on_one_line(text: str) -> str:
     """Return an expression without its comments and line ends, as it can be typed."""
-    lines = _COMMENT.sub("", text).replace("\t", " ").split("\n")
+    lines = re.sub(_COMMENT, "", text).replace("\t", " ").split("\n")
     return " ".join(line.strip() for line in lines if line.strip())
 
 
-_BRACED = re.compile(r"\{([^{}]+)\}")
+_BRACED = r"\{([^{}]+)\}"
 
 
 def braced(text: str) -> list[tuple[int, str]]:
     """Return the expressions in braces of a text, each with its offset in the text."""
-    return [(match.start(1), match[1]) for match in _BRACED.finditer(text)]
+    return [(match.start(1), match[1]) for match in re.finditer(_BRACED, text)]
 
 
 def with_braced(text: str, change: Callable[[str], str]) -> str:
@@ -144,4 +144,4 @@ def with_braced(text: str, change: Callable[[str], str]) -> str:
 
 def without_braces(text: str, written: Callable[[str], str]) -> str:
     """Return a text in which something else is written in place of each expression in braces."""
-    return _BRACED.sub(lambda match: written(match[1]), text)
+    return re.sub(_BRACED, lambda match: written(match[1]), text)

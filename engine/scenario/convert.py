@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -127,23 +127,18 @@ def _value(wanted: _Type, value: Any, keys: Keys, report: Report) -> Any:
     return _plain(wanted, value, keys, report)
 
 
-class _Choices(NamedTuple):
-    """What a union has of structures with a `kind`, of others, and of lists and mappings."""
-
-    kinds: list[type[Struct]]
-    plain: list[type[Struct]]
-    collections: list[tuple[type, _Type]]
-
-
 @cache
-def _choices(wanted: _Type) -> _Choices:
+def _choices(
+    wanted: _Type,
+) -> tuple[list[type[Struct]], list[type[Struct]], list[tuple[type, _Type]]]:
+    """Return what a union has of structures with a `kind`, of others, and of lists and mappings."""
     options = _options(wanted)
     tables: list[type[Struct]] = [option for option in options if _is_table(option)]
     kinds = [table for table in tables if table.__struct_config__.tag_field]
     plain = [table for table in tables if table not in kinds]
     origins = ((_origin(option), get_args(option)) for option in options)
     collections = [(origin, inner[-1]) for origin, inner in origins if origin in (list, dict)]
-    return _Choices(kinds, plain, collections)
+    return kinds, plain, collections
 
 
 @cache
@@ -286,8 +281,8 @@ def _name(keys: Keys, indices: tuple[int, ...] = ()) -> str:
     return f"an element of {quoted(name)}" if indices else quoted(name)
 
 
-_EXPECTED = re.compile(r"Expected `([^`]+)`(.*?)(?:, got .*)?$")
-_ELEMENT = re.compile(r" - at `\$((?:\[\d+\])+)`$")
+_EXPECTED = r"Expected `([^`]+)`(.*?)(?:, got .*)?$"
+_ELEMENT = r" - at `\$((?:\[\d+\])+)`$"
 _TYPES = {
     "bool": "true or false",
     "int": "a whole number",
@@ -300,8 +295,8 @@ _TYPES = {
 
 def expectation(message: str) -> tuple[str, tuple[int, ...]]:
     """Put msgspec's message in plain words, and return the indices of the element it is about."""
-    element = _ELEMENT.search(message)
-    expected = _EXPECTED.match(message[: element.start()] if element else message)
+    element = re.search(_ELEMENT, message)
+    expected = re.match(_EXPECTED, message[: element.start()] if element else message)
     indices = tuple(map(int, re.findall(r"\d+", element[1]))) if element else ()
     if expected is None:
         return "a number that fits in 64 bits", indices

@@ -215,7 +215,7 @@ def _clip(table: schema.Clip | None, report: Report) -> Clip | None:
     return None
 
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 def build_program(table: schema.Program, report: Report) -> Expression | None:
@@ -263,7 +263,7 @@ def _values(
     values: dict[str, Array | DrawnParameter] = {}
     for name, value in table.items():
         place = (*keys, name)
-        if not _IDENTIFIER.fullmatch(name):
+        if not re.fullmatch(_IDENTIFIER, name):
             message = f"{quoted(name)} cannot be a name in a program"
             report.error(place, message, part="key")
             continue

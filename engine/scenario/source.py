@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,9 @@ from nnstep.engine.text import printable, quoted
 from .errors import Problem, ScenarioError
 
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(
-    rf"(?<![A-Za-z0-9_.-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MAX_KEY_PARTS}}}"
-)
-_LONG_NUMBER = re.compile(r"[0-9_]{4000,}")
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_LONG_KEY = rf"(?<![A-Za-z0-9_.-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MAX_KEY_PARTS}}}"
+_LONG_NUMBER = r"[0-9_]{4000,}"
+_TOML_PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 _DEEP = 100
 _DEFINED_TWICE = ("Cannot ", "Duplicate ")
 
@@ -41,18 +40,18 @@ def read_source(path: str | Path) -> Source:
     """Read and parse a TOML file; raise `ScenarioError`."""
     name = str(path)
     try:
-        content = read_bytes(Path(path), MAX_SCENARIO_BYTES)
-        text = content.decode("utf-8-sig")
+        content = read_bytes(Path(path), MAX_SCENARIO_BYTES).removeprefix(BOM_UTF8)
+        text = content.decode()
     except FileError as error:
         raise ScenarioError([Problem(name, 1, 1, str(error))]) from None
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", "replace")
+        before = content[: error.start].decode()
         raise _error(name, before, len(before), "this byte is not UTF-8 text") from None
     return Source(name, text, _parsed(name, text))
 
 
 def _parsed(path: str, text: str) -> dict[str, Any]:
-    if long_key := _LONG_KEY.search(text):
+    if long_key := _long_key(text):
         message = f"a key has more than {MAX_KEY_PARTS} parts joined by dots"
         raise _error(path, text, long_key.start(), message)
     try:
@@ -63,14 +62,20 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
         message = "lists or tables are nested too deeply"
         raise _error(path, text, _deep_bracket(text), message) from None
     except ValueError:
-        number = _LONG_NUMBER.search(text)
+        number = re.search(_LONG_NUMBER, text)
         message = "a whole number has too many digits"
         raise _error(path, text, number.start() if number else 0, message) from None
 
 
+def _long_key(text: str) -> re.Match[str] | None:
+    """Find a key of too many parts; it takes a line with as many dots."""
+    has_dots = any(line.count(".") >= MAX_KEY_PARTS for line in text.split("\n"))
+    return re.search(_LONG_KEY, text) if has_dots else None
+
+
 def _syntax_error(path: str, text: str, message: str) -> ScenarioError:
     """Return the error for what tomllib said of the text."""
-    place = _TOML_PLACE.search(message)
+    place = re.search(_TOML_PLACE, message)
     what = printable(message[: place.start()] if place else message)
     offset = len(text)
     if place and place[1]:

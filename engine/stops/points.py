@@ -338,11 +338,11 @@ class Written(Struct, frozen=True):
         return TextError(mistake.message, text.start + offset)
 
 
-_IF = re.compile(r"(?<!\S)if(?!\S)")
-_LOG = re.compile(r"(?<!\S)log(?!\w)(?=\s*[\"{\w]|\s*$)")
-_COUNT = re.compile(r"(?<!\S)(after|every)(?=(\s+\S+)?$)")
-_CHANGES = re.compile(r"(?<!\S)changes$")
-_CROSSES = re.compile(r"(?<!\S)crosses(?!\S)")
+_IF = r"(?<!\S)if(?!\S)"
+_LOG = r"(?<!\S)log(?!\w)(?=\s*[\"{\w]|\s*$)"
+_COUNT = r"(?<!\S)(after|every)(?=(\s+\S+)?$)"
+_CHANGES = r"(?<!\S)changes$"
+_CROSSES = r"(?<!\S)crosses(?!\S)"
 
 
 def parse_breakpoint(text: Typed, here: str | None = None) -> Written:
@@ -355,7 +355,7 @@ def parse_breakpoint(text: Typed, here: str | None = None) -> Written:
     counts = {"after": 0, "every": 1}
     if found := text.cut(_LOG):
         text, parts["log"] = found[0], _in_quotes(found[1])
-    while match := _COUNT.search(text.text):
+    while match := re.search(_COUNT, text.text):
         name, number = match[0], text.part(match.end())
         counts[name] = number.number(f"the number behind '{name}'")
         text, parts[name] = text.part(0, match.start()), number

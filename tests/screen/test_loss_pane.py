@@ -11,8 +11,8 @@ from nnstep.engine.scenario.model import Run
 from nnstep.engine.session.session import Session
 from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.numbers import format_value
-from nnstep.tui.panes.braille import BLANK, MARK
-from nnstep.tui.panes.curves import LossPane, PlotPane, other_branch, same_values
+from nnstep.tui.panes.braille import BLANK, MARK, same_values
+from nnstep.tui.panes.curves import LossPane, PlotPane, other_branch
 from nnstep.tui.panes.pane import Tab
 from nnstep.tui.theme import DARK, palette_of
 

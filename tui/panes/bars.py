@@ -9,8 +9,7 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.tui.actions import FOOTERS, Action
 from nnstep.tui.numbers import direction, format_value
 
-from .braille import curve
-from .curves import same_values
+from .braille import curve, same_values
 from .line_view import Line, LineView, Piece, columns, fit
 from .scene import STALE, Scene
 from .scene_view import SceneView

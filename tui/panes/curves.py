@@ -10,7 +10,7 @@ from nnstep.engine.arrays import Array
 from nnstep.engine.session.snapshot import BranchView, Snapshot
 from nnstep.tui.numbers import direction, format_change, format_value
 
-from .braille import Curve, Scale, curve, curves, layered
+from .braille import Curve, Scale, curve, curves, layered, same_values
 from .line_view import Line, Piece, columns, fit
 from .pane import Pane, Tab
 from .program import shortened
@@ -133,17 +133,6 @@ def scale_label(scale: Scale, y: int, rows: int) -> str:
     """Return what stands before a row of a curve: an end of the scale, at its first and last."""
     shown = {rows - 1: scale.low, 0: scale.high}.get(y, math.nan)
     return f"{'' if math.isnan(shown) else format_value(shown):>{AXIS_WIDTH}} "
-
-
-def same_values(one: Array, other: Array) -> bool:
-    """Tell whether two arrays are the same, or equally long beginnings of the same history.
-
-    What was handed out never changes, so nothing has to be compared. Different arrays with equal
-    values count as different.
-    """
-    if one is other:
-        return True
-    return len(one) == len(other) and one.base is not None and one.base is other.base
 
 
 def _width(pieces: Sequence[Piece]) -> int:

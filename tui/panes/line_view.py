@@ -7,8 +7,8 @@ differ are drawn again.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -35,7 +35,7 @@ Piece = tuple[str, Style]
 Line = tuple[Piece, ...]
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True):
     """What differs of a line of a view: its pieces from a column on, and what draws them."""
 
     y: int

@@ -5,7 +5,10 @@ longer than sending it. So that is done ahead, and taken if it is then that scen
 """
 
 import copy
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nnstep.engine.session.snapshot import Snapshot
 
@@ -19,7 +22,7 @@ class Varying:
     """What a view changes in place: to be kept it is copied, and it is compared by its values."""
 
 
-class Drawn(NamedTuple):
+class Drawn(Struct, frozen=True):
     """What a view will look like: for which scene, from and to which state, and in which look.
 
     `changes` are what differs of `lines` from the lines that are on the screen, `base`.
@@ -72,7 +75,7 @@ class SceneView(LineView):
             self.show(snapshot, scene)
             lines = self.paint_in(size)
             changes = [
-                change._replace(sent=self.sent(change.pieces))
+                replace(change, sent=self.sent(change.pieces))
                 for change in self.differences(self._lines, lines)
             ]
             self._ahead = Drawn(

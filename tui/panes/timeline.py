@@ -11,9 +11,9 @@ from nnstep.tui.actions import bindings
 from nnstep.tui.numbers import format_value
 from nnstep.tui.theme import Palette
 
-from .braille import BLANK, column_of, curve, index_at
+from .braille import BLANK, column_of, curve, index_at, same_values
 from .branch_tree import BranchRow, TreePainter, branch_rows
-from .curves import AXIS_WIDTH, NOTHING, same_values, scale_label
+from .curves import AXIS_WIDTH, NOTHING, scale_label
 from .line_view import EDGE, Line, Piece, columns, fit
 from .marks import EDIT, FAULT, FORK, GLYPHS, Happened, happened, legend, marks_of
 from .pane import CURSOR, NO_CURSOR, Pane, Tab

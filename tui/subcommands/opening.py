@@ -3,9 +3,6 @@
 import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 
 import click
 
@@ -53,39 +50,25 @@ def run_app(name: str | None, bug: str | None = None, command: str = "") -> None
 
     A `command` is executed first; a classic mistake is planted by one.
     """
-    with _nothing_collected():
-        opened, taken = (None, None) if name is None else open_saved(name)
-        scenario = opened.scenario if opened else None if name is None else load_scenario(name)
-        if opened is not None and (bug is not None or command):
-            raise click.UsageError("a session has lines of its own; name a scenario")
-        if scenario is not None and bug is not None:
-            command = f"override {planted_line(scenario, bug)}"
-        if reason := why_not_here():
-            click.echo(reason, err=True)
-            sys.exit(2)
-        from ..app import NnstepApp
-        from ..config import config_path, read_config
+    gc.disable()  # the app has it on again once it is seen: imports make many objects, no waste
+    opened, taken = (None, None) if name is None else open_saved(name)
+    scenario = opened.scenario if opened else None if name is None else load_scenario(name)
+    if opened is not None and (bug is not None or command):
+        raise click.UsageError("a session has lines of its own; name a scenario")
+    if scenario is not None and bug is not None:
+        command = f"override {planted_line(scenario, bug)}"
+    if reason := why_not_here():
+        click.echo(reason, err=True)
+        sys.exit(2)
+    from ..app import NnstepApp
+    from ..config import config_path, read_config
 
-        if scenario is not None:
-            import_module("nnstep.tui.debugger")  # which the app does otherwise, garbage collected
-        app = NnstepApp(scenario, read_config(config_path()), opened, taken, command)
+    app = NnstepApp(scenario, read_config(config_path()), opened, taken, command)
     app.run()
     gc.freeze()  # Python would look through all that there is once more, and end later
     if app.last_words:
         click.echo(app.last_words, err=True)
     sys.exit(app.return_code or 0)
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Put off collecting garbage while modules are imported, which makes many objects and no waste.
-
-    It takes a tenth off the time to the first paint; and what is frozen is never looked at again.
-    """
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
 
 
 def why_not_here() -> str | None:
