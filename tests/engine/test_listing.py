@@ -21,12 +21,10 @@ from nnstep.engine.program.program import Phase
 from nnstep.engine.scenario.model import Clip, Data, Loss, Scenario
 from nnstep.engine.session.session import Session
 
-ITERATIONS = 3
 
-
-def assert_listing_is_the_run(scenario: Scenario) -> None:
+def assert_listing_is_the_run(scenario: Scenario, iterations: int = 3) -> None:
     """Run the code of every instruction with Python, and as an expression, beside the session."""
-    session = Session(scenario, iterations=ITERATIONS, history=None)
+    session = Session(scenario, iterations=iterations, history=None)
     names: dict[str, Any] = {**NAMESPACE, **session.values()}
     handed_out: list[tuple[Array, Array]] = []
     names["batches"] = batches(handed_out)
@@ -118,5 +116,6 @@ def test_listings_of_expressions(dtype: str) -> None:
             optimized=optimizer(momentum=0.9, dampening=0.1),
             W=[[0.5, -0.25], [0.125, 0.75]],
             b=[0.1, 0.2],
-        )
+        ),
+        iterations=2,
     )

@@ -106,7 +106,7 @@ OPERATIONS = (
 )
 
 
-@examples(4)
+@examples(3)
 @given(st.data())
 def test_shapes_of_random_programs(data: st.DataObject) -> None:
     check_shapes_of_a_program(data)

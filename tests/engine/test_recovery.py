@@ -48,7 +48,7 @@ def test_at_whatever_moment_it_is_killed_what_it_has_told_of_is_there_and_offere
         assert is_claimed(path)
         assert find_offer(MAZUR, tmp_path) is None
         running.begin(500)
-        told = max(running.read() for _ in range(choose.randrange(1, 200)))
+        told = max(running.read() for _ in range(choose.randrange(1, 100)))
         told = max(told, running.end())
     assert not is_claimed(path)
     offer = offered(tmp_path)

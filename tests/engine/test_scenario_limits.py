@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from in_one_test import each_of
 from scenario_texts import BIAS, NETWORK, ROWS, WEIGHTS, Mistakes, edited
 
+from nnstep.engine.limits import MAX_LAYERS
 from nnstep.engine.loading import load
+from nnstep.engine.scenario import network
 
 
 def test_a_number_too_large_for_the_type(mistakes: Mistakes) -> None:
@@ -45,6 +48,16 @@ def test_a_setting_too_large_for_the_type(
     (line,) = mistakes(text)
     assert line.startswith(f"s.toml:{said}")
     assert line.endswith(f" is too large for {dtype}")
+
+
+def test_a_network_has_at_most_so_many_layers(
+    mistakes: Mistakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_LAYERS == 1_000
+    monkeypatch.setattr(network, "MAX_LAYERS", 5)
+    more = "units = 2" + "\n[[network.layers]]\nunits = 2" * 5
+    (line, *_) = mistakes(edited(NETWORK, "units = 2", more))
+    assert line == "s.toml:4:1: a network has at most 5 layers"
 
 
 @each_of(

@@ -43,7 +43,7 @@ def slope_by_hand(given: Numbers, name: str, index: tuple[int, ...], at: float) 
     return (above - below) / (2 * h)
 
 
-@pytest.mark.parametrize("cells", [60, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cells", [40, pytest.param(300, marks=pytest.mark.slow)])
 def test_many_cells_against_numpy(cells: int) -> None:
     choose = random.Random(0)
     scenario = network((3, 4, 2), activations=("tanh", "sigmoid"), rows=5, batch_size=2)
