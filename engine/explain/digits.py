@@ -278,7 +278,9 @@ class _SumPrinter:
         self.counting = [term.value * total.divisor for term in total.terms if term.value != 0]
         finite = (abs(each) for each in self.counting if math.isfinite(each))
         self.first = max(_FIRST_DIGITS - 1 - magnitude(max(finite, default=0.0)), 0)
+        # By decimals: what several forms begin with.
         self.texts: dict[int, list[str]] = {}
+        self.calculations: dict[int, Printed] = {}
 
     def forms(self) -> Iterator[str]:
         """Yield the forms, from the longest to the shortest."""
@@ -327,7 +329,11 @@ class _SumPrinter:
     def _whole(self, staged: bool, decimals: int, of_result: int) -> tuple[str, bool]:
         """Print a sum as it is calculated; then, if its terms are calculated, as their values."""
         assert self.part is not None
-        calculation = printed(self.part, lambda each: self._number(each, decimals))
+        if decimals not in self.calculations:
+            self.calculations[decimals] = printed(
+                self.part, partial(self._number, decimals=decimals)
+            )
+        calculation = self.calculations[decimals]
         result = self._result(of_result)
         stages = [calculation.text]
         confirmed = self._confirms(calculation.value, result)
