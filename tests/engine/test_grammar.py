@@ -28,6 +28,8 @@ from nnstep.engine.language.nodes import (
 from nnstep.engine.language.parser import parse_condition, parse_expression, parse_program
 from nnstep.engine.limits import MAX_DEPTH, MAX_DIGITS, MAX_STATEMENTS, MAX_TEXT
 
+DEEP = 2 * MAX_DEPTH
+
 _PYTHON = {
     "Add": "+",
     "Sub": "-",
@@ -302,26 +304,26 @@ def test_mistakes_in_programs(text: str, start: int, message: str) -> None:
 @each_of(
     "text",
     [
-        "(" * 1_000,
-        "-" * 1_000 + "a",
-        "f(" * 1_000,
-        "x[0]" + "[0]" * 1_000,
-        "a" + ".T" * 1_000,
-        "+".join("a" * 1_000),
-        "**".join("a" * 1_000),
+        "(" * 10 * DEEP,
+        "-" * DEEP + "a",
+        "f(" * DEEP,
+        "x[0]" + "[0]" * DEEP,
+        "a" + ".T" * DEEP,
+        "+".join("a" * DEEP),
+        "**".join("a" * DEEP),
         "9" * 50_000,
         "0" * 5_000,
         "x[" + "0" * 5_000 + "]",
         "0." + "0" * 400,
         "a" * (MAX_TEXT + 1),
-        "a " * 1_000,
+        "a " * DEEP,
     ],
 )
 def test_a_huge_expression_is_refused_and_not_followed(text: str) -> None:
     with pytest.raises(GrammarError):
         parse_expression(text)
     with pytest.raises(GrammarError):
-        parse_condition("not " * 2 * MAX_DEPTH + text)
+        parse_condition("not " * DEEP + text)
 
 
 @pytest.mark.slow
