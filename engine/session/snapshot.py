@@ -189,7 +189,7 @@ def snapshot_of(
         branch=branches[timeline.branches.index(timeline.current)],
         branches=branches,
         left=timeline.left.name if timeline.left else None,
-        breakpoints={line: point.enabled for line, point in stops.lines.items()},
+        breakpoints=stops.lines,
         watches=_watched(timeline, watches, before, finished=place == total) if watches else (),
     )
 

@@ -1,7 +1,9 @@
 """The breakpoints and watchpoints of a session."""
 
 import math
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -24,6 +26,7 @@ class Stops:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._triggers: dict[int, Trigger] = {}
+        self._lines: dict[int, bool] | None = None
         self._next_number = 1
         self._hits: tuple[Branch, tuple[Change, ...], Hits] | None = None
         self._stopped: WeakKeyDictionary[Branch, tuple[int, ...]] = WeakKeyDictionary()
@@ -44,6 +47,7 @@ class Stops:
         point = checked(point, self._timeline.program)
         point = replace(point, number=point.number or self._next_number)
         self._triggers[point.number] = Trigger(point, self._timeline.program)
+        self._lines = None
         self._next_number = max(self._next_number, point.number + 1)
         return point
 
@@ -53,12 +57,14 @@ class Stops:
 
     def remove(self, number: int) -> Point:
         """Take a breakpoint or watchpoint away; raise `KeyError` if there is none."""
+        self._lines = None
         return self._triggers.pop(number).point
 
     def enable(self, number: int, enabled: bool) -> Point:
         """Have a breakpoint or watchpoint hold, or not; raise `KeyError` if there is none."""
         trigger = self._triggers[number]
         trigger.point = replace(trigger.point, enabled=enabled)
+        self._lines = None
         return trigger.point
 
     def toggle(self, line: int) -> tuple[Breakpoint, bool]:
@@ -84,33 +90,36 @@ class Stops:
     def clear(self) -> None:
         """Take all away."""
         self._triggers.clear()
+        self._lines = None
 
     @property
-    def lines(self) -> dict[int, Breakpoint]:
-        """The positions of the lines that have a breakpoint."""
-        found: dict[int, Breakpoint] = {}
-        for trigger in self._triggers.values():
-            if isinstance(trigger.point, Breakpoint) and trigger.point.at is not None:
+    def lines(self) -> Mapping[int, bool]:
+        """The positions of the lines that have a breakpoint, and whether the first is enabled."""
+        if self._lines is None:
+            self._lines = {}
+            for trigger in self._triggers.values():
                 for line in sorted(trigger.lines):
-                    found.setdefault(line, trigger.point)
-        return found
+                    self._lines.setdefault(line, trigger.point.enabled)
+        return MappingProxyType(self._lines)
 
     def note(self, stop: Stop) -> None:
         """Note where the run has been stopped."""
         branch = self._timeline.current
         places = self.places_on(branch)
-        if stop.kind == "point" and stop.place not in places:
-            self._stopped[branch] = (*places, stop.place)
+        at = bisect_left(places, stop.place)
+        if stop.kind == "point" and places[at : at + 1] != (stop.place,):
+            self._stopped[branch] = (*places[:at], stop.place, *places[at:])
 
     def places_on(self, branch: Branch) -> tuple[int, ...]:
-        """Return the places of a branch where a breakpoint or a watchpoint has stopped the run."""
+        """Return the places of a branch where a point has stopped the run, the first one first."""
         if branch not in self._stopped:
             inherited = self.places_on(branch.parent) if branch.parent else ()
-            self._stopped[branch] = tuple(place for place in inherited if place <= branch.fork)
+            self._stopped[branch] = inherited[: bisect_right(inherited, branch.fork)]
         return self._stopped[branch]
 
     def _forget(self, branch: Branch, place: int) -> None:
-        self._stopped[branch] = tuple(each for each in self.places_on(branch) if each <= place)
+        places = self.places_on(branch)
+        self._stopped[branch] = places[: bisect_right(places, place)]
 
     @property
     def _enabled(self) -> "list[Trigger]":
