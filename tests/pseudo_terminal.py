@@ -15,6 +15,7 @@ from types import TracebackType
 
 import pyte
 from forked import Forked, forked, has_to_start_anew
+from quick_screen import QuickScreen
 
 PATIENCE = 20.0
 OPEN = ("-m", "nnstep.tui")
@@ -38,7 +39,7 @@ class Terminal:
         anew: bool = False,
         **environment: str,
     ) -> None:
-        self.screen = pyte.Screen(columns, lines)
+        self.screen = QuickScreen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
         self._unseen = b""

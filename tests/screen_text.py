@@ -1,5 +1,6 @@
 """What is on the screen, as text: the compositor's lines, and pictures of them kept in files."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -74,9 +75,9 @@ def _is_answered(screen: Screen[Any]) -> bool:
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
     """Let the app go on until a condition holds."""
-    for _ in range(2000):
+    for _ in range(7000):
         await pilot.pause()
         if condition():
             return
-        await pilot.pause(0.01)
+        await asyncio.sleep(0.003)
     raise AssertionError("what was waited for never came")

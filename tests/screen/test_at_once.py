@@ -8,6 +8,7 @@ import pyte
 import pytest
 from built_in import built_in
 from debugging import app_of, debugger, place
+from quick_screen import QuickScreen
 from rich.console import Console
 from screen_text import screen_lines, until
 from textual._compositor import CompositorUpdate
@@ -32,7 +33,7 @@ class Watched:
     """A terminal that is sent what an app displays; how often that was past Textual's round."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int, height: int) -> None:
-        self.screen = pyte.Screen(width, height)
+        self.screen = QuickScreen(width, height)
         self.screen.set_mode(pyte.modes.LNM)
         self.stream = pyte.Stream(self.screen)
         self.at_once = 0
