@@ -35,7 +35,8 @@ async def until_quiet(min_sleep: float = 0, max_sleep: float = 1) -> None:
                 break
         if _is_quiet(app):
             return
-        if not _draws(app.screen):
+        is_hurried = isinstance(app, TypeAheadApp) and app.is_hurried
+        if is_hurried or not _draws(app.screen):
             await asyncio.sleep(0.001)  # for what a thread or a timer does
 
 
@@ -45,7 +46,10 @@ async def until_screen_is_quiet(pilot: Pilot[Any], timeout: float = 30.0) -> boo
 
 
 def _draws(screen: Screen[Any]) -> bool:
-    """Have a screen do at once what it would do within a sixtieth of a second, if there is such."""
+    """Have a screen do at once what it would do within a sixtieth of a second, if there is such.
+
+    Not while keys wait: they are to find it as undrawn as they would.
+    """
     due = _is_to_draw(screen)
     if due:
         screen._on_timer_update()
