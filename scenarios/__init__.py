@@ -6,22 +6,25 @@ from typing import NamedTuple
 
 
 class Example(NamedTuple):
-    """A scenario of the gallery: its name, what it teaches, and the formula if it is one."""
+    """A scenario of the gallery: its name, what it teaches, and its network or its formula.
+
+    That the widths of a network are those of its file is tested; a list has them without reading.
+    """
 
     name: str
     teaches: str
-    formula: str = ""
+    shape: str
 
 
 GROUPS: Mapping[str, tuple[Example, ...]] = {
     "The idea": (
         Example("graph", "values forward, gradients back", "(a + b) * c"),
-        Example("mazur", "every number of an iteration"),
+        Example("mazur", "every number of an iteration", "2-2-2"),
         Example("pencil", "the same, neuron by neuron", "2-2-2 in sixteen lines"),
-        Example("lamsal", "the same, another paper"),
-        Example("zhou", "one slope, a product of four"),
-        Example("hmkcode", "without activations, by hand"),
-        Example("nielsen", "one neuron learns"),
+        Example("lamsal", "the same, another paper", "2-2-2"),
+        Example("zhou", "one slope, a product of four", "2-2-1"),
+        Example("hmkcode", "without activations, by hand", "2-2-1"),
+        Example("nielsen", "one neuron learns", "1-1"),
     ),
     "Expressions and their derivatives": (
         Example("theta", "one factor, checked numerically", "theta * x"),
@@ -37,28 +40,28 @@ GROUPS: Mapping[str, tuple[Example, ...]] = {
         Example("blitz", "what a mean does to gradients", "mean(3 * (x + 2) ** 2)"),
     ),
     "Layers and batches": (
-        Example("rows", "rows, 1/m, W as (in, out)"),
-        Example("blocks", "what the backward pass keeps"),
-        Example("logistic", "logistic regression, 1/m"),
-        Example("trask", "NumPy in eleven lines"),
-        Example("goodfellow", "XOR without learning"),
+        Example("rows", "rows, 1/m, W as (in, out)", "3-2-1"),
+        Example("blocks", "what the backward pass keeps", "3-4-4-3-2"),
+        Example("logistic", "logistic regression, 1/m", "2-1"),
+        Example("trask", "NumPy in eleven lines", "3-1"),
+        Example("goodfellow", "XOR without learning", "2-2-1"),
     ),
     "Optimizers": (
-        Example("two-layer", "Adam, moment by moment"),
-        Example("xor", "RMSProp, mini-batches, epochs"),
-        Example("rounds", "ten thousand rounds of descent"),
+        Example("two-layer", "Adam, moment by moment", "2-3-1"),
+        Example("xor", "RMSProp, mini-batches, epochs", "2-2-1"),
+        Example("rounds", "ten thousand rounds of descent", "2-2-2"),
     ),
     "When it goes wrong": (
-        Example("nielsen-slow", "badly wrong, and slow"),
-        Example("vanishing", "the gradient that is lost"),
-        Example("overflow", "the first nan, and before"),
-        Example("misprint", "a slope multiplied in twice"),
-        Example("printed", "wrong products that fit"),
-        Example("gradcheck", "two bugs, found by checking"),
+        Example("nielsen-slow", "badly wrong, and slow", "1-1"),
+        Example("vanishing", "the gradient that is lost", "3-3-…-3-1"),
+        Example("overflow", "the first nan, and before", "1-1"),
+        Example("misprint", "a slope multiplied in twice", "1-1-1"),
+        Example("printed", "wrong products that fit", "3-3-3"),
+        Example("gradcheck", "two bugs, found by checking", "4-5-3-1"),
     ),
     "Real data": (
-        Example("iris", "three classes, a CSV file"),
-        Example("digits", "images, 1,797 of them"),
+        Example("iris", "three classes, a CSV file", "4-8-3"),
+        Example("digits", "images, 1,797 of them", "64-32-10"),
     ),
 }
 """The examples by what they are about, each group harder than the one before it."""

@@ -1,6 +1,7 @@
 """What is said of each built-in scenario where they are listed: on the screen, or a line each."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,39 +14,49 @@ from nnstep.engine.scenario.model import Scenario
 from nnstep.engine.text import printable
 
 
-class Entry(Struct, frozen=True):
-    """A scenario of the gallery; a broken one has a `problem` in place of a shape and a summary."""
+class About(Struct, frozen=True):
+    """What the file of a scenario says of it; of a broken one, there is only a `problem`."""
 
-    name: str
-    path: Path
     title: str
-    shape: str = ""
     summary: str = ""
     facts: str = ""
-    group: str = ""
-    teaches: str = ""
     problem: str = ""
 
 
+class Entry(Struct, frozen=True, dict=True):
+    """A scenario of the gallery; its file is read when it is first asked what it is `about`."""
+
+    name: str
+    path: Path
+    shape: str
+    group: str
+    teaches: str
+
+    @cached_property
+    def about(self) -> About:
+        """What its file says of it."""
+        try:
+            scenario = read(self.path)
+        except ScenarioError as error:
+            return About(self.name, problem=str(error))
+        return About(printable(scenario.title), summary_of(scenario), facts_of(scenario))
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its file has been read."""
+        return "about" in vars(self)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with its file; empty if nothing is."""
+        return self.about.problem
+
+
 def entries() -> Iterator[Entry]:
-    """Read every built-in scenario; a broken file gives an entry that says so."""
+    """Yield all built-in scenarios, in gallery order."""
     for group, example in scenarios.examples():
         path = scenarios.path(example.name)
-        try:
-            scenario = read(path)
-        except ScenarioError as error:
-            yield Entry(example.name, path, example.name, group=group, problem=str(error))
-        else:
-            yield Entry(
-                name=example.name,
-                path=path,
-                title=printable(scenario.title),
-                shape=example.formula or shape_of(scenario),
-                summary=summary_of(scenario),
-                facts=facts_of(scenario),
-                group=group,
-                teaches=example.teaches,
-            )
+        yield Entry(example.name, path, example.shape, group, example.teaches)
 
 
 FINISHED = "✓"
@@ -58,20 +69,6 @@ def progress(path: Path, place: int) -> str:
     scenario = read(path)
     at, length = place // len(program_of(scenario)), run_length(scenario)
     return FINISHED if length is not None and at >= length else f"it {at:,}"
-
-
-_MOST_WIDTHS = 6
-
-
-def shape_of(scenario: Scenario) -> str:
-    """Write the widths of a network's layers, `2-2-2`, those in the middle of many left out."""
-    network = scenario.network
-    if network is None:
-        return "expression"
-    widths = [str(network.inputs), *(str(layer.units) for layer in network.layers)]
-    if len(widths) > _MOST_WIDTHS:
-        widths = [*widths[:2], "…", *widths[-2:]]
-    return "-".join(widths)
 
 
 def facts_of(scenario: Scenario) -> str:

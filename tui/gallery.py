@@ -112,8 +112,22 @@ class Gallery(Overlay[Entry | Leftover | None]):
         choices.focus()
         names = [isinstance(one, Entry) and one.name == _FIRST for one in self._listed]
         choices.highlighted = names.index(True) if True in names else None
-        # The debugger is imported before the first key, and after what Textual draws as it starts.
-        self.app.call_later(self.call_after_refresh, import_module, "nnstep.tui.debugger")
+        # This is done before the first key, and after what Textual draws as it starts.
+        self.app.call_later(self.call_after_refresh, self._get_ready)
+
+    def _get_ready(self) -> None:
+        """Import the debugger, and read what can be looked for."""
+        import_module("nnstep.tui.debugger")
+        for entry in self._entries:
+            if isinstance(entry, Entry):
+                self.call_later(self._read, entry)
+
+    def _read(self, entry: Entry) -> None:
+        """Read the file of an example; if it cannot be opened, its line says so."""
+        if entry.problem and entry in self._listed:
+            at = self._listed.index(entry)
+            row = self._row(entry, is_chosen=at == self._chosen)
+            self.query_one(Choices).replace_option_prompt_at_index(at, row)
 
     def _list(self, wanted: str) -> None:
         """List what has all the words that are wanted, under the names of the groups."""
@@ -232,12 +246,15 @@ class Gallery(Overlay[Entry | Leftover | None]):
 
 def _has(entry: Entry | Leftover, wanted: str) -> bool:
     """Tell whether each of the words wanted is somewhere in what an entry says."""
+    words = wanted.lower().split()
+    if not words:
+        return True
     if isinstance(entry, Leftover):
         text = f"{_SESSIONS} {entry}"
     else:
-        said = (entry.name, entry.title, entry.shape, entry.teaches, entry.group, entry.summary)
-        text = " ".join(said)
-    return all(word in text.lower() for word in wanted.lower().split())
+        said = (entry.name, entry.about.title, entry.shape, entry.teaches, entry.group)
+        text = " ".join((*said, entry.about.summary))
+    return all(word in text.lower() for word in words)
 
 
 _LINE = 76
@@ -261,7 +278,7 @@ def _row(entry: Entry | Leftover, mark: str = "", *, is_chosen: bool = False) ->
     if isinstance(entry, Leftover):
         return Content.assemble((name, "$primary"), " ", (str(entry), "bold"))
     name, shape = name.ljust(_NAME), entry.shape.ljust(_SHAPE)
-    if entry.problem:
+    if entry.is_read and entry.problem:
         problem = f"cannot be opened: {entry.problem.splitlines()[0]}"
         return Content.assemble((name, "$primary"), (problem, "$error"))
     room = _LINE - _NAME - _SHAPE - _TEACHES
@@ -277,9 +294,10 @@ def _about(entry: Entry | Leftover | None, left: str = "") -> Content:
         return Content.assemble(("Nothing has all these words; escape shows all again.", "$muted"))
     if isinstance(entry, Leftover):
         return Content.assemble((str(entry), "bold"), "\n", (printable(str(entry.path)), "$muted"))
-    facts = f"  {entry.facts}" if entry.facts else ""
-    summary = entry.problem.splitlines()[0] if entry.problem else entry.summary
+    about = entry.about
+    facts = f"  {about.facts}" if about.facts else ""
+    summary = about.problem.splitlines()[0] if about.problem else about.summary
     more = f"\n{left}" if left else ""
     return Content.assemble(
-        (entry.title, "bold"), (facts, "$secondary"), "\n", (summary, "$muted"), (more, "bold")
+        (about.title, "bold"), (facts, "$secondary"), "\n", (summary, "$muted"), (more, "bold")
     )

@@ -185,6 +185,8 @@ class SteadyDriver(LinuxDriver):
     """
 
     _is_asked = False
+    # Whether what is sent is to be seen: nobody waits for the modes that the terminal is put into.
+    _is_seen = False
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -205,6 +207,7 @@ class SteadyDriver(LinuxDriver):
         if has_room and getattr(self._app, "asks_how_wide_signs_are", False):
             self._is_asked = True
             self.write(HOW_WIDE)
+        self._is_seen = True
 
     def process_message(self, message: Message) -> None:
         """Hand an event on, but the answer to what only the driver has asked."""
@@ -225,7 +228,8 @@ class SteadyDriver(LinuxDriver):
         It needs the interpreter several times for what it sends at once, and to wake up for it.
         """
         super().flush()
-        time.sleep(_TURN)
+        if self._is_seen:
+            time.sleep(_TURN)
 
     def send_message(self, message: Message) -> None:
         """Keep an event until all that was read with it can be handed over."""

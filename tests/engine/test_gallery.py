@@ -63,6 +63,15 @@ def test_names_and_files_agree() -> None:
     assert all(scenarios.path(name).is_file() for name in scenarios.names())
 
 
+def test_the_shape_of_a_network_that_a_list_tells_is_that_of_its_file() -> None:
+    for _, example in scenarios.examples():
+        if network := built_in(example.name).network:
+            widths = [str(network.inputs), *(str(layer.units) for layer in network.layers)]
+            if len(widths) > 6:
+                widths[2:-2] = "…"
+            assert example.shape == "-".join(widths)
+
+
 def test_a_folder_of_the_name_does_not_hide_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,8 @@ from screen_text import screen_text, until
 from textual.pilot import Pilot
 
 from nnstep import scenarios
-from nnstep.engine.loading import load
+from nnstep.engine.loading import load, read
+from nnstep.engine.scenario.errors import Problem, ScenarioError
 from nnstep.engine.scenario.model import Scenario
 from nnstep.tui.app import NnstepApp
 from nnstep.tui.debugger import Debugger
@@ -72,3 +73,17 @@ async def test_the_gallery_is_grouped_and_searched() -> None:
         await pilot.press(*"/karpathy", "down", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
         assert debugger(pilot).scenario.title.startswith("Karpathy's neuron")
+
+
+async def test_the_line_of_an_example_that_cannot_be_read_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(path: Path) -> Scenario:
+        if path.stem == "rows":
+            raise ScenarioError([Problem(path.name, 3, 1, "as a test")])
+        return read(path)
+
+    monkeypatch.setattr("nnstep.tui.entries.read", broken)
+    async with NnstepApp().run_test(size=(80, 60)) as pilot:
+        line = f"{'rows':13}cannot be opened: rows.toml:3:1: as a test"
+        await until(pilot, lambda: line in screen_text(pilot.app))

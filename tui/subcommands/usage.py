@@ -42,5 +42,5 @@ def echo_gallery(*, err: bool = False) -> None:
     names = max(len(entry.name) for entry in listed)
     shapes = max(len(entry.shape) for entry in listed)
     for entry in listed:
-        about = f"(broken) {entry.problem}" if entry.problem else entry.title
+        about = f"(broken) {entry.problem}" if entry.problem else entry.about.title
         click.echo(f"{entry.name:<{names}}  {entry.shape:<{shapes}}  {about}", err=err)
