@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from built_in import built_in
 from worked_sessions import Worked
 
+from nnstep.engine.saving.journal import Journal
 from nnstep.engine.saving.recovery import (
     Keeping,
     Leftover,
@@ -100,9 +102,18 @@ def worked(*lines: str, scenario: Scenario = MAZUR) -> Worked:
     return case
 
 
+_worked_once = cache(worked)
+
+
+@cache
+def _at_the_beginning(scenario: Scenario) -> Journal:
+    return Worked(scenario).journal
+
+
 def kept(case: Worked, folder: Path) -> Keeping:
     """Keep a session from its beginning: what was done to it counts."""
-    keeping = Keeping(Worked(case.session.scenario).journal, case.session.scenario, folder)
+    scenario = case.session.scenario
+    keeping = Keeping(_at_the_beginning(scenario), scenario, folder)
     keeping.journal = case.journal
     keeping.write_all().result()
     return keeping
@@ -111,7 +122,7 @@ def kept(case: Worked, folder: Path) -> Keeping:
 def leave(folder: Path, *lines: str, scenario: Scenario = MAZUR, age: float = 0) -> Path:
     """Leave a session behind, as if its process had died some seconds ago; return its file."""
     before = set(folder.glob("*.session"))
-    kept(worked(*lines, scenario=scenario), folder).end(keep=True)
+    kept(_worked_once(*lines, scenario=scenario), folder).end(keep=True)
     (path,) = set(folder.glob("*.session")) - before
     grow_old(path, age)
     return path

@@ -23,7 +23,7 @@ from nnstep.engine.session.session import Session
 from nnstep.engine.stops.points import Breakpoint, Point, PointError, Watchpoint
 
 Seen = Mapping[str, Array]
-END, LENGTH = 6, 35
+END, LENGTH = 5, 35
 
 
 def small() -> Scenario:

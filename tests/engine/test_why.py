@@ -63,7 +63,7 @@ def is_true(session: Session, found: Why) -> None:
 # 200 causes and more, each planted
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_nan_in_the_data(seed: int) -> None:
     scenario = small(seed)
@@ -79,7 +79,7 @@ def test_a_nan_in_the_data(seed: int) -> None:
         assert "row 0" in found.cause.text
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_log_of_zero(seed: int) -> None:
     value = float(drawn(seed)[()])
@@ -92,7 +92,7 @@ def test_the_log_of_zero(seed: int) -> None:
     assert "log(0)" in cause.text
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_unit_that_is_dead(seed: int) -> None:
     bias = [0.1, 0.1, 0.1]
@@ -106,7 +106,7 @@ def test_a_unit_that_is_dead(seed: int) -> None:
         assert found.cause.step == 1
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_frozen_parameter(seed: int) -> None:
     session = Session(small(seed, frozen_biases=True))
@@ -144,7 +144,7 @@ def test_a_saturated_unit(seed: int) -> None:
     assert other.cause.kind != "saturated"
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_first_value_of_zero(seed: int) -> None:
     session = after_backward(
@@ -169,7 +169,7 @@ def edited(seed: int, name: str, index: tuple[int, ...], after: str) -> Iterator
         yield session
 
 
-@pytest.mark.sweep(10)
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize(
     ("name", "after", "asked"),
     [
