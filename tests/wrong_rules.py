@@ -57,4 +57,4 @@ def fingerprints(verification: Verification) -> dict[str, Fingerprint | None]:
 
 
 def deep(loss: Loss = MSE, rows: int = 5) -> Scenario:
-    return network((2, 3, 3, 1), rows=rows, loss=loss)
+    return network((2, 2, 2, 1), rows=rows, loss=loss)
