@@ -113,7 +113,7 @@ def test_from_the_loss_after_fifty_iterations_back_to_data_and_first_weights() -
     choose, ends = random.Random(0), set()
     first = session.values_at(0)
     tree = session.tree
-    for _ in range(12):
+    for _ in range(8):
         node = tree.root("L", (), 50 * 21)
         while not node.is_leaf:
             assert node.step is not None

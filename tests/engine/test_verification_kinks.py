@@ -33,8 +33,7 @@ def test_no_false_kink_in_one_row_of_four() -> None:
     assert (verification.verdict, verification.checked) == (Verdict.PASS, 3)
 
 
-@each_of(("z", "y"), [(-29.5, 1.0), (29.5, 0.0), (-33.0, 1.0), (33.0, 0.0)])
-@each_of("batch", [1, 4])
+@each_of(("z", "y", "batch"), [(-29.5, 1.0, 1), (29.5, 0.0, 4), (-33.0, 1.0, 4), (33.0, 0.0, 1)])
 def test_a_fused_loss_has_no_kink_at_a_confident_mistake(z: float, y: float, batch: int) -> None:
     loss = Loss("binary_cross_entropy", "mean")
     scenario = network((1, 1), activations=("sigmoid",), loss=loss, rows=batch)

@@ -201,7 +201,7 @@ def test_a_small_gradient_of_the_wrong_sign_is_noticed(factor: float) -> None:
 def test_vanished_gradients_are_told_apart_from_wrong_ones() -> None:
     session = Session(built_in("vanishing"))
     session.seek(20 * len(session.program))
-    verification = verify(session.program, session.values(), cells=60)
+    verification = verify(session.program, session.values(), cells=40)
     verdicts = {one.name: one.verdict for one in verification.tensors}
     assert Verdict.UNDECIDED in verdicts.values()
     assert verdicts["W10"] in GOOD

@@ -440,7 +440,8 @@ def test_one_row_of_a_bias_is_not_mistaken_for_a_factor_where_both_give_the_same
     session.step("phase")
     session.step("phase")
     session.step("phase")
-    (bias,) = [one for one in session.verify().tensors if one.name == "b1"]
+    verification = session.verify()
+    (bias,) = [one for one in verification.tensors if one.name == "b1"]
     assert bias.fingerprint is Fingerprint.MEAN_FOR_SUM
     assert Fingerprint.ONE_ROW in bias.alternatives
-    assert "It may also be dz of one row alone" in " ".join(explanations(session.verify()))
+    assert "It may also be dz of one row alone" in " ".join(explanations(verification))

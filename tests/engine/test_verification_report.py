@@ -150,12 +150,12 @@ def test_a_batch_of_one_row_and_a_penalty() -> None:
 
 def test_a_wide_report_goes_without_shapes_and_with_shorter_names() -> None:
     weights = frozen(np.linspace(-0.123, -0.001, 120_000).reshape(400, 300))
-    usual = report(expression("L = sum(W ** 2)", "L", W=weights), cells=40)
+    usual = report(expression("L = sum(W ** 2)", "L", W=weights), cells=20)
     assert "(400, 300)" in usual[3]
     name = "weights_of_the_second_hidden_layer_of_the_teacher"
     values: dict[str, Any] = {name: weights, "b": 0.5}
-    lines = report(expression(f"L = sum({name} ** 2) * b", "L", **values), cells=40)
+    lines = report(expression(f"L = sum({name} ** 2) * b", "L", **values), cells=20)
     assert "shape" not in lines[2]
     assert [line.split()[2] for line in lines[2:5]].count("cells") == 1
     row = next(line for line in lines if line.startswith("pass    weights_of_the_"))
-    assert re.search(r"… +39/120000 …\w+\[\d+, \d+\] ", row)
+    assert re.search(r"… +19/120000 …\w+\[\d+, \d+\] ", row)
