@@ -29,13 +29,6 @@ settings.register_profile("many", settings.get_profile("same"), max_examples=20 
 settings.register_profile("explore", settings.get_profile("many"), derandomize=False)
 settings.load_profile("same")
 
-# Nor do they depend on the numbers and texts in modules of ours: which are imported by then is
-# another matter in every process, and to look through them takes each a quarter of a second.
-if (providers := sys.modules.get("hypothesis.internal.conjecture.providers")) is not None:
-    pytest.MonkeyPatch().setattr(
-        providers, "_get_local_constants", lambda: providers._local_constants, raising=False
-    )
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the same examples not depend on which modules were loaded before.
