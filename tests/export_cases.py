@@ -33,7 +33,7 @@ from nnstep.engine.session.session import Session
 Printed = list[dict[str, Any]]
 """What a script prints: by the names of tensors, an iteration after the other."""
 
-ITERATIONS = 4
+ITERATIONS = 3
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "sgd": [

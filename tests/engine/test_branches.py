@@ -301,7 +301,7 @@ def test_what_was_edited_is_found_by_cell_and_by_line_however_the_edits_change()
 def test_of_many_edits_of_a_cell_at_a_place_the_last_is_made() -> None:
     session, choose = Session(shuffled(2), iterations=20), Random(4)
     begun = 0
-    for _ in range(30):
+    for _ in range(20):
         session.advance(session.place + choose.choice([0, 1, 7]))
         if choose.random() < 0.3:
             session.seek(choose.randrange(session.place + 1))

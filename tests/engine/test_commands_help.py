@@ -21,6 +21,7 @@ from nnstep.engine.commands.interpreter import (
 from nnstep.engine.language.typed import TextError
 from nnstep.engine.saving.journal import Journal
 from nnstep.engine.session.session import Session
+from nnstep.engine.stops.points import Breakpoint
 from nnstep.engine.text import printable
 
 
@@ -32,7 +33,8 @@ def prepared() -> Session:
     for unit in range(2):
         session.edit("W1", (0, unit), 1.0)
     session.undo()
-    give(session, "break dW2", "watch W1[0, 1]")
+    session.stops.add(Breakpoint("dW2"))
+    session.watch("W1[0, 1]")
     if session.branches.current != "b1":
         raise AssertionError("the examples speak of a branch b1")
     return session

@@ -91,7 +91,7 @@ def test_what_is_foreseen_is_what_comes(name: str) -> None:
 @pytest.mark.parametrize("seed", range(2, 22))
 def test_so_it_is_in_random_programs(seed: int) -> None:
     make = random_expression if seed % 4 == 0 else random_network
-    look_at_every_step(make(seed), 30)
+    look_at_every_step(make(seed), 24)
 
 
 @pytest.mark.sweep(9)
@@ -101,7 +101,7 @@ def test_whoever_looks_ahead_runs_as_whoever_does_not(seed: int) -> None:
     name = ("xor", "iris", "rounds", "graph", "two-layer")[seed % 5]
     scenario = built_in(name) if seed % 2 else random_network(seed)
     plain, session = Session(scenario), Session(scenario)
-    for _ in range(60):
+    for _ in range(45):
         deed = draw.choice(("op", "op", "op", "layer", "iteration", "back", "seek", "edit", "undo"))
         foreseen(session, session.snapshot())
         place, cell = draw.randint(0, plain.newest), draw.random()
