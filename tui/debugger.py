@@ -17,10 +17,11 @@ from nnstep.engine.session.snapshot import Snapshot
 from nnstep.engine.text import cell_name, printable
 from nnstep.engine.turns import Rest
 from nnstep.tui.panes import row_of
-from nnstep.tui.panes.bars import KeyLine, StatusLine
+from nnstep.tui.panes.key_line import KeyLine
 from nnstep.tui.panes.pane import Pane
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked, Cell, Scene, Scenes, Topic
+from nnstep.tui.panes.status_line import StatusLine
 from nnstep.tui.panes.step import StepPane
 from nnstep.tui.panes.strip import Opening, Strip
 from nnstep.tui.panes.tensors import TensorPane
@@ -162,8 +163,7 @@ class Debugger(Arranging):
         self._mount_rest()
         if self.driver.snapshot.place:
             self._ask()
-        data = self.scenario.data
-        get_ready(self.call_later, shuffles=data is not None and data.shuffle)
+        get_ready(self.call_later, self.scenario)
 
     def on_unmount(self) -> None:
         """The app ends, or another scenario is opened; the session stays on disk."""

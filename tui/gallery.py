@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 from nnstep import scenarios
 from nnstep.engine.saving.recovery import Leftover, leftovers
 from nnstep.engine.text import printable
-from nnstep.tui.panes.bars import KeyLine
+from nnstep.tui.panes.key_line import KeyLine
 
 from .actions import Action, bindings, key_of
 from .entries import FINISHED, Entry, entries, progress

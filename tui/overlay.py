@@ -6,7 +6,7 @@ something else stands on top. Textual would take the topmost screen away each ti
 
 import asyncio
 from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import work
 from textual.await_complete import AwaitComplete
@@ -16,11 +16,13 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, OptionList
 
-from nnstep.engine.commands.command import Answer
-from nnstep.engine.driver import Driver
 from nnstep.engine.language.typed import TextError
 
 from .typeahead import hold
+
+if TYPE_CHECKING:
+    from nnstep.engine.commands.command import Answer
+    from nnstep.engine.driver import Driver
 
 Result = TypeVar("Result")
 
@@ -108,7 +110,7 @@ class LowDialog(Dialog[Result]):
     """
 
 
-class Question(Dialog[Answer | None]):
+class Question(Dialog["Answer | None"]):
     """Asks for a line, and has it executed; keys that come meanwhile wait for what it answers.
 
     A subclass has one `Input`, makes a line of what was typed, and shows the answer or the mistake.
@@ -116,7 +118,7 @@ class Question(Dialog[Answer | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: "Driver") -> None:
         super().__init__()
         self.driver = driver
         self._answering: asyncio.Future[Answer] | None = None
@@ -136,7 +138,7 @@ class Question(Dialog[Answer | None]):
     def show_working(self) -> None:
         """Say that the line takes longer."""
 
-    def show_answer(self, answer: Answer) -> None:
+    def show_answer(self, answer: "Answer") -> None:
         """Show what a line has answered."""
         raise NotImplementedError
 

@@ -4,6 +4,10 @@ import gc
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nnstep.engine.scenario.model import Scenario
 
 _NEEDED = (
     "nnstep.engine.commands.interpreter",
@@ -19,12 +23,13 @@ _NEEDED = (
 """What executes a command, looks for faults, explains and draws a step, and the other panes."""
 
 
-def get_ready(later: Callable[[Callable[[], object]], object], *, shuffles: bool) -> None:
+def get_ready(later: Callable[[Callable[[], object]], object], scenario: "Scenario") -> None:
     """Have what no first screen needs, and every first key, imported `later`, module by module.
 
     So a key that is pressed meanwhile waits for no more than it needs itself. The first step of a
-    run that `shuffles` its rows draws their order.
+    run that shuffles its rows draws their order.
     """
+    shuffles = scenario.data is not None and scenario.data.shuffle
     for name in ("numpy.random", *_NEEDED) if shuffles else _NEEDED:
         later(partial(import_module, name))
 

@@ -14,18 +14,21 @@ from concurrent.futures import Future
 from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nnstep.engine.commands.command import Answer
-from nnstep.engine.language.typed import Typed
 from nnstep.engine.scenario.model import Scenario
-from nnstep.engine.session.session import Session
 from nnstep.engine.text import a_title, printable
 
 from .journal import SUFFIX, Journal, Script, read_session
 from .journal_file import JournalFile
 from .reference import SessionFileError, where
+
+if TYPE_CHECKING:
+    from nnstep.engine.commands.command import Answer
+    from nnstep.engine.language.typed import Typed
+    from nnstep.engine.session.session import Session
 
 _CLAIM = ".claim"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -253,7 +256,7 @@ class Keeping:
         self._ended = False
 
     @property
-    def runs(self) -> Mapping[str, Callable[[Session, Typed], Answer]]:
+    def runs(self) -> "Mapping[str, Callable[[Session, Typed], Answer]]":
         """What carries out the commands about the files of sessions."""
         return self.journal.runs
 
@@ -270,15 +273,15 @@ class Keeping:
         """The file that the session is in; None if nothing is kept."""
         return self._file.path if self._file is not None and self._file.path.exists() else None
 
-    def before(self, session: Session) -> None:
+    def before(self, session: "Session") -> None:
         """Take down where a command that is kept begins."""
         self.journal.before(session)
 
-    def after(self, text: str, session: Session) -> None:
+    def after(self, text: str, session: "Session") -> None:
         """Take down a command that has been executed."""
         self.journal.after(text, session)
 
-    def note(self, session: Session) -> None:
+    def note(self, session: "Session") -> None:
         """Take down where the session is."""
         self.journal.note(session)
 

@@ -29,12 +29,12 @@ from nnstep.engine.faults.fault import Fault
 from nnstep.engine.machine.edit import Edit
 from nnstep.engine.program.program import Instruction, Phase, Program, Role, Tensor
 from nnstep.engine.session.snapshot import Snapshot
-from nnstep.tui.panes.bars import place_of
 from nnstep.tui.panes.curves import LossPane
 from nnstep.tui.panes.line_view import LineView
 from nnstep.tui.panes.pane import Pane, Tab, in_order
 from nnstep.tui.panes.program import ProgramPane
 from nnstep.tui.panes.scene import Asked
+from nnstep.tui.panes.status_line import place_of
 from nnstep.tui.panes.step import StepView
 from nnstep.tui.panes.strip import Strip
 from nnstep.tui.panes.tensors import TensorPane

@@ -10,7 +10,7 @@ from screen_text import screen_lines
 
 from nnstep.engine.faults.fault import Fault, Level
 from nnstep.engine.session.snapshot import BranchView, Snapshot
-from nnstep.tui.panes.bars import StatusLine
+from nnstep.tui.panes.status_line import StatusLine
 from nnstep.tui.theme import DARK, palette_of
 
 FULL = " step 412 of 980 · iteration 37 · epoch 9 · forward 1"
