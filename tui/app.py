@@ -20,7 +20,7 @@ from .config import Config
 from .ready import collect_garbage
 from .signs import PlainSigns, needs_ascii
 from .spans_sent import spans_alone
-from .theme import ALIASES, DARK, LIGHT, THEMES, fitting_theme
+from .theme import ALIASES, BY_NAME, DARK, LIGHT, fitting_theme
 from .typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
@@ -90,7 +90,11 @@ class NnstepApp(TypeAheadApp, inherit_bindings=False, inherit_css=False):
     @property
     def available_themes(self) -> dict[str, Theme]:
         """The themes of Textual, and ours; Textual asks for one before any can be registered."""
-        return super().available_themes | {theme.name: theme for theme in THEMES}
+        return {**super().available_themes, **BY_NAME}
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """Return a theme by its name; that of the app is asked for with every line drawn."""
+        return BY_NAME.get(theme_name) or super().get_theme(theme_name)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return what our styles name beside Textual's own, for the themes that are not ours."""

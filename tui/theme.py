@@ -154,6 +154,7 @@ OWN_LIGHT = _theme("terminal-light", _OWN_LIGHT, dark=False)
 CONTRAST_DARK = _theme("contrast-dark", _CONTRAST_DARK, dark=True)
 CONTRAST_LIGHT = _theme("contrast-light", _CONTRAST_LIGHT, dark=False)
 THEMES = (DARK, LIGHT, CONTRAST_DARK, CONTRAST_LIGHT, OWN_DARK, OWN_LIGHT)
+BY_NAME: Mapping[str, Theme] = {theme.name: theme for theme in THEMES}
 
 ALIASES: Mapping[str, str] = {"nnstep-dark": DARK.name, "nnstep-light": LIGHT.name}
 """Names that themes had, and have kept."""
