@@ -189,6 +189,7 @@ async def test_help_lists_every_action_with_its_keys_and_the_description() -> No
         for action in ACTIONS:
             assert action.description in text
         assert " X " in text
+        await pilot.resize_terminal(100, 40)
         await pilot.press("right")
         await until(pilot, lambda: "best-known worked example" in screen_text(pilot.app))
         await pilot.press("escape", "a")

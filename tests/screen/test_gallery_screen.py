@@ -63,14 +63,14 @@ async def test_the_gallery_is_grouped_and_searched() -> None:
         text = screen_text(pilot.app)
         for number, group in enumerate(scenarios.GROUPS, 1):
             assert f"─ {number}  {group} ─" in text
-        await pilot.press(*"/SIGMOID", "space", *"gate")
+        await pilot.press(*"/SIGM", "space", *"gat")
         await until(pilot, lambda: listed_examples(pilot) == ["neuron"])
         assert "CS231n's neuron" in screen_text(pilot.app)
         await pilot.press("x")
         await until(pilot, lambda: "Nothing has all these words" in screen_text(pilot.app))
         await pilot.press("enter", "escape")
         await until(pilot, lambda: listed_examples(pilot) == list(scenarios.names()))
-        await pilot.press(*"/karpathy", "down", "enter")
+        await pilot.press(*"/karp", "down", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Debugger))
         assert debugger(pilot).scenario.title.startswith("Karpathy's neuron")
 

@@ -2,6 +2,7 @@
 
 import pytest
 from built_in import built_in
+from debugging import debugger
 from screen_text import assert_snapshot, at_each_size, type_command, until
 
 from nnstep.tui.app import NnstepApp
@@ -81,10 +82,11 @@ async def test_what_shows_the_past_and_answers(
     name: str, scenario: str, commands: list[str], key: str | None, size: str
 ) -> None:
     async with NnstepApp(built_in(scenario)).run_test(size=SIZES[size]) as pilot:
-        for command in commands:
+        for command in commands[:-1]:
+            debugger(pilot).do(command)
+            await until(pilot, lambda: not debugger(pilot).driver.is_busy)
+        for command in commands[-1:]:
             await type_command(pilot, command)
-            if command != commands[-1] and len(pilot.app.screen_stack) > 1:
-                await pilot.press("escape")
         if key is not None:
             while len(pilot.app.screen_stack) > 1:
                 await pilot.press("escape")
