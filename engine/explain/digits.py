@@ -321,7 +321,10 @@ class _SumPrinter:
     def _divided(self, calculation: str) -> str:
         """Write what a sum is divided by as a whole behind it."""
         divisor = self.total.divisor
-        return calculation if divisor == 1 else f"({calculation}) / {constant(divisor).text}"
+        if divisor == 1:
+            return calculation
+        dividend = f"({calculation})" if " " in calculation else calculation
+        return f"{dividend} / {constant(divisor).text}"
 
     def _result(self, decimals: int) -> str:
         return ROUNDING if self.is_rounding else _unsigned_zero(to_decimals(self.value, decimals))

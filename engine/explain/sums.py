@@ -36,10 +36,15 @@ def is_sum(part: Part) -> bool:
         case ("neg", (only,)):
             return is_sum(only)
         case ("-" | "/", (left, right)):
-            return is_sum(left) and (part.sign == "-" or is_constant(right))
+            return is_sum(left) and (part.sign == "-" or _divides(right))
         case ("*", (left, right)):
             return (is_constant(left) and is_sum(right)) or (is_sum(left) and is_constant(right))
     return False
+
+
+def _divides(part: Part) -> bool:
+    """Tell whether a part is a number by which each term of a sum can be divided."""
+    return is_constant(part) and float(part.value) != 0
 
 
 def terms_of(part: Part, scale: float = 1.0, nested: bool = False) -> Iterator[Scaled]:
@@ -140,7 +145,7 @@ def summed_at_large(node: Node, where: Environment) -> Sum | None:
         match reduction:
             case Apply("neg", (inner,)):
                 scale, reduction = -scale, inner
-            case Apply("/", (inner, Number(value))):
+            case Apply("/", (inner, Number(value))) if value:
                 divisor = float(value) if scale == 1 else divisor
                 scale, reduction = scale / float(value), inner
             case Apply("*", (Number(value), inner)):

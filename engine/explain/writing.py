@@ -147,7 +147,9 @@ def _code(part: Part, folds: bool) -> Written:
     if not part.parts or (folds and type(part.value) in (bool, int, float)):
         return literal(part.value)
     if part.sign == "sum":
-        return _grouped([_code(each, folds) for each in part.parts], folds)
+        terms = [_code(each, folds) for each in part.parts]
+        is_number = len(terms) == 1 and not part.parts[0].parts
+        return terms[0] if is_number else _grouped(terms, folds)
     return combined(part.sign, [_code(each, folds) for each in part.parts], CODE)
 
 

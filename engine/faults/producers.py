@@ -79,11 +79,22 @@ def advice(made: Producer, has_optimizer: bool) -> str:
         return text
     backward = line.phase is Phase.BACKWARD
     special = (_BACKWARD if backward else _FORWARD).get(line.operation)
-    return (special(made) if special else None) or _too_large(made, has_optimizer)
+    return (special(made) if special else None) or _any_other(made, has_optimizer)
 
 
-def _too_large(made: Producer, has_optimizer: bool) -> str:
+def _any_other(made: Producer, has_optimizer: bool) -> str:
+    """Say what it comes of where nobody has looked at what the line computes on its way."""
+    if np.isnan(made.array[made.cell]):
+        return (
+            "It is 0 / 0, the root or log of a negative number, or inf - inf on the way: "
+            "its explanation shows the calculation."
+        )
     dtype = made.array.dtype
+    if made.line.rule is not None:
+        return (
+            f"It is a division by 0, the log of 0, or beyond the largest {dtype}: "
+            "its explanation shows the calculation."
+        )
     what = f"The result is beyond the largest {dtype}, {np.finfo(dtype).max:.2g}:"
     if has_optimizer:
         return f"{what} a lower learning rate, clipped gradients or smaller weights keep it finite."
@@ -119,6 +130,8 @@ def _of_loss(made: Producer) -> str | None:
 
 def _of_divisor(made: Producer) -> str | None:
     """Return the divisor that is 0: of a quotient, and of the derivative of a log or a root."""
+    if made.line.settings.get("b") == 0:
+        return "It is a division by 0, which the line says itself."
     divisor = made.under("b", "x", "out", "a")
     if divisor is None or divisor.value != 0:
         return None

@@ -158,6 +158,18 @@ def test_a_sum_of_one_term_is_not_printed_twice() -> None:
         assert len(parts) == len({*parts})
 
 
+def test_a_sum_of_one_negative_number_has_one_pair_of_parentheses() -> None:
+    session = Session(built_in("mazur"))
+    session.seek(12)
+    session.edit("dz1", (0, 0), -0.02001942)
+    session.override("dW1 = dz1.T @ x / 3")
+    session.step()
+    explanation = session.explain("dW1", (0, 0))
+    calculation = "= ((-0.02001942) × 0.05) / 3 = (-0.00100097) / 3 = -0.00033366"
+    assert explanation.printed == calculation
+    assert explanation.reductions[1:] == ("(-0.001000971) / 3", "-0.000333657")
+
+
 @each_of(
     ("scenario", "line", "name", "arithmetic"),
     [
@@ -165,6 +177,7 @@ def test_a_sum_of_one_term_is_not_printed_twice() -> None:
         ("mazur", "L = 3", "L", "3.0"),
         ("mazur", "da2 = where(a2 > 0.5, 1, 2)", "da2", "1"),
         ("mazur", "db1 = where(dz1 > 0, 1, 2)[0]", "db1", "1"),
+        ("mazur", "L = half_squared_error(a2, y) / 0", "L", None),
         ("two-layer", "t = t * 1.5 + 1", "t", "0 * 1.5 + 1"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import expression, network, optimizer
+from built_in import built_in
 from faulty import (
     MEAN,
     Recorded,
@@ -160,6 +161,7 @@ def test_the_log_of_an_exact_zero_and_where_its_digits_were_lost() -> None:
         ("L = sum(log(a))", [1.0, 0.0], "the log of an exact 0: a[1] is 0."),
         ("L = sum(log(a))", [1.0, -2.0], "the log of a negative number: a[1] is -2."),
         ("L = sum(1 / a)", [0.0, 1.0], "a division by an exact 0: a[0] is 0."),
+        ("L = sum(a / 0)", [1.0, 1.0], "a division by 0, which the line says itself."),
         ("L = sum(sqrt(a))", [-4.0, 1.0], "the root of a negative number: a[0] is -4."),
         ("L = sum(a ** -2)", [1.0, 0.0], "a negative power of an exact 0: a[1] is 0."),
         ("L = sum(a ** 0.5)", [-1.0, 1.0], "a broken power of a negative number: a[0] is -1."),
@@ -171,6 +173,13 @@ def test_the_advice_says_what_it_comes_of(code: str, a: list[float], says: str) 
     first, *_ = stops(Session(expression(code, "L", a=a)))
     assert says in first.advice
     assert "rate" not in first.advice
+
+
+def test_what_is_no_number_is_not_called_too_large() -> None:
+    session = Session(built_in("mazur"))
+    session.override("a2 = sqrt(-z2)")
+    session.step("iteration")
+    assert stops(session)[0].advice.startswith("It is 0 / 0, the root or log of a negative number")
 
 
 def test_an_eps_that_is_nothing_in_half_precision() -> None:
