@@ -4,7 +4,7 @@ To call NumPy takes as long as to look at a thousand numbers, and most parameter
 is measured so is that of the arrays one by one, but for the rounding of their sums.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 
 from nnstep.engine.arrays import Array, Shape
+
+AT_ONCE = 1 << 14
+"""The most numbers that lie side by side: an array of more than 128 KB is memory that is new from
+the system, page by page, and to get it takes longer than to look at it."""
 
 
 class Columns:
@@ -47,7 +51,8 @@ class Columns:
             return np.sqrt(squares).T
         largest = np.maximum.reduceat(np.abs(self.numbers), self._starts, axis=1)
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-        scaled = self.numbers / np.repeat(scale, self._sizes, axis=1)
+        of_each = scale if len(self.shapes) == 1 else np.repeat(scale, self._sizes, axis=1)
+        scaled = self.numbers / of_each
         norms: Array = scale * np.sqrt(self._sums_of_squares(scaled))
         return norms.T
 
@@ -96,6 +101,16 @@ def flattened(arrays: Sequence[Array]) -> Array:
     except TypeError:
         joined = np.concatenate(arrays, axis=None)
     return joined.astype(np.float64, copy=False)
+
+
+def joined(records: Sequence[Sequence[Array]], indices: Sequence[int]) -> Iterator[Array]:
+    """Yield the numbers that passes wrote at some indices, some passes at a time."""
+    if not indices:
+        return
+    passes = max(1, AT_ONCE // sum(records[0][index].size for index in indices))
+    for first in range(0, len(records), passes):
+        some = records[first : first + passes]
+        yield flattened([record[index] for record in some for index in indices])
 
 
 def norms(stack: Array) -> Array:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from nnstep.engine.arrays import Array
 from nnstep.engine.text import cell_name
 
-from .columns import flattened
+from .columns import joined
 from .fault import NON_FINITE, Fault, Key
 from .passes import SMALL, Passes, Written
 from .producers import Producer, advice
@@ -52,8 +52,7 @@ def _are_plain(records: Sequence[Sequence[Array]], indices: Sequence[int]) -> bo
     alone = first.large if isinstance(first, Seen) else frozenset()
     small = [at for at in indices if at not in alone and first[at].size <= SMALL]
     together = [at for at in small if first[at].dtype == first[small[0]].dtype]
-    joined = [record[at] for record in records for at in together]
-    return (not joined or is_plain(flattened(joined))) and all(
+    return all(map(is_plain, joined(records, together))) and all(
         _is_plain(record, at) for at in indices if at not in together for record in records
     )
 

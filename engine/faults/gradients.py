@@ -5,6 +5,7 @@ which would hide that nothing else is left.
 """
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 import numpy as np
 from msgspec import Struct
@@ -102,7 +103,8 @@ def gradients_of(
     program = written.program
     gradients = program.gradients
     places = [written.at(gradients[name], Phase.BACKWARD) for name in names]
-    parameters = Parameters(names, [index for _, index in places], l2)
+    numbers = sum(prod(program.tensors[name].shape) for name in names)
+    parameters = Parameters(names, [index for _, index in places], numbers, l2)
     found = []
     for at, (name, (position, _)) in enumerate(zip(names, places, strict=True)):
         tensor = program.tensors[name]

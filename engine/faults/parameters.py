@@ -6,33 +6,40 @@ import numpy as np
 
 from nnstep.engine.arrays import Array
 
-from .columns import Columns
+from .columns import AT_ONCE, Columns
 from .passes import Passes
 
 
 class Parameters:
     """Some parameters by name, and the indices of their gradients in the record of a pass.
 
-    A penalty with the factor `l2` is a part of these gradients.
+    A penalty with the factor `l2` is a part of these gradients. The parameters have so many
+    `numbers` together.
     """
 
-    def __init__(self, names: Sequence[str], gradients: Sequence[int], l2: float = 0.0) -> None:
+    def __init__(
+        self, names: Sequence[str], gradients: Sequence[int], numbers: int, l2: float = 0.0
+    ) -> None:
         self.names = tuple(names)
         self.gradients = tuple(gradients)
         self.l2 = l2
+        self._numbers = numbers
         # Each by itself.
         self._alone = [self]
         if len(self.names) > 1:
             both = zip(self.names, self.gradients, strict=True)
-            self._alone = [Parameters([name], [gradient], l2) for name, gradient in both]
+            self._alone = [Parameters([name], [gradient], 0, l2) for name, gradient in both]
 
     def of(self, passes: Passes, at: int) -> "tuple[Parameters, int]":
         """Return those to measure in order to know of the one at a number, and its number there."""
-        return (self._alone[at], 0) if passes.one_by_one else (self, at)
+        return (self, at) if self._is_together(passes) else (self._alone[at], 0)
+
+    def _is_together(self, passes: Passes) -> bool:
+        return not passes.one_by_one and self._numbers * len(passes) <= AT_ONCE
 
     def rows(self, measure: "Measured", passes: Passes, numbers: Sequence[int]) -> Array:
         """Return what is measured of some of them, shape `(some, passes)`."""
-        if passes.one_by_one:
+        if not self._is_together(passes):
             return np.array([self.row(measure, passes, at) for at in numbers])
         rows = passes.once(measure, self)
         return rows if len(numbers) == len(rows) else rows[numbers]

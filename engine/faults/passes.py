@@ -11,7 +11,7 @@ from nnstep.engine.arrays import Array, Shape
 from nnstep.engine.machine.step import Record
 from nnstep.engine.program.program import Phase, Program
 
-from .columns import Columns, beside, flattened
+from .columns import Columns, beside, flattened, joined
 from .handing import handed_on
 from .seen import LARGE, Seen, Start, excerpt, parts_of
 
@@ -198,9 +198,9 @@ class Passes:
         NaN if one is.
         """
         if indices not in self._reaches:
-            numbers = self.columns(indices).numbers
-            highest, lowest = float(numbers.max()), float(numbers.min())
-            self._reaches[indices] = max(highest, -lowest)
+            parts = joined(self._looked_at, indices)
+            bounds = [bound for part in parts for bound in (part.max(), -part.min())]
+            self._reaches[indices] = float(np.max(bounds))
         return self._reaches[indices]
 
     def is_reached(self, index: int) -> bool:
@@ -297,9 +297,10 @@ def grouped(
 ) -> Iterator[Group]:
     """Yield the groups of passes in a row; `before` are the tensors before the first of them."""
     shapes = [record[0].shape for record in records]
-    for shape in set(shapes):
-        numbers = np.array([number for number, each in enumerate(shapes) if each == shape])
+    kinds = set(shapes)
+    for shape in kinds:
+        numbers = np.flatnonzero([each == shape for each in shapes])
+        own = [records[number] for number in numbers.tolist()] if len(kinds) > 1 else records
         starts = Starts(written, before, records, numbers.tolist())
-        own = [records[number] for number in starts.numbers]
         known = losses[: first + starts.numbers[-1] + 1]
         yield numbers, Passes(written, first + numbers, starts, own, known)

@@ -28,7 +28,7 @@ _NUMBERS_BETWEEN = 1 << 21
 # as they are small: to keep a record costs more than to run its pass again. Memory that is touched
 # for the first time is slow, and what lies in the cache is pushed out of it.
 _LEAST_RECORDS = 2
-_RING_BYTES = 1 << 18
+_RING_BYTES = 1 << 16
 # The place in the dictionary, the tuple, and its pointers.
 _RECORD_BYTES, _POINTER_BYTES = 250, 8
 # What NumPy and the allocator need for an array besides its numbers, and for a block of numbers.
