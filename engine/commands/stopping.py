@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from nnstep.engine.language.typed import Typed
+from nnstep.engine.language.typed import Typed, braced
 from nnstep.engine.stops.points import (
     Breakpoint,
     Point,
@@ -45,6 +45,9 @@ def _add(session: "Session", written: Written) -> Answer:
         raise written.error(mistake) from None
     for part in {"when", "expression"} & written.parts.keys():
         check_fit(written.parts[part], session)
+    if log := written.parts.get("log"):
+        for at, expression in braced(log.text):
+            check_fit(log.part(at, at + len(expression)), session)
     point = session.stops.add(written.point)
     said = f"{_kind(point)} {point.number}: {point}"
     if session.stops.waits(point.number):

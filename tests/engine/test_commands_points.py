@@ -194,6 +194,8 @@ def test_what_is_watched_is_told_at_every_stop() -> None:
         ('break dW1 log "{dW9}"', 17, "the program has no tensor 'dW9'"),
         ('break dW1 log "an ""L"": {L} {dW1 +}"', 36, "expected a value, found the end"),
         ('break if L > 1 log "{norn(L)}"', 22, "there is no function 'norn'"),
+        ('break dW1 log "{L}, ""{ W1[:, 0] @ L }"', 25, "@ takes no single numbers"),
+        ('break dW1 log "{L} {spread(L, (99999, 99999))}"', 21, "would have 9,999,800,001 numbers"),
         ("break dW1 every 0", 17, "'every' counts from 1, which is each time"),
         ("break dW1 after 2 every x", 25, "the number behind 'every' is a whole number"),
         ("watch W1 + changes", 11, "expected a value, found the end"),
