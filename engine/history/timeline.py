@@ -131,10 +131,13 @@ class Timeline:
 
     def seek_back(self, place: int, newest: int) -> None:
         """Go back to a place as if the run had not gone on from there further than `newest`."""
+        newest = max(newest, place)
         if place < self.place:
             self.seek(place)
-            self._forget(max(newest, place))
-        self.current.newest = max(newest, place)
+            # What is run again from there on is examined as if for the first time.
+            self.store.forget(self.current, newest // self._steps)
+            self._forget(newest)
+        self.current.newest = newest
 
     def _leave(self) -> None:
         """Note how far the branch has come."""

@@ -237,3 +237,19 @@ def test_a_harmless_infinity_does_not_use_up_the_alarm() -> None:
     while (stop := session.advance("run")) and stop.kind == "fault":
         places.append(session.place)
     assert len(places) == 2
+
+
+@each_of("passes", [1, 5, 20, 60])
+def test_behind_a_stop_faults_are_those_of_a_run_that_did_not_stop(passes: int) -> None:
+    """To find a fault in arrears the run has gone further: that was not examined for good."""
+    stopped, straight = Session(built_in("mazur")), Session(built_in("mazur"))
+    for session in stopped, straight:
+        session.edit("W1", (0, 0), np.nan)
+    stop = stopped.advance("run")
+    assert stop is not None
+    assert stop.kind == "fault"
+    place = stop.place + passes * len(stopped.program)
+    stopped.seek(place)
+    straight.seek(place)
+    assert [str(each) for each in stopped.faults] == [str(each) for each in straight.faults]
+    assert straight.faults[0].passed_on
