@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from examples import USUAL
@@ -90,10 +91,17 @@ def new_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (parent / str(number) for number in count())
 
 
-@pytest.fixture(autouse=True)
-def state_of_its_own(new_folders: Iterator[Path]) -> None:
-    """Let no test find, or leave, a session where a person's are kept."""
-    os.environ["XDG_STATE_HOME"] = str(next(new_folders))
+STATES = TemporaryDirectory(prefix="nnstep-states-")
+NUMBERS = count()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let no test find, or leave, a session where a person's are kept.
+
+    A fixture of every test would take longer than a small test does.
+    """
+    os.environ["XDG_STATE_HOME"] = f"{STATES.name}/{next(NUMBERS)}"
 
 
 @pytest.fixture

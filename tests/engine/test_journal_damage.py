@@ -135,7 +135,7 @@ def test_what_stands_before_a_line_that_does_not_fit_holds() -> None:
     assert (replayed.session.place, float(replayed.session.value("a"))) == (12, 3.0)
 
 
-@pytest.mark.parametrize("line", ["save mine", "save /tmp/x.session", "save", "sessions delete 1"])
+@each_of("line", ["save mine", "save /tmp/x.session", "save", "sessions delete 1"])
 def test_a_line_that_writes_a_file_is_refused(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

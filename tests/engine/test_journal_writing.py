@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from built_in import built_in
+from in_one_test import each_of
 from worked_sessions import SCENARIO, Worked, brought_back, saved_at
 
 from nnstep.engine.language.typed import TextError
@@ -73,7 +74,7 @@ def test_what_cannot_be_copied_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("typed", "message"),
     [
         ('""', "column 6: say the file to write, as in save lesson"),
@@ -94,9 +95,9 @@ def test_a_name_that_is_no_files_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["none/m.session", "folder", "file/m.session", "a\0b.session"])
+@each_of("name", ["none/m.session", "folder", "file/m.session", "a\0b.session"])
 def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder.session").mkdir()
+    (tmp_path / "folder.session").mkdir(exist_ok=True)
     (tmp_path / "file").touch()
     with pytest.raises(SessionFileError):
         saved_at(tmp_path / name, Worked(built_in("mazur")))
@@ -152,10 +153,10 @@ def test_lines_are_appended_and_the_last_place_is_replaced(tmp_path: Path) -> No
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("damage", ["deleted", "emptied", "changed"])
+@each_of("damage", ["deleted", "emptied", "changed"])
 def test_a_file_that_somebody_has_touched_is_written_anew(tmp_path: Path, damage: str) -> None:
     case = Worked(built_in("mazur"))
-    file = JournalFile(tmp_path / "m.session")
+    file = JournalFile(tmp_path / f"{damage}.session")
     case.give("watch L")
     file.write(case.journal)
     match damage:

@@ -50,7 +50,7 @@ def test_a_condition_is_looked_at_where_what_it_reads_is_written(start: int) -> 
     assert prompt.value("L") < 0.292
 
 
-@pytest.mark.sweep(20)
+@pytest.mark.sweep(40)
 @pytest.mark.parametrize("start", range(33))
 @pytest.mark.parametrize(
     "point",

@@ -182,7 +182,7 @@ def own_line(seed: int, start: Mapping[str, object]) -> tuple[str, str, str]:
     return phase, target, Writer(choose, live).formula(whole[target].shape, 3)
 
 
-@pytest.mark.sweep(13)
+@pytest.mark.sweep(25)
 @pytest.mark.parametrize("seed", range(100))
 def test_it_gives_what_the_same_line_gives_in_a_loop_by_hand(path: Path, seed: int) -> None:
     session = Session(load(path))

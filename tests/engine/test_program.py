@@ -61,7 +61,7 @@ def check_shapes(scenario: Scenario, iterations: int) -> None:
     assert session.values().keys() == tensors.keys()
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_shapes_of_every_built_in_scenario(name: str) -> None:
     scenario = built_in(name)
@@ -162,7 +162,7 @@ def test_what_a_tensor_is_the_gradient_or_a_buffer_of() -> None:
     assert frozen.trained == ("W1", "W2")
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", scenarios.names())
 def test_a_line_is_its_formula_over_its_names(name: str) -> None:
     session = Session(built_in(name), iterations=1)

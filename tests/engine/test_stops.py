@@ -406,7 +406,7 @@ def test_a_point_that_makes_no_sense_is_refused(point: Point, message: str) -> N
     assert session.stops.points == ()
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("line", range(LENGTH))
 def test_the_point_that_a_key_sets_can_be_typed(line: int) -> None:
     one, other = Session(small()), Session(small())

@@ -104,7 +104,7 @@ PROBABILITIES = [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [0.0, 0.4, 0.6], [1.0, 0.0,
 WEIGHTS = [[1.0, 2.0, 0.5], [0.0, 0.5, 0.0], [3.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("from_logits", [False, True])
 @pytest.mark.parametrize("fuse", [False, True])
 @pytest.mark.parametrize("reduction", REDUCTIONS)

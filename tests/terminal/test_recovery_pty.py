@@ -23,7 +23,7 @@ UNITS = {"s": "op", "n": "layer", "f": "phase", "i": "iteration"}
 
 
 @pytest.fixture
-def folder(state_of_its_own: None) -> Path:
+def folder() -> Path:
     """Where this test's app keeps its sessions."""
     return Path(os.environ["XDG_STATE_HOME"]) / "nnstep"
 
