@@ -114,7 +114,7 @@ class Machine:
 
     @property
     def written(self) -> Record:
-        """What the pass under way has written, and behind that what is computed ahead."""
+        """What the pass under way has written, then what is computed ahead; read it at once."""
         return self._record
 
     @property
@@ -229,6 +229,7 @@ class Machine:
             self._steps = self._ahead(end)
             self._handed, self._waiting = iter(self._steps), len(self._steps)
             yield from self._handed  # as long as nobody else moves or changes the machine
+        self._stop_handing_out()
 
     def _take_note(self) -> None:
         """Go past the steps that have been taken of those that are handed out."""

@@ -6,9 +6,8 @@ what a pass writes only later would be of the pass before: a condition is looked
 it reads has been written.
 """
 
-from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from nnstep.engine.language.nodes import ConditionError, Node
 from nnstep.engine.language.parser import parse_condition
 from nnstep.engine.language.typed import braced
 from nnstep.engine.machine.clock import Clock
+from nnstep.engine.machine.live import live
 from nnstep.engine.program.program import Program
 
 from .points import UNTIL, Breakpoint, Point, Watchpoint, spans_of
@@ -33,8 +33,12 @@ def counts_at(clock: Clock, step: int) -> dict[str, int]:
 
 def values_at(program: Program, clock: Clock, step: int, tensors: Mapping[str, Array]) -> Values:
     """Return what conditions may name: the counts of a step, the loss, and the live tensors."""
-    loss = {"loss": tensors[program.loss]} if program.loss in tensors else {}
-    return ChainMap(cast("dict[str, Any]", tensors), {**counts_at(clock, step), **loss})
+    named: dict[str, Any] = {**counts_at(clock, step)}
+    if program.loss in tensors:
+        named["loss"] = tensors[program.loss]
+    values = live(tensors).again()
+    values.update((name, value) for name, value in named.items() if name not in tensors)
+    return values
 
 
 def loss_named(name: str, program: Program) -> str:
