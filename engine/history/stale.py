@@ -2,6 +2,8 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import cached_property
+from itertools import chain
 from operator import attrgetter
 
 from nnstep.engine.machine.edit import Change, Edit
@@ -11,7 +13,7 @@ _place = attrgetter("place")
 
 # In passes: how far back an edit can have made a value stale that is there still, how far what is
 # read is followed without need, as one goes back too, and when that begins anew.
-_WINDOW, _MORE, _MOST = 2, 1, 16
+_WINDOW, _MORE, _MOST = 2, 1, 8
 
 
 def stale_tensors(program: Program, place: int, edits: Sequence[Change]) -> Set[str]:
@@ -28,11 +30,13 @@ class Following:
 
     A bit stands for each version of an edited tensor, which a line or an edit has made. What a step
     wrote goes back to those that it has read, or that these go back to. An edit replaces the
-    version that is there. When the course has changed, what was followed of it is taken back.
+    version that is there. Of another course what comes after the edits that both have is followed
+    anew.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._is_begun = False
         # The first step that is followed, the place up to which, and what each goes back to.
         self._start = self._place = 0
         self._back_to: list[int] = []
@@ -59,7 +63,8 @@ class Following:
         self._take_back(edits)
         needed = max(0, edits[recent].place - length)
         if (
-            not self._made
+            not self._is_begun
+            or self._first != bisect_left(edits, self._start, key=_place)
             or needed < self._start
             or place - self._place > _WINDOW * length
             or max(place, self._place) - self._start > _MOST * length
@@ -78,13 +83,14 @@ class Following:
 
     def _begin(self, place: int, edits: Sequence[Change]) -> None:
         """Begin where nothing that can be stale at a place, or a pass before it, was computed."""
-        length = len(self.program)
+        length, self._is_begun = len(self.program), True
         far = bisect_right(edits, place - (_WINDOW + _MORE) * length, key=_place)
         self._start = self._place = max(0, edits[far].place - length)
         self._first = bisect_left(edits, self._start, key=_place)
         self._back_to, self._made, self._replaced, self._log = [], [], [0], []
         end = bisect_right(edits, place, key=_place)
-        names = dict.fromkeys(edit.name for edit in edits[self._first : end])
+        edited = (edit.name for edit in edits[self._first : end])
+        names = dict.fromkeys(chain(self._version, edited))
         self._edited, self._next = {}, 1
         self._version = dict.fromkeys(names, 0)
         self._carried = {}
@@ -143,16 +149,17 @@ class Following:
 
     def _take_back(self, edits: Sequence[Change]) -> None:
         """Take back what was followed of another course than the one with these edits."""
-        while self._made:
-            number = self._first + len(self._made) - 1
-            if number < len(edits) and edits[number] is self._made[-1][0]:
-                break
-            self._unmake()
-        else:
+        first, made = self._first, self._made
+        # One that is here at the same number has the same before it.
+        both = range(min(len(made), len(edits) - first))
+        same = bisect_left(both, True, key=lambda at: edits[first + at] is not made[at][0])
+        if len(made) - same > len(self.program):
+            self._is_begun = False  # to begin anew is quicker
             return
-        number = self._first + len(self._made)
-        if number < len(edits):
-            self._go_back(edits[number].place)
+        while len(made) > same:
+            self._unmake()
+        if first + same < len(edits):
+            self._go_back(edits[first + same].place)
 
     def _unmake(self) -> None:
         """Take the last edit back."""
@@ -164,6 +171,7 @@ class Following:
 
     def _go_back(self, place: int) -> None:
         """Take back the steps after a place; what was handed out of them stays as it is."""
+        place = max(place, self._start)
         if place >= self._place:
             return
         for step in range(place, self._place):
@@ -210,7 +218,8 @@ class StaleTensors(Set[str]):
         at = bisect_right(places, self._place)
         return not at or places[at - 1] <= step
 
-    def __iter__(self) -> Iterator[str]:
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
         lines, first = self._program.instructions, self._place - len(self._program)
         found = {
             name
@@ -218,10 +227,13 @@ class StaleTensors(Set[str]):
             if self._back_to[step - self._start] & self._replaced
             for name in lines[step % len(lines)].writes
         }
-        return (name for name in self._program.tensors if name in found and name in self)
+        return tuple(name for name in self._program.tensors if name in found and name in self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._names)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, StaleTensors) and self._is_known_from(other):

@@ -198,15 +198,17 @@ def tensors_near(
     written: Sequence[Array],
     here: int,
     live: Live,
+    edited: Collection[str],
 ) -> Live:
-    """Return the same, taken from what is `live` on the branch `here`, which is few lines away.
+    """Return the same, taken from what is `live` few lines away, at the place `here`.
 
-    Of thousands of tensors only those are looked for that these lines have written.
+    That is on the branch, or on one that is the same up to both places but for what was `edited` in
+    between. Of thousands of tensors only those are looked for that these lines have written.
     """
     first, end = sorted((place, here))
     lines, steps = program.instructions, len(program)
     names = {name for step in range(first, end) for name in lines[step % steps].writes}
-    names |= {edit.name for edit in branch.lasting(end, after=first - 1)}
+    names |= {*edited} | {edit.name for edit in branch.lasting(end, after=first - 1)}
     tensors = live.again()
     start = place - place % steps
     for name in names:

@@ -62,8 +62,7 @@ class Timeline:
         self.branching = object()
         # The branch that was left last: the one to compare with.
         self.left: Branch | None = None
-        # What is stale on the present branch is followed from step to step.
-        self._following: tuple[Branch, Following] | None = None
+        self._following = Following(program)
         self.machine.stride = self.store.spacing
         self.machine.restore(origin, self.current.losses)
 
@@ -94,12 +93,9 @@ class Timeline:
     @property
     def stale(self) -> Set[str]:
         """The tensors whose values were computed from something edited since."""
-        branch, known = self.current, self._following
-        if known is None or known[0] is not branch or known[1].program is not self.program:
-            if not branch.edits:
-                return frozenset()
-            self._following = known = branch, Following(self.program)
-        return known[1].stale(self.place, branch.edits)
+        if self._following.program is not self.program:
+            self._following = Following(self.program)
+        return self._following.stale(self.place, self.current.edits)
 
     # Moving
 
@@ -150,10 +146,13 @@ class Timeline:
             return None
         before, record = records
         place = iteration * len(self.program) + position
-        if branch is self.current and abs(place - self.place) <= _NEAR:
-            here, given = self.place, self.machine.give()
-            tensors: Mapping[str, Array]
-            tensors = tensors_near(self.program, branch, place, before, record, here, given)
+        here = self.place
+        tensors: Mapping[str, Array]
+        if abs(place - here) <= _NEAR and max(place, here) <= self._shared_with(branch):
+            first, end = sorted((place, here))
+            edits = {edit.name for edit in self.current.lasting(end, after=first - 1)}
+            given = self.machine.give()
+            tensors = tensors_near(self.program, branch, place, before, record, here, given, edits)
         else:
             tensors = tensors_at(self.program, branch, place, before, record)
         return State(place, tensors, record, self._cursor(branch, iteration))

@@ -1,6 +1,6 @@
 """What a key costs with a large session, against the same key with a small one.
 
-A key is a command, the snapshot that follows it, and what the panes ask of the session.
+A key is a command, or a call of the session, and the snapshot that follows it.
 """
 
 import statistics
@@ -18,25 +18,63 @@ from benchmarks.engine import SMALL, Row, scenario
 from nnstep.engine.commands.interpreter import Interpreter
 from nnstep.engine.session.session import Session
 
-KEYS, TIMES = ("step", "back"), 40
+TIMES = 40
 EDITS, BRANCHES, LINES, FAR, MOST = 1_000, 64, 1_025, 170_000, 100_000
 
+Key = Callable[[Session], object]
 
-def ratio(large: Session, small: Session, command: str) -> float:
-    """What a command takes, with the snapshot after it, in a large session against a small one.
 
-    It is executed in both by turns; these are the medians of the processor time.
+def command(text: str) -> Key:
+    return lambda session: Interpreter(session).execute(text)
+
+
+ONE_LINE: dict[str, Key] = {
+    "step": command("step"),
+    "back": command("back"),
+    "session.step()": lambda session: session.step(),
+    "session.back()": lambda session: session.back(),
+    "set": command("set lr = 0.25"),
+    "undo": command("undo"),
+    "redo": command("redo"),
+    "undo again": command("undo"),
+}
+"""Keys that lead, one after another, to where one was."""
+
+KEYS = ONE_LINE | {
+    "step iteration": command("step iteration"),
+    "back iteration": command("back iteration"),
+}
+
+
+def ratios(large: Session, small: Session, keys: dict[str, Key]) -> Iterator[tuple[str, float]]:
+    """Yield what each key takes in a large session against a small one, with the snapshot after it.
+
+    They are pressed in both by turns, at the same line of a pass; these are the medians of the
+    ratios of the processor time.
     """
-    sessions = large, small
-    seconds: tuple[list[float], list[float]] = [], []
-    for _ in range(TIMES):
-        for session, taken in zip(sessions, seconds, strict=True):
-            start = time.process_time()
-            Interpreter(session).execute(command)
-            session.snapshot()
-            taken.append(time.process_time() - start)
-    one, other = map(statistics.median, seconds)
-    return one / other
+    while small.clock.position(small.place) != large.clock.position(large.place):
+        small.advance("op")
+    found: dict[str, list[float]] = {name: [] for name in keys}
+    places = large.place, small.place
+    for number in range(TIMES):
+        for name, key in keys.items():
+            # Whoever comes second finds more of what both need in the cache.
+            if number % 2:
+                one, other = _seconds(key, large), _seconds(key, small)
+            else:
+                other, one = _seconds(key, small), _seconds(key, large)
+            found[name].append(one / other)
+        for session, place in zip((large, small), places, strict=True):
+            session.seek(place)
+    for name, each in found.items():
+        yield name, statistics.median(each)
+
+
+def _seconds(key: Key, session: Session) -> float:
+    start = time.process_time()
+    key(session)
+    session.snapshot()
+    return time.process_time() - start
 
 
 def small() -> Session:
@@ -45,8 +83,22 @@ def small() -> Session:
     return session
 
 
+def edited_once() -> Session:
+    session = small()
+    session.edit("W1", (0, 0), 0.3)
+    return session
+
+
+def edited_here() -> Session:
+    """A session with many edits at one place."""
+    session = small()
+    for number in range(EDITS):
+        session.edit("W1", (0, number % 2), 0.1 + number / EDITS)
+    return session
+
+
 def edited() -> Session:
-    """A session with many edits, all on one course."""
+    """A session with an edit before each of many lines."""
     session = Session(SMALL, iterations=10_000)
     for number in range(EDITS):
         session.advance("op")
@@ -72,7 +124,7 @@ def chained(lines: int) -> Session:
     code += [f"{new} = {old} + 0.5" for old, new in pairwise(names)]
     case = expression("\n".join(code), names[-1], w=0.5, optimized=optimizer())
     session = Session(case, iterations=400)
-    session.advance(2 * lines + 20)
+    session.advance(len(session.program) + 5)
     return session
 
 
@@ -82,10 +134,11 @@ def far() -> Session:
     return session
 
 
-GROWN: dict[str, Callable[[], Session]] = {
-    f"{EDITS:,} edits": edited,
-    f"{BRANCHES} branches": branched,
-    f"iteration {FAR:,}": far,
+GROWN: dict[str, tuple[Callable[[], Session], Callable[[], Session]]] = {
+    f"{EDITS:,} edits": (edited, edited_once),
+    f"{EDITS:,} edits at a place": (edited_here, edited_once),
+    f"{BRANCHES} branches": (branched, edited_once),
+    f"iteration {FAR:,}": (far, small),
 }
 
 
@@ -112,17 +165,14 @@ def _resident() -> float:
 
 def rows() -> Iterator[Row]:
     """What is measured, the ratio or size, and the most that it may be."""
-    for name, made in GROWN.items():
-        session = made()
-        for command in KEYS:
-            figure = ratio(session, small(), command)
-            yield f"{command} with {name} / with a small session", figure, 1.3
-    for command in KEYS:
-        figure = ratio(chained(LINES), chained(9), command)
-        yield f"{command} with {2 * LINES:,} lines / with 18", figure, 1.3
+    for name, (grown, less) in GROWN.items():
+        for key, figure in ratios(grown(), less(), KEYS):
+            yield f"{key} with {name} / with a small session", figure, 1.3
+    for key, found in ratios(chained(LINES), chained(9), ONE_LINE):
+        yield f"{key} with {2 * LINES:,} lines / with 18", found, 1.3
     code = "from benchmarks.growth import resident; print(*resident())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    grown, slowest, kept = map(float, done.stdout.split())
-    yield f"MiB more at {MOST:,} iterations of 2-2-2", grown, 64
+    more, slowest, kept = map(float, done.stdout.split())
+    yield f"MiB more at {MOST:,} iterations of 2-2-2", more, 64
     yield f"ms, slowest jump, {MOST:,} iterations of 2-2-2", slowest, 10
     yield f"MiB kept, {MOST:,} iterations of 2-2-2", kept, 64

@@ -72,7 +72,7 @@ def test_what_is_followed_of_a_course_is_the_same_wherever_one_goes_on_it(case: 
     program, choose = program_of(case), Random(1)
     length, newest, met = len(program), 0, 0
     edits, following = list[Edit](), Following(program)
-    handed_out = list[tuple[Set[str], set[str]]]()
+    handed_out, left = list[tuple[Set[str], set[str]]](), (0, edits)
     for _ in range(60):
         for _ in range(choose.choice([0, 1, 1, 5])):
             edits.append(Edit(newest, choose.choice([*program.tensors]), (), 0.0))
@@ -86,8 +86,11 @@ def test_what_is_followed_of_a_course_is_the_same_wherever_one_goes_on_it(case: 
             handed_out.append((stale, expected))
             met += len(expected)
         if choose.random() < 0.2:
+            left = newest, edits
             newest = max(0, newest - choose.choice([1, length, 4 * length]))
             edits = [edit for edit in edits if edit.place < newest]
+        elif choose.random() < 0.3:  # to another course, which is the same up to somewhere
+            (newest, edits), left = left, (newest, edits)
     assert met > 100
     for stale, expected in handed_out:
         assert stale == expected
