@@ -78,11 +78,21 @@ def test_help_completion_and_the_list_of_keys_import_little() -> None:
 
 
 def test_what_no_first_screen_needs_is_imported_after_it() -> None:
-    (loaded,) = loaded_after(
+    narrow, every_pane = loaded_after(
         "import nnstep.tui.app, nnstep.tui.debugger\n"
-        "from nnstep.tui.panes import PANES\n"
-        "for row in PANES: row.kind_of_pane"
+        "from nnstep.engine import Session, load\n"
+        "from nnstep.tui.actions import ACTIONS\n"
+        "from nnstep.tui.stage import Stage\n"
+        "from textual.geometry import Size\n"
+        "Session(load('xor'))\n"
+        "Stage(ACTIONS, is_filled=lambda: False, network=True).fit(Size(80, 24))",
+        "from nnstep.tui.panes import PANES\nfor row in PANES: row.kind_of_pane",
     )
+    (gallery,) = loaded_after(
+        "import nnstep.tui.app, nnstep.tui.gallery as gallery\nlist(gallery.entries())"
+    )
+    assert not narrow & {"numpy.random", "nnstep.tui.panes.curves", "nnstep.tui.panes.watch"}
+    assert not gallery & {"nnstep.engine.session.session", "nnstep.engine.scenario.datafiles"}
     later = {
         "importlib.metadata",
         "secrets",
@@ -92,4 +102,4 @@ def test_what_no_first_screen_needs_is_imported_after_it() -> None:
         "nnstep.engine.saving",
         "nnstep.engine.verification",
     }
-    assert not loaded & later
+    assert not every_pane & later
