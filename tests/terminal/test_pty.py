@@ -51,16 +51,17 @@ def test_q_quits_and_leaves_the_terminal_as_it_was() -> None:
 )
 def test_a_step_sends_little(columns: int, lines: int, budget: int, most: int) -> None:
     with opened(columns=columns, lines=lines) as terminal:
-        terminal.press("s")
-        terminal.wait_for_text("step 1 of")
+        terminal.press("i")
+        terminal.wait_for_text("step 16 of")
+        terminal.quiet()
         sizes = []
-        for place in range(2, 34):
+        # The second pass has all that the first has, and what has changed since.
+        for place in range(17, 33):
             before = len(terminal.sent)
             terminal.press("s")
             terminal.wait_for_text(f"step {place} of")
+            terminal.read(0.05)
             sizes.append(len(terminal.sent) - before)
-        # What came after that was seen is among what came of the next step, but for the last one's.
-        sizes[-1] += len(terminal.quiet())
         assert statistics.median(sizes) <= budget
         assert sorted(sizes)[round(0.97 * (len(sizes) - 1))] <= most
 
