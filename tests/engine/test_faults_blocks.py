@@ -105,7 +105,7 @@ def test_any_division_of_many_runs(case: Scenario, data: st.DataObject) -> None:
 
 def assert_divisible(case: Scenario, data: st.DataObject) -> None:
     """The faults of a run are the same, wherever a monitor is called."""
-    passes = 12
+    passes = 9
     run = Recorded(case, passes)
     steps = len(run.program)
     end = passes * steps

@@ -55,9 +55,9 @@ def faults_of(scenario: Scenario, seed: int) -> list[str]:
     for _ in range(6):
         match choose.randrange(4):
             case 0:
-                run.advance(min(run.total or 0, run.place + choose.randrange(1, 300)))
+                run.advance(min(run.total or 0, run.place + choose.randrange(1, 200)))
             case 1:
-                for _, _ in zip(range(choose.randrange(1, 200)), run.steps(), strict=False):
+                for _, _ in zip(range(choose.randrange(1, 120)), run.steps(), strict=False):
                     pass
             case 2:
                 name = choose.choice(["W1", "b2", "W2"])
