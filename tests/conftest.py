@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
@@ -54,16 +53,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None if any(Path(argument).is_dir() for argument in config.args) else 0
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test marked `sweep(n)`, leave one case in n quick and call the others slow."""
-    seen = Counter[str]()
-    for item in items:
-        if (sweep := item.get_closest_marker("sweep")) is not None:
-            test = item.nodeid.partition("[")[0]
-            if seen[test] % sweep.args[0]:
-                item.add_marker(pytest.mark.slow)
-            seen[test] += 1
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Of a test marked `sweep(n)`, leave one case in n quick and call the others slow.
+
+    Where the slow ones are not wanted they are not even made: they are more than all others.
+    """
+    if (sweep := metafunc.definition.get_closest_marker("sweep")) is None:
+        return
+    cases = metafunc._calls
+    if metafunc.config.option.markexpr == "not slow":
+        cases[:] = cases[:: sweep.args[0]]
+        return
+    for number, case in enumerate(cases):
+        if number % sweep.args[0]:
+            case.marks.append(pytest.mark.slow.mark)
 
 
 def pytest_collection_finish() -> None:
