@@ -141,9 +141,29 @@ class Point:
         return float(found.max(initial=0.0)) if np.isfinite(found).all() else 0.0
 
     def _rounded_loss(self, generator: np.random.Generator) -> float:
-        given = {name: _rounded(array, generator) for name, array in self.given.items()}
-        tensors = run(self.probed, given, lambda array: _rounded(as_float64(array), generator))
-        return float(tensors[self.program.loss])
+        """Return the loss with every number rounded.
+
+        Whole numbers that no parameter moves stay: they are exact, and may be classes or places.
+        """
+        moved = set(self.program.parameters)
+        given = {
+            name: _rounded(array, generator, but_whole=name not in moved)
+            for name, array in self.given.items()
+        }
+        fixed, moving = [], []
+        for line in self.probed:
+            is_moved = not moved.isdisjoint(line.executed.reads)
+            (moving if is_moved else fixed).append(line)
+            moved.update(line.writes if is_moved else ())
+        for lines, but_whole in ((fixed, True), (moving, False)):
+            given = run(
+                lines,
+                given,
+                lambda array, but_whole=but_whole: _rounded(
+                    as_float64(array), generator, but_whole=but_whole
+                ),
+            )
+        return float(given[self.program.loss])
 
 
 _BY_OPERATION: Mapping[str, Loss] = {row.operation.name: row for row in LOSSES.values()}
@@ -219,8 +239,9 @@ def _probabilities(y: Array, dtype: np.dtype[Any]) -> Array:
     return y / total if np.all(np.abs(total - 1) <= rounding) else y
 
 
-def _rounded(array: Array, generator: np.random.Generator) -> Array:
+def _rounded(array: Array, generator: np.random.Generator, *, but_whole: bool) -> Array:
     if array.dtype.kind != "f":
         return array
     lost = np.spacing(array) * generator.random(array.shape)
-    return np.where(np.isfinite(array) & (array != 0), array - lost, array)
+    stays = (array == np.trunc(array)) if but_whole else array == 0
+    return np.where(np.isfinite(array) & ~stays, array - lost, array)

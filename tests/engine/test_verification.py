@@ -195,6 +195,27 @@ def test_an_expression_over_data() -> None:
     assert (verification.rows, verification.averages) == (3, True)
 
 
+@each_of(
+    "loss",
+    [
+        "-sum(one_hot(y, z) * log_softmax(z))",
+        "-sum(take(log_softmax(z), k, axis=1))",
+        "sum(take(z, 2 - y) ** 2)",
+        "sum(where(y == 1, 1, 2) * z[:, 0] ** 2)",
+    ],
+)
+def test_classes_and_places_are_exact_numbers(loss: str) -> None:
+    x, y = frozen([[1.0, 2.0], [0.5, -1.0], [2.0, 0.3]]), frozen([1.0, 0.0, 2.0])
+    scenario = expression(
+        f"z = x @ W\nL = {loss}",
+        "L",
+        data=Data(x, y, 3, shuffle=False),
+        inputs={"k": [0, 2]},
+        W=[[0.5, -0.4, 0.2], [0.1, 0.3, -0.6]],
+    )
+    assert_all_good(verified(scenario))
+
+
 def test_a_loss_that_is_a_constant_beside_a_batch() -> None:
     x, y = frozen([[1.0], [0.5]]), frozen([1.0, 0.0])
     code = "z = x * w\nL = 3"
