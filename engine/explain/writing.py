@@ -211,6 +211,12 @@ def _symbols(node: "int | Node", letters: Mapping[Letter, str | int]) -> Written
         case Cell(name, _, index):
             places = ", ".join(_symbols(each, letters).text for each in index)
             return Written(f"{name}[{places}]" if index else name)
+        case Apply("+", (Letter() as letter, Number(int(value)))):
+            at = letters[letter]
+            if isinstance(at, int):
+                return Written(str(at + value))
+            sign = "-" if value < 0 else "+"
+            return combined(sign, [Written(at), constant(abs(value))], PAPER)
         case Apply(sign, operands):
             return combined(sign, [_symbols(each, letters) for each in operands], PAPER)
         case Reduce(sign, over, body):

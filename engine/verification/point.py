@@ -3,6 +3,7 @@
 import ast
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -150,19 +151,18 @@ class Point:
             name: _rounded(array, generator, but_whole=name not in moved)
             for name, array in self.given.items()
         }
-        fixed, moving = [], []
+        fixed: list[Instruction] = []
+        moving: list[Instruction] = []
         for line in self.probed:
             is_moved = not moved.isdisjoint(line.executed.reads)
             (moving if is_moved else fixed).append(line)
             moved.update(line.writes if is_moved else ())
-        for lines, but_whole in ((fixed, True), (moving, False)):
-            given = run(
-                lines,
-                given,
-                lambda array, but_whole=but_whole: _rounded(
-                    as_float64(array), generator, but_whole=but_whole
-                ),
-            )
+
+        def rounded(array: Array, *, but_whole: bool = False) -> Array:
+            return _rounded(as_float64(array), generator, but_whole=but_whole)
+
+        given = run(fixed, given, partial(rounded, but_whole=True))
+        given = run(moving, given, rounded)
         return float(given[self.program.loss])
 
 

@@ -193,6 +193,14 @@ def test_a_line_of_ones_own_is_explained_whatever_its_type(
     assert arithmetic in (None, explanation.arithmetic)
 
 
+def test_an_index_that_is_moved_back_has_a_minus_or_is_a_number() -> None:
+    session = Session(expression("t = concatenate((a, b))\nL = sum(t)", "L", a=[1.0], b=[3.0, 2.0]))
+    session.step()
+    explanation = session.explain("t", (2,))
+    assert explanation.symbolic == "b[1]"
+    assert "b[i − 1]" in explanation.general
+
+
 def test_zeros_are_counted_and_explained() -> None:
     session = Session(built_in("digits"))
     session.seek(8)
