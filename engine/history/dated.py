@@ -58,9 +58,10 @@ class Lasting:
     """
 
     def __init__(self, entries: Sequence[_Entry] = (), places: Sequence[int] = ()) -> None:
-        # Those of a cell at a place, each with its number among all edits; and that place.
+        # Those of a cell at a place, each with its number among all edits; that place; the last.
         self._entries = [*entries]
         self._places = [*places]
+        self._last = [entry[-1][1] for entry in entries]
         # Which entries are of the last place, by cell; None if that is to be found out.
         self._here: dict[tuple[str, Shape], int] | None = None
 
@@ -71,10 +72,12 @@ class Lasting:
         at = here.pop(cell, None) if cell is not None else None
         if at is not None and not edit.lines:
             self._entries[at] = (*self._entries[at], (number, edit))
+            self._last[at] = edit
         else:
             at = len(self._entries)
             self._entries.append(((number, edit),))
             self._places.append(edit.place)
+            self._last.append(edit)
         if cell is not None and not edit.lines:
             here[cell] = at
         self._here = here
@@ -93,9 +96,10 @@ class Lasting:
         """Let all but the first `count` edits of the course go."""
         entries, places = self._entries, self._places
         end = bisect_left(entries, count, key=lambda entry: entry[0][0])
-        del entries[end:], places[end:]
+        del entries[end:], places[end:], self._last[end:]
         for at in range(bisect_left(places, places[-1]) if places else 0, end):
             entries[at] = tuple(made for made in entries[at] if made[0] < count)
+            self._last[at] = entries[at][-1][1]
         self._here = None
 
     def first(self, count: int) -> "Lasting":
@@ -106,8 +110,7 @@ class Lasting:
 
     def within(self, place: float, after: int = -1) -> list[Change]:
         """Return those up to a place and after another."""
-        first, end = bisect_right(self._places, after), bisect_right(self._places, place)
-        return [entry[-1][1] for entry in self._entries[first:end]]
+        return self._last[bisect_right(self._places, after) : bisect_right(self._places, place)]
 
 
 def _cell(edit: Change) -> tuple[str, Shape] | None:

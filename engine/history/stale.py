@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
-from itertools import chain
+from itertools import chain, cycle, islice
 from operator import attrgetter
 
 from nnstep.engine.machine.edit import Change, Edit
@@ -220,13 +220,14 @@ class StaleTensors(Set[str]):
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        lines, first = self._program.instructions, self._place - len(self._program)
-        found = {
-            name
-            for step in range(max(first, self._start), self._place)
-            if self._back_to[step - self._start] & self._replaced
-            for name in lines[step % len(lines)].writes
-        }
+        lines, replaced = self._program.instructions, self._replaced
+        first = max(self._place - len(lines), self._start)
+        steps = islice(cycle(lines), first % len(lines), None)
+        read = self._back_to[first - self._start : self._place - self._start]
+        both = zip(read, steps, strict=False)
+        found = {name for back, line in both if back & replaced for name in line.writes}
+        if not found:
+            return ()
         return tuple(name for name in self._program.tensors if name in found and name in self)
 
     def __iter__(self) -> Iterator[str]:

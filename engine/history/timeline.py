@@ -112,8 +112,7 @@ class Timeline:
     def _take(self, machine: Machine, branch: Branch, place: int, state: State) -> None:
         """Take a machine to a place of a branch, from a state that leads there."""
         before = state.place - 1
-        here, later = branch.lasting(state.place, before), branch.edits_until(math.inf, state.place)
-        coming = (*here, *later) if here else later
+        coming = branch.lasting(math.inf, after=before)
         machine.restore(state, branch.losses, coming, branch.lines_until(before))
         machine.go(place)
 
