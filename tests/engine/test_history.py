@@ -213,7 +213,7 @@ def test_the_curve_of_the_loss_is_read_from_what_is_kept(monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 def test_the_budget_holds_and_any_place_can_be_reached() -> None:
-    budget = 800_000
+    budget = 200_000
     case = network((2, 8, 8, 1), rows=4)
     session = Session(case, iterations=3000, history=budget)
     tracemalloc.start()
