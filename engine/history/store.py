@@ -24,10 +24,10 @@ from .branch import Branch
 # A keyframe holds at least one number for so many that are computed when its passes run again.
 _MOST_SPACING = 64
 _NUMBERS_BETWEEN = 1 << 21
-# The last passes stay, whatever the budget, as the next step back needs them, and some more as long
-# as they are small: to keep a record costs more than to run its pass again. Memory that is touched
-# for the first time is slow, and what lies in the cache is pushed out of it.
-_LEAST_RECORDS = 2
+# The last pass stays, whatever the budget, as a step back within the next one needs it, and others
+# as long as they are small: to keep a record costs more than to run its pass again. Memory that is
+# touched for the first time is slow, and what lies in the cache is pushed out of it.
+_LEAST_RECORDS = 1
 _RING_BYTES = 1 << 16
 # The place in the dictionary, the tuple, and its pointers.
 _RECORD_BYTES, _POINTER_BYTES = 250, 8
