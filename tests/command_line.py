@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import TracebackType
 from typing import IO
 
 from forked import forked, has_to_start_anew
@@ -60,12 +59,7 @@ class Piped:
     def __enter__(self) -> "Piped":
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         for each in (self.stdin, self.stdout, self.stderr):
             each.close()

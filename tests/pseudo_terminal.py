@@ -11,7 +11,6 @@ import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 
 import pyte
 from forked import Forked, forked, has_to_start_anew
@@ -56,12 +55,7 @@ class Terminal:
     def __enter__(self) -> "Terminal":
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait(PATIENCE)
         os.close(self._terminal)
